@@ -1,0 +1,1 @@
+"""Login for FluxLit. Holds nothing to use yet."""

@@ -1,0 +1,1 @@
+"""The fluxlit command: new, dev and run."""

@@ -1,0 +1,1 @@
+"""Deployment files for FluxLit. Holds nothing to use yet."""
