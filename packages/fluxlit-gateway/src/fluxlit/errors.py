@@ -1,0 +1,95 @@
+"""Every error that FluxLit raises on purpose.
+
+FluxLitError
+├── SettingsError       one or more settings are wrong
+├── TargetError         the "module:attribute" target cannot be loaded
+├── PageError           a page cannot be registered
+├── WorkerError         a Streamlit worker did not start, or died
+├── AddressInUseError   the public address is taken
+└── ClientError         an ApiClient was used wrongly
+
+A message says what is wrong, where, and what to do. Whoever shows one to a person
+shows the message alone: a traceback tells nothing that the message does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class FluxLitError(Exception):
+    """Base of all errors that FluxLit raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with one setting.
+
+    Attributes:
+        setting: name of the setting as in ``fluxlit.toml``.
+        message: what is wrong and what to do.
+        where: the variable, flag or ``file:line`` that holds the bad value.
+    """
+
+    setting: str
+    message: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class SettingsError(FluxLitError):
+    """One or more settings are wrong; `problems` holds all of them, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        head = "A setting is wrong:" if len(self.problems) == 1 else f"{len(self.problems)} settings are wrong:"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+class TargetError(FluxLitError):
+    """The target does not name a FluxLit object that can be imported.
+
+    Attributes:
+        target: the target as it was given.
+    """
+
+    def __init__(self, target: str, message: str) -> None:
+        self.target = target
+        super().__init__(message)
+
+
+class PageError(FluxLitError):
+    """A page cannot be registered as asked."""
+
+
+class WorkerError(FluxLitError):
+    """A Streamlit worker did not become ready, or died.
+
+    Attributes:
+        exit_code: the exit code of the process (negative: the signal that ended it), `None` while it lives.
+        output: the last lines that it printed.
+    """
+
+    def __init__(self, message: str, *, exit_code: int | None = None, output: Sequence[str] = ()) -> None:
+        self.exit_code = exit_code
+        self.output = tuple(output)
+        super().__init__(message)
+
+
+class AddressInUseError(FluxLitError):
+    """Another process listens on the address that the gateway was told to use."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(
+            f"Address {host}:{port} is already in use. Stop the program that listens there, or choose another port "
+            f"with --port, FLUXLIT_GATEWAY_PORT or gateway_port in fluxlit.toml (0 lets the system choose)."
+        )
+
+
+class ClientError(FluxLitError):
+    """An ApiClient was asked for something that it must not do."""
