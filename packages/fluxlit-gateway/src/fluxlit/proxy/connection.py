@@ -1,0 +1,270 @@
+"""One HTTP/1.1 connection to an upstream, as an asyncio protocol on httptools.
+
+The gateway's cost per request is decided here, so the protocol does no more than this: parse what
+arrives, keep it until the exchange takes it, and wake the exchange once per arrival. One exchange at a
+time uses a connection; nothing is pipelined.
+
+Back-pressure goes both ways. Reading stops while more than `HIGH_WATER` bytes of an answer wait to be
+taken; `drain` holds the sender back while the transport's write buffer is full.
+
+The parser is llhttp in its strict mode: an answer with conflicting lengths, folded fields, bare line
+feeds or bad chunk sizes is an error and never passed on (RFC 9112 sections 5.2, 6.3 and 7.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import httptools
+
+from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError, UpstreamProtocolError
+from fluxlit.proxy.headers import Header
+
+# Four times uvicorn's own high-water mark: one read of the event loop (256 KiB) never has to be split.
+HIGH_WATER = 256 * 1024
+
+# llhttp sets no bound on a header section; nginx allows an upstream 4 KiB to 8 KiB, Go 10 MiB.
+MAX_HEAD = 256 * 1024
+
+BODYLESS = frozenset({204, 304})
+
+
+class Connection(asyncio.Protocol):
+    """One connection and the answer that is arriving on it.
+
+    Attributes:
+        status: status code of the answer, 0 until its head is complete.
+        headers: raw fields of the answer, names in lower case.
+        complete: the answer has arrived whole.
+        reusable: another exchange may use the connection after this answer.
+        active_at: when bytes last moved, in the loop's time.
+        used: how many exchanges have begun on the connection.
+    """
+
+    __slots__ = (
+        "_body",
+        "_buffered",
+        "_closing",
+        "_drained",
+        "_error",
+        "_head_request",
+        "_head_size",
+        "_interim",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_until_close",
+        "_waiter",
+        "active_at",
+        "complete",
+        "headers",
+        "reusable",
+        "status",
+        "transport",
+        "used",
+    )
+
+    transport: asyncio.Transport
+    headers: list[Header]
+    _body: list[bytes]
+    _error: UpstreamError | None
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._closing = False
+        self._paused = False
+        self.used = 0
+        self.active_at = 0.0
+        self._reset(head_request=False)
+        self.complete = True
+
+    # The exchange's side.
+
+    def begin(self, head: bytes, *, head_request: bool) -> None:
+        """Send a request's head, and whatever of its body is joined to it.
+
+        Args:
+            head: bytes to write.
+            head_request: the method is HEAD, so the answer has no body whatever its fields say.
+        """
+        self._reset(head_request=head_request)
+        self.used += 1
+        self.active_at = self._loop.time()
+        self.transport.write(head)
+
+    def write(self, data: bytes) -> None:
+        """Send more of the request's body."""
+        self.active_at = self._loop.time()
+        self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the transport takes more, or the connection is gone."""
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
+    async def wait(self) -> None:
+        """Wait until more of the answer has arrived.
+
+        Raises:
+            UpstreamError: the answer will not become complete.
+        """
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def waited_for(self) -> bool:
+        """Somebody waits for the upstream just now (and not the upstream for a slow client)."""
+        return self._waiter is not None
+
+    @property
+    def pending(self) -> bool:
+        """Bytes of the answer's body wait to be taken."""
+        return bool(self._body)
+
+    def take(self) -> bytes:
+        """All of the body that has arrived and was not taken yet."""
+        body = self._body
+        data = body[0] if len(body) == 1 else b"".join(body)
+        self._body = []
+        self._buffered = 0
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        return data
+
+    def fail(self, error: UpstreamError) -> None:
+        """Give the exchange up: whoever waits gets `error`, and the connection is cut."""
+        if self._error is None and not self.complete:
+            self._error = error
+        self.abort()
+        self._wake()
+
+    def abort(self) -> None:
+        """Cut the connection at once: nothing that is buffered is sent."""
+        self._closing = True
+        self.reusable = False
+        self.transport.abort()
+
+    @property
+    def closed(self) -> bool:
+        """The connection cannot be used any more."""
+        return self._closing or self.transport.is_closing()
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.complete:  # An answer that nobody asked for: whoever sends it cannot be trusted with the next request.
+            self.abort()
+            return
+        self.active_at = self._loop.time()
+        if not self.status:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail(UpstreamProtocolError("the upstream switched protocols without being asked"))
+        except httptools.HttpParserError as error:
+            self.fail(UpstreamProtocolError(f"the upstream's answer is not valid HTTP: {error}"))
+        else:
+            if not self.status and self._head_size > MAX_HEAD:
+                self.fail(UpstreamProtocolError(f"the upstream's header section is longer than {MAX_HEAD} bytes"))
+            if self._buffered > HIGH_WATER and not self._paused and not self.complete:
+                self._paused = True
+                self.transport.pause_reading()
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self.reusable = False
+        if not self.complete and self._error is None:
+            if self._until_close and exc is None:
+                self.complete = True
+            else:
+                untouched = not self.status and not self._head_size
+                when = "before it answered" if untouched else "in the middle of its answer"
+                self._error = UpstreamDisconnectedError(
+                    f"the upstream closed the connection {when}", untouched=untouched
+                )
+        self._wake()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+    # The parser's side.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:  # Interim answers end here: ASGI has no message for them (RFC 9110 section 15.2).
+            self._interim = True
+            self.headers = []
+            return
+        if self.complete:
+            raise ValueError("a second answer")
+        self.status = status
+        names = [name for name, _ in self.headers]
+        self._until_close = b"content-length" not in names and b"transfer-encoding" not in names
+        if self._head_request:
+            # llhttp would wait for the body that Content-Length speaks of, so its parser is done for.
+            self._finish()
+            self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, body: bytes) -> None:
+        if self.complete:
+            self.abort()
+            return
+        self._body.append(body)
+        self._buffered += len(body)
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._interim = False
+        elif not self.complete:
+            self._finish()
+
+    # Inside.
+
+    def _finish(self) -> None:
+        self.complete = True
+        self.reusable = not self._closing and self._parser.should_keep_alive()
+
+    def _reset(self, *, head_request: bool) -> None:
+        self.status = 0
+        self.headers = []
+        self.complete = False
+        self.reusable = False
+        self._body = []
+        self._buffered = 0
+        self._error = None
+        self._head_request = head_request
+        self._head_size = 0
+        self._interim = False
+        self._until_close = False
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,93 @@
+"""Which header fields a proxy passes on: pure functions over raw pairs.
+
+Names arrive in lower case, as ASGI promises. Order and number of fields are kept
+(RFC 9110 section 5.3: several Set-Cookie lines cannot be joined).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+Header = tuple[bytes, bytes]
+
+# Fields that speak about one connection only, listed or not (RFC 9110 section 7.6.1), and the two that
+# authenticate to a proxy (11.7): they were meant for us. `trailer` goes because ASGI carries no trailers.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+# What a sender may not take away by naming it in Connection: framing and routing would change under the
+# next hop's feet, and the forwarding fields are the gateway's own word (golang/go#50580).
+UNREMOVABLE = frozenset(
+    {
+        b"content-length",
+        b"host",
+        b"forwarded",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+        b"x-request-id",
+    }
+)
+
+# `expect` is answered by the server in front of the gateway as soon as the body is asked for.
+REQUEST_DROPPED = HOP_BY_HOP | {b"expect"}
+
+# The server in front of the gateway writes both for every answer; two of them would contradict (RFC 9110 6.6.1).
+RESPONSE_DROPPED = HOP_BY_HOP | {b"date", b"server"}
+
+# The handshake of the upstream leg is its own (RFC 6455 section 4.1); only the subprotocol offer is the browser's.
+HANDSHAKE_DROPPED = REQUEST_DROPPED | {
+    b"content-length",
+    b"sec-websocket-accept",
+    b"sec-websocket-extensions",
+    b"sec-websocket-key",
+    b"sec-websocket-version",
+}
+
+
+def named_by_connection(headers: Iterable[Header]) -> frozenset[bytes]:
+    """The field names that the Connection fields list, in lower case."""
+    return frozenset(
+        token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")
+    )
+
+
+def end_to_end(headers: list[Header], dropped: frozenset[bytes]) -> list[Header]:
+    """The fields that go on to the next hop.
+
+    Args:
+        headers: raw pairs, names in lower case.
+        dropped: names that never go on.
+    """
+    listed = named_by_connection(headers) - UNREMOVABLE
+    if listed - dropped:
+        dropped = dropped | listed
+    return [header for header in headers if header[0] not in dropped]
+
+
+def request_target(raw_path: bytes, query: bytes) -> bytes:
+    """The origin-form target (RFC 9112 section 3.2.1), byte for byte as the client wrote it."""
+    return raw_path + b"?" + query if query else raw_path
+
+
+def request_head(method: str, target: bytes, headers: Iterable[Header]) -> bytes:
+    """The first lines of an HTTP/1.1 request (RFC 9112 section 3)."""
+    lines = [method.encode("ascii") + b" " + target + b" HTTP/1.1\r\n"]
+    lines += [name + b": " + value + b"\r\n" for name, value in headers]
+    lines.append(b"\r\n")
+    return b"".join(lines)
