@@ -1,0 +1,42 @@
+"""The settings as keyword arguments of `FluxLit(...)`, for editors and type checkers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+
+class SettingsArguments(TypedDict, total=False):
+    """Every setting except `title` and `target`, which `FluxLit` takes under names of its own."""
+
+    gateway_host: str
+    gateway_port: int
+    log_level: Literal["debug", "info", "warning", "error", "critical"]
+    log_format: Literal["text", "json"]
+    root_path: str
+    api_mount_path: str
+    trust_proxy: bool
+    forwarded_allow_ips: Sequence[str]
+    public_base_url: str
+    allowed_origins: Sequence[str]
+    streamlit_mode: Literal["workers", "embedded", "external"]
+    streamlit_workers: int
+    streamlit_upstream: str | None
+    streamlit_start_timeout_s: float
+    streamlit_options: dict[str, Any]
+    gateway_upstream_connect_timeout_s: float
+    gateway_upstream_read_timeout_s: float
+    gateway_max_proxy_request_body_bytes: int
+    gateway_max_concurrent_upstream_http: int
+    gateway_upstream_queue_timeout_s: float
+    gateway_ws_open_timeout_s: float
+    gateway_ws_ping_interval_s: float
+    gateway_ws_ping_timeout_s: float
+    gateway_ws_close_timeout_s: float
+    gateway_ws_max_message_bytes: int
+    gateway_ws_max_client_message_bytes: int
+    uvicorn_graceful_shutdown_timeout_s: float
+    enable_gateway_access_log: bool
+    enable_request_logging: bool
+    debug: bool
+    allow_unified_uvicorn_multiworker: bool

@@ -1,0 +1,83 @@
+"""Settings that are right one by one and wrong together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from fluxlit.errors import Problem
+from fluxlit.settings.model import Settings
+from fluxlit.settings.provenance import Layer, Source
+
+
+def contradictions(
+    settings: Settings, sources: Mapping[str, Source], broken: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Yield a problem for each pair that cannot both be meant.
+
+    Args:
+        settings: the effective settings.
+        sources: where they came from.
+        broken: settings whose value is already known to be wrong; no rule looks at them.
+    """
+    for names, rule in _RULES:
+        if not set(names) & set(broken):
+            yield from rule(settings, sources)
+
+
+def _external_needs_upstream(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.streamlit_mode == "external" and settings.streamlit_upstream is None:
+        yield Problem(
+            "streamlit_mode",
+            'streamlit_mode is "external", but streamlit_upstream is not set; set it to the address of the '
+            'running Streamlit, for example "http://127.0.0.1:8501"',
+            sources["streamlit_mode"].where,
+        )
+
+
+def _upstream_needs_external(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.streamlit_upstream is not None and settings.streamlit_mode != "external":
+        yield Problem(
+            "streamlit_mode",
+            f'streamlit_mode is "{settings.streamlit_mode}", but streamlit_upstream '
+            f"({sources['streamlit_upstream'].where}) names a Streamlit that runs elsewhere; "
+            f'remove one of the two, or set streamlit_mode to "external"',
+            sources["streamlit_mode"].where,
+        )
+
+
+def _workers_need_workers_mode(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.streamlit_workers > 1 and settings.streamlit_mode != "workers":
+        yield Problem(
+            "streamlit_workers",
+            f'streamlit_workers is {settings.streamlit_workers}, but streamlit_mode is "{settings.streamlit_mode}" '
+            f"({sources['streamlit_mode'].where}), which starts no workers; remove one of the two",
+            sources["streamlit_workers"].where,
+        )
+
+
+def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    path = urlsplit(settings.public_base_url).path
+    if settings.public_base_url and path != settings.root_path:
+        yield Problem(
+            "public_base_url",
+            f'public_base_url has the path "{path}", but root_path ({sources["root_path"].where}) is '
+            f'"{settings.root_path}"; both name the public prefix of the application and must be equal',
+            sources["public_base_url"].where,
+        )
+
+
+def select_mode(settings: Settings, sources: Mapping[str, Source]) -> tuple[Settings, Mapping[str, Source]]:
+    """Let an upstream select the external mode, unless a layer names a mode."""
+    if settings.streamlit_upstream is None or sources["streamlit_mode"].layer is not Layer.DEFAULT:
+        return settings, sources
+    external = settings.model_copy(update={"streamlit_mode": "external"})
+    return external, {**sources, "streamlit_mode": sources["streamlit_upstream"]}
+
+
+_RULES = (
+    (("streamlit_mode", "streamlit_upstream"), _external_needs_upstream),
+    (("streamlit_mode", "streamlit_upstream"), _upstream_needs_external),
+    (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
+    (("public_base_url", "root_path"), _public_path_is_root_path),
+)

@@ -1,0 +1,108 @@
+"""What can be said about a setting without its value: its names in each layer and the form it must have."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from fluxlit.settings.model import Settings
+
+SETTINGS = tuple(Settings.model_fields)
+_SHOWN = 80
+
+
+def facts(setting: str) -> dict[str, Any]:
+    """Return what the declaration adds to type and bounds: ``env``, ``flag``, ``aliases``, ``unit``, ``secret``."""
+    extra = Settings.model_fields[setting].json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def env_name(setting: str) -> str:
+    """Return the environment variable of a setting."""
+    return str(facts(setting).get("env", f"FLUXLIT_{setting.upper()}"))
+
+
+def flag_name(setting: str) -> str:
+    """Return the command-line option of a setting; the target has none, it is the argument ``TARGET``."""
+    return str(facts(setting).get("flag", f"--{setting.replace('_', '-')}"))
+
+
+def flag_aliases(setting: str) -> tuple[str, ...]:
+    """Return further spellings of the command-line option."""
+    return tuple(facts(setting).get("aliases", ()))
+
+
+@cache
+def kind(setting: str) -> str:
+    """Return ``bool``, ``int``, ``float``, ``str``, ``choice``, ``list`` or ``table``."""
+    annotation = Settings.model_fields[setting].annotation
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return "choice"
+    if origin in (tuple, dict):
+        return "list" if origin is tuple else "table"
+    return annotation.__name__ if annotation in (bool, int, float) else "str"
+
+
+def choices(setting: str) -> tuple[str, ...]:
+    """Return the words that a setting of kind ``choice`` admits."""
+    return tuple(get_args(Settings.model_fields[setting].annotation))
+
+
+def expected(setting: str) -> str:
+    """Say in words which values a setting accepts."""
+    match kind(setting):
+        case "choice":
+            return "one of " + ", ".join(choices(setting))
+        case "bool":
+            return "true or false"
+        case "int":
+            return f"a whole number {_bounds(setting)}".strip()
+        case "float":
+            return f"a number of seconds {_bounds(setting)}".strip()
+        case "list":
+            return "a list of texts"
+        case "table":
+            return "a table (in a variable: a JSON object)"
+        case _:
+            return "a text that is not empty" if _bound(setting, MinLen) else "a text"
+
+
+def _bound(setting: str, limit: type[Any]) -> Any:
+    return next((item for item in Settings.model_fields[setting].metadata if isinstance(item, limit)), None)
+
+
+def _bounds(setting: str) -> str:
+    above, least, most = (_bound(setting, limit) for limit in (Gt, Ge, Le))
+    if above is not None:
+        return f"above {above.gt}"
+    if least is not None and most is not None:
+        return f"from {least.ge} to {most.le}"
+    return f"of at least {least.ge}" if least is not None else ""
+
+
+def shown(value: object) -> str:
+    """Write a value for a message: short, on one line, and without the password of a URL."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = re.sub(r"://[^/@\s\"]*@", "://***@", text)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """Find the name that was probably meant: the full name of a short one, else the most similar."""
+    known = list(candidates)
+    wanted = name.lower()
+    folded = {candidate.lower(): candidate for candidate in known}
+    if wanted in folded:
+        return folded[wanted]
+    endings = [candidate for lower, candidate in folded.items() if lower.endswith(f"_{wanted}")]
+    if len(endings) == 1:
+        return endings[0]
+    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.7)
+    return folded[close[0]] if close else None

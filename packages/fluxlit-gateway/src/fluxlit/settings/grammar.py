@@ -1,0 +1,144 @@
+"""The forms that a value may have, as pure functions: each returns the value or raises ValueError.
+
+The text of a ValueError completes a sentence that starts with the name of the setting,
+"root_path must start with a slash". It never repeats a value that could hold a password.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+# RFC 3986 2.3, the unreserved characters. A mount made of them reads the same encoded and decoded, so an
+# edge proxy, the browser and Streamlit's base path can never disagree about it.
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+
+# Streamlit's own top-level routes; an API below one of them would hide the UI.
+STREAMLIT_ROUTES = ("/_stcore", "/static", "/media", "/component")
+
+# The one Streamlit option whose value is a table of its own.
+_TABLE_OPTIONS = frozenset({"server.trustedUserHeaders"})
+
+
+def mount_path(value: str) -> str:
+    """Check a URL prefix: ``""`` or ``/a[/b]``."""
+    if value == "":
+        return value
+    if not value.startswith("/"):
+        raise ValueError(f'must start with a slash: write "/{value.strip("/")}"')
+    if value.endswith("/"):
+        bare = value.rstrip("/")
+        raise ValueError(f'must not end with a slash: write "{bare}"')
+    for segment in value[1:].split("/"):
+        if segment in {".", ".."} or not _SEGMENT.fullmatch(segment):
+            raise ValueError(
+                f'has the path segment "{segment}": each segment needs at least one of the characters '
+                f"A-Z a-z 0-9 . _ ~ - and must not be a dot segment"
+            )
+    return value
+
+
+def api_mount_path(value: str) -> str:
+    """Check the prefix of the API: a mount path that takes nothing away from Streamlit."""
+    if value in {"", "/"}:
+        raise ValueError('must name a path of its own such as "/api": every other path belongs to the UI')
+    mount_path(value)
+    for route in STREAMLIT_ROUTES:
+        if value == route or value.startswith(f"{route}/"):
+            raise ValueError(f'must not be at or under "{route}", which Streamlit uses itself')
+    return value
+
+
+def host(value: str) -> str:
+    """Check an address to listen on: a host name or an IP address, without port or scheme."""
+    if not value or "/" in value or re.search(r"\s", value):
+        raise ValueError('must be a host name or an IP address such as "0.0.0.0"')
+    if value.count(":") == 1:
+        raise ValueError("must not hold a port: the port is the setting gateway_port")
+    return value
+
+
+def allowed_ip(value: str) -> str:
+    """Check one entry of forwarded_allow_ips: an address, a network or ``*``."""
+    if value == "*":
+        return value
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError(f'holds "{value}", which is no IP address, network (such as "10.0.0.0/8") or "*"') from None
+    return value
+
+
+def origin(value: str) -> str:
+    """Check one browser origin, ``scheme://host[:port]`` (RFC 6454 section 6.2)."""
+    parts = _split(value)
+    if parts is None or parts.path or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError('must hold origins of the form "https://host" or "https://host:port", without a path')
+    return value.lower()
+
+
+def public_base_url(value: str) -> str:
+    """Check the public address, ``http(s)://host[:port][/path]``; a trailing slash is dropped."""
+    if value == "":
+        return value
+    parts = _split(value)
+    if parts is None or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError('must be of the form "https://host[:port][/path]", without a user name, query or fragment')
+    path = mount_path_of(parts.path)
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{path}"
+
+
+def upstream(value: str | None) -> str | None:
+    """Check the address of a Streamlit that runs elsewhere: ``http://host:port[/base]`` or ``unix:/path``."""
+    if not value:
+        return None
+    if value.startswith("unix:"):
+        if not value.removeprefix("unix:").startswith("/"):
+            raise ValueError('must name a socket by its full path: "unix:/run/streamlit.sock"')
+        return value
+    parts = _split(value)
+    if parts is None or parts.scheme != "http" or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError('must be of the form "http://host:port[/base]" or "unix:/path/to/socket"')
+    if not parts.port:
+        raise ValueError('needs a port: "http://host:8501"')
+    return f"http://{parts.netloc}{mount_path_of(parts.path)}"
+
+
+def mount_path_of(path: str) -> str:
+    """Check the path of a URL as a mount; the slash at its end does not count."""
+    return mount_path(path.rstrip("/"))
+
+
+def _split(value: str) -> SplitResult | None:
+    """Split an http(s) URL that has a host and, if any, a valid port."""
+    try:
+        parts = urlsplit(value)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    plain = not re.search(r"[\s\x00-\x1f\\]", value)
+    return parts if plain and port_is_valid and parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def texts(value: Any) -> Any:
+    """Accept any sequence of texts, or one text in comma form, for a tuple of texts."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, (list, set, frozenset)) else value
+
+
+def options(value: Any) -> Any:
+    """Write nested tables of Streamlit options with dotted keys: ``{"server": {"x": 1}}`` is ``{"server.x": 1}``."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and key not in _TABLE_OPTIONS:
+            nested = {f"{key}.{name}": leaf for name, leaf in inner.items()}
+            flat.update(options(nested))
+        else:
+            flat[key] = inner
+    return flat

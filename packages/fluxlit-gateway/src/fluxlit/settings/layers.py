@@ -1,0 +1,143 @@
+"""Reading the layers: what each of them holds, unchecked, strongest layer first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxlit.errors import Problem
+from fluxlit.settings.describe import SETTINGS, env_name, flag_name, kind, nearest
+from fluxlit.settings.project_file import find_project_file, located
+from fluxlit.settings.provenance import Layer, Source
+from fluxlit.settings.variables import DotenvFile, read_dotenv, read_variables, unknown_variables
+
+_IN_CODE = "FluxLit(...)"
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value as a layer holds it.
+
+    Attributes:
+        setting: name of the setting, which may be unknown.
+        value: the value as written.
+        source: where it stands.
+    """
+
+    setting: str
+    value: object
+    source: Source
+
+    def decoded(self) -> object:
+        """Return the value, read out of its text where the layer knows nothing but text."""
+        is_text = self.source.layer in {Layer.FLAG, Layer.ENVIRONMENT, Layer.DOTENV}
+        return decode(self.setting, self.value) if is_text and isinstance(self.value, str) else self.value
+
+
+@dataclass(frozen=True)
+class Layers:
+    """All that was found.
+
+    Attributes:
+        given: every value of a known setting, strongest layer first.
+        unreadable: layers that could not be read.
+        unknown: names that belong to no setting.
+        root: directory of the project file, else the directory where the search started.
+        file: the project file.
+    """
+
+    given: tuple[Given, ...]
+    unreadable: tuple[Problem, ...]
+    unknown: tuple[Problem, ...]
+    root: Path
+    file: Path | None
+
+
+def read_layers(
+    flags: Mapping[str, object], arguments: Mapping[str, object], environ: Mapping[str, str], directory: Path
+) -> Layers:
+    """Read every layer; nothing is raised, what is wrong is part of the answer."""
+    file = find_project_file(directory)
+    root = file.path.parent if file.path else directory
+    dotenv_path = root / ".env"
+    dotenv = read_dotenv(dotenv_path, directory)
+    given = (
+        *_given(flags, Layer.FLAG, flag_name),
+        *_from_variables(environ, Layer.ENVIRONMENT, str),
+        *_from_variables(dotenv.values, Layer.DOTENV, lambda name: located(dotenv_path, directory, dotenv.lines[name])),
+        *_given(file.values, Layer.FILE, lambda key: file.where(key, directory)),
+        *_given(arguments, Layer.CODE, lambda _: _IN_CODE),
+    )
+    return Layers(
+        tuple(item for item in given if item.setting in SETTINGS),
+        (*file.problems, *dotenv.problems),
+        (*_unknown_keys(given), *_unknown_variables(environ, dotenv, dotenv_path, directory)),
+        root,
+        file.path,
+    )
+
+
+def decode(setting: str, text: str) -> object:
+    """Read a value out of text; text that does not fit stays as it is, and the check says so."""
+    try:
+        match kind(setting):
+            case "bool":
+                return _WORDS.get(text.strip().lower(), text)
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case "table":
+                return json.loads(text)
+            case "list" if text.lstrip().startswith("["):
+                return json.loads(text)
+    except ValueError:
+        pass
+    return text
+
+
+def _given(values: Mapping[str, object], layer: Layer, where: Callable[[str], str]) -> Iterator[Given]:
+    for setting, value in values.items():
+        if value is not None:
+            place = where(setting) if setting in SETTINGS or layer is not Layer.FLAG else setting
+            yield Given(setting, value, Source(layer, place))
+
+
+def _from_variables(variables: Mapping[str, str | None], layer: Layer, where: Callable[[str], str]) -> Iterator[Given]:
+    for setting, name, value in read_variables(variables):
+        yield Given(setting, value, Source(layer, where(name)))
+
+
+def _unknown_keys(given: Iterable[Given]) -> Iterator[Problem]:
+    for item in given:
+        if item.setting not in SETTINGS:
+            yield _unknown(item.setting, item.source.where, "setting", SETTINGS)
+
+
+def _unknown_variables(
+    environ: Mapping[str, str], dotenv: DotenvFile, dotenv_path: Path, directory: Path
+) -> Iterator[Problem]:
+    names = [env_name(setting) for setting in SETTINGS]
+    for name in unknown_variables(environ):
+        yield _unknown(name, name, "variable", names)
+    for name in unknown_variables(dotenv.values):
+        yield _unknown(name, located(dotenv_path, directory, dotenv.lines[name]), "variable", names)
+
+
+def _unknown(name: str, where: str, noun: str, known: Iterable[str]) -> Problem:
+    meant = _meant(name, list(known))
+    advice = f"did you mean {meant}?" if meant else "docs/reference/settings.md lists what exists"
+    return Problem(name, f"unknown {noun} {name}; {advice}", where)
+
+
+def _meant(name: str, known: list[str]) -> str | None:
+    """Find what was meant; a variable is also compared without its prefix, so that FLUXLIT_PORT finds its match."""
+    if not name.upper().startswith("FLUXLIT_"):
+        return nearest(name, known)
+    if name.upper() == "FLUXLIT_TARGET":
+        return env_name("target")
+    setting = nearest(name[len("FLUXLIT_") :], SETTINGS)
+    return env_name(setting) if setting in SETTINGS else None

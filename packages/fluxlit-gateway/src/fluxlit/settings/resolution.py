@@ -1,0 +1,145 @@
+"""Merging the layers into one `Settings`, with the source of every value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fluxlit.errors import Problem, SettingsError
+from fluxlit.settings.contradictions import contradictions, select_mode
+from fluxlit.settings.describe import SETTINGS, expected, shown
+from fluxlit.settings.layers import Given, read_layers
+from fluxlit.settings.model import Settings
+from fluxlit.settings.provenance import Layer, Source
+
+_DEFAULT = Source(Layer.DEFAULT, "default")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The effective settings, and where each came from.
+
+    Attributes:
+        settings: the values.
+        sources: the source of each value, by setting.
+        project_root: directory of the project file, else the working directory.
+        project_file: the project file, if there is one.
+    """
+
+    settings: Settings
+    sources: Mapping[str, Source]
+    project_root: Path
+    project_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class ResolvedTarget:
+    """The target alone, which has to be known before the `FluxLit` object can be asked for its arguments.
+
+    Attributes:
+        target: the target, `None` when no layer names one.
+        source: where it came from.
+        project_root: directory of the project file, else the working directory.
+    """
+
+    target: str | None
+    source: Source
+    project_root: Path
+
+
+def resolve(
+    *,
+    flags: Mapping[str, object] | None = None,
+    arguments: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: str | Path | None = None,
+) -> Resolved:
+    """Merge all layers: flag, environment, `.env`, project file, `FluxLit(...)` arguments, default.
+
+    Args:
+        flags: values of command-line options by name of the setting; `None` means not given.
+        arguments: arguments of `FluxLit(...)`; `None` means not given.
+        environ: the environment, by default that of the process.
+        directory: where the search for the project file starts, by default the working directory.
+
+    Raises:
+        SettingsError: with all problems of all layers, not only the first.
+    """
+    layers = read_layers(flags or {}, arguments or {}, _environment(environ), _start(directory))
+    problems = [*layers.unreadable, *layers.unknown, *_invalid(layers.given)]
+    broken = {problem.setting for problem in problems}
+    chosen = _strongest(layers.given)
+    settings = _settings(item for name, item in chosen.items() if name not in broken)
+    sources: Mapping[str, Source] = {name: chosen[name].source if name in chosen else _DEFAULT for name in SETTINGS}
+    settings, sources = select_mode(settings, sources)
+    problems += contradictions(settings, sources, broken)
+    if problems:
+        raise SettingsError(problems)
+    return Resolved(settings, sources, layers.root, layers.file)
+
+
+def resolve_target(
+    *,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: str | Path | None = None,
+) -> ResolvedTarget:
+    """Find the target alone. What is wrong with other settings is left to `resolve`.
+
+    Raises:
+        SettingsError: when a layer cannot be read or the target is not a text.
+    """
+    layers = read_layers(flags or {}, {}, _environment(environ), _start(directory))
+    given = [item for item in layers.given if item.setting == "target"]
+    if problems := [*layers.unreadable, *_invalid(given)]:
+        raise SettingsError(problems)
+    if not given:
+        return ResolvedTarget(None, _DEFAULT, layers.root)
+    return ResolvedTarget(str(given[0].value), given[0].source, layers.root)
+
+
+def _environment(environ: Mapping[str, str] | None) -> Mapping[str, str]:
+    return os.environ if environ is None else environ
+
+
+def _start(directory: str | Path | None) -> Path:
+    return Path.cwd() if directory is None else Path(directory).absolute()
+
+
+def _strongest(given: Iterable[Given]) -> dict[str, Given]:
+    chosen: dict[str, Given] = {}
+    for item in given:
+        chosen.setdefault(item.setting, item)
+    return chosen
+
+
+def _settings(given: Iterable[Given]) -> Settings:
+    values: dict[str, Any] = {item.setting: item.decoded() for item in given}
+    return Settings(**values)
+
+
+def _invalid(given: Iterable[Given]) -> Iterator[Problem]:
+    """Check each layer by itself, so that a value is wrong even where a stronger layer hides it."""
+    for _, group in groupby(given, key=lambda item: item.source.layer):
+        layer = {item.setting: item for item in group}
+        try:
+            _settings(layer.values())
+        except ValidationError as error:
+            yield from _problems(error, layer)
+
+
+def _problems(error: ValidationError, layer: Mapping[str, Given]) -> Iterator[Problem]:
+    details: dict[str, Any] = {}
+    for detail in error.errors(include_url=False):
+        details.setdefault(str(detail["loc"][0]), detail)
+    for setting, detail in details.items():
+        item = layer[setting]
+        rule = detail.get("ctx", {}).get("error") if detail["type"] == "value_error" else None
+        demand = rule or f"must be {expected(setting)}, not {shown(item.value)}"
+        yield Problem(setting, f"{setting} {demand}", item.source.where)

@@ -1,0 +1,119 @@
+"""Environment variables and the `.env` file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+
+from fluxlit.errors import Problem
+from fluxlit.settings.describe import SETTINGS, env_name
+from fluxlit.settings.model import Settings
+from fluxlit.settings.project_file import located
+
+_PREFIX = "FLUXLIT_"
+
+# Kubernetes describes every Service of the namespace to every container (service links). A Service called
+# "fluxlit" or "fluxlit-gateway" yields these names, and even FLUXLIT_GATEWAY_PORT=tcp://10.0.0.1:8000.
+_SERVICE_LINK_NAME = re.compile(r"FLUXLIT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+_SERVICE_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+")
+
+
+class _Variables(EnvSettingsSource):
+    """Variables out of a mapping; names are compared without case, as pydantic-settings does."""
+
+    def __init__(self, variables: Mapping[str, str | None]) -> None:
+        self._variables = variables
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._variables.items() if value}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
+        return self.env_vars.get(env_name(field_name).lower()), field_name, False
+
+
+@dataclass(frozen=True)
+class DotenvFile:
+    """What a `.env` file says: values, the line of each name, and what is wrong with it."""
+
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def read_variables(variables: Mapping[str, str | None]) -> Iterator[tuple[str, str, str]]:
+    """Yield setting, name of the variable as written, and value. An empty variable counts as not set."""
+    ours = {name: value for name, value in variables.items() if not is_service_link(name, value)}
+    spelling = {name.lower(): name for name in ours}
+    source = _Variables(ours)
+    for setting in SETTINGS:
+        value, _, _ = source.get_field_value(Settings.model_fields[setting], setting)
+        if value is not None:
+            yield setting, spelling[env_name(setting).lower()], value
+
+
+def unknown_variables(variables: Mapping[str, str | None]) -> list[str]:
+    """List the variables that carry our prefix and belong to no setting."""
+    known = {env_name(setting).lower() for setting in SETTINGS}
+    return [
+        name
+        for name, value in variables.items()
+        if name.upper().startswith(_PREFIX) and name.lower() not in known and value and not is_service_link(name, value)
+    ]
+
+
+def is_service_link(name: str, value: str | None) -> bool:
+    """Recognise a variable that Kubernetes made out of a Service whose name starts with "fluxlit"."""
+    if _SERVICE_LINK_NAME.fullmatch(name):
+        return True
+    return name.startswith(_PREFIX) and name.endswith("_PORT") and bool(_SERVICE_LINK_VALUE.fullmatch(value or ""))
+
+
+def read_dotenv(path: Path, directory: Path) -> DotenvFile:
+    """Read a `.env` file; one that does not exist is an empty one.
+
+    Args:
+        path: the file.
+        directory: the directory from which messages name the file.
+    """
+    try:
+        raw = path.read_bytes() if path.is_file() else b""
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror or error}"
+        return DotenvFile(problems=(Problem(path.name, message, located(path, directory)),))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        message = "the file is not UTF-8 text; save it as UTF-8"
+        return DotenvFile(problems=(Problem(path.name, message, located(path, directory, line)),))
+    return _parse_dotenv(text, path, directory)
+
+
+def _parse_dotenv(text: str, path: Path, directory: Path) -> DotenvFile:
+    lines: dict[str, int] = {}
+    problems: list[Problem] = []
+    for binding in parse_stream(StringIO(text)):
+        # A binding starts at the blank lines before it; its name stands on the first line with text.
+        line = binding.original.line + _blank_lines(binding.original.string)
+        if binding.error:
+            problems.append(
+                Problem(path.name, "this line is not of the form NAME=value", located(path, directory, line))
+            )
+        elif binding.key is not None:
+            lines[binding.key] = line
+    if problems:
+        return DotenvFile(problems=tuple(problems))
+    return DotenvFile(dotenv_values(stream=StringIO(text)), lines)
+
+
+def _blank_lines(text: str) -> int:
+    return text[: len(text) - len(text.lstrip())].count("\n")
