@@ -1,0 +1,39 @@
+"""The built files and the environments they are installed into."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.release.support import ROOT, Environment, needed_siblings
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel of every distribution, built from the tree just now."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "build_all.py"), str(folder)], check=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheels(dist: Path) -> dict[str, Path]:
+    """The wheel of every distribution, by its name."""
+    return {path.name.split("-")[0].replace("_", "-"): path for path in dist.glob("*.whl")}
+
+
+@pytest.fixture(scope="session")
+def install_alone(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Callable[[str], Environment]:
+    """Return an environment that holds one distribution and what it depends on. Made once per distribution."""
+    made: dict[str, Environment] = {}
+
+    def install(name: str) -> Environment:
+        if name not in made:
+            environment = Environment.create(tmp_path_factory.mktemp(name) / "venv")
+            environment.install(wheels[name], *(wheels[sibling] for sibling in sorted(needed_siblings(name))))
+            made[name] = environment
+        return made[name]
+
+    return install

@@ -1,0 +1,125 @@
+"""What is inside the wheels and sdists."""
+
+import email
+import email.message
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.release.support import IMPORT_NAMES, ROOT, project
+
+EVERY = sorted(IMPORT_NAMES)
+CODE = sorted(name for name, import_name in IMPORT_NAMES.items() if import_name)
+
+
+def contents(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def metadata(wheel: Path) -> email.message.Message:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(archive.read(name))
+
+
+def test_the_tree_holds_the_six_distributions() -> None:
+    found = {path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")}
+    assert found == set(EVERY)
+    assert {project(name)["name"] for name in found} == found
+
+
+def test_every_distribution_has_a_wheel_and_an_sdist(dist: Path) -> None:
+    stems = {f"{name.replace('-', '_')}-{project(name)['version']}" for name in EVERY}
+    built = {path.name for path in dist.iterdir() if not path.name.startswith(".")}
+    assert built == {f"{stem}-py3-none-any.whl" for stem in stems} | {f"{stem}.tar.gz" for stem in stems}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_metadata(name: str, wheels: dict[str, Path]) -> None:
+    facts = metadata(wheels[name])
+    declared = project(name)
+    assert facts["Name"] == name
+    assert facts["Version"] == declared["version"]
+    assert facts["Requires-Python"] == ">=3.11"
+    assert facts["License-Expression"] == "MIT"
+    assert facts["License-File"] == "LICENSE"
+    assert facts["Summary"] == declared["description"]
+    assert facts["Description-Content-Type"] == "text/markdown"
+    assert facts.get_payload() == (ROOT / "packages" / name / "README.md").read_text()
+    written = {str(Requirement(text)) for text in facts.get_all("Requires-Dist", [])}
+    assert written == {str(Requirement(text)) for text in declared["dependencies"]}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_wheel_carries_the_licence(name: str, wheels: dict[str, Path]) -> None:
+    with zipfile.ZipFile(wheels[name]) as archive:
+        [path] = [path for path in archive.namelist() if path.endswith("/licenses/LICENSE")]
+        assert archive.read(path).decode() == (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_wheel_ships_its_package_and_nothing_else(name: str, wheels: dict[str, Path]) -> None:
+    package = IMPORT_NAMES[name]
+    paths = contents(wheels[name])
+    assert f"{package}/py.typed" in paths
+    top_level = {path.split("/")[0] for path in paths}
+    assert top_level == {package, f"{name.replace('-', '_')}-{project(name)['version']}.dist-info"}
+    unwanted = re.compile(r"(^|/)(tests?|__pycache__|conftest\.py|test_[^/]*\.py)(/|$)|\.py[co]$")
+    assert [path for path in paths if unwanted.search(path)] == []
+    source = ROOT / "packages" / name / "src"
+    in_tree = {
+        str(path.relative_to(source))
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {path for path in paths if ".dist-info/" not in path} == in_tree
+
+
+def test_the_meta_package_ships_no_code(wheels: dict[str, Path]) -> None:
+    assert [path for path in contents(wheels["fluxlit"]) if ".dist-info/" not in path] == []
+
+
+def test_the_meta_package_brings_every_other_distribution() -> None:
+    assert {Requirement(text).name for text in project("fluxlit")["dependencies"]} == set(CODE)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_sibling_pins_are_ranges_that_admit_the_tree(name: str) -> None:
+    for requirement in map(Requirement, project(name)["dependencies"]):
+        if requirement.name not in IMPORT_NAMES:
+            continue
+        version = Version(project(requirement.name)["version"])
+        assert requirement.specifier.contains(version), f"{requirement} does not admit {version}"
+        assert {part.operator for part in requirement.specifier} == {">=", "<"}, f"{requirement} is not a range"
+        assert not requirement.specifier.contains(Version(f"{version.major + 1}.0.0"))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_third_party_requirements_have_floors(name: str) -> None:
+    for requirement in map(Requirement, project(name)["dependencies"]):
+        assert ">=" in {part.operator for part in requirement.specifier}, f"{requirement} has no floor"
+        assert "==" not in {part.operator for part in requirement.specifier}, f"{requirement} is a lock, not a range"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_sdist_is_complete(name: str, dist: Path) -> None:
+    stem = f"{name.replace('-', '_')}-{project(name)['version']}"
+    with tarfile.open(dist / f"{stem}.tar.gz") as archive:
+        paths = {path.removeprefix(f"{stem}/") for path in archive.getnames()}
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml"} <= paths
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_changelog_opens_with_the_version(name: str) -> None:
+    text = (ROOT / "packages" / name / "CHANGELOG.md").read_text()
+    assert text.startswith(f"# Changelog of {name}\n")
+    versions = re.findall(r"^## (\S+) \((?:unreleased|\d{4}-\d\d-\d\d)\)$", text, flags=re.MULTILINE)
+    assert versions == re.findall(r"^## (\S+)", text, flags=re.MULTILINE), "a heading is not `## VERSION (DATE)`"
+    assert versions[0] == project(name)["version"]
+    assert versions == sorted(versions, key=Version, reverse=True)
