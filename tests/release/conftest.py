@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.release.support import ROOT, Environment, needed_siblings
+from tests.processes import ROOT
+from tests.release.environments import Environment, needed_siblings
 
 
 @pytest.fixture(scope="session")

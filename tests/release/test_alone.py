@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.release.support import IMPORT_NAMES, Environment, needed_siblings
+from tests.release.environments import IMPORT_NAMES, Environment, needed_siblings
 
 EVERY = sorted(IMPORT_NAMES)
 CODE = sorted(name for name, import_name in IMPORT_NAMES.items() if import_name)

@@ -1,24 +1,18 @@
-"""Virtual environments and server processes for the tests of the wheels."""
+"""Virtual environments that know nothing of the tree, for the tests of the wheels."""
 
-import contextlib
 import os
-import re
-import signal
 import subprocess
 import sys
-import threading
-import time
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes import ROOT, clean_environ
 
 # Every distribution: its import name (the meta-package has none) and the siblings that it may depend on.
 IMPORT_NAMES: Mapping[str, str | None] = {
@@ -52,15 +46,9 @@ def needed_siblings(name: str) -> set[str]:
     return declared.union(*(needed_siblings(sibling) for sibling in declared))
 
 
-def clean_environ(**extra: str) -> dict[str, str]:
-    """Return the environment without anything that could let the tree, or a user's settings, show through."""
-    foreign = re.compile(r"PYTHON(?!UNBUFFERED)|VIRTUAL_ENV|HATCH|FLUXLIT|STREAMLIT|UVICORN|COVERAGE|PYTEST")
-    return {name: value for name, value in os.environ.items() if not foreign.match(name)} | extra
-
-
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment that knows nothing of the tree."""
+    """One virtual environment."""
 
     root: Path
 
@@ -122,76 +110,3 @@ def uv(*arguments: str) -> str:
     )
     assert done.returncode == 0, f"uv {' '.join(arguments)}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-@dataclass
-class Server:
-    """A running server process and what it has printed."""
-
-    process: subprocess.Popen[str]
-    output: list[str] = field(default_factory=list)
-
-    def read(self) -> None:
-        """Collect the output until the process closes it."""
-        assert self.process.stdout is not None
-        with self.process.stdout as stream:
-            for line in stream:
-                self.output.append(line)
-
-    def wait_for(self, pattern: str, timeout: float) -> re.Match[str]:
-        """Return the first match in the output; fail with the output when the process ends or time runs out."""
-        deadline = time.monotonic() + timeout
-        while True:
-            ended = self.process.poll() is not None
-            if match := re.search(pattern, "".join(self.output)):
-                return match
-            assert not ended, f"ended with {self.process.returncode} before {pattern!r}:\n{''.join(self.output)}"
-            assert time.monotonic() < deadline, f"no {pattern!r} within {timeout} s:\n{''.join(self.output)}"
-            time.sleep(0.02)
-
-    def stop(self, timeout: float = 40) -> int:
-        """Send SIGINT as Ctrl-C does, and return the exit code."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout)
-
-
-@contextlib.contextmanager
-def serve(environment: Environment, *command: str | Path, cwd: Path) -> Iterator[Server]:
-    """Start a server, and end it and all of its descendants whatever happens."""
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=environment.environ(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    server = Server(process)
-    reader = threading.Thread(target=server.read, daemon=True)
-    reader.start()
-    try:
-        yield server
-    finally:
-        for straggler in descendants(process.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                straggler.kill()
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        reader.join(timeout=10)
-
-
-def descendants(pid: int) -> list[psutil.Process]:
-    """Return the living processes below this one; none if it has ended."""
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def wait_until_gone(processes: list[psutil.Process], timeout: float = 10) -> None:
-    """Fail if one of these processes still lives when the time is up."""
-    _, alive = psutil.wait_procs(processes, timeout=timeout)
-    assert not alive, f"left behind: {alive}"

@@ -1,0 +1,157 @@
+"""Does what a document tells its reader to do, in an empty folder, block after block.
+
+Block                           | what happens
+--------------------------------|-----------------------------------------------------------------------------
+any language, `title="path"`    | written to that file; an existing file is replaced
+`python`                        | run as a program (with a title: only compiled, the reader saves it)
+`toml`, `json`                  | parsed
+`console`                       | each line after `$ ` is a command that must succeed; the lines below it must
+                                | be in its output, in order, where `...` stands for anything
+`console server="yes"`          | the last command keeps running until the document ends; the lines below it
+                                | are waited for
+`text`                          | shown, not run
+any, `elsewhere="tests/..."`    | not run here: that file runs it
+
+Anything else fails. Port 8000 becomes a free one in everything that is written, run or expected.
+"""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.docs.markdown import Block, blocks
+from tests.processes import ROOT, Server, background, clean_environ
+
+TIMEOUT = 60
+
+
+class DocumentError(AssertionError):
+    """A block does not do what the document says."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a console block and the output that the reader is told to expect."""
+
+    line: str
+    expected: str
+
+    @property
+    def pattern(self) -> str:
+        """The expectation as a regular expression."""
+        lines = [r"[^\n]*".join(map(re.escape, line.split("..."))) for line in self.expected.splitlines()]
+        return r"(?s:.*?)".join(r"(?s:.*?)" if line == r"[^\n]*" else line for line in lines)
+
+
+def commands(source: str) -> list[Command]:
+    """Split a console block into its commands."""
+    parts = re.split(r"^\$ ", source, flags=re.MULTILINE)
+    if parts[0].strip():
+        raise DocumentError("a console block starts with `$ `")
+    return [Command(*part.partition("\n")[::2]) for part in parts[1:]]
+
+
+@dataclass
+class Reader:
+    """Somebody who follows a document to the letter."""
+
+    folder: Path
+    port: int
+    servers: contextlib.ExitStack
+
+    def follow(self, block: Block) -> None:
+        """Do one block."""
+        if "elsewhere" in block.attributes:
+            if not (ROOT / block.attributes["elsewhere"]).exists():
+                raise DocumentError(f"{block.attributes['elsewhere']} does not exist")
+            return
+        source = block.source.replace("8000", str(self.port))
+        if title := block.attributes.get("title"):
+            target = self.folder / title
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source, encoding="utf-8")
+        if block.language == "console":
+            self.type(commands(source), keep_last="server" in block.attributes)
+        elif block.language == "python" and not title:
+            self.run([sys.executable, "-W", "error", "-c", source])
+        elif check := CHECKS.get(block.language):
+            check(source)
+        else:
+            raise DocumentError(f"nothing is known about the language {block.language!r}")
+
+    def type(self, lines: list[Command], *, keep_last: bool) -> None:
+        """Enter commands at the prompt."""
+        for command in lines[:-1] if keep_last else lines:
+            output = self.run(["bash", "-euo", "pipefail", "-c", command.line])
+            if not re.search(command.pattern, output):
+                raise DocumentError(f"$ {command.line}\nexpected\n{command.expected}\ngot\n{output}")
+        if keep_last:
+            program = ["bash", "-c", f"exec {lines[-1].line}"]
+            server = self.servers.enter_context(background(program, cwd=self.folder, environ=self.environ()))
+            server.wait_for(lines[-1].pattern, timeout=TIMEOUT)
+            self.servers.callback(stop, server)
+
+    def run(self, command: list[str]) -> str:
+        """Run a command that must succeed and return what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        if done.returncode:
+            raise DocumentError(f"exit code {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def environ(self) -> dict[str, str]:
+        """The environment of a reader who has installed FluxLit and nothing else."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return clean_environ(PATH=path, HOME=str(self.folder.parent), PYTHONUNBUFFERED="1")
+
+
+CHECKS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "python": lambda source: compile(source, "<block>", "exec"),
+    "text": lambda _source: None,
+    "toml": tomllib.loads,
+}
+
+
+def stop(server: Server) -> None:
+    """End a server as the reader's Ctrl-C does."""
+    code = server.stop()
+    if code not in {0, 130, -2}:
+        raise DocumentError(f"the server ended with {code}:\n{''.join(server.output)}")
+
+
+@contextlib.contextmanager
+def reader(folder: Path) -> Iterator[Reader]:
+    """Give somebody an empty folder and a free port."""
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with contextlib.ExitStack() as servers:
+        yield Reader(folder, port, servers)
+
+
+def follow(document: Path, folder: Path) -> None:
+    """Follow a whole document; an error names the file and the line."""
+    with reader(folder) as person:
+        for block in blocks(document.read_text(encoding="utf-8")):
+            try:
+                person.follow(block)
+            except Exception as error:
+                raise DocumentError(f"{document}:{block.line}: {error}") from error
