@@ -57,21 +57,16 @@ def choices(setting: str) -> tuple[str, ...]:
 
 def expected(setting: str) -> str:
     """Say in words which values a setting accepts."""
-    match kind(setting):
-        case "choice":
-            return "one of " + ", ".join(choices(setting))
-        case "bool":
-            return "true or false"
-        case "int":
-            return f"a whole number {_bounds(setting)}".strip()
-        case "float":
-            return f"a number of seconds {_bounds(setting)}".strip()
-        case "list":
-            return "a list of texts"
-        case "table":
-            return "a table (in a variable: a JSON object)"
-        case _:
-            return "a text that is not empty" if _bound(setting, MinLen) else "a text"
+    phrases = {
+        "choice": "one of " + ", ".join(choices(setting)),
+        "bool": "true or false",
+        "int": f"a whole number {_bounds(setting)}",
+        "float": f"a number of seconds {_bounds(setting)}",
+        "list": "a list of texts",
+        "table": "a table (in a variable: a JSON object)",
+        "str": "a text that is not empty" if _bound(setting, MinLen) else "a text",
+    }
+    return phrases[kind(setting)].strip()
 
 
 def _bound(setting: str, limit: type[Any]) -> Any:
