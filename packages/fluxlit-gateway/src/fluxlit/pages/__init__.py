@@ -1,0 +1,26 @@
+"""Pages: registering them, filling their parameters, and showing them in Streamlit's navigation."""
+
+from fluxlit.pages.discovery import discover_pages
+from fluxlit.pages.injection import RunContext, run_page
+from fluxlit.pages.manifest import manifest, manifest_json
+from fluxlit.pages.marker import Cookie, Depends, Header, Query
+from fluxlit.pages.navigation import build_navigation
+from fluxlit.pages.record import Layout, PageRecord, SidebarState
+from fluxlit.pages.registry import PageRegistry
+
+__all__ = [
+    "Cookie",
+    "Depends",
+    "Header",
+    "Layout",
+    "PageRecord",
+    "PageRegistry",
+    "Query",
+    "RunContext",
+    "SidebarState",
+    "build_navigation",
+    "discover_pages",
+    "manifest",
+    "manifest_json",
+    "run_page",
+]

@@ -1,0 +1,219 @@
+"""One run of a page: fill its parameters, call it, clean up.
+
+Order of a run: everything that comes from the browser is read and validated first, so that a bad
+link is answered before any work is done; then dependencies are called, each once; then the page;
+then clean-up in reverse order.
+
+A page that ends itself by `st.stop`, `st.rerun` or `st.switch_page` has ended well: dependencies go on
+after their `yield` as if the page had returned. A page that raises, or that Streamlit interrupts half-way
+because the user clicked something else, has not: the exception appears at the `yield`, so that a
+half-done transaction is not committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fluxlit.client import ApiClient, current
+from fluxlit.pages.marker import Place
+from fluxlit.pages.plan import Input, Kind, Needed, Plan, Planner, Provided
+from fluxlit.pages.request import InputError, read_input
+
+if TYPE_CHECKING:
+    from fluxlit.pages.record import PageRecord
+    from fluxlit.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What one run of a page may ask for.
+
+    Attributes:
+        st: the `streamlit` module.
+        app: the FluxLit object.
+        settings: the effective settings.
+        api_client: the client for the API; by default the one of this process.
+        overrides: dependency -> function to call in its place, for tests.
+        headers: in place of the headers of the session's request, for tests.
+        cookies: in place of its cookies, for tests.
+    """
+
+    st: Any
+    app: Any = None
+    settings: Settings | None = None
+    api_client: ApiClient | None = None
+    overrides: Mapping[Callable[..., Any], Callable[..., Any]] = field(default_factory=dict)
+    headers: Mapping[str, str] | None = None
+    cookies: Mapping[str, str] | None = None
+
+    @property
+    def client(self) -> ApiClient:
+        """The client for this run.
+
+        Raises:
+            ClientError: if this process has no API to call.
+        """
+        return self.api_client or current()
+
+    def values(self, place: Place, name: str) -> list[str]:
+        """All values under a name in the request, in order; empty if there are none."""
+        if place is Place.QUERY:
+            return list(self.st.query_params.get_all(name))
+        if place is Place.HEADER and self.headers is None:
+            return list(self.st.context.headers.get_all(name))
+        if place is Place.HEADER:
+            return [value for key, value in (self.headers or {}).items() if key.casefold() == name.casefold()]
+        cookies = self.st.context.cookies if self.cookies is None else self.cookies
+        return [cookies[name]] if name in cookies else []
+
+    def query_names(self) -> Iterable[str]:
+        """Every name in the query string."""
+        return list(self.st.query_params)
+
+
+def run_page(record: PageRecord, context: RunContext) -> None:
+    """Run a page function with everything that it asks for.
+
+    A value from the browser that does not validate is shown on the page, which then stops.
+    Whatever the page raises goes on to Streamlit after clean-up.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            ended = _call_page(record, _Run(context, record.planner, stack))
+    except InputError as error:
+        _show(context.st, error)
+        context.st.stop()
+    if ended is not None:
+        raise ended
+
+
+def _call_page(record: PageRecord, run: _Run) -> BaseException | None:
+    """The exception by which the page ended itself, to be raised once clean-up is done."""
+    assert record.plan is not None
+    try:
+        run.read(run.planned(record.plan))
+        run.call(record.plan)
+    except Exception:
+        raise
+    except BaseException as error:
+        if not _ended_by_page(error):
+            raise
+        return error
+    return None
+
+
+def _ended_by_page(error: BaseException) -> bool:
+    """Whether the page asked to end (`st.stop`, `st.rerun`, `st.switch_page`).
+
+    Streamlit interrupts a run by the same exceptions, raised inside whatever element call comes next;
+    only the commands themselves pass through this module.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == "streamlit.commands.execution_control":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _show(st: Any, error: InputError) -> None:
+    st.error("**This page cannot be shown: its address or request does not fit.**\n\n" + "\n".join(error.problems))
+
+
+class _Run:
+    """Values, clean-up and event loop of one run."""
+
+    def __init__(self, context: RunContext, planner: Planner, stack: contextlib.ExitStack) -> None:
+        self._context = context
+        self._planner = planner
+        self._stack = stack
+        self._inputs: dict[int, Any] = {}
+        self._cache: dict[Callable[..., Any], Any] = {}
+        self._stand_ins: dict[Callable[..., Any], Plan] = {}
+        self._runner: asyncio.Runner | None = None
+
+    def planned(self, plan: Plan) -> Iterable[Plan]:
+        """A plan and all that it needs, with overrides in place, dependencies first."""
+        for argument in plan.arguments:
+            if isinstance(argument.source, Needed):
+                yield from self.planned(self._override(argument.source.plan))
+        yield plan
+
+    def read(self, plans: Iterable[Plan]) -> None:
+        """Read and validate all that comes from the browser; report every problem at once."""
+        problems: list[str] = []
+        for plan in plans:
+            for argument in plan.arguments:
+                if isinstance(argument.source, Input) and id(argument.source) not in self._inputs:
+                    try:
+                        self._inputs[id(argument.source)] = read_input(argument.source, self._context)
+                    except InputError as error:
+                        problems.extend(problem for problem in error.problems if problem not in problems)
+        if problems:
+            raise InputError(problems)
+
+    def call(self, plan: Plan) -> Any:
+        """Call a function with its parameters filled; what it returns or yields."""
+        positional = [self._value(argument.source) for argument in plan.arguments if argument.positional]
+        named = {item.name: self._value(item.source) for item in plan.arguments if not item.positional}
+        value = plan.call(*positional, **named)
+        if plan.kind is Kind.YIELDS:
+            return self._stack.enter_context(_manager(value))
+        if plan.kind is Kind.AWAITS:
+            return self._loop().run(value)
+        if plan.kind is Kind.YIELDS_ASYNC:
+            return self._enter_async(_async_manager(value))
+        return value
+
+    def _value(self, source: Provided | Input | Needed) -> Any:
+        if isinstance(source, Provided):
+            return source.provider(self._context)
+        if isinstance(source, Input):
+            return self._inputs[id(source)]
+        key = source.plan.call
+        if not source.use_cache:
+            return self.call(self._override(source.plan))
+        if key not in self._cache:
+            self._cache[key] = self.call(self._override(source.plan))
+        return self._cache[key]
+
+    def _override(self, plan: Plan) -> Plan:
+        function = self._context.overrides.get(plan.call)
+        if function is None:
+            return plan
+        if function not in self._stand_ins:
+            self._stand_ins[function] = self._planner.plan_dependency(function)
+        return self._stand_ins[function]
+
+    def _loop(self) -> asyncio.Runner:
+        if self._runner is None:
+            # With a factory of its own the runner leaves the loop alone that Streamlit keeps for the thread.
+            self._runner = self._stack.enter_context(asyncio.Runner(loop_factory=asyncio.new_event_loop))
+        return self._runner
+
+    def _enter_async(self, manager: contextlib.AbstractAsyncContextManager[Any]) -> Any:
+        loop = self._loop()
+        value = loop.run(_enter(manager))
+        self._stack.push(lambda *failure: loop.run(_leave(manager, failure)))
+        return value
+
+
+def _manager(value: Any) -> contextlib.AbstractContextManager[Any]:
+    """A started generator as a context manager; functions under `@contextmanager` give one already."""
+    return value if hasattr(value, "__enter__") else contextlib.contextmanager(lambda: value)()
+
+
+def _async_manager(value: Any) -> contextlib.AbstractAsyncContextManager[Any]:
+    return value if hasattr(value, "__aenter__") else contextlib.asynccontextmanager(lambda: value)()
+
+
+async def _enter(manager: contextlib.AbstractAsyncContextManager[Any]) -> Any:
+    return await manager.__aenter__()
+
+
+async def _leave(manager: contextlib.AbstractAsyncContextManager[Any], failure: tuple[Any, Any, Any]) -> bool | None:
+    return await manager.__aexit__(*failure)

@@ -1,0 +1,114 @@
+"""The pages as Streamlit's navigation shows them: decided here as plain data, then handed to Streamlit.
+
+Streamlit serves its default page at `/` only. A landing page with a path of its own is therefore listed
+twice: once as the default, and once, hidden, under its path, so that both addresses work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fluxlit.pages.injection import RunContext, run_page
+from fluxlit.pages.record import PageRecord
+
+if TYPE_CHECKING:
+    from fluxlit.client import ApiClient
+    from fluxlit.pages.registry import PageRegistry
+    from fluxlit.settings import Settings
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page in the navigation.
+
+    Attributes:
+        record: the page.
+        url_path: the path without its slash, empty for the landing page.
+        default: shown at `/`.
+        hidden: not listed.
+    """
+
+    record: PageRecord
+    url_path: str
+    default: bool
+    hidden: bool
+
+
+def sections(registry: PageRegistry) -> dict[str, list[Entry]]:
+    """Every entry by the heading it stands under, in order; pages without a section stand under an empty heading."""
+    landing = registry.landing
+    grouped: dict[str, list[Entry]] = {}
+    for record in registry.records:
+        entries = grouped.setdefault(record.section or "", [])
+        if record is not landing:
+            entries.append(Entry(record, record.url_path, False, record.hidden))
+            continue
+        entries.append(Entry(record, "", True, record.hidden))
+        if record.url_path:
+            entries.append(Entry(record, record.url_path, False, True))
+    return grouped
+
+
+def build_navigation(
+    registry: PageRegistry,
+    app: object,
+    *,
+    settings: Settings | None = None,
+    client: ApiClient | None = None,
+    overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    cookies: Mapping[str, str] | None = None,
+) -> Any:
+    """What `st.navigation` takes; to be called in a Streamlit script run.
+
+    Args:
+        registry: the pages.
+        app: given to pages that ask for the FluxLit object.
+        settings: given to pages that ask for `Settings`.
+        client: given to pages in place of the client of this process.
+        overrides: dependency -> function to call in its place, for tests.
+        headers: in place of the request's headers, for tests.
+        cookies: in place of the request's cookies, for tests.
+
+    Returns:
+        A list of `st.Page`, or a dict of such lists by section if any page has one.
+    """
+    import streamlit as st  # noqa: PLC0415 - the gateway's process must not import it
+
+    context = RunContext(st, app, settings, client, overrides or {}, headers, cookies)
+    grouped = {name: [_page(entry, context) for entry in entries] for name, entries in sections(registry).items()}
+    return grouped if any(grouped) else [page for pages in grouped.values() for page in pages]
+
+
+def _page(entry: Entry, context: RunContext) -> Any:
+    record = entry.record
+    options: dict[str, Any] = {"title": record.title, "url_path": entry.url_path, "default": entry.default}
+    if record.icon:
+        options["icon"] = record.icon
+    if entry.hidden:
+        options["visibility"] = "hidden"
+    if record.script is None:
+        return context.st.Page(lambda: _run(record, context), **options)
+    page = context.st.Page(record.script, **options)
+    page.run = _configured(page.run, record, context)
+    return page
+
+
+def _configured(run: Callable[[], None], record: PageRecord, context: RunContext) -> Callable[[], None]:
+    def configure_and_run() -> None:
+        _configure(record, context)
+        run()
+
+    return configure_and_run
+
+
+def _run(record: PageRecord, context: RunContext) -> None:
+    _configure(record, context)
+    run_page(record, context)
+
+
+def _configure(record: PageRecord, context: RunContext) -> None:
+    """Apply the page's look before anything of the page is drawn, so that the page can still change it."""
+    context.st.set_page_config(**record.page_config())

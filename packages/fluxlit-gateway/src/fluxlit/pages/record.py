@@ -1,0 +1,108 @@
+"""One page as it was registered."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fluxlit.errors import PageError
+from fluxlit.pages.path import LANDING
+from fluxlit.pages.plan import Plan, Planner
+from fluxlit.pages.source import Location
+
+Layout = Literal["centered", "wide"]
+SidebarState = Literal["auto", "expanded", "collapsed"] | int
+
+_MATERIAL = re.compile(r":material/[a-z0-9_]+:")
+# Emoji are drawn from these Unicode categories: symbols, and the marks, joiners and selectors that combine them.
+_EMOJI_CATEGORIES = frozenset({"So", "Sk", "Sm", "Po", "Pd", "Mn", "Me", "Cf"})
+
+
+@dataclass(frozen=True)
+class PageRecord:
+    """One page: what runs, and everything that was said about it.
+
+    Attributes:
+        path: `/`, or `/name`.
+        title: name in the navigation and in the browser's tab.
+        function: the page function; `None` for a script.
+        script: absolute path of the script file; `None` for a function.
+        icon: emoji or `:material/name:`.
+        layout: `centered`, `wide`, or `None` to leave it to Streamlit and the page.
+        initial_sidebar_state: `auto`, `expanded`, `collapsed`, a width in pixels, or `None`.
+        section: heading in the navigation that the page stands under.
+        order: pages with a number come first, in that order; the rest follow as registered.
+        hidden: reachable by its address, but not listed in the navigation.
+        default: the landing page, shown at `/`.
+        tags: words for tools that read the manifest.
+        description: the first line of the function's docstring, shown as a tooltip in the navigation.
+        location: where the page was registered or defined.
+        plan: how to call the function; `None` for a script.
+        planner: plans functions that stand in for dependencies.
+    """
+
+    path: str
+    title: str
+    function: Callable[..., Any] | None
+    script: Path | None
+    icon: str | None
+    layout: Layout | None
+    initial_sidebar_state: SidebarState | None
+    section: str | None
+    order: float | None
+    hidden: bool
+    default: bool
+    tags: tuple[str, ...]
+    description: str
+    location: Location
+    plan: Plan | None = field(repr=False, compare=False)
+    planner: Planner = field(repr=False, compare=False)
+
+    @property
+    def url_path(self) -> str:
+        """The path as Streamlit counts it: without the slash."""
+        return self.path.removeprefix("/")
+
+    @property
+    def lands(self) -> bool:
+        """Whether the page claims to be the landing page."""
+        return self.default or self.path == LANDING
+
+    def page_config(self) -> dict[str, Any]:
+        """The arguments for `st.set_page_config`, without those that were not given."""
+        chosen = {
+            "page_title": self.title,
+            "page_icon": self.icon,
+            "layout": self.layout,
+            "initial_sidebar_state": self.initial_sidebar_state,
+        }
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+def check_look(icon: str | None, layout: str | None, initial_sidebar_state: str | int | None) -> None:
+    """Refuse a look that Streamlit would refuse at every run.
+
+    Raises:
+        PageError: with the values that are allowed.
+    """
+    if icon is not None and not (_MATERIAL.fullmatch(icon) or _looks_like_emoji(icon)):
+        raise PageError(f"icon {icon!r} is not one: give one emoji, or a Material symbol such as ':material/home:'.")
+    if layout not in (None, "centered", "wide"):
+        raise PageError(f"layout {layout!r} does not exist: give 'centered' or 'wide'.")
+    state = initial_sidebar_state
+    is_width = isinstance(state, int) and not isinstance(state, bool) and state > 0
+    if state not in (None, "auto", "expanded", "collapsed") and not is_width:
+        raise PageError(
+            f"initial_sidebar_state {state!r} does not exist: "
+            f"give 'auto', 'expanded', 'collapsed', or a width in pixels."
+        )
+
+
+def _looks_like_emoji(text: str) -> bool:
+    # A keycap such as 1️⃣ is the one emoji that starts with an ASCII character.
+    symbols = text[1:] if text[:1] in tuple("0123456789#*") else text
+    return bool(symbols) and all(unicodedata.category(character) in _EMOJI_CATEGORIES for character in symbols)

@@ -1,0 +1,190 @@
+"""The pages of one application, and the rules of registering them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fluxlit.client import ApiClient
+from fluxlit.errors import PageError
+from fluxlit.pages.path import LANDING, check_mount, parse_path
+from fluxlit.pages.plan import Planner, Provider
+from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_look
+from fluxlit.pages.source import Location, caller, location_of
+from fluxlit.settings import Settings
+
+
+class PageRegistry:
+    """The pages of one application, in the order of the navigation.
+
+    Args:
+        owner: the FluxLit object that the pages belong to; pages get it by annotating a parameter with its class.
+        api_mount_path: where the code says that the API is mounted; no page may stand there.
+    """
+
+    def __init__(self, owner: object | None = None, *, api_mount_path: str = "/api") -> None:
+        self._records: list[PageRecord] = []
+        self._providers: dict[Any, Provider] = {}
+        self._api_mount_path = api_mount_path
+        self.provide(lambda run: run.client, ApiClient)
+        self.provide(lambda run: run.settings, Settings)
+        if owner is not None:
+            self.provide(lambda run: run.app, *type(owner).__mro__[:-1])
+
+    def provide(self, provider: Provider, *types: Any) -> None:
+        """Let pages registered from now on ask for something by annotation.
+
+        Args:
+            provider: gives the value for one run.
+            types: the annotations that ask for it.
+        """
+        for type_ in types:
+            self._providers[type_] = provider
+
+    def add(
+        self,
+        path: str,
+        page: Callable[..., Any] | None = None,
+        *,
+        script: str | Path | None = None,
+        title: str | None = None,
+        icon: str | None = None,
+        layout: Layout | None = None,
+        initial_sidebar_state: SidebarState | None = None,
+        section: str | None = None,
+        order: float | None = None,
+        hidden: bool = False,
+        default: bool = False,
+        tags: Sequence[str] = (),
+    ) -> PageRecord:
+        """Register a page.
+
+        Args:
+            path: `/`, or `/name`: a Streamlit page URL has one segment.
+            page: the page function.
+            script: in its place a script file; a relative path counts from the file that registers it.
+            title: name in navigation and browser tab; by default made from the name of the function or script.
+            icon: one emoji or `:material/name:`.
+            layout: `centered` or `wide`.
+            initial_sidebar_state: `auto`, `expanded`, `collapsed`, or a width in pixels.
+            section: heading in the navigation to stand under.
+            order: pages with a number come first, in that order; the rest follow as registered.
+            hidden: keep the page out of the navigation; its address works.
+            default: make it the landing page, shown at `/` as well as at its path. A page at `/` is that already.
+            tags: words for tools that read the manifest.
+
+        Raises:
+            PageError: if a rule is broken. Nothing is registered then.
+        """
+        origin = caller()
+        location = location_of(page) if page is not None else origin.location
+        try:
+            path = parse_path(path)
+            check_look(icon, layout, initial_sidebar_state)
+            source = _find_script(page, script, origin.location)
+            planner = Planner(self._providers)
+            record = PageRecord(
+                path=path,
+                title=title or _title(page, source),
+                function=page,
+                script=source,
+                icon=icon,
+                layout=layout,
+                initial_sidebar_state=initial_sidebar_state,
+                section=section,
+                order=order,
+                hidden=hidden,
+                default=default,
+                tags=tuple(tags),
+                description=_first_line(page),
+                location=location,
+                plan=planner.plan_page(page, path, origin.names) if page is not None else None,
+                planner=planner,
+            )
+            self._check(record)
+        except PageError as error:
+            raise _located(error, location) from error.__cause__
+        self._records.append(record)
+        return record
+
+    def __iter__(self) -> Iterator[PageRecord]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def records(self) -> tuple[PageRecord, ...]:
+        """All pages in the order of the navigation."""
+        return tuple(sorted(self._records, key=lambda record: (record.order is None, record.order or 0)))
+
+    @property
+    def landing(self) -> PageRecord | None:
+        """The page shown at `/`: the one that claims it, else the first that is not hidden; `None` without pages."""
+        claimed = next((record for record in self._records if record.lands), None)
+        shown = next((record for record in self.records if not record.hidden), None)
+        return claimed or shown or next(iter(self.records), None)
+
+    def find(self, path: str) -> PageRecord | None:
+        """The page with a path, or `None`."""
+        return next((record for record in self._records if record.path == path), None)
+
+    def snapshot(self) -> tuple[PageRecord, ...]:
+        """All pages in the order in which they were registered."""
+        return tuple(self._records)
+
+    def restore(self, records: tuple[PageRecord, ...]) -> None:
+        """Go back to an earlier `snapshot`."""
+        self._records[:] = records
+
+    def validate(self, api_mount_path: str) -> None:
+        """Check all pages against where the API is really mounted, once settings are known.
+
+        Raises:
+            PageError: if the API hides a page.
+        """
+        for record in self._records:
+            try:
+                check_mount(record.path, api_mount_path)
+            except PageError as error:
+                raise _located(error, record.location) from None
+
+    def _check(self, new: PageRecord) -> None:
+        check_mount(new.path, self._api_mount_path)
+        for known in self._records:
+            if known.path.casefold() == new.path.casefold():
+                differs = "" if known.path == new.path else f" (as {known.path!r}, which differs only in case)"
+                raise PageError(f"page path {new.path!r} is already registered{differs} at {known.location}.")
+            if known.lands and new.lands:
+                raise PageError(
+                    f"page {new.path!r} cannot be the landing page too: page {known.path!r} at {known.location} is. "
+                    f"Only one page may have path {LANDING!r} or default=True."
+                )
+
+
+def _find_script(page: Callable[..., Any] | None, script: str | Path | None, origin: Location) -> Path | None:
+    if (page is None) == (script is None):
+        raise PageError("a page is either a function or a script file: give exactly one of them.")
+    if script is None:
+        return None
+    path = (origin.directory / script).resolve()
+    if not path.is_file():
+        raise PageError(f"page script {str(script)!r} is missing: there is no file {path}.")
+    return path
+
+
+def _title(page: Callable[..., Any] | None, script: Path | None) -> str:
+    name = script.stem if script else getattr(page, "__name__", type(page).__name__)
+    words = re.sub(r"[_\W]+", " ", name).strip() or "Page"
+    return words[0].upper() + words[1:]
+
+
+def _first_line(page: Callable[..., Any] | None) -> str:
+    return (getattr(page, "__doc__", None) or "").strip().partition("\n")[0]
+
+
+def _located(error: PageError, location: Location) -> PageError:
+    message = str(error)
+    return PageError(message if re.match(r".+:\d+: ", message) else f"{location}: {message}")
