@@ -1,11 +1,13 @@
 """The built files and the environments they are installed into."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.processes import ROOT
 from tests.release.environments import Environment, needed_siblings
@@ -38,3 +40,15 @@ def install_alone(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Pa
         return made[name]
 
     return install
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without the background chatter that a closed network answers with errors."""
+    program = shutil.which("chromium")
+    assert program, "Chromium is missing: scripts/system-packages.txt lists it"
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,49 @@
+"""The six wheels in an empty environment, used as their user uses them: new, run, look at it in a browser."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.processes import background, descendants, wait_until_gone
+from tests.release.environments import IMPORT_NAMES, Environment
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environment:
+    environment = Environment.create(tmp_path_factory.mktemp("everything") / "venv")
+    environment.install(*wheels.values())
+    return environment
+
+
+def test_all_six_are_installed_in_the_versions_of_the_tree(everything: Environment, wheels: dict[str, Path]) -> None:
+    installed = everything.packages()
+    everything.check()
+    assert {name: installed[name] for name in IMPORT_NAMES} == {
+        name: wheel.name.split("-")[1] for name, wheel in wheels.items()
+    }
+
+
+def test_a_target_that_is_not_there_leaves_no_traceback(everything: Environment, tmp_path: Path) -> None:
+    done = everything.run(everything.command("fluxlit"), "run", "nowhere:app", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.browser
+def test_new_run_and_look(everything: Environment, browser: Browser, tmp_path: Path) -> None:
+    fluxlit = everything.command("fluxlit")
+    made = everything.run(fluxlit, "new", "demo", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "demo"
+    with background([fluxlit, "run", "--port", "0"], cwd=folder, environ=everything.environ()) as server:
+        url = server.wait_for(r"http://127\.0\.0\.1:\d+", timeout=60)[0]
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=30_000)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        page.close()
+        below = descendants(server.process.pid)
+        assert server.stop() == 0
+        wait_until_gone(below)
