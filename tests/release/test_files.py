@@ -1,8 +1,10 @@
 """What is inside the wheels and sdists."""
 
+import ast
 import email
 import email.message
 import re
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -124,3 +126,40 @@ def test_changelog_opens_with_the_version(name: str) -> None:
     assert versions == re.findall(r"^## (\S+)", text, flags=re.MULTILINE), "a heading is not `## VERSION (DATE)`"
     assert versions[0] == project(name)["version"]
     assert versions == sorted(versions, key=Version, reverse=True)
+
+
+def imported(source: Path) -> set[str]:
+    """Return the top-level names that a tree of modules imports, wherever in the code."""
+    names: set[str] = set()
+    for module in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names.add(node.module.split(".")[0])
+    return names
+
+
+def distribution(package: str) -> str:
+    """Return what to install for an import."""
+    others = {import_name: name for name, import_name in IMPORT_NAMES.items()} | {"dotenv": "python-dotenv"}
+    return others.get(package, package.replace("_", "-"))
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_every_import_is_declared(name: str) -> None:
+    # What merely comes along with a dependency may leave with its next release.
+    ours = {import_name for import_name in IMPORT_NAMES.values() if import_name}
+    third_party = imported(ROOT / "packages" / name / "src") - set(sys.stdlib_module_names) - ours
+    declared = {Requirement(text).name for text in project(name)["dependencies"]}
+    assert {distribution(package) for package in third_party} - declared == set()
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_no_requirement_is_idle(name: str) -> None:
+    used = imported(ROOT / "packages" / name / "src")
+    used_distributions = {distribution(package) for package in used}
+    # Never imported by name: uvicorn picks it up when it is installed.
+    picked_up = {"uvloop"}
+    declared = {Requirement(text).name for text in project(name)["dependencies"]}
+    assert declared - used_distributions - picked_up == set()
