@@ -19,6 +19,7 @@ class SettingsArguments(TypedDict, total=False):
     forwarded_allow_ips: Sequence[str]
     public_base_url: str
     allowed_origins: Sequence[str]
+    streamlit_open_routes: Sequence[str]
     streamlit_mode: Literal["workers", "embedded", "external"]
     streamlit_workers: int
     streamlit_upstream: str | None

@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
         (), description="Further browser origins, beyond the application's own, that may open WebSockets."
     )
+    streamlit_open_routes: Texts = Field(
+        (),
+        description="Routes of Streamlit that are closed unless named here: `metrics`, `script-health-check`, `agent`.",
+    )
     streamlit_mode: Literal["workers", "embedded", "external"] = Field(
         "workers",
         description="Where the UI runs: in supervised worker processes, in the gateway's process, or elsewhere "

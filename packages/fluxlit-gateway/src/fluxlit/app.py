@@ -1,0 +1,149 @@
+"""`FluxLit`: the object that a user writes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, Unpack, overload
+
+from fastapi import FastAPI
+
+from fluxlit.errors import FluxLitError
+from fluxlit.pages import PageRecord, PageRegistry
+from fluxlit.pages.record import Layout, SidebarState
+from fluxlit.runtime import Runtime
+from fluxlit.settings import SettingsArguments
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+PageT = TypeVar("PageT", bound=Callable[..., Any])
+
+DEFAULT_TITLE = "FluxLit"
+
+
+class FluxLit:
+    """A FastAPI application and a Streamlit application on one port.
+
+    It is an ASGI application: ``uvicorn app:app`` runs both halves.
+
+    Args:
+        title: name of the application, in the browser and in the API's documentation.
+        api: a FastAPI application that exists already; by default a new one.
+        ui: script of a Streamlit application that exists already, used as ``streamlit run`` would use it. A relative
+            path counts from the file that creates this object.
+        import_target: ``module:attribute`` by which workers import this object; by default found by itself.
+        fastapi_kwargs: arguments for the new FastAPI application.
+        **settings: any setting, the weakest layer but the defaults. See `fluxlit.settings.Settings`.
+
+    Attributes:
+        api: the FastAPI application, mounted under ``api_mount_path``.
+        pages: the registered pages.
+        ui_script: the adopted Streamlit script.
+
+    Raises:
+        FluxLitError: arguments that contradict each other.
+    """
+
+    is_fluxlit: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        title: str | None = None,
+        api: FastAPI | None = None,
+        ui: str | Path | None = None,
+        import_target: str | None = None,
+        fastapi_kwargs: Mapping[str, Any] | None = None,
+        **settings: Unpack[SettingsArguments],
+    ) -> None:
+        if api is not None and fastapi_kwargs:
+            raise FluxLitError(
+                "FluxLit(api=..., fastapi_kwargs=...): the arguments are for a new FastAPI application, but one was "
+                "given. Pass them where that one is made."
+            )
+        self.api = api if api is not None else FastAPI(**{"title": title or DEFAULT_TITLE, **(fastapi_kwargs or {})})
+        self.import_target = import_target
+        self.ui_script = _script(ui, inspect.stack()[1].filename) if ui is not None else None
+        self.setting_arguments: dict[str, Any] = dict(settings) | ({"title": title} if title is not None else {})
+        self.pages = PageRegistry(self, api_mount_path=settings.get("api_mount_path", "/api"))
+        self._runtime: Runtime | None = None
+
+    @overload
+    def page(
+        self,
+        path: str,
+        *,
+        title: str | None = None,
+        icon: str | None = None,
+        layout: Layout | None = None,
+        initial_sidebar_state: SidebarState | None = None,
+        section: str | None = None,
+        order: float | None = None,
+        hidden: bool = False,
+        default: bool = False,
+        tags: Sequence[str] = (),
+    ) -> Callable[[PageT], PageT]: ...
+
+    @overload
+    def page(
+        self,
+        path: str,
+        *,
+        script: str | Path,
+        title: str | None = None,
+        icon: str | None = None,
+        layout: Layout | None = None,
+        initial_sidebar_state: SidebarState | None = None,
+        section: str | None = None,
+        order: float | None = None,
+        hidden: bool = False,
+        default: bool = False,
+        tags: Sequence[str] = (),
+    ) -> PageRecord: ...
+
+    def page(
+        self, path: str, *, script: str | Path | None = None, **metadata: Any
+    ) -> Callable[[PageT], PageT] | PageRecord:
+        """Register a page: as a decorator of a function, or at once for a script file.
+
+        Args:
+            path: ``/`` or ``/name``; Streamlit page URLs have one segment.
+            script: file of the page, instead of a function.
+            **metadata: see `fluxlit.pages.PageRegistry.add`.
+
+        Raises:
+            PageError: the page cannot be registered as asked.
+        """
+        if self.ui_script is not None:
+            raise FluxLitError(
+                f"FluxLit(ui=...) runs {self.ui_script} as it is, with its own pages; page {path!r} cannot be added. "
+                f"Leave out ui=, and register the script as a page: app.page('/', script=...)."
+            )
+        if script is not None:
+            return self.pages.add(path, script=script, **metadata)
+
+        def register(function: PageT) -> PageT:
+            self.pages.add(path, function, **metadata)
+            return function
+
+        return register
+
+    @property
+    def has_ui(self) -> bool:
+        """There is something for Streamlit to show."""
+        return self.ui_script is not None or len(self.pages) > 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope. The server's lifespan starts and stops everything."""
+        if self._runtime is None:
+            self._runtime = Runtime(self)
+        await self._runtime(scope, receive, send)
+
+
+def _script(ui: str | Path, caller: str) -> Path:
+    path = (Path(caller).resolve().parent / ui).resolve()
+    if not path.is_file():
+        raise FluxLitError(f"FluxLit(ui={str(ui)!r}): there is no file {path}.")
+    return path

@@ -1,0 +1,49 @@
+"""The few answers that the gateway gives itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Scope = dict[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+NO_STORE = (b"cache-control", b"no-store")
+
+
+async def answer(
+    scope: Scope, send: Send, status: int, body: bytes, content_type: bytes, headers: list[Header] | None = None
+) -> None:
+    """Send a whole answer, to an HTTP request or to a WebSocket handshake that is refused.
+
+    A server without the extension for refusals can only close: the browser then sees 403.
+    """
+    fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *(headers or [])]
+    prefix = "http"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close"})
+            return
+        prefix = "websocket.http"
+    if scope.get("method") == "HEAD":
+        body = b""
+    await send({"type": f"{prefix}.response.start", "status": status, "headers": fields})
+    await send({"type": f"{prefix}.response.body", "body": body})
+
+
+async def answer_text(scope: Scope, send: Send, status: int, text: str) -> None:
+    """Answer with one line of plain text."""
+    await answer(scope, send, status, f"{text}\n".encode(), b"text/plain; charset=utf-8", [NO_STORE])
+
+
+async def answer_json(scope: Scope, send: Send, status: int, content: dict[str, str]) -> None:
+    """Answer with a JSON object."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    await answer(scope, send, status, body, b"application/json", [NO_STORE])
+
+
+async def redirect(scope: Scope, send: Send, location: bytes) -> None:
+    """Send a browser elsewhere, with the same method (RFC 9110 section 15.4.8)."""
+    await answer(scope, send, 307, b"", b"text/plain; charset=utf-8", [(b"location", location), NO_STORE])

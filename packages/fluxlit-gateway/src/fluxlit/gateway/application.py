@@ -1,0 +1,159 @@
+"""The gateway: one ASGI application in front of the API and the UI."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fluxlit.gateway.answers import answer_json, answer_text, redirect
+from fluxlit.gateway.dispatch import Map, Route, below_mount
+from fluxlit.gateway.forwarding import HOST, Sender, Trust, sender
+from fluxlit.gateway.origin import OriginPolicy
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Readiness(Protocol):
+    """Whether the UI can serve."""
+
+    @property
+    def ready(self) -> bool:
+        """It can."""
+
+    @property
+    def detail(self) -> str:
+        """Why not, for an operator."""
+
+
+@dataclass
+class Gateway:
+    """Routes every request to the API or the UI, and answers the few that are its own.
+
+    Attributes:
+        map: the paths.
+        api: the FastAPI application; may be replaced while the gateway runs.
+        ui: the UI; `None` if the application has none.
+        readiness: asked for every readiness probe, so it must do no I/O.
+        root_path: the public mount.
+        trust: which peers may speak for others.
+        origins: who may open a WebSocket to the UI.
+        draining: the process is about to stop: readiness says so.
+    """
+
+    map: Map
+    api: Application
+    ui: Application | None
+    readiness: Callable[[], Readiness]
+    root_path: str = ""
+    trust: Trust = field(default_factory=Trust)
+    origins: OriginPolicy = field(default_factory=lambda: OriginPolicy.of(()))
+    draining: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request or WebSocket."""
+        host = single_host(scope)
+        if host is None:
+            await answer_text(scope, send, 400, "The request needs exactly one valid Host field.")
+            return
+        mount = scope.get("root_path", "") or self.root_path
+        path = below_mount(scope["path"], mount)
+        if path is None:
+            await redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
+            return
+        route = self.map.route(scope["type"], scope.get("method", ""), path)
+        if route is Route.UI:
+            await self._to_ui(scope, receive, send, mount, path, host)
+        elif route is Route.API:
+            await self.api(self._api_scope(scope, mount, path, host), receive, send)
+        else:
+            await self._answer(route, scope, send, mount, path)
+
+    async def _answer(self, route: Route, scope: Scope, send: Send, mount: str, path: str) -> None:
+        if route is Route.LIVENESS:
+            await answer_json(scope, send, 200, {"status": "ok"})
+        elif route is Route.READINESS:
+            await self._answer_readiness(scope, send)
+        elif route is Route.API_DOCS:
+            await redirect(scope, send, with_query(f"{mount}{self.map.api}{path}", scope["query_string"]))
+        else:
+            await answer_text(scope, send, 404, "Not found.")
+
+    async def _answer_readiness(self, scope: Scope, send: Send) -> None:
+        if self.draining:
+            await answer_json(scope, send, 503, {"status": "not_ready", "detail": "draining"})
+        elif self.ui is None:
+            await answer_json(scope, send, 200, {"status": "ready", "streamlit": "not_configured"})
+        elif (readiness := self.readiness()).ready:
+            await answer_json(scope, send, 200, {"status": "ready", "streamlit": "ok"})
+        else:
+            await answer_json(scope, send, 503, {"status": "not_ready", "detail": readiness.detail})
+
+    async def _to_ui(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> None:
+        if self.ui is None:
+            await answer_text(scope, send, 404, "Not found: this application has no pages.")
+            return
+        who = sender(scope, host, self.trust)
+        if scope["type"] == "websocket" and not self.origins.allows(header(scope, b"origin"), who.host.decode("ascii")):
+            await answer_text(scope, send, 403, "This origin may not open a WebSocket here.")
+            return
+        seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
+        seen["headers"] += who.fields(mount or who.prefix)
+        await self.ui(seen, receive, send)
+
+    def _api_scope(self, scope: Scope, mount: str, path: str, host: bytes) -> Scope:
+        who = sender(scope, host, self.trust)
+        mount = mount or who.prefix
+        seen = located(scope, who, mount, self._raw_below(scope, mount, path), path)
+        seen["root_path"] = mount + self.map.api
+        return seen
+
+    def _raw_below(self, scope: Scope, mount: str, path: str) -> bytes:
+        """The undecoded path below the mount: byte for byte what the client wrote."""
+        raw: bytes = scope.get("raw_path") or path.encode()
+        prefix = mount.encode("ascii")
+        return raw[len(prefix) :] if prefix and raw.startswith(prefix + b"/") else raw
+
+
+def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Scope:
+    """A scope with its full public path, whether or not the edge had shortened it.
+
+    ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
+    """
+    headers = [(name, who.host if name == b"host" else value) for name, value in who.headers]
+    secure = "https" if scope["type"] == "http" else "wss"
+    plain = "http" if scope["type"] == "http" else "ws"
+    return scope | {
+        "path": mount + path,
+        "raw_path": mount.encode("ascii") + raw,
+        "root_path": mount,
+        "scheme": secure if who.scheme == "https" else plain,
+        "client": who.client,
+        "headers": headers,
+    }
+
+
+def single_host(scope: Scope) -> bytes | None:
+    """The Host field, `None` if there are several or it is malformed (RFC 9112 section 3.2).
+
+    HTTP/1.0 knows no Host; the server's own name stands in.
+    """
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts and scope.get("http_version") == "1.0":
+        server = scope.get("server") or ("localhost", None)
+        return f"{server[0]}".encode()
+    return hosts[0] if len(hosts) == 1 and HOST.match(hosts[0]) else None
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The value of a field; several are joined, so that no one of them is overlooked."""
+    values = [value for field_name, value in scope["headers"] if field_name == name]
+    return b", ".join(values).decode("latin-1") if values else None
+
+
+def with_query(path: str, query: bytes) -> bytes:
+    """A location with the query kept."""
+    return path.encode("ascii") + (b"?" + query if query else b"")

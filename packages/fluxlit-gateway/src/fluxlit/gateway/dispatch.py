@@ -1,0 +1,98 @@
+"""Which part of FluxLit a request is for: a pure function of its path.
+
+The decision is made on the decoded path, the one that FastAPI and Streamlit route by themselves, so that
+`/%61pi/users` and `/api/users` are one resource for everybody.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Route(enum.Enum):
+    """Where a request goes."""
+
+    LIVENESS = "liveness"
+    READINESS = "readiness"
+    API = "api"
+    API_DOCS = "api docs"
+    UI = "ui"
+    CLOSED = "closed"
+    ENTRANCE = "entrance"
+
+
+# Streamlit answers these to everybody: load figures of the process, a run of the script on demand, and the
+# agent interface. Each can be opened by name.
+CLOSABLE = {
+    "metrics": "/_stcore/metrics",
+    "script-health-check": "/_stcore/script-health-check",
+    "agent": "/_stcore/agent",
+}
+
+DOCS = frozenset({"/docs", "/redoc", "/openapi.json"})
+
+
+@dataclass(frozen=True)
+class Map:
+    """The paths of one FluxLit application, all without the public mount.
+
+    Attributes:
+        api: where the API is mounted, such as ``/api``.
+        closed: prefixes that nobody may ask for.
+        pages: page paths, for which no shorthand of the API's documentation may stand.
+    """
+
+    api: str
+    closed: tuple[str, ...] = ()
+    pages: frozenset[str] = frozenset()
+
+    def route(self, kind: str, method: str, path: str) -> Route:
+        """Decide.
+
+        Args:
+            kind: ``http`` or ``websocket``.
+            method: HTTP method; empty for a WebSocket.
+            path: decoded path below the public mount.
+        """
+        api = self.api
+        if path.startswith(api) and (len(path) == len(api) or path[len(api)] == "/"):
+            if method in ("GET", "HEAD"):
+                rest = path[len(api) :]
+                if rest == "/healthz":
+                    return Route.LIVENESS
+                if rest == "/readyz":
+                    return Route.READINESS
+            return Route.API
+        if path in DOCS and kind == "http" and method in ("GET", "HEAD") and path not in self.pages:
+            return Route.API_DOCS
+        for prefix in self.closed:
+            if path == prefix or path.startswith(prefix + "/"):
+                return Route.CLOSED
+        return Route.UI
+
+
+def closed_prefixes(opened: tuple[str, ...]) -> tuple[str, ...]:
+    """The prefixes that stay closed.
+
+    Args:
+        opened: names of `CLOSABLE` that an operator has opened.
+    """
+    return tuple(prefix for name, prefix in CLOSABLE.items() if name not in opened)
+
+
+def below_mount(path: str, mount: str) -> str | None:
+    """A path below the public mount, whether or not the edge has removed the mount already.
+
+    Args:
+        path: decoded path as it arrived.
+        mount: the public mount, such as ``/apps/my-app``; empty for none.
+
+    Returns:
+        The rest, which begins with a slash; `None` for the mount itself without its closing slash.
+    """
+    if not mount:
+        return path
+    if path == mount:
+        return None
+    return path[len(mount) :] if path.startswith(mount + "/") else path

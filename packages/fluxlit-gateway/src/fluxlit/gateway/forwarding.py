@@ -1,0 +1,236 @@
+"""Who sent a request, under which name, and what the next hop is told about it.
+
+A client may write anything into a forwarding field, so by default all of them are removed and written
+anew from what the gateway sees itself. Only a peer that is listed as a trusted proxy is believed, and then
+the chain is continued, not replaced (RFC 7239 section 4; X-Forwarded-* by convention).
+
+Fields that name a user are removed from everybody: no proxy identity is configured here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+Header = tuple[bytes, bytes]
+Scope = dict[str, Any]
+
+# Fields with which authenticating proxies (oauth2-proxy, Cloudflare Access, AWS, Authelia) name a user.
+IDENTITY = frozenset(
+    {
+        b"cf-access-authenticated-user-email",
+        b"cf-access-jwt-assertion",
+        b"remote-email",
+        b"remote-groups",
+        b"remote-name",
+        b"remote-user",
+        b"x-amzn-oidc-accesstoken",
+        b"x-amzn-oidc-data",
+        b"x-amzn-oidc-identity",
+        b"x-auth-request-access-token",
+        b"x-auth-request-email",
+        b"x-auth-request-groups",
+        b"x-auth-request-preferred-username",
+        b"x-auth-request-user",
+        b"x-authenticated-user",
+        b"x-pomerium-jwt-assertion",
+        b"x-remote-user",
+        b"x-user",
+        b"x-user-email",
+    }
+)
+ROUTE = frozenset({b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
+
+# What is taken over from a trusted peer; every other x-forwarded-* field (-user, -email, -groups...) names a user.
+HONOURED = frozenset(
+    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
+)
+
+HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
+PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+\Z")
+SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
+UNIX = "unix"
+
+
+@lru_cache(maxsize=1024)
+def speaks_for_others(name: bytes) -> bool:
+    """Whether a field tells of another sender than the one at the other end of the connection.
+
+    Underscores count as hyphens: many a framework reads both as one name (CGI's rule, RFC 3875 section 4.1.18).
+    """
+    name = name.replace(b"_", b"-")
+    return name in IDENTITY or name in ROUTE or name.startswith(b"x-forwarded-")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Which peers are believed.
+
+    Attributes:
+        networks: addresses of trusted proxies.
+        unix: a peer on a UNIX socket, which has no address, is trusted.
+        everybody: all are; only if `*` was written.
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    unix: bool = False
+    everybody: bool = False
+
+    @classmethod
+    def of(cls, *, enabled: bool, allowed: Sequence[str]) -> Trust:
+        """Read the settings ``trust_proxy`` and ``forwarded_allow_ips``.
+
+        Raises:
+            ValueError: an entry is no address, network, ``unix`` or ``*``.
+        """
+        if not enabled:
+            return cls()
+        networks = tuple(ip_network(entry, strict=False) for entry in allowed if entry not in (UNIX, "*"))
+        return cls(networks, UNIX in allowed, "*" in allowed)
+
+    def __bool__(self) -> bool:
+        return bool(self.networks) or self.unix or self.everybody
+
+    def trusts(self, peer: str) -> bool:
+        """Whether a peer is a trusted proxy.
+
+        Args:
+            peer: its IP address; empty for a UNIX socket.
+        """
+        if self.everybody:
+            return True
+        if not peer:
+            return self.unix
+        try:
+            address = ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What is known of a request's way to the gateway.
+
+    Attributes:
+        headers: the request's fields without those that speak for others.
+        host: the Host field of the public address.
+        scheme: ``http`` or ``https``, also for a WebSocket.
+        client: the client's address and port; `None` on a UNIX socket.
+        chain: value of X-Forwarded-For for the next hop.
+        prefix: path that a trusted edge has removed.
+    """
+
+    headers: list[Header]
+    host: bytes
+    scheme: str
+    client: tuple[str, int] | None
+    chain: bytes
+    prefix: str = ""
+
+    def fields(self, root_path: str) -> list[Header]:
+        """The forwarding fields for the next hop.
+
+        Args:
+            root_path: the public path under which the application is mounted.
+        """
+        fields = [(b"x-forwarded-proto", self.scheme.encode()), (b"x-forwarded-host", self.host)]
+        if self.chain:
+            fields.append((b"x-forwarded-for", self.chain))
+        if root_path:
+            fields.append((b"x-forwarded-prefix", root_path.encode()))
+        return fields
+
+
+def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:
+    """Work out who sent a request.
+
+    Args:
+        scope: an ASGI HTTP or WebSocket scope.
+        host: its Host field.
+        trust: which peers are believed.
+    """
+    client = scope.get("client")
+    peer = client[0] if client else ""
+    headers: list[Header] = scope["headers"]
+    told: dict[bytes, list[bytes]] = {}
+    for header in headers:
+        if speaks_for_others(header[0]):
+            told.setdefault(header[0], []).append(header[1])
+    if told:
+        headers = [header for header in headers if header[0] not in told]
+    scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
+    if not told or not trust or not trust.trusts(peer):
+        return Sender(headers, host, scheme, client, peer.encode())
+    return _believed(Sender(headers, host, scheme, client, peer.encode()), told, peer, trust)
+
+
+def _believed(seen: Sender, told: dict[bytes, list[bytes]], peer: str, trust: Trust) -> Sender:
+    hops = _list(told.get(b"x-forwarded-for", ()))
+    elements = forwarded_elements(told.get(b"forwarded", ()))
+    if not hops:
+        hops = [node(element[b"for"]) for element in elements if b"for" in element]
+    nearest = elements[-1] if elements else {}
+    proto = _last(told, b"x-forwarded-proto") or nearest.get(b"proto", b"")
+    host = _last(told, b"x-forwarded-host") or nearest.get(b"host", b"")
+    if not HOST.match(host):
+        host = seen.host
+    port = _last(told, b"x-forwarded-port")
+    if port.isdigit() and b":" not in host and port not in (b"80", b"443"):
+        host = host + b":" + port
+    prefix = _last(told, b"x-forwarded-prefix").rstrip(b"/")
+    return Sender(
+        headers=seen.headers,
+        host=host,
+        scheme=SCHEMES.get(proto.lower(), seen.scheme),
+        client=_client(hops, trust) or seen.client,
+        chain=b", ".join([*hops, peer.encode()] if peer else hops),
+        prefix=prefix.decode() if PREFIX.match(prefix) and b"/." not in prefix else "",
+    )
+
+
+def _client(hops: list[bytes], trust: Trust) -> tuple[str, int] | None:
+    """The nearest hop that is not a trusted proxy itself: everything left of it could be invented."""
+    for hop in reversed(hops):
+        text = hop.decode("latin-1")
+        try:
+            ip_address(text)
+        except ValueError:
+            return None
+        if not trust.trusts(text):
+            return text, 0
+    return (hops[0].decode("latin-1"), 0) if hops else None
+
+
+def _list(values: Iterable[bytes]) -> list[bytes]:
+    return [item.strip() for value in values for item in value.split(b",") if item.strip()]
+
+
+def _last(told: dict[bytes, list[bytes]], name: bytes) -> bytes:
+    """The value that the nearest proxy wrote."""
+    items = _list(told.get(name, ()))
+    return items[-1] if items else b""
+
+
+def forwarded_elements(values: Iterable[bytes]) -> list[dict[bytes, bytes]]:
+    """The elements of Forwarded fields, farthest hop first (RFC 7239 section 4).
+
+    Quoted strings may hold commas, so this is no plain split.
+    """
+    elements: list[dict[bytes, bytes]] = []
+    for value in values:
+        for part in re.findall(rb'(?:[^,"]|"(?:[^"\\]|\\.)*")+', value):
+            pairs = re.findall(rb'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,\s]*)', part)
+            elements.append({name.lower(): re.sub(rb"\\(.)", rb"\1", text.strip(b'"')) for name, text in pairs})
+    return elements
+
+
+def node(text: bytes) -> bytes:
+    """The address of a node identifier, without its port and brackets (RFC 7239 section 6)."""
+    if text.startswith(b"["):
+        return text[1:].partition(b"]")[0]
+    return text.partition(b":")[0]

@@ -1,0 +1,75 @@
+"""The API once more, on a UNIX socket that only this user's processes can reach.
+
+Pages call the API here: whatever the public port is, and whoever stands in front of it, the address is known
+before anything starts, and an internal call can never be mistaken for one from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from fluxlit.errors import FluxLitError
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class _Quiet(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def _log_started_message(self, listeners: Any) -> None:
+        """Nobody outside this process needs to know."""
+
+
+class PrivateServer:
+    """Serves one ASGI application on a UNIX socket.
+
+    Args:
+        application: what to serve; its lifespan is somebody else's.
+        path: file of the socket, in a directory that is private.
+    """
+
+    def __init__(self, application: Application, path: str) -> None:
+        config = uvicorn.Config(
+            application,
+            uds=path,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        self._path = path
+        self._server = _Quiet(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            FluxLitError: the socket cannot be made.
+        """
+        self._task = asyncio.create_task(self._server.serve())
+        while not self._server.started:
+            if self._task.done():
+                cause = self._task.exception()
+                raise FluxLitError(f"The private socket {self._path} cannot be listened on: {cause}")
+            await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """Close the socket and its connections."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await self._task
+            self._task = None

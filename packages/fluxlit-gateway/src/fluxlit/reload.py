@@ -1,0 +1,55 @@
+"""Importing a project's modules anew in a running process."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+INSTALLED = frozenset({"site-packages", "dist-packages", ".venv", "venv"})
+
+
+class Project:
+    """The modules of this process that belong to the user's project.
+
+    Args:
+        root: directory of the project.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def loaded(self) -> dict[str, ModuleType]:
+        """The project's modules that are imported now, by name."""
+        return {
+            name: module
+            for name, module in list(sys.modules.items())
+            if name != "__main__" and (file := getattr(module, "__file__", None)) and self._owns(Path(file))
+        }
+
+    def holds_loaded(self, changed: frozenset[Path]) -> bool:
+        """Whether one of the files is the source of an imported module."""
+        files = {Path(module.__file__).resolve() for module in self.loaded().values() if module.__file__}
+        return any(path.resolve() in files for path in changed)
+
+    @contextlib.contextmanager
+    def reimported(self) -> Iterator[None]:
+        """Forget the project's modules, so that what is imported inside is new; an exception brings the old back."""
+        old = self.loaded()
+        for name in old:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        try:
+            yield
+        except BaseException:
+            for name in self.loaded():
+                del sys.modules[name]
+            sys.modules.update(old)
+            raise
+
+    def _owns(self, file: Path) -> bool:
+        file = file.resolve()
+        return file.is_relative_to(self._root) and not INSTALLED & set(file.relative_to(self._root).parts)

@@ -1,0 +1,274 @@
+"""One running application: what starts, in which order, and how it ends.
+
+Start: the private socket for pages, the UI, the API's own lifespan. Stop: the reverse. Whoever runs the
+runtime, uvicorn through the lifespan protocol or `fluxlit.server`, calls the same two methods.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import sys
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from fluxlit.errors import FluxLitError, TargetError
+from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust, closed_prefixes
+from fluxlit.lifespan import Lifespan
+from fluxlit.multiworker import refuse_multiworker
+from fluxlit.private import PrivateServer
+from fluxlit.reload import Project
+from fluxlit.rundir import RunDirectory
+from fluxlit.settings import Resolved, Settings, resolve, resolve_target
+from fluxlit.target import DEFAULT_TARGET, load, locate
+from fluxlit.ui.spec import WorkerSpec
+
+if TYPE_CHECKING:
+    from fluxlit.app import FluxLit
+    from fluxlit.ui import Placement
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclasses.dataclass
+class Readiness:
+    ready: bool
+    detail: str
+
+
+NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
+
+logger = logging.getLogger("fluxlit")
+
+
+class Runtime:
+    """A FluxLit application with its settings resolved, ready to be served.
+
+    Args:
+        application: the FluxLit object.
+        flags: values of command-line options by name of the setting.
+        target: where workers import the application from; by default found.
+        development: the process is for development: code may be reloaded.
+
+    Attributes:
+        settings: the effective settings.
+
+    Raises:
+        FluxLitError: settings, pages or target are wrong.
+    """
+
+    def __init__(
+        self,
+        application: object,
+        *,
+        flags: Mapping[str, object] | None = None,
+        target: str | None = None,
+        development: bool = False,
+    ) -> None:
+        self.application = cast("FluxLit", application)
+        self._flags = dict(flags or {})
+        self.resolved: Resolved = resolve(flags=self._flags, arguments=self.application.setting_arguments)
+        self.settings: Settings = self.resolved.settings
+        self.application.pages.validate(self.settings.api_mount_path)
+        self._target = target
+        self._development = development
+        self._lifespan = Lifespan(self.application.api)
+        self._placement: Placement | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._gateway = self._build_gateway()
+
+    # Serving.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._run_lifespan(receive, send)
+            return
+        if self._lifespan.state:
+            scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
+        await self._gateway(scope, receive, send)
+
+    async def start(self) -> None:
+        """Start everything; returns when pages and API can be served.
+
+        Raises:
+            FluxLitError: something cannot start. Nothing is left running then.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything that was started, last first."""
+        self.drain()
+        stack, self._stack = self._stack, contextlib.AsyncExitStack()
+        await stack.aclose()
+
+    def drain(self) -> None:
+        """Say by the readiness probe that no new work should come here."""
+        self._gateway.draining = True
+
+    async def _start(self) -> None:
+        self._gateway.draining = False
+        if self.application.has_ui:
+            await self._stack.enter_async_context(self._ui())
+        await self._lifespan.start()
+        self._stack.push_async_callback(self._stop_lifespan)
+
+    async def _stop_lifespan(self) -> None:
+        try:
+            await self._lifespan.stop()
+        except FluxLitError as error:
+            logger.error("%s", error)
+
+    @contextlib.asynccontextmanager
+    async def _ui(self) -> AsyncIterator[None]:
+        directory = RunDirectory()
+        private = PrivateServer(self._private_api, directory.socket("api"))
+        try:
+            await private.start()
+            from fluxlit.ui import build_placement
+
+            self._placement = build_placement(self._spec(directory), self.settings)
+            try:
+                await self._placement.start()
+                yield
+            finally:
+                await self._placement.stop()
+        finally:
+            await private.stop()
+            directory.remove()
+
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            refuse_multiworker(allowed=self.settings.allow_unified_uvicorn_multiworker)
+            await self.start()
+        except FluxLitError as error:
+            if self.settings.debug:
+                traceback.print_exc()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    # Parts.
+
+    def _build_gateway(self) -> Gateway:
+        settings = self.settings
+        pages = frozenset(record.path for record in self.application.pages)
+        return Gateway(
+            map=Map(settings.api_mount_path, closed_prefixes(settings.streamlit_open_routes), pages),
+            api=self.application.api,
+            ui=self._to_placement if self.application.has_ui else None,
+            readiness=self._readiness,
+            root_path=settings.root_path,
+            trust=Trust.of(enabled=settings.trust_proxy, allowed=settings.forwarded_allow_ips),
+            origins=OriginPolicy.of(settings.allowed_origins, settings.public_base_url),
+        )
+
+    async def _to_placement(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._placement is None:
+            raise FluxLitError(NOT_STARTED.detail)
+        await self._placement(scope, receive, send)
+
+    def _readiness(self) -> Readiness:
+        return NOT_STARTED if self._placement is None else self._placement.readiness()
+
+    async def _private_api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The API as its own pages see it: the same mount, and nothing else."""
+        if self._lifespan.state:
+            scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
+        mount = self.settings.root_path + self.settings.api_mount_path
+        await self.application.api({**scope, "root_path": mount}, receive, send)
+
+    def _spec(self, directory: RunDirectory) -> WorkerSpec:
+        settings = self.settings
+        public = urlsplit(settings.public_base_url)
+        return WorkerSpec(
+            socket=directory.socket("ui"),
+            project_root=str(self.resolved.project_root),
+            settings=settings.model_dump(mode="json"),
+            target=None if self.application.ui_script else self._find_target(),
+            script=str(self.application.ui_script) if self.application.ui_script else None,
+            api_socket=directory.socket("api"),
+            api_base_url=f"http://localhost{settings.root_path}{settings.api_mount_path}",
+            public_host=public.hostname or "localhost",
+            public_port=public.port or (443 if public.scheme == "https" else settings.gateway_port),
+            sys_path=tuple(dict.fromkeys(path or str(Path.cwd()) for path in sys.path)),
+            development=self._development,
+        )
+
+    def _find_target(self) -> str:
+        """Where workers import the application from, in the order of docs/reference/settings.md."""
+        target = self._target or resolve_target(flags=self._flags).target or self.application.import_target
+        if target is not None:
+            return target
+        found = locate(self.application)
+        if found is not None:
+            return str(found)
+        raise TargetError(
+            DEFAULT_TARGET,
+            "The FluxLit object is in no module that a worker process could import. Create it at the top level of a "
+            "module, or say where it is: FluxLit(import_target='module:attribute').",
+        )
+
+    # Development.
+
+    async def reload(self, changed: frozenset[Path]) -> str:
+        """Take over changed source files: the API by swapping the application, the pages in their worker.
+
+        Args:
+            changed: absolute paths of files that were added, modified or deleted.
+
+        Returns:
+            One line that says what was reloaded.
+
+        Raises:
+            FluxLitError: the new code cannot be loaded; the old serves on.
+        """
+        project = Project(self.resolved.project_root)
+        done: list[str] = []
+        if project.holds_loaded(changed):
+            with project.reimported():
+                fresh = cast("FluxLit", load(self._target or self._find_target()))
+                fresh.pages.validate(self.settings.api_mount_path)
+                lifespan = Lifespan(fresh.api)
+                await lifespan.start()
+            await self._swap(fresh, lifespan)
+            done.append("API")
+        if self._placement is not None:
+            done.append(await self._placement.reload(changed))
+        return ", ".join(done)
+
+    async def _swap(self, fresh: FluxLit, lifespan: Lifespan) -> None:
+        old, self._lifespan, self.application = self._lifespan, lifespan, fresh
+        self._gateway.api = fresh.api
+        pages = frozenset(record.path for record in fresh.pages)
+        self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
+        try:
+            await old.stop()
+        except FluxLitError as error:
+            logger.error("%s", error)
+
+
+def create_unified_app() -> Runtime:
+    """The whole application, for ``uvicorn fluxlit.runtime:create_unified_app --factory``.
+
+    The target comes from ``FLUXLIT_APP``, else the project file, else it is ``app:app``.
+
+    Raises:
+        FluxLitError: the target cannot be loaded.
+    """
+    target = resolve_target().target or DEFAULT_TARGET
+    return Runtime(load(target), target=target)

@@ -1,0 +1,150 @@
+"""Finding the application that "module:attribute" or "./file.py:attribute" names."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxlit.errors import FluxLitError, TargetError
+
+DEFAULT_ATTRIBUTE = "app"
+DEFAULT_TARGET = "app:app"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place to import an application from.
+
+    Attributes:
+        module: dotted name of a module.
+        attribute: dotted path of the object in it.
+        directory: directory that must be importable for it, `None` for the working directory.
+    """
+
+    module: str
+    attribute: str
+    directory: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read ``package.module:attribute``, ``module`` or ``path/to/file.py[:attribute]``.
+
+        Raises:
+            TargetError: the text is none of these.
+        """
+        place, _, attribute = text.rpartition(":") if ":" in text else (text, "", "")
+        attribute = attribute or DEFAULT_ATTRIBUTE
+        if place.endswith(".py") or "/" in place:
+            path = Path(place).resolve()
+            if not path.is_file():
+                raise TargetError(text, f"Target {text!r}: there is no file {path}.")
+            return cls(path.stem, attribute, path.parent)
+        if not all(part.isidentifier() for part in place.split(".") + attribute.split(".")):
+            raise TargetError(
+                text, f"Target {text!r} is not valid: write module:attribute, such as app:app, or ./file.py:attribute."
+            )
+        return cls(place, attribute)
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.attribute}"
+
+    def load(self) -> object:
+        """Import the application. The working directory, or the file's, comes first on the import path.
+
+        Raises:
+            TargetError: there is no such module or attribute, or it is no FluxLit object.
+            Exception: whatever the user's own module raises.
+        """
+        directory = str(self.directory or Path.cwd())
+        if directory not in sys.path:
+            sys.path.insert(0, directory)
+        try:
+            module = importlib.import_module(self.module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (self.module + ".").startswith(error.name + "."):
+                raise
+            raise TargetError(str(self), self._missing(error.name, directory)) from None
+        return self._found_in(module)
+
+    def _missing(self, name: str, directory: str) -> str:
+        return (
+            f"Target {str(self)!r}: there is no module {name!r} in {directory} or on the import path. "
+            f"Run the command in the project's directory, or name the file: ./path/to/{name.rpartition('.')[2]}.py:"
+            f"{self.attribute}."
+        )
+
+    def _found_in(self, module: object) -> object:
+        found = module
+        for part in self.attribute.split("."):
+            found = getattr(found, part, None)
+        where = getattr(module, "__file__", None) or self.module
+        if found is None:
+            others = [name for name, value in vars(module).items() if is_application(value)]
+            hint = f" It has {', '.join(map(repr, others))}: did you mean {self.module}:{others[0]}?" if others else ""
+            raise TargetError(str(self), f"Target {str(self)!r}: {where} has no attribute {self.attribute!r}.{hint}")
+        if not is_application(found):
+            raise TargetError(
+                str(self),
+                f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, not a FluxLit object. "
+                f"Write {self.attribute} = FluxLit(...), or name the attribute that holds it.",
+            )
+        return found
+
+
+def is_application(value: object) -> bool:
+    """Whether a value is a FluxLit object, asked without importing its class."""
+    return getattr(type(value), "is_fluxlit", False) is True
+
+
+def locate(application: object) -> Target | None:
+    """The module and attribute under which an application can be imported by another process.
+
+    Returns:
+        `None` if it is in no importable module, such as one made in a function or in ``__main__``.
+    """
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if name == "__main__" or spec is None:
+            continue
+        for attribute, value in list(getattr(module, "__dict__", {}).items()):
+            if value is application and attribute.isidentifier():
+                return Target(name, attribute)
+    return None
+
+
+def load(text: str) -> object:
+    """Load the application that a target names; any failure of the user's code names its place.
+
+    Raises:
+        TargetError: with a message that a person can act on; the user's own exception is its cause.
+    """
+    target = Target.parse(text)
+    try:
+        return target.load()
+    except FluxLitError:
+        raise
+    except Exception as error:
+        raise TargetError(text, f"Target {text!r} cannot be imported: {blame(error, target)}") from error
+
+
+def blame(error: BaseException, target: Target) -> str:
+    """One line about an exception: what it is, and the last place outside installed packages that it passed."""
+    place = ""
+    if isinstance(error, SyntaxError):
+        place = f" ({error.filename}:{error.lineno})"
+    else:
+        trace = error.__traceback__
+        while trace is not None:
+            file = trace.tb_frame.f_code.co_filename
+            if (
+                "site-packages" not in file
+                and not file.startswith("<")
+                and Path(__file__).parent not in Path(file).parents
+            ):
+                place = f" ({file}:{trace.tb_lineno})"
+            trace = trace.tb_next
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}{place}"
