@@ -1,0 +1,7 @@
+"""Where the UI runs: worker processes, this process, or somewhere else."""
+
+from fluxlit.ui.placement import Placement, Readiness, UiFacts
+from fluxlit.ui.selection import build_placement
+from fluxlit.ui.spec import WorkerSpec
+
+__all__ = ["Placement", "Readiness", "UiFacts", "WorkerSpec", "build_placement"]

@@ -1,0 +1,139 @@
+"""The UI in the gateway's own process: least memory and latency, and no isolation.
+
+Streamlit changes things that belong to the whole process. What can be put back is put back: AnyIO's number of threads
+(the API's ``def`` endpoints use them), and the loggers of uvicorn and websockets. What cannot: ``sys.modules["__main__"]``
+is replaced at every script run, and a page that computes slows the API down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from fluxlit import client
+from fluxlit.errors import FluxLitError, WorkerError
+from fluxlit.settings import Resolved
+from fluxlit.ui.garbage import GarbageCollector
+from fluxlit.ui.logs import route_streamlit_logs
+from fluxlit.ui.options import configure_streamlit
+from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, UiFacts
+from fluxlit.ui.reload import reload_pages, report_fault, rerun_sessions
+from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
+from fluxlit.ui.unavailable import answer_unavailable
+
+_TAKEN_OVER = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
+
+
+class EmbeddedPlacement:
+    """Streamlit's ASGI application in this process.
+
+    Args:
+        facts: what the application knows.
+        resolved: the effective settings.
+    """
+
+    def __init__(self, facts: UiFacts, resolved: Resolved) -> None:
+        self._facts = facts
+        self._settings = resolved.settings
+        self._spec = facts.spec(resolved, facts.run_directory / "unused.sock")
+        self._app: Any = None
+        self._runtime: Any = None
+        self._life = AsyncExitStack()
+        self._detail = "Streamlit has not been started"
+
+    async def start(self) -> None:
+        """Import Streamlit, set it up, and start its runtime.
+
+        Raises:
+            FluxLitError: options or script are wrong, or this process has had a Streamlit with other code.
+        """
+        main_script(self._spec)
+        with _loggers_kept():
+            configure_streamlit(self._spec)
+            route_streamlit_logs()
+        from streamlit.runtime import Runtime  # noqa: PLC0415  (only this placement imports it into the gateway)
+
+        if Runtime.exists():
+            raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
+        self._configure_client()
+        self._prepare_script()
+        collector = GarbageCollector()
+        streamlit = build_streamlit(self._spec)
+        await self._life.enter_async_context(streamlit.lifespan()(None))
+        # Streamlit lowers it for its own static files, which the gateway serves.
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = max(limiter.total_tokens, 40)
+        self._runtime = Runtime.instance()
+        self._app = ActivityMiddleware(streamlit, collector.touch)
+        collecting = asyncio.create_task(collector.run())
+        self._life.callback(collecting.cancel)
+        self._detail = "Streamlit is ready"
+
+    async def stop(self, timeout_s: float = STOP_S) -> None:
+        """See `Placement.stop`."""
+        self._app, self._detail = None, "Streamlit is stopped"
+        runtime, self._runtime = self._runtime, None
+        await self._life.aclose()
+        if runtime is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(runtime.stopped), timeout_s)
+            # Streamlit never releases its one Runtime, so that a second start in this process would fail.
+            type(runtime)._instance = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the scope to Streamlit."""
+        if self._app is None:
+            await answer_unavailable(scope, send)
+            return
+        # `server.baseUrlPath` has the mount; Starlette would take it off the path a second time.
+        await self._app({**scope, "root_path": ""}, receive, send)
+
+    def readiness(self) -> Readiness:
+        """Ready from `start` to `stop`."""
+        return Readiness(self._app is not None, self._detail)
+
+    async def reload(self, changed: frozenset[Path]) -> str:
+        """See `Placement.reload`."""
+        del changed
+        try:
+            detail = await asyncio.to_thread(reload_pages, self._spec)
+        except FluxLitError as error:
+            if self._spec.script is None:
+                report_fault(str(error))
+                rerun_sessions(self._runtime)
+            raise
+        return f"{detail}; {rerun_sessions(self._runtime)} open pages rerun"
+
+    def _configure_client(self) -> None:
+        spec = self._spec
+        if spec.api_base_url:
+            client.configure(client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers))
+            self._life.callback(client.configure, None)
+
+    def _prepare_script(self) -> None:
+        if self._spec.script is not None:
+            undo = self._life.enter_context(ExitStack())
+            imitate_streamlit_run(self._spec.script, self._spec.arguments, undo)
+        else:
+            app: Any = self._facts.app
+            show(Site(app, app.pages, self._settings))
+
+
+@contextlib.contextmanager
+def _loggers_kept() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _TAKEN_OVER]
+    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+            logger.propagate = propagate
+            logger.handlers[:] = handlers

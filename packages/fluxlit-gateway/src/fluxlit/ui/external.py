@@ -1,0 +1,79 @@
+"""The UI as a Streamlit server that somebody else runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from fluxlit.errors import WorkerError
+from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
+from fluxlit.settings import Settings
+from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, health_path, proxy_limits
+
+logger = logging.getLogger("fluxlit.ui")
+
+PROBE_INTERVAL_S = 1.0
+PROBE_S = 2.0
+
+
+class ExternalPlacement:
+    """Proxies to `streamlit_upstream`.
+
+    The gateway starts whether or not that server answers: the two may be deployed in any order. A probe in the
+    background keeps readiness up to date; requests are relayed in any case, for the probe may be a second behind.
+    The server must run with ``server.baseUrlPath`` equal to `root_path`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.streamlit_upstream is not None
+        self._health = health_path(settings)
+        self._upstream = Upstream(Address.parse(settings.streamlit_upstream), limits=proxy_limits(settings))
+        self._proxy = ReverseProxy(self._upstream)
+        self._readiness = Readiness(False, f"{self._upstream.address} has not been asked yet")
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Ask once, then keep asking."""
+        await self._look()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self, timeout_s: float = STOP_S) -> None:
+        """See `Placement.stop`."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        async with asyncio.timeout(timeout_s):
+            await self._upstream.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relay."""
+        await self._proxy(scope, receive, send)
+
+    def readiness(self) -> Readiness:
+        """What the last probe saw."""
+        return self._readiness
+
+    async def reload(self, changed: frozenset[Path]) -> str:
+        """Refused: the code runs elsewhere."""
+        raise WorkerError(
+            f"The pages run in {self._upstream.address}, which FluxLit cannot reload ({len(changed)} files)."
+        )
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_INTERVAL_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            status = await self._upstream.probe(self._health, within=PROBE_S)
+            detail = "" if status == 200 else f"{self._upstream.address}{self._health} answers {status}"
+        except UpstreamError as error:
+            detail = str(error)
+        now = Readiness(not detail, detail or f"{self._upstream.address} is ready")
+        if now != self._readiness:
+            logger.log(logging.INFO if now.ready else logging.WARNING, "External UI: %s.", now.detail)
+        self._readiness = now

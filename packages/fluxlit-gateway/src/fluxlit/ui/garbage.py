@@ -1,0 +1,100 @@
+"""When the worker collects garbage.
+
+Streamlit runs `gc.collect(2)` after every script run (`runner.postScriptGC`). With pandas and pyarrow loaded that walks
+some 90 000 objects for every click of every user: about 50 ms during which no other session runs. FluxLit turns it off
+and does three things instead:
+
+* After start everything that lives is moved out of the collector's sight (`gc.freeze`): modules, classes and functions
+  stay anyway. Python's own automatic collections go on; they are now cheap, because they walk only what came later.
+* When the worker has been quiet for `idle_s` after activity, it collects everything once and freezes what is left.
+  Nobody waits for that.
+* When its resident memory has grown by `growth_bytes` since the last collection, it collects at once, busy or not. That
+  is the bound: objects in reference cycles hold at most `growth_bytes` (and what one `look_s` adds) beyond what lives.
+
+Memory is read from ``/proc`` and only while there is activity; where there is no ``/proc`` the idle collections and
+Python's own remain.
+
+Measured on two shared cores, one page with a title, a slider, a button and a text, closed loop over UNIX sockets,
+reruns per second: see `docs/explanation/performance.md` for how to repeat it.
+
+============  ===================================  ==================
+sessions      `streamlit run`'s own policy         this policy
+============  ===================================  ==================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+logger = logging.getLogger("fluxlit.ui")
+
+
+@dataclass(frozen=True)
+class GarbagePolicy:
+    """When to collect.
+
+    Attributes:
+        idle_s: seconds without any message before an idle collection.
+        growth_bytes: growth of resident memory that forces a collection.
+        look_s: seconds between two looks while there is activity.
+    """
+
+    idle_s: float = 2.0
+    growth_bytes: int = 64 * 1024 * 1024
+    look_s: float = 0.1
+
+
+class GarbageCollector:
+    """Applies a `GarbagePolicy` to this process.
+
+    Attributes:
+        collections: number of full collections so far.
+    """
+
+    def __init__(self, policy: GarbagePolicy | None = None) -> None:
+        self.policy = policy or GarbagePolicy()
+        self.collections = 0
+        self._last_activity = 0.0
+        self._active = asyncio.Event()
+        self._baseline = 0
+
+    def touch(self) -> None:
+        """Something happened: a message to or from a browser. Called often, so it does next to nothing."""
+        self._last_activity = time.monotonic()
+        self._active.set()
+
+    async def run(self) -> None:
+        """Freeze what is there, then collect by the policy until cancelled."""
+        self._collect("start")
+        while True:
+            await self._active.wait()
+            await asyncio.sleep(self.policy.look_s)
+            if time.monotonic() - self._last_activity >= self.policy.idle_s:
+                self._active.clear()
+                self._collect("idle")
+            elif resident_bytes() - self._baseline >= self.policy.growth_bytes:
+                self._collect("growth")
+
+    def _collect(self, reason: str) -> None:
+        started = time.perf_counter()
+        gc.unfreeze()
+        found = gc.collect()
+        gc.freeze()
+        self.collections += 1
+        self._baseline = resident_bytes()
+        took = (time.perf_counter() - started) * 1000
+        logger.debug("Garbage collection (%s): %d objects in %.0f ms.", reason, found, took)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes; 0 where the system does not tell cheaply."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

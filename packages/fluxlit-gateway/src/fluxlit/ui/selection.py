@@ -1,0 +1,24 @@
+"""Which placement the settings ask for."""
+
+from __future__ import annotations
+
+from fluxlit.settings import Resolved
+from fluxlit.ui.embedded import EmbeddedPlacement
+from fluxlit.ui.external import ExternalPlacement
+from fluxlit.ui.options import refuse_owned
+from fluxlit.ui.placement import Placement, UiFacts
+from fluxlit.ui.workers import WorkersPlacement
+
+
+def build_placement(facts: UiFacts, resolved: Resolved) -> Placement:
+    """The placement for `streamlit_mode`; nothing is started and Streamlit is not imported.
+
+    Raises:
+        SettingsError: `streamlit_options` has keys that FluxLit owns.
+    """
+    refuse_owned(resolved.settings.streamlit_options, resolved.sources["streamlit_options"].where)
+    if resolved.settings.streamlit_mode == "external":
+        return ExternalPlacement(resolved.settings)
+    if resolved.settings.streamlit_mode == "embedded":
+        return EmbeddedPlacement(facts, resolved)
+    return WorkersPlacement(facts, resolved)

@@ -1,0 +1,150 @@
+"""The one Streamlit application of this process: what is shown, and how it is run.
+
+Streamlit keeps one Runtime per process, so this module keeps one `Site`. The entry script asks it at every run, which
+is what makes a reload take effect at the next rerun.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fluxlit.errors import WorkerError
+from fluxlit.pages import PageRegistry, build_navigation
+from fluxlit.settings import Settings
+from fluxlit.target import load
+from fluxlit.ui.spec import WorkerSpec
+
+if TYPE_CHECKING:
+    from streamlit.starlette import App
+
+ENTRY_SCRIPT = Path(__file__).parent / "entry" / "fluxlit_entry.py"
+
+Scope = dict[str, Any]
+
+
+@dataclass
+class Site:
+    """What the entry script shows.
+
+    Attributes:
+        app: the FluxLit object.
+        pages: its pages.
+        settings: the effective settings.
+        fault: why the last reload failed, shown above the pages that still serve; empty when it did not.
+    """
+
+    app: object
+    pages: PageRegistry
+    settings: Settings
+    fault: str = ""
+
+
+_current: Site | None = None
+
+
+def show(site: Site) -> None:
+    """Make `site` the one that the entry script shows from its next run on."""
+    global _current  # noqa: PLW0603  (one per process, as Streamlit's Runtime is)
+    _current = site
+
+
+def current() -> Site:
+    """The site of this process."""
+    if _current is None:
+        raise WorkerError("This Streamlit process has no FluxLit application. Start it with `fluxlit run`.")
+    return _current
+
+
+def load_site(target: str, settings: Settings) -> Site:
+    """Import the FluxLit object that `target` names, and make its site.
+
+    Raises:
+        TargetError: it cannot be imported; the cause is the user's own exception.
+        FluxLitError: what the import of the user's module raised of ours, a `PageError` for instance.
+    """
+    app: Any = load(target)
+    return Site(app, app.pages, settings)
+
+
+def run_entry() -> None:
+    """One run of the entry script: the navigation, and the page that the browser asks for."""
+    import streamlit as st  # noqa: PLC0415
+
+    site = current()
+    if site.fault:
+        st.error(
+            "**The last change could not be loaded; this is still the code from before.**",
+            icon=":material/sync_problem:",
+        )
+        st.code(site.fault, language=None)
+    if not len(site.pages):
+        st.info('This application has no pages yet. Add one with `@app.page("/")`.')
+        return
+    st.navigation(build_navigation(site.pages, site.app, settings=site.settings)).run()
+
+
+def main_script(spec: WorkerSpec) -> Path:
+    """The script that Streamlit runs.
+
+    Raises:
+        WorkerError: the user's script does not exist.
+    """
+    if spec.script is None:
+        return ENTRY_SCRIPT
+    script = Path(spec.script)
+    if not script.is_file():
+        raise WorkerError(f"The Streamlit script {script} does not exist. Correct FluxLit(ui=...).")
+    return script
+
+
+def build_streamlit(spec: WorkerSpec) -> App:
+    """Streamlit's ASGI application for the main script. Its configuration must be loaded."""
+    from streamlit import config  # noqa: PLC0415
+    from streamlit.starlette import App  # noqa: PLC0415
+    from streamlit.web.server.starlette import starlette_routes  # noqa: PLC0415
+
+    routes: list[Any] = []
+    if spec.script is None and config.get_option("server.enableStaticServing"):
+        # Streamlit looks for `static/` beside the main script, which for pages is FluxLit's own.
+        base = config.get_option("server.baseUrlPath")
+        routes = list(starlette_routes.create_app_static_serving_routes(spec.anchor, base))
+    return App(main_script(spec), routes=routes)
+
+
+def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitStack | None = None) -> None:
+    """Give the user's script the import path and the arguments that ``streamlit run`` would give it."""
+    folder, argv = str(Path(script).parent), sys.argv
+    sys.path.insert(0, folder)
+    sys.argv = [script, *arguments]
+    if undo is not None:
+        undo.callback(setattr, sys, "argv", argv)
+        undo.callback(sys.path.remove, folder)
+
+
+class ActivityMiddleware:
+    """Reports every message between browsers and Streamlit to the garbage collector."""
+
+    def __init__(self, app: Any, touch: Callable[[], None]) -> None:
+        self._app = app
+        self._touch = touch
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+
+        async def touching_receive() -> Any:
+            message = await receive()
+            self._touch()
+            return message
+
+        async def touching_send(message: Any) -> None:
+            self._touch()
+            await send(message)
+
+        await self._app(scope, touching_receive, touching_send)
