@@ -55,11 +55,13 @@ def fail(message: str) -> NoReturn:
     sys.exit("bootstrap: error: " + message)
 
 
-def run(command: list[str], env: dict[str, str] | None = None) -> None:
-    """Run a step of the set-up, or stop and name the command that failed."""
+def run(command: list[str], *, quiet: bool = False) -> None:
+    """Run a step of the set-up, or stop and name the command that failed. Quiet leaves the error output alone."""
     say(f"$ {' '.join(command)}")
     try:
-        code = subprocess.call(command, env=env, stdin=subprocess.DEVNULL, cwd=str(ROOT))
+        code = subprocess.call(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL if quiet else None, cwd=ROOT
+        )
     except KeyboardInterrupt:
         sys.exit(130)
     if code:
@@ -124,9 +126,9 @@ def install(packages: list[SystemPackage]) -> None:
             + f"  apt-get update && apt-get install --yes {' '.join(names)}"
         )
     say("installing " + ", ".join(f"{package.name} ({package.purpose})" for package in packages))
-    quiet = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option", "Dpkg::Use-Pty=0"]
-    run([*quiet, "update"])
-    run([*quiet, "install", "--yes", "--no-install-recommends", *names])
+    apt_get = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    run([*apt_get, "update"], quiet=True)
+    run([*apt_get, "install", "--yes", "--no-install-recommends", *names], quiet=True)
 
 
 def hatch() -> str:
@@ -151,7 +153,7 @@ def replace_process(command: list[str], directory: Path, extra_path: Path | None
     """Become another program, so that signals and the exit code are its own."""
     if extra_path is not None:
         os.environ["PATH"] = str(extra_path) + os.pathsep + os.environ.get("PATH", os.defpath)
-    os.chdir(str(directory))
+    os.chdir(directory)
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606
 
@@ -160,7 +162,7 @@ def example(arguments: list[str]) -> NoReturn:
     """Serve examples/quickstart until Ctrl-C."""
     program = hatch()
     run([program, "env", "create", "default"])
-    found = subprocess.check_output([program, "env", "find", "default"], cwd=str(ROOT))
+    found = subprocess.check_output([program, "env", "find", "default"], cwd=ROOT)
     scripts = Path(found.decode().strip()) / "bin"
     say("starting examples/quickstart; Ctrl-C stops it")
     replace_process([str(scripts / "fluxlit"), "run", *arguments], ROOT / "examples" / "quickstart", scripts)
