@@ -1,0 +1,168 @@
+"""The API, in this process, reached through the gateway as a browser would reach it; without the UI."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Protocol, TypeVar, cast
+
+import httpx
+from fastapi import FastAPI
+from httpx_ws.transport import ASGIWebSocketTransport
+
+from fluxlit.client import ApiClient
+from fluxlit.gateway import Gateway, Map
+from fluxlit.lifespan import Lifespan
+from fluxlit.pages import PageRegistry
+from fluxlit.settings import Settings
+
+T = TypeVar("T")
+
+_ORIGIN = "http://testserver"
+
+
+class Application(Protocol):
+    """What these tools need of a FluxLit object."""
+
+    @property
+    def api(self) -> FastAPI:
+        """Its API."""
+        ...
+
+    @property
+    def pages(self) -> PageRegistry:
+        """Its pages."""
+        ...
+
+    @property
+    def setting_arguments(self) -> dict[str, Any]:
+        """The settings that its code gives."""
+        ...
+
+
+@contextmanager
+def api_client(app: Application, *, settings: Settings | None = None) -> Iterator[ApiClient]:
+    """An `ApiClient` on the application's API; the API's own lifespan runs around it.
+
+    Paths are relative to the API, as they are in a page. Answers are read whole, so this is not for endless streams;
+    WebSockets need `async_api_client` or `run_server`.
+
+    Args:
+        app: the FluxLit object.
+        settings: by default those that the application's code gives.
+    """
+    settings = settings or settings_of(app)
+    loop = _LoopThread()
+    lifespan = Lifespan(app.api)
+    try:
+        loop.run(lifespan.start())
+        transport = _SyncTransport(_Stateful(_gateway(app, settings), lifespan.state), loop.run)
+        with ApiClient(_base_url(settings), transport=transport) as client:
+            yield client
+        loop.run(lifespan.stop())
+    finally:
+        loop.close()
+
+
+@asynccontextmanager
+async def async_api_client(app: Application, *, settings: Settings | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """An `httpx.AsyncClient` whose base URL is the application's API; the API's own lifespan runs around it.
+
+    It also opens WebSockets: `httpx_ws.aconnect_ws("ws", client)`.
+
+    Args:
+        app: the FluxLit object.
+        settings: by default those that the application's code gives.
+    """
+    settings = settings or settings_of(app)
+    lifespan = Lifespan(app.api)
+    await lifespan.start()
+    transport = ASGIWebSocketTransport(_Stateful(_gateway(app, settings), lifespan.state))
+    async with httpx.AsyncClient(transport=transport, base_url=f"{_base_url(settings)}/") as client:
+        yield client
+    await lifespan.stop()
+
+
+def detached_client(app: Application, settings: Settings) -> ApiClient:
+    """A client that needs no closing: every call runs in an event loop of its own, and no lifespan runs."""
+
+    def run(coroutine: Coroutine[Any, Any, T]) -> T:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(coroutine)
+
+    return ApiClient(_base_url(settings), transport=_SyncTransport(_gateway(app, settings), run))
+
+
+def settings_of(app: Application) -> Settings:
+    """The settings that the application's code gives, without files and environment."""
+    return Settings(**app.setting_arguments)
+
+
+def _base_url(settings: Settings) -> str:
+    return f"{_ORIGIN}{settings.root_path}{settings.api_mount_path}"
+
+
+def _gateway(app: Application, settings: Settings) -> Gateway:
+    pages = frozenset(record.path for record in app.pages)
+    return Gateway(
+        map=Map(api=settings.api_mount_path, pages=pages),
+        api=cast("Any", app.api),  # Starlette spells the ASGI types another way
+        ui=None,
+        readiness=_NoUi,
+        root_path=settings.root_path,
+    )
+
+
+class _NoUi:
+    ready = True
+    detail = ""
+
+
+class _Stateful:
+    """Puts what the lifespan yielded into every scope, as a server does."""
+
+    def __init__(self, application: Any, state: dict[str, Any]) -> None:
+        self._application = application
+        self._state = state
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._application(scope | {"state": self._state.copy()}, receive, send)
+
+
+class _SyncTransport(httpx.BaseTransport):
+    """An ASGI application behind httpx's synchronous interface."""
+
+    def __init__(self, application: Any, run: Any) -> None:
+        self._transport = httpx.ASGITransport(application)
+        self._run = run
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response: httpx.Response = self._run(self._exchange(request))
+        return response
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        sent = httpx.Request(
+            request.method, request.url, headers=request.headers, content=request.read(), extensions=request.extensions
+        )
+        answer = await self._transport.handle_async_request(sent)
+        body = b"".join([chunk async for chunk in answer.stream])  # type: ignore[union-attr]  # it is an async stream
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+
+
+class _LoopThread:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fluxlit-testing", daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,124 @@
+"""One page under Streamlit's AppTest, with its navigation, its dependencies and its API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fluxlit.client import ApiClient
+from fluxlit.errors import FluxLitError, PageError
+from fluxlit.pages import build_navigation
+from fluxlit.settings import Settings
+from fluxlit.testing.api import Application, detached_client, settings_of
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
+
+
+class ApplicationWithUi(Application, Protocol):
+    """What a page test needs of a FluxLit object."""
+
+    @property
+    def ui_script(self) -> Path | None:
+        """The adopted Streamlit script, if any."""
+        ...
+
+
+def page_test(
+    app: ApplicationWithUi,
+    path: str = "/",
+    *,
+    client: ApiClient | None = None,
+    settings: Settings | None = None,
+    overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+    query: Mapping[str, str | list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    cookies: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
+) -> AppTest:
+    """Streamlit's AppTest on one page of the application, ready for `.run()`.
+
+    ```python
+    page = page_test(app, "/orders", overrides={current_user: lambda: "ada"}, query={"page": "2"}).run()
+    assert not page.exception
+    ```
+
+    AppTest replaces Streamlit's runtime for its process, so it cannot be used where an application is being served;
+    use `run_server` for that, which serves in another process.
+
+    Args:
+        app: the FluxLit object. With `FluxLit(ui=...)` the adopted script runs, and only `query` applies.
+        path: the page.
+        client: given to the page; by default one that calls the application's API in this process, without the API's
+            lifespan. `with api_client(app) as client:` makes one with it.
+        settings: given to the page; by default those that the application's code gives.
+        overrides: dependency -> function to call in its place.
+        query: the page's query string.
+        headers: the headers of the browser's request.
+        cookies: the cookies of the browser's request.
+        timeout: seconds that one run may take.
+
+    Raises:
+        PageError: if there is no such page.
+        FluxLitError: if Streamlit is serving in this process.
+    """
+    from streamlit import runtime  # noqa: PLC0415 - the gateway's process must not import it
+    from streamlit.testing.v1 import AppTest  # noqa: PLC0415
+
+    if runtime.exists():
+        raise FluxLitError(
+            "A page test would detach the Streamlit server that runs in this process. Run page tests in another "
+            "process, or test the server from outside with fluxlit.testing.run_server."
+        )
+    if app.ui_script is not None:
+        test = AppTest.from_file(app.ui_script, default_timeout=timeout)
+    else:
+        settings = settings or settings_of(app)
+        client = client or detached_client(app, settings)
+        scene = _Scene(app, settings, client, overrides or {}, headers or {}, cookies or {})
+        test = AppTest.from_function(_show, default_timeout=timeout, args=(scene,))
+        _select(test, app, path)
+    for name, value in (query or {}).items():
+        test.query_params[name] = value
+    return test
+
+
+@dataclass(frozen=True)
+class _Scene:
+    app: Application
+    settings: Settings
+    client: ApiClient
+    overrides: Mapping[Callable[..., Any], Callable[..., Any]]
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+
+    def show(self) -> None:
+        import streamlit as st  # noqa: PLC0415
+
+        pages = build_navigation(
+            self.app.pages,
+            self.app,
+            settings=self.settings,
+            client=self.client,
+            overrides=self.overrides,
+            headers=self.headers,
+            cookies=self.cookies,
+        )
+        st.navigation(pages).run()
+
+
+def _show(scene: "_Scene") -> None:  # noqa: UP037 - AppTest copies this source to where the name is unknown
+    scene.show()
+
+
+def _select(test: AppTest, app: Application, path: str) -> None:
+    from streamlit.util import calc_hash  # noqa: PLC0415
+
+    record = app.pages.find(path) if path != "/" else app.pages.landing
+    if record is None:
+        known = ", ".join(record.path for record in app.pages.records) or "none"
+        raise PageError(f"there is no page {path!r} to test; there are: {known}.")
+    # AppTest.switch_page takes files only; this is what it does for them.
+    test._page_hash = calc_hash(path.removeprefix("/"))  # noqa: SLF001
