@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import signal
 import socket
 import time
@@ -18,6 +19,8 @@ from fluxlit.errors import AddressInUseError, FluxLitError
 from fluxlit.runtime import Runtime
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.target import DEFAULT_TARGET, load
+
+logger = logging.getLogger("fluxlit")
 
 BACKLOG = 2048
 # Above the 60 to 75 s for which nginx and most load balancers keep an idle connection: it must not be this side
@@ -67,7 +70,8 @@ def serve(
         target: ``module:attribute``; `None` to find it in the other layers.
         flags: values of command-line options by name of the setting.
         on_ready: called once, when pages and API answer.
-        watch: runs beside the server, with the runtime; its presence means development.
+        watch: runs beside the server, with the runtime; its presence means development. When it
+            returns, the server stops.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT.
@@ -131,7 +135,7 @@ class Process:
         if self._server.started and not self._stopping:
             on_ready()
             if self._watch is not None:
-                beside = asyncio.create_task(run_watch(self._watch, self._runtime))
+                beside = asyncio.create_task(run_watch(self._watch, self._runtime, self._stop))
         try:
             await serving
         finally:
@@ -142,6 +146,9 @@ class Process:
     def _signalled(self, number: signal.Signals) -> None:
         if self._stopping and number == signal.SIGINT:
             self._server.force_exit = True
+        self._stop()
+
+    def _stop(self) -> None:
         self._stopping = True
         self._runtime.drain()
         self._server.should_exit = True
@@ -149,9 +156,14 @@ class Process:
             self._starting.cancel()
 
 
-async def run_watch(watch: Watch, runtime: Runtime) -> None:
-    """Run the watcher; the server goes on without it if it breaks."""
-    await watch(runtime)
+async def run_watch(watch: Watch, runtime: Runtime, stop: Callable[[], None]) -> None:
+    """Run the watcher. When it returns it wants the process to end; when it breaks, the server goes on without it."""
+    try:
+        await watch(runtime)
+    except Exception:
+        logger.exception("Changed files are no longer noticed, because the watcher failed")
+    else:
+        stop()
 
 
 def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
