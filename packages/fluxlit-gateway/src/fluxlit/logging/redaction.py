@@ -105,9 +105,10 @@ class RedactionFilter(logging.Filter):
         record.args = self._arguments(record.args)
         if record.name != "uvicorn.access":  # its formatter takes the arguments apart, so they have to stay
             self._whole_message(record)
-        if record.exc_info and record.exc_info[1] is not None:
-            text = record.exc_text or "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-            record.exc_text = redact(text)
+        if record.exc_text is None and record.exc_info and record.exc_info[1] is not None:
+            record.exc_text = "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
         return True
 
     @staticmethod

@@ -19,6 +19,9 @@ _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 # Streamlit's own top-level routes; an API below one of them would hide the UI.
 STREAMLIT_ROUTES = ("/_stcore", "/static", "/media", "/component")
 
+# Routes of Streamlit that the gateway closes unless an operator opens them.
+OPENABLE_ROUTES = ("metrics", "script-health-check", "agent")
+
 # The one Streamlit option whose value is a table of its own.
 _TABLE_OPTIONS = frozenset({"server.trustedUserHeaders"})
 
@@ -78,6 +81,13 @@ def origin(value: str) -> str:
     if parts is None or parts.path or parts.query or parts.fragment or parts.username is not None:
         raise ValueError('must hold origins of the form "https://host" or "https://host:port", without a path')
     return value.lower()
+
+
+def open_route(value: str) -> str:
+    """Check the name of one of Streamlit's closed routes."""
+    if value not in OPENABLE_ROUTES:
+        raise ValueError(f'holds "{value}"; the routes that can be opened are {", ".join(OPENABLE_ROUTES)}')
+    return value
 
 
 def public_base_url(value: str) -> str:

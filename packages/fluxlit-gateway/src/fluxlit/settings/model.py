@@ -23,6 +23,10 @@ def _each_origin(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(grammar.origin(item) for item in value)
 
 
+def _each_open_route(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(grammar.open_route(item) for item in value)
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -92,7 +96,7 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
         (), description="Further browser origins, beyond the application's own, that may open WebSockets."
     )
-    streamlit_open_routes: Texts = Field(
+    streamlit_open_routes: Annotated[Texts, AfterValidator(_each_open_route)] = Field(
         (),
         description="Routes of Streamlit that are closed unless named here: `metrics`, `script-health-check`, `agent`.",
     )

@@ -20,6 +20,9 @@ from fluxlit.settings.project_file import located
 
 _PREFIX = "FLUXLIT_"
 
+# What FluxLit's own supervisor and test tools hand to the processes that they start.
+_INTERNAL = frozenset({"FLUXLIT_LIFELINE_FD", "FLUXLIT_TESTING_SERVER"})
+
 # Kubernetes describes every Service of the namespace to every container (service links). A Service called
 # "fluxlit" or "fluxlit-gateway" yields these names, and even FLUXLIT_GATEWAY_PORT=tcp://10.0.0.1:8000.
 _SERVICE_LINK_NAME = re.compile(r"FLUXLIT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
@@ -62,7 +65,7 @@ def read_variables(variables: Mapping[str, str | None]) -> Iterator[tuple[str, s
 
 def unknown_variables(variables: Mapping[str, str | None]) -> list[str]:
     """List the variables that carry our prefix and belong to no setting."""
-    known = {env_name(setting).lower() for setting in SETTINGS}
+    known = {env_name(setting).lower() for setting in SETTINGS} | {name.lower() for name in _INTERNAL}
     return [
         name
         for name, value in variables.items()

@@ -1,0 +1,92 @@
+"""Which commands there are, and loading the one that was asked for.
+
+Built-in commands stand in a table; others come from the entry-point group `fluxlit.commands`. The list
+that `--help` shows is made of names and summaries alone: a module is imported only when its command runs.
+A plug-in's entry point names a `typer.Typer` or a function that Typer can turn into a command.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+GROUP = "fluxlit.commands"
+
+BUILT_IN = {
+    "new": ("fluxlit_cli.new:new", "Create a project that runs at once and has a test."),
+    "dev": ("fluxlit_cli.dev:dev", "Run an application and reload what changes."),
+    "run": ("fluxlit_cli.run:run", "Run an application in production."),
+}
+
+
+class PluginError(Exception):
+    """A command of another distribution cannot be loaded."""
+
+    exit_code = 1
+
+
+class Commands(TyperGroup):
+    """The commands, each loaded when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name all commands, the built-in ones first."""
+        return [*BUILT_IN, *sorted(set(_plugins()) - set(BUILT_IN))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a stand-in that has the name and the summary."""
+        if cmd_name in BUILT_IN:
+            return TyperCommand(name=cmd_name, help=BUILT_IN[cmd_name][1])
+        entry = _plugins().get(cmd_name)
+        return entry and TyperCommand(name=cmd_name, help=_summary(entry))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Replace the stand-in of the command that will run by the command itself."""
+        self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(str(name)), rest
+
+
+def load(name: str) -> Any:
+    """Import one command.
+
+    Raises:
+        PluginError: the command belongs to another distribution, which is broken.
+    """
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name][0].partition(":")
+        return as_command(getattr(importlib.import_module(module), attribute), name)
+    entry = _plugins()[name]
+    try:
+        return as_command(entry.load(), name)
+    except Exception as error:
+        raise PluginError(
+            f"The command {name!r} comes from {_owner(entry)}, which cannot be loaded: "
+            f"{type(error).__name__}: {error}. Upgrade or uninstall that distribution; all other commands work."
+        ) from error
+
+
+def as_command(found: Any, name: str) -> Any:
+    """Make a command out of a function or a Typer application."""
+    if not isinstance(found, typer.Typer):
+        function = found
+        found = typer.Typer(rich_markup_mode=None, add_completion=False)
+        found.command(name, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def _plugins() -> dict[str, metadata.EntryPoint]:
+    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+
+
+def _owner(entry: metadata.EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+def _summary(entry: metadata.EntryPoint) -> str:
+    return f"A command of {_owner(entry)}."

@@ -1,0 +1,42 @@
+"""`fluxlit run`: an application in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluxlit_cli import output
+from fluxlit_cli.options import with_settings
+
+if TYPE_CHECKING:
+    from fluxlit.server import Ready
+
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="The FluxLit object: module:attribute or path/to/file.py:attribute. "
+        "By default FLUXLIT_APP, else target in the project file, else app:app.",
+        show_default=False,
+    ),
+]
+
+
+@with_settings
+def run(target: Target = None, *, flags: Mapping[str, object]) -> int:
+    """Run an application in production.
+
+    The address is printed once pages and API really answer. Ctrl-C or SIGTERM lets open requests
+    finish; a second Ctrl-C stops at once.
+    """
+    from fluxlit.server import serve  # noqa: PLC0415  (heavy)
+
+    return serve(target, flags, on_ready=announce)
+
+
+def announce(ready: Ready) -> None:
+    """Say where the application is."""
+    head = output.paint("FluxLit is ready", "green")
+    output.say(f"{head} at {output.paint(ready.url, 'bold')} ({ready.seconds:.1f} s)")
