@@ -1,8 +1,8 @@
 """The UI in the gateway's own process: least memory and latency, and no isolation.
 
 Streamlit changes things that belong to the whole process. What can be put back is put back: AnyIO's number of threads
-(the API's ``def`` endpoints use them), and the loggers of uvicorn and websockets. What cannot: ``sys.modules["__main__"]``
-is replaced at every script run, and a page that computes slows the API down.
+(the API's ``def`` endpoints use them), and the loggers of uvicorn and websockets. What cannot:
+``sys.modules["__main__"]`` is replaced at every script run, and a page that computes slows the API down.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 import anyio.to_thread
 
 from fluxlit import client
-from fluxlit.errors import FluxLitError, WorkerError
+from fluxlit.errors import WorkerError
 from fluxlit.settings import Resolved
+from fluxlit.target import locate
+from fluxlit.ui import internals
 from fluxlit.ui.garbage import GarbageCollector
-from fluxlit.ui.logs import route_streamlit_logs
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, UiFacts
-from fluxlit.ui.reload import reload_pages, report_fault, rerun_sessions
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.unavailable import answer_unavailable
 
@@ -40,7 +40,8 @@ class EmbeddedPlacement:
     """
 
     def __init__(self, facts: UiFacts, resolved: Resolved) -> None:
-        self._facts = facts
+        self._app_object: Any = facts.app
+        self._target = locate(facts.app)
         self._settings = resolved.settings
         self._spec = facts.spec(resolved, facts.run_directory / "unused.sock")
         self._app: Any = None
@@ -56,9 +57,9 @@ class EmbeddedPlacement:
         """
         main_script(self._spec)
         with _loggers_kept():
+            internals.route_logs()
             configure_streamlit(self._spec)
-            route_streamlit_logs()
-        from streamlit.runtime import Runtime  # noqa: PLC0415  (only this placement imports it into the gateway)
+        from streamlit.runtime import Runtime
 
         if Runtime.exists():
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
@@ -84,8 +85,7 @@ class EmbeddedPlacement:
         if runtime is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(runtime.stopped), timeout_s)
-            # Streamlit never releases its one Runtime, so that a second start in this process would fail.
-            type(runtime)._instance = None
+        internals.release_runtime()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the scope to Streamlit."""
@@ -100,16 +100,13 @@ class EmbeddedPlacement:
         return Readiness(self._app is not None, self._detail)
 
     async def reload(self, changed: frozenset[Path]) -> str:
-        """See `Placement.reload`."""
+        """See `Placement.reload`. The gateway has imported the new code by now: it is this process's code too."""
         del changed
-        try:
-            detail = await asyncio.to_thread(reload_pages, self._spec)
-        except FluxLitError as error:
-            if self._spec.script is None:
-                report_fault(str(error))
-                rerun_sessions(self._runtime)
-            raise
-        return f"{detail}; {rerun_sessions(self._runtime)} open pages rerun"
+        if self._spec.script is None and self._target is not None:
+            self._app_object = self._target.load()
+            self._show()
+        pages = internals.rerun_sessions(self._runtime)
+        return f"{pages} open page{'' if pages == 1 else 's'} rerun"
 
     def _configure_client(self) -> None:
         spec = self._spec
@@ -122,8 +119,10 @@ class EmbeddedPlacement:
             undo = self._life.enter_context(ExitStack())
             imitate_streamlit_run(self._spec.script, self._spec.arguments, undo)
         else:
-            app: Any = self._facts.app
-            show(Site(app, app.pages, self._settings))
+            self._show()
+
+    def _show(self) -> None:
+        show(Site(self._app_object, self._app_object.pages, self._settings))
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ class ChannelHandler(logging.Handler):
         self._send_line = send_line
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
         try:
             self._send_line(json.dumps(_describe(record)))
         except Exception:  # noqa: BLE001  (a handler reports its own faults, it never raises)
@@ -51,21 +52,3 @@ def replay(message: Mapping[str, Any]) -> None:
     record.msecs = (record.created % 1) * 1000
     record.exc_text = message.get("exception")
     logger.handle(record)
-
-
-def route_streamlit_logs() -> None:
-    """Let Streamlit's loggers, and those of others that it took over, hand their records to the root logger.
-
-    Streamlit gives every logger a handler of its own and stops propagation, for ``uvicorn`` too.
-    """
-    from streamlit import logger as streamlit_logger  # noqa: PLC0415
-
-    def route(logger: logging.Logger) -> None:
-        handler = getattr(logger, "streamlit_console_handler", None)
-        if handler is not None:
-            logger.removeHandler(handler)
-        logger.propagate = True
-
-    streamlit_logger.setup_formatter = route
-    for logger in streamlit_logger._loggers.values():
-        route(logger)

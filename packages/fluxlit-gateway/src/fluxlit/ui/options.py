@@ -8,12 +8,12 @@ Order, strongest first:
 4. ``config.toml``: in the home folder, the working directory, and beside the application;
 5. FluxLit's soft defaults, which only fill in what nobody has set.
 
-An owned key in `streamlit_options` is refused with its reason. In a ``config.toml`` or an environment variable, which may
-be there for ``streamlit run``, it is overruled with a warning.
+An owned key in `streamlit_options` is refused with its reason. In a ``config.toml`` or an environment variable, which
+may be there for ``streamlit run``, it is overruled with a warning.
 
 ``browser.serverAddress`` is always set: without it Streamlit asks a public service for the machine's external address,
-blocking the event loop, when a WebSocket's Origin is not its Host (``server_util.is_url_from_allowed_origins``). That
-function asks even then if Origin is one of `allowed_origins`, so the remembered answer is set as well.
+blocking the event loop, when a WebSocket's Origin is not its Host (``server_util.is_url_from_allowed_origins``). For
+an Origin of `allowed_origins` that function asks even then, so the remembered answer is set as well.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 from fluxlit.errors import Problem, SettingsError
 from fluxlit.settings import Settings
+from fluxlit.ui import internals
 from fluxlit.ui.spec import WorkerSpec
 
 logger = logging.getLogger("fluxlit.ui")
@@ -93,13 +94,13 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
     Raises:
         SettingsError: an unknown key, or a value of the wrong type.
     """
-    from streamlit import config, net_util  # noqa: PLC0415  (the gateway's process must not import it)
-    from streamlit.web import bootstrap  # noqa: PLC0415
+    from streamlit import config
+    from streamlit.web import bootstrap
 
     settings = spec.effective_settings()
     refuse_owned(settings.streamlit_options, "streamlit_options")
-    config._main_script_path = spec.anchor
-    template = config._config_options_template
+    internals.set_anchor(spec.anchor)
+    template = internals.option_templates()
     chosen = {**_from_environment(template, environ), **_from_settings(template, settings)}
     owned = owned_values(spec, settings)
     bootstrap.load_config_options({})
@@ -109,8 +110,7 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
             logger.warning("Streamlit's option %s=%r is not used: %s", key, value, OWNED[key])
     soft = {key: value for key, value in soft_defaults(spec).items() if not config.is_manually_set(key)}
     bootstrap.load_config_options({**soft, **chosen, **owned})
-    # Allowed anyway, so nothing becomes possible by it.
-    net_util._external_ip = "127.0.0.1"
+    internals.never_look_up_external_address()
 
 
 def owned_values(spec: WorkerSpec, settings: Settings) -> dict[str, Any]:

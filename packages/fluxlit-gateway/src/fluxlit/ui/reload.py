@@ -9,21 +9,13 @@ A run that is under way keeps the modules that it has. One that begins during th
 
 from __future__ import annotations
 
-import importlib
-import site
-import sys
-import sysconfig
 import time
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
 
 from fluxlit.errors import FluxLitError
+from fluxlit.reload import Project
 from fluxlit.ui.site import Site, current, load_site, show
 from fluxlit.ui.spec import WorkerSpec
-
-if TYPE_CHECKING:
-    from streamlit.runtime import Runtime
 
 
 def reload_pages(spec: WorkerSpec) -> str:
@@ -36,70 +28,24 @@ def reload_pages(spec: WorkerSpec) -> str:
         FluxLitError: the code cannot be loaded, or registers its pages wrongly. The old code goes on serving.
     """
     started = time.perf_counter()
-    removed = remove_modules(Path(spec.project_root))
-    if spec.script is not None or spec.target is None:
-        # The script runs from its file at every rerun, and imports what it needs again.
-        return f"reran {Path(spec.script or '').name} in {_ms(started)} ms"
+    project = Project(Path(spec.project_root))
+    count = len(project.loaded())
     try:
-        show(load_site(spec.target, spec.effective_settings()))
-    except BaseException as error:
-        restore_modules(Path(spec.project_root), removed)
-        if isinstance(error, FluxLitError):
-            raise
+        with project.reimported():
+            if spec.script is None and spec.target is not None:
+                show(load_site(spec.target, spec.effective_settings()))
+    except FluxLitError:
+        raise
+    except (Exception, SystemExit) as error:
         raise FluxLitError(f"{type(error).__name__} while loading {spec.target}: {error}") from error
-    return f"reloaded {len(removed)} modules, {len(current().pages)} pages in {_ms(started)} ms"
-
-
-def rerun_sessions(runtime: Runtime) -> int:
-    """Ask every open page to run again, with its session state. To be called on Streamlit's event loop.
-
-    Returns:
-        The number of sessions.
-    """
-    runtime._script_cache.clear()
-    sessions = runtime._session_mgr.list_active_sessions()
-    for info in sessions:
-        info.session.request_rerun(info.session._client_state)
-    return len(sessions)
+    # A script imports what it needs at its next run.
+    return f"{count} module{'' if count == 1 else 's'} reloaded in {_ms(started)} ms"
 
 
 def report_fault(text: str) -> None:
     """Show, above the pages that still serve, why the last reload failed."""
     site_now = current()
     show(Site(site_now.app, site_now.pages, site_now.settings, fault=text))
-
-
-def remove_modules(root: Path) -> dict[str, ModuleType]:
-    """Take the project's modules out of `sys.modules`, and return them."""
-    removed = {name: module for name, module in list(sys.modules.items()) if _belongs(name, module, root)}
-    for name in removed:
-        sys.modules.pop(name, None)
-    # Files that were written within the same second would otherwise be looked up in old directory listings.
-    importlib.invalidate_caches()
-    return removed
-
-
-def restore_modules(root: Path, modules: dict[str, ModuleType]) -> None:
-    """Undo `remove_modules`: nothing of a failed import stays."""
-    remove_modules(root)
-    sys.modules.update(modules)
-
-
-def _belongs(name: str, module: ModuleType, root: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    if name == "__main__" or name.partition(".")[0] == "fluxlit" or not file:
-        return False
-    path = Path(file).absolute()
-    return path.is_relative_to(root) and not any(path.is_relative_to(place) for place in _INSTALLED)
-
-
-def _installed() -> tuple[Path, ...]:
-    places = {sys.prefix, *site.getsitepackages(), site.getusersitepackages()}
-    places |= {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return tuple(Path(place).absolute() for place in places if place)
-
-
-_INSTALLED = _installed()
 
 
 def _ms(started: float) -> int:

@@ -17,6 +17,7 @@ from fluxlit.errors import WorkerError
 from fluxlit.pages import PageRegistry, build_navigation
 from fluxlit.settings import Settings
 from fluxlit.target import load
+from fluxlit.ui import internals
 from fluxlit.ui.spec import WorkerSpec
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def load_site(target: str, settings: Settings) -> Site:
 
 def run_entry() -> None:
     """One run of the entry script: the navigation, and the page that the browser asks for."""
-    import streamlit as st  # noqa: PLC0415
+    import streamlit as st
 
     site = current()
     if site.fault:
@@ -104,15 +105,14 @@ def main_script(spec: WorkerSpec) -> Path:
 
 def build_streamlit(spec: WorkerSpec) -> App:
     """Streamlit's ASGI application for the main script. Its configuration must be loaded."""
-    from streamlit import config  # noqa: PLC0415
-    from streamlit.starlette import App  # noqa: PLC0415
-    from streamlit.web.server.starlette import starlette_routes  # noqa: PLC0415
+    from streamlit import config
+    from streamlit.starlette import App
 
     routes: list[Any] = []
     if spec.script is None and config.get_option("server.enableStaticServing"):
         # Streamlit looks for `static/` beside the main script, which for pages is FluxLit's own.
         base = config.get_option("server.baseUrlPath")
-        routes = list(starlette_routes.create_app_static_serving_routes(spec.anchor, base))
+        routes = internals.static_routes(spec.anchor, base)
     return App(main_script(spec), routes=routes)
 
 
@@ -134,6 +134,7 @@ class ActivityMiddleware:
         self._touch = touch
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve one ASGI scope."""
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return

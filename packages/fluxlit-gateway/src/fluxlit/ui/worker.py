@@ -1,8 +1,8 @@
 """The worker process: ``python -m fluxlit.ui.worker``, started by the gateway and by nobody else.
 
-It reads its `WorkerSpec` from fd 0, sets Streamlit up, imports the user's application once before it serves (so that the
-first visitors, however many, never meet a half-imported module), and serves Streamlit's ASGI application under uvicorn
-on a UNIX socket. A failure on that way is reported over the channel in one message that a person can act on.
+It reads its `WorkerSpec` from fd 0, sets Streamlit up, imports the user's application once before it serves (so that
+the first visitors, however many, never meet a half-imported module), and serves Streamlit's ASGI application under
+uvicorn on a UNIX socket. A failure on that way is reported over the channel in one message that a person can act on.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from fluxlit import client
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
 from fluxlit.supervisor import Lifeline
+from fluxlit.ui import internals
 from fluxlit.ui.garbage import GarbageCollector
-from fluxlit.ui.logs import ChannelHandler, route_streamlit_logs
+from fluxlit.ui.logs import ChannelHandler
 from fluxlit.ui.options import configure_streamlit
-from fluxlit.ui.reload import reload_pages, report_fault, rerun_sessions
+from fluxlit.ui.reload import reload_pages, report_fault
 from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streamlit_run, load_site, main_script, show
 from fluxlit.ui.spec import WorkerSpec
 
@@ -47,7 +48,7 @@ def main() -> int:
     try:
         lifeline = Lifeline.adopt()
     except OSError:
-        print("fluxlit.ui.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)
+        print("fluxlit.ui.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
         return 2
     spec = WorkerSpec.from_json(lifeline.read_line() or "{}")
     configure_logging(spec.effective_settings(), lifeline.send_line)
@@ -57,7 +58,7 @@ def main() -> int:
         worker.serve()
     except FluxLitError as error:
         report_failure(lifeline, str(error), error)
-    except (Exception, SystemExit) as error:  # the outermost boundary of this process
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (the outermost boundary of this process)
         what = "".join(traceback.format_exception_only(error)).strip()
         report_failure(lifeline, f"The Streamlit worker could not start: {what}", error)
     else:
@@ -98,8 +99,8 @@ class Worker:
         spec = self._spec
         sys.path[:] = list(dict.fromkeys([*spec.sys_path, *sys.path]))
         main_script(spec)
+        internals.route_logs()
         configure_streamlit(spec)
-        route_streamlit_logs()
         if spec.api_base_url:
             client.configure(client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers))
         if spec.script is not None:
@@ -149,7 +150,7 @@ class Worker:
             self._collecting.cancel()
 
     def _started(self) -> None:
-        from streamlit.runtime import Runtime  # noqa: PLC0415  (imported by now)
+        from streamlit.runtime import Runtime
 
         self._runtime = Runtime.instance()
         self._collecting: asyncio.Task[None] | None = None
@@ -173,7 +174,7 @@ class Worker:
                 detail, ok = str(error), False
                 if self._spec.script is None:
                     report_fault(detail)
-            pages = rerun_sessions(self._runtime)
+            pages = internals.rerun_sessions(self._runtime)
             detail = f"{detail}; {pages} open page{'' if pages == 1 else 's'} rerun" if ok else detail
         self._lifeline.send_line(json.dumps({"type": "reloaded", "ok": ok, "detail": detail}))
 
@@ -202,11 +203,9 @@ class _Server(uvicorn.Server):
 
 def websocket_options() -> dict[str, Any]:
     """How uvicorn serves WebSockets for Streamlit; needs its configuration."""
-    from streamlit.runtime.runtime_util import get_max_message_size_bytes  # noqa: PLC0415
-
     return {
         "ws": "websockets-sansio",
-        "ws_max_size": get_max_message_size_bytes(),
+        "ws_max_size": internals.largest_message(),
         "ws_per_message_deflate": False,
         "ws_ping_interval": 30.0,
         "ws_ping_timeout": 30.0,
@@ -242,7 +241,7 @@ def reserve_socket(path: str) -> None:
 
 
 def _collects_by_itself() -> bool:
-    from streamlit import config  # noqa: PLC0415
+    from streamlit import config
 
     return bool(config.get_option("runner.postScriptGC"))
 

@@ -1,8 +1,8 @@
 """The UI in supervised worker processes behind the proxy.
 
-The pool is a list of members, and every request asks `_choose` for one. There is one member now; what must stick to the
-member of its session is in Streamlit's protocol: the WebSocket's third subprotocol is the last session id, uploads carry
-the session id in their path.
+The pool is a list of members, and every request asks `_choose` for one. There is one member now; what must stick to
+the member of its session is in Streamlit's protocol: the WebSocket's third subprotocol is the last session id, and
+uploads carry the session id in their path.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fluxlit.settings import Resolved
 from fluxlit.supervisor import Command, Policy, Supervisor
 from fluxlit.ui.logs import replay
 from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, UiFacts, health_path, proxy_limits
+from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.unavailable import answer_unavailable
 
 logger = logging.getLogger("fluxlit.worker")
@@ -32,21 +33,20 @@ RELOAD_S = 60.0
 class Member:
     """One worker: its process, the connections to it, and the proxy over them."""
 
-    def __init__(self, number: int, facts: UiFacts, resolved: Resolved) -> None:
-        settings = resolved.settings
-        socket = facts.run_directory / f"worker-{number}.sock"
+    def __init__(self, number: int, spec: WorkerSpec) -> None:
+        settings = spec.effective_settings()
         self._debug = settings.debug
         self._failure: str | None = None
         self._reload: asyncio.Future[dict[str, Any]] | None = None
         self._health = health_path(settings)
-        self.upstream = Upstream(Address.unix(str(socket)), limits=proxy_limits(settings))
+        self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings))
         self.proxy = ReverseProxy(self.upstream, refusal=self._refuse)
         self.supervisor = Supervisor(
             f"Streamlit worker {number}",
             Command([sys.executable, "-m", "fluxlit.ui.worker"], environment={"PYTHONUNBUFFERED": "1"}),
             probe=self._probe,
             policy=Policy(start_timeout_s=settings.streamlit_start_timeout_s, probe_timeout_s=PROBE_S),
-            greeting=facts.spec(resolved, socket).to_json(),
+            greeting=spec.to_json(),
             on_line=self._heard,
             on_output=_log_output,
             explain=self._take_failure,
@@ -111,7 +111,8 @@ class WorkersPlacement:
     """
 
     def __init__(self, facts: UiFacts, resolved: Resolved) -> None:
-        self._members = [Member(number, facts, resolved) for number in range(1, 2)]
+        sockets = {number: facts.run_directory / f"worker-{number}.sock" for number in range(1, 2)}
+        self._members = [Member(number, facts.spec(resolved, socket)) for number, socket in sockets.items()]
 
     async def start(self) -> None:
         """Start all workers; when one fails, all are stopped.

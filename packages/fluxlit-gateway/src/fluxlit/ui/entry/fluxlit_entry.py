@@ -1,3 +1,4 @@
+# ruff: noqa: INP001
 """The script that Streamlit runs for registered pages.
 
 Streamlit puts this folder on the import path, so nothing else may live in it.

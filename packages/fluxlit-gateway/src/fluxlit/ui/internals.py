@@ -1,0 +1,88 @@
+# ruff: noqa: SLF001
+"""All of Streamlit that FluxLit touches although it is not public, in one place.
+
+Each function says what for. `tests/gateway/ui/test_internals.py` fails when a new Streamlit moves one of them.
+Importing this module does not import Streamlit: in the `workers` placement the gateway's process never does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamlit.runtime import Runtime
+
+
+def set_anchor(path: str) -> None:
+    """Say which file's folder is the application's, before configuration is read: ``streamlit run`` sets the same."""
+    from streamlit import config
+
+    config._main_script_path = path
+
+
+def option_templates() -> Mapping[str, Any]:
+    """Every option of this Streamlit by key, with its type, default and environment variable."""
+    from streamlit import config
+
+    return config._config_options_template
+
+
+def never_look_up_external_address() -> None:
+    """Set the remembered answer of a blocking request to the internet. It is an address that is allowed anyway."""
+    from streamlit import net_util
+
+    net_util._external_ip = "127.0.0.1"
+
+
+def static_routes(anchor: str, base: str) -> list[Any]:
+    """Routes for the folder `static` beside `anchor`; by itself Streamlit looks beside the main script."""
+    from streamlit.web.server.starlette import starlette_routes
+
+    return list(starlette_routes.create_app_static_serving_routes(anchor, base))
+
+
+def largest_message() -> int:
+    """Bytes of the largest message that Streamlit sends, ``server.maxMessageSize``."""
+    from streamlit.runtime.runtime_util import get_max_message_size_bytes
+
+    return get_max_message_size_bytes()
+
+
+def rerun_sessions(runtime: Runtime) -> int:
+    """Ask every open page to run again, with its session state. To be called on Streamlit's event loop.
+
+    Returns:
+        The number of sessions.
+    """
+    runtime._script_cache.clear()
+    sessions = runtime._session_mgr.list_active_sessions()
+    for info in sessions:
+        info.session.request_rerun(info.session._client_state)
+    return len(sessions)
+
+
+def release_runtime() -> None:
+    """Forget the stopped Runtime of this process. Streamlit never does, and a second start would fail."""
+    from streamlit.runtime import Runtime
+
+    Runtime._instance = None
+
+
+def route_logs() -> None:
+    """Let Streamlit's loggers, and those of others that it took over, hand their records to the root logger.
+
+    Streamlit gives every logger a handler of its own and stops propagation, for ``uvicorn`` too.
+    """
+    from streamlit import logger as streamlit_logger
+
+    def route(logger: logging.Logger) -> None:
+        handler = getattr(logger, "streamlit_console_handler", None)
+        if handler is not None:
+            logger.removeHandler(handler)
+        logger.propagate = True
+
+    streamlit_logger.setup_formatter = route
+    for logger in streamlit_logger._loggers.values():
+        route(logger)
