@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from fluxlit import logging as fluxlit_logging
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
@@ -25,22 +25,15 @@ from fluxlit.reload import Project
 from fluxlit.rundir import RunDirectory
 from fluxlit.settings import Resolved, Settings, resolve, resolve_target
 from fluxlit.target import DEFAULT_TARGET, load, locate
-from fluxlit.ui.spec import WorkerSpec
+from fluxlit.ui import Placement, Readiness, UiFacts, build_placement
 
 if TYPE_CHECKING:
     from fluxlit.app import FluxLit
-    from fluxlit.ui import Placement
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclasses.dataclass
-class Readiness:
-    ready: bool
-    detail: str
-
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
 
@@ -118,7 +111,7 @@ class Runtime:
 
     async def _start(self) -> None:
         self._gateway.draining = False
-        if self.application.has_ui:
+        if self.has_ui:
             await self._stack.enter_async_context(self._ui())
         await self._lifespan.start()
         self._stack.push_async_callback(self._stop_lifespan)
@@ -127,7 +120,7 @@ class Runtime:
         try:
             await self._lifespan.stop()
         except FluxLitError as error:
-            logger.error("%s", error)
+            logger.error("%s", error)  # noqa: TRY400  # the message says it all
 
     @contextlib.asynccontextmanager
     async def _ui(self) -> AsyncIterator[None]:
@@ -135,9 +128,7 @@ class Runtime:
         private = PrivateServer(self._private_api, directory.socket("api"))
         try:
             await private.start()
-            from fluxlit.ui import build_placement
-
-            self._placement = build_placement(self._spec(directory), self.settings)
+            self._placement = build_placement(self._facts(directory), self.resolved)
             try:
                 await self._placement.start()
                 yield
@@ -150,6 +141,7 @@ class Runtime:
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
+            fluxlit_logging.attach(self.settings)
             refuse_multiworker(allowed=self.settings.allow_unified_uvicorn_multiworker)
             await self.start()
         except FluxLitError as error:
@@ -169,8 +161,8 @@ class Runtime:
         pages = frozenset(record.path for record in self.application.pages)
         return Gateway(
             map=Map(settings.api_mount_path, closed_prefixes(settings.streamlit_open_routes), pages),
-            api=self.application.api,
-            ui=self._to_placement if self.application.has_ui else None,
+            api=cast("Application", self.application.api),
+            ui=self._to_placement if self.has_ui else None,
             readiness=self._readiness,
             root_path=settings.root_path,
             trust=Trust.of(enabled=settings.trust_proxy, allowed=settings.forwarded_allow_ips),
@@ -190,22 +182,27 @@ class Runtime:
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
         mount = self.settings.root_path + self.settings.api_mount_path
-        await self.application.api({**scope, "root_path": mount}, receive, send)
+        await cast("Application", self.application.api)({**scope, "root_path": mount}, receive, send)
 
-    def _spec(self, directory: RunDirectory) -> WorkerSpec:
+    @property
+    def has_ui(self) -> bool:
+        """There are pages, a script, or a Streamlit elsewhere."""
+        return self.application.has_ui or self.settings.streamlit_mode == "external"
+
+    def _facts(self, directory: RunDirectory) -> UiFacts:
         settings = self.settings
         public = urlsplit(settings.public_base_url)
-        return WorkerSpec(
-            socket=directory.socket("ui"),
-            project_root=str(self.resolved.project_root),
-            settings=settings.model_dump(mode="json"),
-            target=None if self.application.ui_script else self._find_target(),
-            script=str(self.application.ui_script) if self.application.ui_script else None,
-            api_socket=directory.socket("api"),
+        script = self.application.ui_script
+        elsewhere = settings.streamlit_mode == "workers" and script is None
+        return UiFacts(
+            app=self.application,
+            target=self._find_target() if elsewhere else None,
+            script=script,
+            run_directory=directory.path,
+            api_socket=Path(directory.socket("api")),
             api_base_url=f"http://localhost{settings.root_path}{settings.api_mount_path}",
             public_host=public.hostname or "localhost",
             public_port=public.port or (443 if public.scheme == "https" else settings.gateway_port),
-            sys_path=tuple(dict.fromkeys(path or str(Path.cwd()) for path in sys.path)),
             development=self._development,
         )
 
@@ -253,13 +250,13 @@ class Runtime:
 
     async def _swap(self, fresh: FluxLit, lifespan: Lifespan) -> None:
         old, self._lifespan, self.application = self._lifespan, lifespan, fresh
-        self._gateway.api = fresh.api
+        self._gateway.api = cast("Application", fresh.api)
         pages = frozenset(record.path for record in fresh.pages)
         self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
         try:
             await old.stop()
         except FluxLitError as error:
-            logger.error("%s", error)
+            logger.error("%s", error)  # noqa: TRY400  # the message says it all
 
 
 def create_unified_app() -> Runtime:
