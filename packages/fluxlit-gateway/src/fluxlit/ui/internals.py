@@ -29,6 +29,15 @@ def option_templates() -> Mapping[str, Any]:
     return config._config_options_template
 
 
+def load_options(options: Mapping[str, Any]) -> None:
+    """Read ``config.toml`` and lay `options` over it, without the warning that a running server would need a restart."""
+    from streamlit import config
+    from streamlit.web import bootstrap
+
+    config._config_options = None
+    bootstrap.load_config_options(dict(options))
+
+
 def never_look_up_external_address() -> None:
     """Set the remembered answer of a blocking request to the internet. It is an address that is allowed anyway."""
     from streamlit import net_util

@@ -95,7 +95,6 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
         SettingsError: an unknown key, or a value of the wrong type.
     """
     from streamlit import config
-    from streamlit.web import bootstrap
 
     settings = spec.effective_settings()
     refuse_owned(settings.streamlit_options, "streamlit_options")
@@ -103,13 +102,13 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
     template = internals.option_templates()
     chosen = {**_from_environment(template, environ), **_from_settings(template, settings)}
     owned = owned_values(spec, settings)
-    bootstrap.load_config_options({})
+    internals.load_options({})
     for key in sorted(OWNED.keys() - _HARMLESS):
         value = chosen.get(key, config.get_option(key))
         if (key in chosen or config.is_manually_set(key)) and value != owned.get(key, value):
             logger.warning("Streamlit's option %s=%r is not used: %s", key, value, OWNED[key])
     soft = {key: value for key, value in soft_defaults(spec).items() if not config.is_manually_set(key)}
-    bootstrap.load_config_options({**soft, **chosen, **owned})
+    internals.load_options({**soft, **chosen, **owned})
     internals.never_look_up_external_address()
 
 
