@@ -74,7 +74,7 @@ class Lifespan:
         what = "start" if kind == "lifespan.startup" else "stop"
         text = str(cause).strip().splitlines()
         return LifespanError(
-            f"The API application did not {what}: its lifespan raised {type(cause).__name__}: {text[-1] if text else ''}"
+            f"The API did not {what}: its lifespan raised {type(cause).__name__}: {text[-1] if text else ''}"
         )
 
     async def _send(self, message: dict[str, Any]) -> None:

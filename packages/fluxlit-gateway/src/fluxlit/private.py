@@ -7,24 +7,15 @@ before anything starts, and an internal call can never be mistaken for one from 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
 
+from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import FluxLitError
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def _log_started_message(self, listeners: Any) -> None:
-        """Nobody outside this process needs to know."""
 
 
 class PrivateServer:
@@ -51,7 +42,7 @@ class PrivateServer:
             timeout_graceful_shutdown=1,
         )
         self._path = path
-        self._server = _Quiet(config)
+        self._server = AsgiServer(config)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -61,11 +52,10 @@ class PrivateServer:
             FluxLitError: the socket cannot be made.
         """
         self._task = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            if self._task.done():
-                cause = self._task.exception()
-                raise FluxLitError(f"The private socket {self._path} cannot be listened on: {cause}")
-            await asyncio.sleep(0)
+        await served(self._server, self._task)
+        if self._task.done():
+            cause = self._task.exception()
+            raise FluxLitError(f"The private socket {self._path} cannot be listened on: {cause}")
 
     async def stop(self) -> None:
         """Close the socket and its connections."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import uvicorn
 
 from fluxlit import logging as fluxlit_logging
+from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import AddressInUseError, FluxLitError
 from fluxlit.runtime import Runtime
 from fluxlit.settings import Settings, resolve_target
@@ -48,15 +48,6 @@ class Ready:
 Watch = Callable[[Runtime], Awaitable[None]]
 
 
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: those belong to whoever owns the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-
 def serve(
     target: str | None,
     flags: Mapping[str, object],
@@ -86,7 +77,7 @@ def serve(
     settings = runtime.settings
     fluxlit_logging.configure(settings)
     with bind(settings.gateway_host, settings.gateway_port) as listener:
-        server = Server(configuration(runtime, settings))
+        server = AsgiServer(configuration(runtime, settings))
         process = Process(runtime, server, listener, watch)
         report = ready(runtime, listener)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -96,7 +87,7 @@ def serve(
 class Process:
     """The life of a server process: start, serve, drain, stop; told by signals when to go on to the next."""
 
-    def __init__(self, runtime: Runtime, server: Server, listener: socket.socket, watch: Watch | None) -> None:
+    def __init__(self, runtime: Runtime, server: AsgiServer, listener: socket.socket, watch: Watch | None) -> None:
         self._runtime = runtime
         self._server = server
         self._listener = listener
@@ -129,8 +120,7 @@ class Process:
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
-        while not self._server.started and not serving.done():
-            await asyncio.sleep(0.001)
+        await served(self._server, serving)
         beside: asyncio.Task[None] | None = None
         if self._server.started and not self._stopping:
             on_ready()
@@ -219,7 +209,7 @@ def bind(host: str, port: int) -> socket.socket:
 def ready(runtime: Runtime, listener: socket.socket) -> Callable[[float], Ready]:
     """Prepare the report of a start; the seconds are filled in at its end."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # only told apart here
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}{runtime.settings.root_path}"
     api = base + runtime.settings.api_mount_path
     docs = runtime.application.api.docs_url

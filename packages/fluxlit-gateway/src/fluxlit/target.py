@@ -88,7 +88,7 @@ class Target:
         if not is_application(found):
             raise TargetError(
                 str(self),
-                f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, not a FluxLit object. "
+                f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, no FluxLit object. "
                 f"Write {self.attribute} = FluxLit(...), or name the attribute that holds it.",
             )
         return found
@@ -127,10 +127,10 @@ def load(text: str) -> object:
     except FluxLitError:
         raise
     except Exception as error:
-        raise TargetError(text, f"Target {text!r} cannot be imported: {blame(error, target)}") from error
+        raise TargetError(text, f"Target {text!r} cannot be imported: {blame(error)}") from error
 
 
-def blame(error: BaseException, target: Target) -> str:
+def blame(error: BaseException) -> str:
     """One line about an exception: what it is, and the last place outside installed packages that it passed."""
     place = ""
     if isinstance(error, SyntaxError):
@@ -140,8 +140,8 @@ def blame(error: BaseException, target: Target) -> str:
         while trace is not None:
             file = trace.tb_frame.f_code.co_filename
             if (
-                "site-packages" not in file
-                and not file.startswith("<")
+                not file.startswith("<")
+                and "site-packages" not in file
                 and Path(__file__).parent not in Path(file).parents
             ):
                 place = f" ({file}:{trace.tb_lineno})"
