@@ -30,6 +30,7 @@ class PrivateServer:
         config = uvicorn.Config(
             application,
             uds=path,
+            interface="asgi3",  # uvicorn guesses otherwise for a bound method
             lifespan="off",
             log_config=None,
             access_log=False,
