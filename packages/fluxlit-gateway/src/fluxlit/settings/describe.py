@@ -51,8 +51,8 @@ def kind(setting: str) -> str:
 
 
 def choices(setting: str) -> tuple[str, ...]:
-    """Return the words that a setting of kind ``choice`` admits."""
-    return tuple(get_args(Settings.model_fields[setting].annotation))
+    """Return the words that a setting of kind ``choice`` admits; none for any other kind."""
+    return tuple(get_args(Settings.model_fields[setting].annotation)) if kind(setting) == "choice" else ()
 
 
 def expected(setting: str) -> str:

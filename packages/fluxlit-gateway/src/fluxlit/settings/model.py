@@ -43,122 +43,129 @@ class Settings(BaseSettings):
     )
 
     title: Annotated[str, Field(min_length=1)] = Field(
-        "FluxLit", description="Name of the application: title of the API and of the browser window."
+        default="FluxLit", description="Name of the application: title of the API and of the browser window."
     )
     target: str | None = Field(
-        None,
+        default=None,
         description="The FluxLit object to run, as `module:attribute` or `path/to/file.py:attribute`. "
         "Without it FluxLit looks for `app:app`.",
         json_schema_extra={"env": "FLUXLIT_APP", "flag": "TARGET"},
     )
     gateway_host: Annotated[str, AfterValidator(grammar.host)] = Field(
-        "127.0.0.1",
+        default="127.0.0.1",
         description="Address to listen on. `0.0.0.0` accepts connections from other machines.",
         json_schema_extra={"flag": "--host"},
     )
     gateway_port: int = Field(
-        8000,
+        default=8000,
         ge=0,
         le=65535,
         description="Port to listen on. 0 lets the system choose a free one; the start message names it.",
         json_schema_extra={"flag": "--port"},
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)] = Field(
-        "info", description="Least severe level that is logged."
+        default="info", description="Least severe level that is logged."
     )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
-        "text", description="`text` for people, `json` for one JSON object a line."
+        default="text", description="`text` for people, `json` for one JSON object a line."
     )
     root_path: Annotated[str, AfterValidator(grammar.mount_path)] = Field(
-        "",
+        default="",
         description="Public prefix of the whole application, such as `/apps/my-app`. Works whether the edge proxy "
         "removes the prefix or forwards it.",
     )
     api_mount_path: Annotated[str, AfterValidator(grammar.api_mount_path)] = Field(
-        "/api", description="Path of the API below the root path."
+        default="/api", description="Path of the API below the root path."
     )
     trust_proxy: bool = Field(
-        False,
+        default=False,
         description="Believe forwarding headers (`X-Forwarded-*`, `Forwarded`) of the proxies in "
         "`forwarded_allow_ips`. When off, such headers are removed.",
         json_schema_extra={"aliases": ["--proxy-headers"]},
     )
     forwarded_allow_ips: Annotated[Texts, AfterValidator(_each_allowed_ip)] = Field(
-        ("127.0.0.1", "::1"),
+        default=("127.0.0.1", "::1"),
         description="Addresses and networks of the proxies to believe when `trust_proxy` is on. `*` believes every "
         "client and is right only where nobody but the proxy can connect.",
     )
     public_base_url: Annotated[str, AfterValidator(grammar.public_base_url)] = Field(
-        "",
+        default="",
         description="Address that browsers use, such as `https://example.com/apps/my-app`. "
         "Its path must equal `root_path`.",
     )
     allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
-        (), description="Further browser origins, beyond the application's own, that may open WebSockets."
+        default=(), description="Further browser origins, beyond the application's own, that may open WebSockets."
     )
     streamlit_open_routes: Annotated[Texts, AfterValidator(_each_open_route)] = Field(
-        (),
+        default=(),
         description="Routes of Streamlit that are closed unless named here: `metrics`, `script-health-check`, `agent`.",
     )
     streamlit_mode: Literal["workers", "embedded", "external"] = Field(
-        "workers",
+        default="workers",
         description="Where the UI runs: in supervised worker processes, in the gateway's process, or elsewhere "
         "(`streamlit_upstream`, which selects `external` by itself).",
     )
     streamlit_workers: int = Field(
-        1, ge=1, description="Number of worker processes in `workers` mode.", json_schema_extra={"flag": "--workers"}
+        default=1,
+        ge=1,
+        description="Number of worker processes in `workers` mode.",
+        json_schema_extra={"flag": "--workers"},
     )
     streamlit_upstream: Annotated[str | None, AfterValidator(grammar.upstream)] = Field(
-        None,
+        default=None,
         description="Address of a Streamlit that runs elsewhere: `http://host:port[/base]` or `unix:/path`.",
     )
-    streamlit_start_timeout_s: Seconds = Field(60.0, description="Time that a worker has to become ready.")
+    streamlit_start_timeout_s: Seconds = Field(default=60.0, description="Time that a worker has to become ready.")
     streamlit_options: Annotated[dict[str, JsonValue], BeforeValidator(grammar.options)] = Field(
-        {},
+        default={},
         description="Streamlit's own options, for example `server.maxUploadSize`. "
         "Options that FluxLit needs for itself are refused.",
     )
-    gateway_upstream_connect_timeout_s: Seconds = Field(5.0, description="Time to connect to the UI.")
+    gateway_upstream_connect_timeout_s: Seconds = Field(default=5.0, description="Time to connect to the UI.")
     gateway_upstream_read_timeout_s: Seconds = Field(
-        120.0, description="Longest silence of the UI within one response; not a limit on its whole duration."
+        default=120.0, description="Longest silence of the UI within one response; not a limit on its whole duration."
     )
     gateway_max_proxy_request_body_bytes: int = Field(
-        0,
+        default=0,
         ge=0,
         description="Largest request body that is passed to the UI; 0 sets no limit.",
         json_schema_extra={"unit": "bytes"},
     )
     gateway_max_concurrent_upstream_http: int = Field(
-        256, ge=1, description="Number of requests that the UI handles at the same time; more of them wait."
+        default=256, ge=1, description="Number of requests that the UI handles at the same time; more of them wait."
     )
     gateway_upstream_queue_timeout_s: SecondsOrZero = Field(
-        5.0, description="Time that a request waits for its turn before it is answered with 503."
+        default=5.0, description="Time that a request waits for its turn before it is answered with 503."
     )
-    gateway_ws_open_timeout_s: Seconds = Field(10.0, description="Time for a WebSocket handshake with the UI.")
-    gateway_ws_ping_interval_s: Seconds = Field(30.0, description="Time between two WebSocket pings.")
-    gateway_ws_ping_timeout_s: Seconds = Field(30.0, description="Time to wait for the answer to a WebSocket ping.")
-    gateway_ws_close_timeout_s: Seconds = Field(10.0, description="Time for a WebSocket to close in order.")
+    gateway_ws_open_timeout_s: Seconds = Field(default=10.0, description="Time for a WebSocket handshake with the UI.")
+    gateway_ws_ping_interval_s: Seconds = Field(default=30.0, description="Time between two WebSocket pings.")
+    gateway_ws_ping_timeout_s: Seconds = Field(
+        default=30.0, description="Time to wait for the answer to a WebSocket ping."
+    )
+    gateway_ws_close_timeout_s: Seconds = Field(default=10.0, description="Time for a WebSocket to close in order.")
     gateway_ws_max_message_bytes: Bytes = Field(
-        209_715_200, description="Largest WebSocket message from the UI (Streamlit's own limit is 200 MiB)."
+        default=209_715_200, description="Largest WebSocket message from the UI (Streamlit's own limit is 200 MiB)."
     )
     gateway_ws_max_client_message_bytes: Bytes = Field(
-        26_214_400, description="Largest WebSocket message from a browser (Streamlit's own limit is 25 MiB)."
+        default=26_214_400, description="Largest WebSocket message from a browser (Streamlit's own limit is 25 MiB)."
     )
     uvicorn_graceful_shutdown_timeout_s: SecondsOrZero = Field(
-        30.0,
+        default=30.0,
         description="Time that open requests get to finish when the gateway stops.",
         json_schema_extra={"flag": "--graceful-timeout"},
     )
     enable_gateway_access_log: bool = Field(
-        False, description="Log one line for each request at the gateway, after its response."
+        default=False, description="Log one line for each request at the gateway, after its response."
     )
-    enable_request_logging: bool = Field(False, description="Log one line for each request that the API handled.")
+    enable_request_logging: bool = Field(
+        default=False, description="Log one line for each request that the API handled."
+    )
     debug: bool = Field(
-        False,
+        default=False,
         description="Show tracebacks and more detail in logs and error pages. Not for production.",
     )
     allow_unified_uvicorn_multiworker: bool = Field(
-        False, description="Start under `uvicorn --workers` above 1 all the same. Not supported."
+        default=False, description="Start under `uvicorn --workers` above 1 all the same. Not supported."
     )
 
     @classmethod

@@ -1,0 +1,75 @@
+"""One value for every setting, in the form that each layer has for it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value as written and as read.
+
+    Attributes:
+        toml: the right-hand side in a TOML file.
+        text: the text of a variable or an option.
+        value: what comes out.
+    """
+
+    toml: str
+    text: str
+    value: Any
+
+
+def number(value: int) -> Sample:
+    return Sample(str(value), str(value), value)
+
+
+def seconds(value: float) -> Sample:
+    return Sample(f"{value:g}", f"{value:g}", float(value))
+
+
+def word(value: str) -> Sample:
+    return Sample(f'"{value}"', value, value)
+
+
+TRUE = Sample("true", "yes", True)
+
+SAMPLES = {
+    "title": word("Portal"),
+    "target": word("main:portal"),
+    "gateway_host": word("0.0.0.0"),
+    "gateway_port": number(0),
+    "log_level": Sample('"DEBUG"', "Debug", "debug"),
+    "log_format": word("json"),
+    "root_path": word("/apps/my-app"),
+    "api_mount_path": word("/rest/v1"),
+    "trust_proxy": TRUE,
+    "forwarded_allow_ips": Sample('["10.0.0.0/8", "::1"]', "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+    "public_base_url": Sample('"https://Example.com/"', "https://example.com", "https://example.com"),
+    "allowed_origins": Sample('["https://a.example"]', '["https://a.example"]', ("https://a.example",)),
+    "streamlit_open_routes": Sample('["metrics"]', "metrics", ("metrics",)),
+    "streamlit_mode": word("embedded"),
+    "streamlit_workers": number(4),
+    "streamlit_upstream": Sample('"http://ui:8501/"', "http://ui:8501", "http://ui:8501"),
+    "streamlit_start_timeout_s": seconds(12.5),
+    "streamlit_options": Sample(
+        '{server = {maxUploadSize = 5}, "theme.base" = "dark"}',
+        '{"server.maxUploadSize": 5, "theme.base": "dark"}',
+        {"server.maxUploadSize": 5, "theme.base": "dark"},
+    ),
+    "gateway_upstream_connect_timeout_s": seconds(1.5),
+    "gateway_upstream_read_timeout_s": seconds(2.5),
+    "gateway_max_proxy_request_body_bytes": number(1000),
+    "gateway_max_concurrent_upstream_http": number(8),
+    "gateway_upstream_queue_timeout_s": seconds(0),
+    "gateway_ws_open_timeout_s": seconds(3),
+    "gateway_ws_ping_interval_s": seconds(4),
+    "gateway_ws_ping_timeout_s": seconds(6),
+    "gateway_ws_close_timeout_s": seconds(7),
+    "gateway_ws_max_message_bytes": number(1),
+    "gateway_ws_max_client_message_bytes": number(2),
+    "uvicorn_graceful_shutdown_timeout_s": seconds(0),
+    "enable_gateway_access_log": TRUE,
+    "enable_request_logging": TRUE,
+    "debug": TRUE,
+    "allow_unified_uvicorn_multiworker": TRUE,
+}
