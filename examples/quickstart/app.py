@@ -80,13 +80,28 @@ def dashboard(st: Any, client: ApiClient) -> None:
         column.metric(label, value, border=True)
 
     st.subheader("Revenue by day")
-    st.bar_chart([day.model_dump() for day in figures.days], x="day", y="revenue", x_label="", y_label="€")
+    st.bar_chart(
+        {
+            "Day": [f"{total.day:%d %b}" for total in figures.days],
+            "Revenue (€)": [total.revenue for total in figures.days],
+        },
+        x="Day",
+        y="Revenue (€)",
+        sort=False,
+    )
 
     st.subheader("Latest orders")
     st.dataframe(
         client.get("/orders", params={"limit": 8}).json(),
         column_order=["id", "day", "customer", "tea", "pots", "total"],
-        column_config={"id": "No.", "total": st.column_config.NumberColumn("Total", format="€ %.2f")},
+        column_config={
+            "id": "No.",
+            "day": "Day",
+            "customer": "Customer",
+            "tea": "Tea",
+            "pots": "Pots",
+            "total": st.column_config.NumberColumn("Total", format="€ %.2f"),
+        },
         hide_index=True,
     )
     st.download_button(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fluxlit.pages.registry import PageRegistry
     from fluxlit.settings import Settings
 
+# Key in the session state: the path of the page that ran last.
+_LAST_PAGE = "fluxlit_page"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -111,4 +114,6 @@ def _run(record: PageRecord, context: RunContext) -> None:
 
 def _configure(record: PageRecord, context: RunContext) -> None:
     """Apply the page's look before anything of the page is drawn, so that the page can still change it."""
-    context.st.set_page_config(**record.page_config())
+    arrived = context.st.session_state.get(_LAST_PAGE) != record.path
+    context.st.session_state[_LAST_PAGE] = record.path
+    context.st.set_page_config(**record.page_config(arrived=arrived))

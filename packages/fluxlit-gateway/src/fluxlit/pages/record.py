@@ -72,15 +72,18 @@ class PageRecord:
         """Whether the page claims to be the landing page."""
         return self.default or self.path == LANDING
 
-    def page_config(self) -> dict[str, Any]:
-        """The arguments for `st.set_page_config`, without those that were not given."""
-        chosen = {
-            "page_title": self.title,
-            "page_icon": self.icon,
-            "layout": self.layout,
-            "initial_sidebar_state": self.initial_sidebar_state,
-        }
-        return {name: value for name, value in chosen.items() if value is not None}
+    def page_config(self, *, arrived: bool) -> dict[str, Any]:
+        """The arguments for `st.set_page_config`; Streamlit takes the icon from the navigation.
+
+        The browser keeps layout and sidebar of the page before. A page that says nothing about them gets
+        Streamlit's defaults when the user arrives at it, and keeps what it sets itself afterwards.
+
+        Args:
+            arrived: the user was on another page, or on none, in the run before.
+        """
+        layout = self.layout or ("centered" if arrived else None)
+        sidebar = self.initial_sidebar_state or ("auto" if arrived else None)
+        return {"page_title": self.title, "layout": layout, "initial_sidebar_state": sidebar}
 
 
 def check_look(icon: str | None, layout: str | None, initial_sidebar_state: str | int | None) -> None:
