@@ -63,7 +63,7 @@ class Program:
 
     def tail(self) -> str:
         """The last lines that it wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return "\n".join(line[:300] for line in self.log.read_text(errors="replace").splitlines()[-15:])
 
 
 def stats() -> dict[int, list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import getpass
 import json
 import statistics
 import subprocess
@@ -21,7 +22,7 @@ from harness import Program, answers, free_port, running, table, tool, until, wo
 HERE = Path(__file__).resolve().parent
 
 NGINX = """
-daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
+user {user}; daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
   access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
@@ -73,7 +74,7 @@ def origin(folder: Path) -> Iterator[Path]:
 def fronts(folder: Path, socket: Path) -> Iterator[dict[str, tuple[Program, int]]]:
     """Every proxy under test, each on a port of its own."""
     nginx, caddy, fluxlit = free_port(), free_port(), free_port()
-    (folder / "nginx.conf").write_text(NGINX.format(socket=socket, port=nginx))
+    (folder / "nginx.conf").write_text(NGINX.format(socket=socket, port=nginx, user=getpass.getuser()))
     (folder / "Caddyfile").write_text(CADDY.format(socket=socket, port=caddy))
     (folder / "app.py").write_text(APP)
     with contextlib.ExitStack() as stack:
