@@ -142,6 +142,7 @@ def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "full" if spec.development else "none",
         "client.toolbarMode": "developer" if spec.development else "minimal",
+        "logger.enableRich": False,  # a traceback is a log record, not a drawing
         "logger.level": spec.settings.get("log_level", "info"),
         "runner.postScriptGC": False,  # see fluxlit.ui.garbage
     }

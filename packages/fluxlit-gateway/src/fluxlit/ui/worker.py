@@ -76,7 +76,8 @@ def configure_logging(settings: Settings, send_line: Callable[[str], None]) -> N
     """Send every record of this process to the gateway."""
     level = settings.log_level.upper()
     logging.basicConfig(level=level, handlers=[ChannelHandler(send_line)], force=True)
-    for chatty in ("asyncio", "httpx", "httpcore", "websockets", "watchdog"):
+    # Uvicorn's lines about each start and connection would be the gateway's own a second time.
+    for chatty in ("asyncio", "httpx", "httpcore", "uvicorn", "uvicorn.error", "websockets", "watchdog"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 
