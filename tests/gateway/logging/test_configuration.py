@@ -12,7 +12,7 @@ from tests.processes import background, clean_environ
 
 EVERYBODY = """
     for name in ("fluxlit.gateway", "uvicorn.error", "fastapi", "myapp"):
-        logging.getLogger(name).info("from %s?code=abc", name)
+        logging.getLogger(name).warning("from %s?code=abc", name)
     logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', "1.2.3.4:5", "GET", "/?code=abc", "1.1", 200)
     logging.getLogger("httpx").info("chatter")
 """
@@ -66,8 +66,19 @@ def test_all_lines_are_json_if_asked() -> None:
 
 
 def test_the_level_holds_for_all() -> None:
-    assert lines_of(ours("log_level='warning'")) == []
-    assert any("chatter" in line for line in lines_of(ours("log_level='debug'"))) is False
+    assert len(lines_of(ours("log_level='warning'"))) == 4
+    assert lines_of(ours("log_level='error'")) == []
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_libraries_do_not_chatter_at_any_level(level: str) -> None:
+    assert not any("chatter" in line for line in lines_of(ours(f"log_level={level!r}")))
+
+
+@pytest.mark.parametrize(("level", "count"), [("info", 0), ("debug", 1)])
+def test_uvicorn_tells_about_its_servers_only_when_debugging(level: str, count: int) -> None:
+    program = ours(f"log_level={level!r}") + 'logging.getLogger("uvicorn.error").info("Started server process")'
+    assert sum("Started" in line for line in lines_of(program)) == count
 
 
 def test_configuring_after_uvicorn_writes_no_line_twice() -> None:

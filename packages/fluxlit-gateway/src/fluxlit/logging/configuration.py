@@ -22,7 +22,9 @@ from fluxlit.settings import Settings
 _OURS = "fluxlit"
 _PASSED_UP = (_OURS, "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 # These write a line for each request or frame, with its content, at levels that people use for their own code.
+# Likewise uvicorn, which tells about the start of each of our servers, public and private, and of every WebSocket.
 _CHATTY = ("asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchfiles", "websockets")
+_QUIET_UNLESS_DEBUG = ("uvicorn.error",)
 
 
 def configure(settings: Settings) -> None:
@@ -37,6 +39,7 @@ def dict_config(settings: Settings) -> dict[str, Any]:
     """Build the `logging.config.dictConfig` input that `configure` uses."""
     level = settings.log_level.upper()
     quiet = max(logging.WARNING, logging.getLevelNamesMapping()[level])
+    chatty = _CHATTY if level == "DEBUG" else (*_CHATTY, *_QUIET_UNLESS_DEBUG)
     passed_up = {name: {"level": level, "handlers": [], "propagate": True} for name in _PASSED_UP}
     return {
         "version": 1,
@@ -52,7 +55,7 @@ def dict_config(settings: Settings) -> dict[str, Any]:
             }
         },
         "root": {"level": level, "handlers": ["stderr"]},
-        "loggers": passed_up | {name: {"level": logging.getLevelName(quiet)} for name in _CHATTY},
+        "loggers": passed_up | {name: {"level": quiet} for name in chatty},
     }
 
 
