@@ -9,19 +9,24 @@ any language, `title="path"`    | written to that file; an existing file is repl
                                 | be in its output, in order, where `...` stands for anything
 `console server="yes"`          | the last command keeps running until the document ends; the lines below it
                                 | are waited for
+`console retry="yes"`           | each command is repeated until it prints what is expected
+`cd` in a console               | holds until the page ends, as it does for a reader
 `text`                          | shown, not run
 any, `elsewhere="tests/..."`    | not run here: that file runs it
 
-Anything else fails. Port 8000 becomes a free one in everything that is written, run or expected.
+Anything else fails. Port 8000 becomes a free one in everything that is written, run or expected, and is the default.
+A page of examples/ finds that folder where its reader has it.
 """
 
 import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -64,6 +69,7 @@ class Reader:
     """Somebody who follows a document to the letter."""
 
     folder: Path
+    home: Path
     port: int
     servers: contextlib.ExitStack
 
@@ -79,7 +85,8 @@ class Reader:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(source, encoding="utf-8")
         if block.language == "console":
-            self.type(commands(source), keep_last="server" in block.attributes)
+            patience = TIMEOUT if "retry" in block.attributes else 0
+            self.type(commands(source), keep_last="server" in block.attributes, patience=patience)
         elif block.language == "python" and not title:
             self.run([sys.executable, "-W", "error", "-c", source])
         elif check := CHECKS.get(block.language):
@@ -87,11 +94,17 @@ class Reader:
         else:
             raise DocumentError(f"nothing is known about the language {block.language!r}")
 
-    def type(self, lines: list[Command], *, keep_last: bool) -> None:
+    def type(self, lines: list[Command], *, keep_last: bool, patience: float) -> None:
         """Enter commands at the prompt."""
         for command in lines[:-1] if keep_last else lines:
-            output = self.run(["bash", "-euo", "pipefail", "-c", command.line])
-            if not re.search(command.pattern, output):
+            if command.line.startswith("cd "):
+                self.folder = (self.folder / command.line.removeprefix("cd ")).resolve(strict=True)
+                continue
+            deadline = time.monotonic() + patience
+            while not re.search(command.pattern, output := self.run(["bash", "-euo", "pipefail", "-c", command.line])):
+                if time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
                 raise DocumentError(f"$ {command.line}\nexpected\n{command.expected}\ngot\n{output}")
         if keep_last:
             program = ["bash", "-c", f"exec {lines[-1].line}"]
@@ -119,7 +132,7 @@ class Reader:
     def environ(self) -> dict[str, str]:
         """The environment of a reader who has installed FluxLit and nothing else."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return clean_environ(PATH=path, HOME=str(self.folder.parent), PYTHONUNBUFFERED="1")
+        return clean_environ(PATH=path, HOME=str(self.home), PYTHONUNBUFFERED="1", FLUXLIT_GATEWAY_PORT=str(self.port))
 
 
 CHECKS: dict[str, Callable[[str], object]] = {
@@ -144,12 +157,14 @@ def reader(folder: Path) -> Iterator[Reader]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with contextlib.ExitStack() as servers:
-        yield Reader(folder, port, servers)
+        yield Reader(folder, folder.parent, port, servers)
 
 
 def follow(document: Path, folder: Path) -> None:
     """Follow a whole document; an error names the file and the line."""
     with reader(folder) as person:
+        if (ROOT / "examples") in document.parents:
+            shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
         for block in blocks(document.read_text(encoding="utf-8")):
             try:
                 person.follow(block)

@@ -61,6 +61,11 @@ $ python -c "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/
     follow(page, tmp_path / "reader")
 
 
+def test_a_reader_tries_again(tmp_path: Path) -> None:
+    page = document(tmp_path, '```console retry="yes"\n$ echo x >> tries; wc -l < tries\n3\n```\n')
+    follow(page, tmp_path / "reader")
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [
