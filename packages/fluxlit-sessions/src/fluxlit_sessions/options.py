@@ -1,0 +1,53 @@
+"""The options that every store takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypedDict
+
+from fluxlit_sessions.errors import SessionStoreError
+from fluxlit_sessions.observe import Observer
+
+Clock = Callable[[], float]
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class StoreOptions(TypedDict, total=False):
+    """Keyword arguments of every store.
+
+    Attributes:
+        namespace: prefix that keeps applications and purposes apart in one store: 1 to 64 of ``A-Za-z0-9._-``.
+            Default ``default``.
+        idle_ttl: seconds until an unused session ends. Default 12 hours.
+        absolute_ttl: seconds until a session ends however much it is used. Default 7 days.
+        touch_interval: uses within this many seconds of the last recorded one write nothing.
+            Default 60, at most a tenth of `idle_ttl`.
+        max_bytes: limit of the encoded data of one session. Default 262144.
+        types: enums, Pydantic models and dataclasses that may be stored; a mapping gives the names.
+        keys: encrypt with the first, decrypt with any (see `KeyRing`). Default: no encryption.
+        clock: seconds since the epoch, for tests. Default: the clock of the store (Redis) or of the machine.
+        observer: called after every operation.
+    """
+
+    namespace: str
+    idle_ttl: float
+    absolute_ttl: float
+    touch_interval: float
+    max_bytes: int
+    types: Iterable[type] | Mapping[str, type]
+    keys: Sequence[str | bytes]
+    clock: Clock
+    observer: Observer
+
+
+NAMES = frozenset(StoreOptions.__annotations__)
+"""The names of all common options."""
+
+
+def check_namespace(namespace: str) -> str:
+    """Returns a valid namespace, or raises `SessionStoreError`."""
+    if not _NAMESPACE.fullmatch(namespace):
+        raise SessionStoreError(f"namespace {namespace!r} must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
+    return namespace

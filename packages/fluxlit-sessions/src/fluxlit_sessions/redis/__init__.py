@@ -1,0 +1,5 @@
+"""Sessions in Redis. Importing this package does not need redis-py; making a store does."""
+
+from fluxlit_sessions.redis.store import RedisSessionStore
+
+__all__ = ["RedisSessionStore"]

@@ -1,0 +1,195 @@
+"""redis-py: how its clients are made, and what its errors mean. The only module that imports it.
+
+Its own retries are off. Since version 8 they default to ten, unaware of whether a command
+may be repeated; here transport.py repeats, and every request is made to be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.cluster
+import redis.asyncio.sentinel
+import redis.cluster
+import redis.exceptions as failures
+import redis.sentinel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from fluxlit_sessions.redis.address import Address, Mode
+from fluxlit_sessions.redis.requests import Request
+
+AsyncRetry = redis.asyncio.retry.Retry
+
+FAILURES = (redis.RedisError, failures.RedisClusterException, OSError, TimeoutError)
+"""What a client raises when Redis does not do what it was asked."""
+
+# Errors that time heals: a restart, a failover, a Cluster that is finding itself, a long script.
+_TRANSIENT = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    failures.ClusterError,
+    failures.TryAgainError,
+    failures.MovedError,
+    failures.AskError,
+    failures.RedisClusterException,
+    OSError,
+    TimeoutError,
+)
+_TRANSIENT_REPLIES = ("NOREPLICAS", "BUSY ", "UNBLOCKED", "LOADING", "CLUSTERDOWN", "MASTERDOWN")
+_FINAL = (redis.AuthenticationError, failures.AuthorizationError, failures.NoPermissionError)
+_NOT_SENT = (redis.ReadOnlyError, failures.MaxConnectionsError, failures.BusyLoadingError, failures.ClusterDownError)
+
+
+class NotReplicated(Exception):
+    """Fewer replicas than asked for confirmed a write in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to talk to Redis.
+
+    Attributes:
+        connect_timeout: seconds for a connection to be made.
+        timeout: seconds for an answer to one request.
+        pool_size: most connections to one server, for blocking code and for each event loop.
+        replicas: replicas that must have a write before it counts as done.
+        ssl_ca_certs: file with the certificates of the authorities to trust; default those of the system.
+        ssl_certfile: file with the certificate of this client.
+        ssl_keyfile: file with its key.
+        sentinel_username: user for the Sentinels themselves.
+        sentinel_password: its password.
+    """
+
+    connect_timeout: float = 1.0
+    timeout: float = 1.0
+    pool_size: int = 64
+    replicas: int = 0
+    ssl_ca_certs: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A client, and how to close it; `close` returns an awaitable for an async client."""
+
+    client: Any
+    close: Callable[[], Any]
+
+
+def connect(address: Address, options: Options) -> Connected:
+    """Returns a blocking client. It connects when it is used, except to a Cluster, whose layout it fetches."""
+    settings = _settings(address, options) | {"retry": Retry(NoBackoff(), 0)}
+    match address.mode:
+        case Mode.SENTINEL:
+            sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+                list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings
+            )
+            client = sentinel.master_for(address.service)  # type: ignore[no-untyped-call]
+
+            def close() -> None:
+                client.close()
+                sentinel.close()
+
+            return Connected(client, close)
+        case Mode.CLUSTER:
+            nodes = [redis.cluster.ClusterNode(*host) for host in address.hosts]  # type: ignore[no-untyped-call]
+            cluster = redis.RedisCluster(startup_nodes=nodes, **settings)
+            return Connected(cluster, cluster.close)
+    single = redis.Redis(**_place(address), **settings)
+    return Connected(single, single.close)
+
+
+def aconnect(address: Address, options: Options) -> Connected:
+    """Returns an async client for the running event loop."""
+    settings = _settings(address, options) | {"retry": AsyncRetry(NoBackoff(), 0)}
+    match address.mode:
+        case Mode.SENTINEL:
+            sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+                list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings
+            )
+            client = sentinel.master_for(address.service)
+
+            async def close() -> None:
+                await client.aclose()
+                for watcher in sentinel.sentinels:
+                    await watcher.aclose()
+
+            return Connected(client, close)
+        case Mode.CLUSTER:
+            nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in address.hosts]
+            cluster = redis.asyncio.RedisCluster(startup_nodes=nodes, **settings)
+            return Connected(cluster, cluster.aclose)
+    single = redis.asyncio.Redis(**_place(address), **settings)
+    return Connected(single, single.aclose)
+
+
+def _settings(address: Address, options: Options) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "username": address.username,
+        "password": address.password,
+        "socket_connect_timeout": options.connect_timeout,
+        "socket_timeout": options.timeout,
+        "max_connections": options.pool_size,
+        "protocol": 2,  # plain requests and answers: no handshake, no push messages to wait for
+        "driver_info": None,  # no CLIENT SETINFO: it costs a round trip and a permission
+    }
+    if address.mode is not Mode.CLUSTER:
+        settings["db"] = address.db
+    if address.tls:
+        files = {name: getattr(options, name) for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")}
+        settings |= {"ssl": True} | {name: file for name, file in files.items() if file}
+    return settings
+
+
+def _sentinel(settings: dict[str, Any], options: Options) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in ("db", "max_connections")} | {
+        "username": options.sentinel_username,
+        "password": options.sentinel_password,
+    }
+
+
+def _place(address: Address) -> dict[str, Any]:
+    if address.mode is Mode.UNIX:
+        return {"unix_socket_path": address.path}
+    host, port = address.hosts[0]
+    return {"host": host, "port": port}
+
+
+def transient(error: BaseException) -> bool:
+    """Says whether trying again can help."""
+    if isinstance(error, _FINAL):
+        return False
+    return isinstance(error, (*_TRANSIENT, NotReplicated)) or str(error).startswith(_TRANSIENT_REPLIES)
+
+
+def maybe_applied(error: BaseException) -> bool:
+    """Says whether a request that failed so may have been carried out."""
+    if isinstance(error, NotReplicated):
+        return True
+    if isinstance(error, (*_NOT_SENT, *_FINAL)) or "connecting to" in str(error):
+        return False
+    return isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError, TimeoutError))
+
+
+def missing_script(replies: list[Any]) -> bool:
+    """Says whether the server does not have the script; it forgets all when it restarts or fails over."""
+    return any(isinstance(reply, failures.NoScriptError) for reply in replies)
+
+
+def checked(replies: list[Any], request: Request, replicas: int) -> tuple[Any, ...]:
+    """Returns the answers to the calls of a request, or raises the first error among them."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    if len(replies) > len(request.calls) and replies[-1] < replicas:
+        raise NotReplicated(f"{replies[-1]} of {replicas} replicas confirmed the write")
+    return tuple(replies[: len(request.calls)])

@@ -1,0 +1,157 @@
+"""The Lua half of the Redis backend: each script is one atomic step.
+
+They follow transitions.py, and read and write the layout of record.py: HEAD below is the
+same structure as ``record.HEAD``. Every script that writes, writes also when it finds its
+own earlier write (the same bytes again), so that a WAIT behind it covers that write.
+
+ARGV[1] is the time in milliseconds, or empty for the clock of the Redis server. The expiry
+is stored twice: in the header, which rules, and as the time to live of the key, which
+removes it. All keys that a script touches are in KEYS, and have one hash tag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+PRELUDE = """
+local HEAD = '>BI8I8I8I8I8c64c32I2'
+local NO_TAG = string.rep('\\0', 32)
+local function now()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local function text(number) return string.format('%.0f', number) end
+local function pack(h)
+  return struct.pack(HEAD, 1, h.version, h.created, h.touched, h.expires, h.absolute, h.history, h.tag, h.subject)
+end
+local function alive(key, time)
+  local raw = redis.call('GETRANGE', key, 0, 138)
+  if #raw < 139 then return nil end
+  local h, format = {}, nil
+  format, h.version, h.created, h.touched, h.expires, h.absolute, h.history, h.tag, h.subject = struct.unpack(HEAD, raw)
+  if h.expires <= time then return nil end
+  return h
+end
+local function rewrite(key, h)
+  redis.call('SETRANGE', key, 0, pack(h))
+end
+local function use(h, time, idle)
+  h.touched = time
+  h.expires = math.min(time + idle, h.absolute)
+end
+local function mark(h, token)
+  h.version = h.version + 1
+  h.history = string.sub(token .. h.history, 1, 64)
+end
+local function wrote(h, expected, token)
+  local behind = h.version - expected - 1
+  return behind >= 0 and behind < 8 and string.sub(h.history, behind * 8 + 1, behind * 8 + 8) == token
+end
+local function index(key, h, member, time)
+  if h.tag == NO_TAG then return end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', text(time))
+  redis.call('ZADD', key, text(h.absolute), member)
+  local left = redis.call('PTTL', key)
+  if left < h.absolute - time then redis.call('PEXPIRE', key, text(h.absolute - time)) end
+end
+"""
+
+
+@dataclass(frozen=True)
+class Script:
+    """Lua source and the name by which Redis knows it."""
+
+    source: str
+    sha: str
+
+
+def _script(body: str) -> Script:
+    source = PRELUDE + body
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+# KEYS record, index; ARGV time, idle, absolute, token, tag, digest, subject, envelope -> header
+CREATE = _script("""
+local time, token = now(), ARGV[4]
+local h = alive(KEYS[1], time)
+if h then rewrite(KEYS[1], h) return pack(h) end
+h = {version = 1, created = time, touched = time, absolute = time + tonumber(ARGV[3]), tag = ARGV[5],
+     history = token .. string.rep('\\0', 56), subject = #ARGV[7]}
+use(h, time, tonumber(ARGV[2]))
+redis.call('SET', KEYS[1], pack(h) .. ARGV[7] .. ARGV[8], 'PX', text(h.expires - time))
+index(KEYS[2], h, ARGV[6], time)
+return pack(h)
+""")
+
+# KEYS record; ARGV time, idle, throttle, 'all' or 'head' -> record or header, nil
+TOUCH = _script("""
+local time = now()
+local h = alive(KEYS[1], time)
+if not h then return false end
+if time - h.touched >= tonumber(ARGV[3]) then
+  use(h, time, tonumber(ARGV[2]))
+  rewrite(KEYS[1], h)
+  redis.call('PEXPIRE', KEYS[1], text(h.expires - time))
+end
+if ARGV[4] == 'all' then return redis.call('GET', KEYS[1]) end
+return pack(h)
+""")
+
+# KEYS record; ARGV time, idle, expected, token, envelope -> header, version found, nil
+REPLACE = _script("""
+local time, expected, token = now(), tonumber(ARGV[3]), ARGV[4]
+local h = alive(KEYS[1], time)
+if not h then return false end
+if h.version == expected then
+  local subject = redis.call('GETRANGE', KEYS[1], 139, 138 + h.subject)
+  mark(h, token)
+  use(h, time, tonumber(ARGV[2]))
+  redis.call('SET', KEYS[1], pack(h) .. subject .. ARGV[5], 'PX', text(h.expires - time))
+elseif wrote(h, expected, token) then
+  rewrite(KEYS[1], h)
+  h.version = expected + 1
+else
+  return h.version
+end
+return pack(h)
+""")
+
+# KEYS old, new, old index, new index; ARGV time, idle, expected, token, tag, old digest, digest, subject, envelope
+# -> header, version found, nil
+MOVE = _script("""
+local time, expected, token = now(), tonumber(ARGV[3]), ARGV[4]
+local h = alive(KEYS[1], time)
+if not h then
+  h = alive(KEYS[2], time)
+  if not h then return false end
+  rewrite(KEYS[2], h)
+  return pack(h)
+end
+if h.version ~= expected then return h.version end
+mark(h, token)
+use(h, time, tonumber(ARGV[2]))
+if h.tag ~= NO_TAG then redis.call('ZREM', KEYS[3], ARGV[6]) end
+h.tag, h.subject = ARGV[5], #ARGV[8]
+redis.call('UNLINK', KEYS[1])
+redis.call('SET', KEYS[2], pack(h) .. ARGV[8] .. ARGV[9], 'PX', text(h.expires - time))
+index(KEYS[4], h, ARGV[7], time)
+return pack(h)
+""")
+
+# KEYS record; ARGV time, token, grace -> record, version found, nil
+TAKE = _script("""
+local time, token = now(), ARGV[2]
+local h = alive(KEYS[1], time)
+if not h then return false end
+if h.version == 1 then
+  mark(h, token)
+  h.expires = math.min(h.expires, time + tonumber(ARGV[3]))
+  redis.call('PEXPIRE', KEYS[1], text(h.expires - time))
+elseif not wrote(h, 1, token) then
+  return h.version
+end
+rewrite(KEYS[1], h)
+return redis.call('GET', KEYS[1])
+""")

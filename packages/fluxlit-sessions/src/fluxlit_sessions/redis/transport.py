@@ -1,0 +1,250 @@
+"""Sends requests to Redis, blocking and async, and repeats what failed within a budget.
+
+One attempt is one round trip: the calls of a request go out together. An attempt is
+bounded by the time-outs of the client, all of them together by the budget plus one
+attempt. The two classes differ in how they wait and in nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fluxlit_sessions.errors import SessionStoreUnavailable
+from fluxlit_sessions.redis.address import Address, Mode
+from fluxlit_sessions.redis.clients import (
+    FAILURES,
+    Connected,
+    NotReplicated,
+    Options,
+    aconnect,
+    checked,
+    connect,
+    maybe_applied,
+    missing_script,
+    transient,
+)
+from fluxlit_sessions.redis.plans import Plan, UnclearWrite
+from fluxlit_sessions.redis.requests import Arg, Reply, Request
+from fluxlit_sessions.redis.retry import Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How long to try, in seconds."""
+
+    read: float
+    write: float
+
+    def start(self, request: Request) -> Attempts:
+        """Returns the attempts for a request that starts now."""
+        return Attempts(self.write if request.write else self.read, time.monotonic())
+
+
+class Trouble:
+    """Follows the failures of one request and decides what comes of each."""
+
+    def __init__(self, location: str, request: Request, attempts: Attempts) -> None:
+        self._location, self._request, self._attempts = location, request, attempts
+        self._doubt = False
+
+    def after(self, error: Exception) -> float:
+        """Returns the seconds to wait before trying again, or raises `SessionStoreUnavailable`."""
+        self._doubt = self._doubt or maybe_applied(error)
+        delay = self._attempts.failed(time.monotonic())
+        if delay is None or not transient(error):
+            raise self.unavailable(f"{type(error).__name__}: {str(error)[:200]}") from error
+        return delay
+
+    def unavailable(self, reason: str) -> SessionStoreUnavailable:
+        """Returns the error that ends the request."""
+        return SessionStoreUnavailable(
+            reason,
+            location=self._location,
+            attempts=max(1, self._attempts.made),
+            may_have_applied=self._request.write and self._doubt,
+        )
+
+
+def _wire(request: Request, wait: tuple[Arg, ...] | None, *, load: bool) -> list[tuple[Arg, ...]]:
+    sent = [call.wire(load=load) for call in request.calls]
+    return [*sent, wait] if wait and request.write else sent
+
+
+class _Transport:
+    """What both ways of sending share."""
+
+    def __init__(self, address: Address, options: Options, budgets: Budgets) -> None:
+        self._address, self._options, self._budgets = address, options, budgets
+        self._wait: tuple[Arg, ...] | None = None
+        if options.replicas:
+            # Half the time-out, so that the answer of WAIT arrives before the client gives up.
+            self._wait = ("WAIT", options.replicas, int(options.timeout * 500))
+
+    def _target(self, client: Any, request: Request) -> tuple[dict[str, Any], int]:
+        """Returns extra arguments that pick the node, and the number of nodes."""
+        if request.node is None or self._address.mode is not Mode.CLUSTER:
+            return {}, 1
+        nodes = sorted(client.get_primaries(), key=lambda node: str(node.name))
+        return {"target_nodes": nodes[request.node % len(nodes)]}, len(nodes)
+
+
+class Transport(_Transport):
+    """Runs plans, blocking. Safe for threads."""
+
+    def __init__(self, address: Address, options: Options, budgets: Budgets) -> None:
+        super().__init__(address, options, budgets)
+        self._lock = threading.Lock()
+        self._connected: Connected | None = None
+        self._slots = threading.BoundedSemaphore(options.pool_size)
+
+    def run(self, plan: Plan) -> Any:
+        """Drives a plan to its end and returns its result."""
+        with _plan_errors(self._address.location):
+            try:
+                request = next(plan)
+                while True:
+                    request = plan.send(self._ask(request))
+            except StopIteration as end:
+                return end.value
+
+    def close(self) -> None:
+        """Closes all connections; the next request opens new ones."""
+        with self._lock:
+            connected, self._connected = self._connected, None
+        if connected:
+            connected.close()
+
+    def _ask(self, request: Request) -> Reply:
+        attempts = self._budgets.start(request)
+        trouble = Trouble(self._address.location, request, attempts)
+        while True:
+            if not self._slots.acquire(timeout=attempts.left(time.monotonic())):
+                raise trouble.unavailable("all connections are in use")
+            try:
+                values, nodes = self._attempt(request)
+                return Reply(values, attempts.made + 1, nodes)
+            except (*FAILURES, NotReplicated) as error:
+                delay = trouble.after(error)
+            finally:
+                self._slots.release()
+            time.sleep(delay)
+
+    def _attempt(self, request: Request) -> tuple[tuple[Any, ...], int]:
+        client = self._client()
+        target, nodes = self._target(client, request)
+        replies = self._send(client, _wire(request, self._wait, load=False), target)
+        if missing_script(replies):
+            replies = self._send(client, _wire(request, self._wait, load=True), target)
+        return checked(replies, request, self._options.replicas), nodes
+
+    def _client(self) -> Any:
+        with self._lock:
+            if self._connected is None:
+                self._connected = connect(self._address, self._options)
+            return self._connected.client
+
+    def _send(self, client: Any, sent: list[tuple[Arg, ...]], target: dict[str, Any]) -> list[Any]:
+        if len(sent) == 1:
+            try:
+                return [client.execute_command(*sent[0], **target)]
+            except FAILURES as error:
+                return [error]
+        with client.pipeline(transaction=False) as pipeline:
+            for args in sent:
+                pipeline.execute_command(*args)
+            return list(pipeline.execute(raise_on_error=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    connected: Connected
+    slots: asyncio.Semaphore
+
+
+class AsyncTransport(_Transport):
+    """Runs plans in event loops. Each loop gets its own connections; close them in that loop."""
+
+    def __init__(self, address: Address, options: Options, budgets: Budgets) -> None:
+        super().__init__(address, options, budgets)
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    async def run(self, plan: Plan) -> Any:
+        """Drives a plan to its end and returns its result."""
+        with _plan_errors(self._address.location):
+            try:
+                request = next(plan)
+                while True:
+                    request = plan.send(await self._ask(request))
+            except StopIteration as end:
+                return end.value
+
+    async def close(self) -> None:
+        """Closes the connections of the running loop; the next request opens new ones."""
+        with self._lock:
+            loop = self._loops.pop(asyncio.get_running_loop(), None)
+        if loop:
+            await loop.connected.close()
+
+    async def _ask(self, request: Request) -> Reply:
+        attempts = self._budgets.start(request)
+        trouble = Trouble(self._address.location, request, attempts)
+        while True:
+            loop = self._loop()
+            try:
+                async with asyncio.timeout(attempts.left(time.monotonic())):
+                    await loop.slots.acquire()
+            except TimeoutError:
+                raise trouble.unavailable("all connections are in use") from None
+            try:
+                values, nodes = await self._attempt(loop.connected.client, request)
+                return Reply(values, attempts.made + 1, nodes)
+            except (*FAILURES, NotReplicated) as error:
+                delay = trouble.after(error)
+            finally:
+                loop.slots.release()
+            await asyncio.sleep(delay)
+
+    async def _attempt(self, client: Any, request: Request) -> tuple[tuple[Any, ...], int]:
+        if request.node is not None and self._address.mode is Mode.CLUSTER:
+            await client.initialize()
+        target, nodes = self._target(client, request)
+        replies = await self._send(client, _wire(request, self._wait, load=False), target)
+        if missing_script(replies):
+            replies = await self._send(client, _wire(request, self._wait, load=True), target)
+        return checked(replies, request, self._options.replicas), nodes
+
+    def _loop(self) -> _Loop:
+        running = asyncio.get_running_loop()
+        with self._lock:
+            if running not in self._loops:
+                connected = aconnect(self._address, self._options)
+                self._loops[running] = _Loop(connected, asyncio.Semaphore(self._options.pool_size))
+            return self._loops[running]
+
+    async def _send(self, client: Any, sent: list[tuple[Arg, ...]], target: dict[str, Any]) -> list[Any]:
+        if len(sent) == 1:
+            try:
+                return [await client.execute_command(*sent[0], **target)]
+            except FAILURES as error:
+                return [error]
+        async with client.pipeline(transaction=False) as pipeline:
+            for args in sent:
+                pipeline.execute_command(*args)
+            return list(await pipeline.execute(raise_on_error=False))
+
+
+@contextlib.contextmanager
+def _plan_errors(location: str) -> Iterator[None]:
+    try:
+        yield
+    except UnclearWrite:
+        reason = "the answer to a write was lost and the session was then saved many times by others"
+        raise SessionStoreUnavailable(reason, location=location, attempts=2, may_have_applied=True) from None

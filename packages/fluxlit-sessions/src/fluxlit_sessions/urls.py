@@ -1,0 +1,69 @@
+"""`open_store`: from a URL to a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Unpack
+from urllib.parse import unquote, urlsplit
+
+from fluxlit_sessions.errors import SessionStoreError
+from fluxlit_sessions.memory import MemorySessionStore
+from fluxlit_sessions.options import StoreOptions
+from fluxlit_sessions.query import read_query
+from fluxlit_sessions.redis import RedisSessionStore
+from fluxlit_sessions.redis.address import SCHEMES as REDIS_SCHEMES
+from fluxlit_sessions.sqlite import SQLiteSessionStore
+from fluxlit_sessions.store import SessionStore
+
+GROUP = "fluxlit.session_stores"
+"""The entry point group: name = URL scheme, value = a callable(url, **options) that returns a `SessionStore`."""
+
+
+def _memory(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
+    parts = urlsplit(url)
+    if parts.netloc or parts.path:
+        raise SessionStoreError("The memory store is memory:// and nothing behind it but options.")
+    chosen: Any = {**options, **read_query(url, {})}
+    return MemorySessionStore(**chosen)
+
+
+def _sqlite(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:]
+    if parts.netloc or not path or path == ":memory:":
+        raise SessionStoreError("A session file is sqlite:///relative/path.db or sqlite:////absolute/path.db.")
+    chosen: Any = {**options, **read_query(url, {"timeout": float})}
+    return SQLiteSessionStore(path, **chosen)
+
+
+_BUILT_IN: dict[str, Callable[..., SessionStore]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    **dict.fromkeys(REDIS_SCHEMES, RedisSessionStore),
+}
+
+
+def open_store(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
+    """Returns the store that a URL names.
+
+    Args:
+        url: ``memory://``, ``sqlite:///file.db``, ``redis://host``, ``rediss://host``, ``unix:///socket``,
+            ``redis+sentinel://host,host/service``, ``redis+cluster://host,host``, or a scheme of another package.
+            Its query can hold options; they win over `options`.
+        options: see `StoreOptions`.
+
+    Raises:
+        SessionStoreError: the URL or an option is wrong, or a package is missing.
+    """
+    scheme = url.partition(":")[0]
+    return (_BUILT_IN.get(scheme) or _plugged_in(scheme))(url, **options)
+
+
+def _plugged_in(scheme: str) -> Callable[..., SessionStore]:
+    found = entry_points(group=GROUP)
+    for entry in found.select(name=scheme):
+        opener: Callable[..., SessionStore] = entry.load()
+        return opener
+    known = sorted({*_BUILT_IN, *(entry.name for entry in found)})
+    raise SessionStoreError(f"No session store for {scheme}://; known are {', '.join(known)}.")

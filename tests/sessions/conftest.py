@@ -1,0 +1,43 @@
+"""Redis servers for the tests of sessions: started once, shared by tests that use namespaces of their own."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sessions.servers import BINARY, RedisServer, cluster, running
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path: the path of a UNIX socket has at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="flx"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def redis_server(short_folder: Path) -> Iterator[RedisServer]:
+    if BINARY is None:
+        pytest.skip("needs redis-server")
+    with running(RedisServer(short_folder / "single")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster_url(short_folder: Path) -> Iterator[str]:
+    if BINARY is None:
+        pytest.skip("needs redis-server")
+    with cluster(short_folder / "cluster") as nodes:
+        yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace that no other test uses."""
+    return f"test-{next(_numbers)}"

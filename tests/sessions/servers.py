@@ -1,0 +1,177 @@
+"""Real Redis servers: alone, as a Cluster, and watched by Sentinels. Only on loopback and UNIX sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+BINARY = shutil.which("redis-server")
+needs_redis = pytest.mark.skipif(BINARY is None, reason="needs redis-server")
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 15) -> None:
+    """Wait for a condition; an error of Redis counts as "not yet"."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with contextlib.suppress(redis.RedisError, OSError):
+            if condition():
+                return
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody uses, also not 10000 further on, where a Cluster node has its bus."""
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            port = _hold(held, 0)
+            if port < 55000 and _hold(held, port + 10000):
+                found.append(port)
+    return found
+
+
+def _hold(held: contextlib.ExitStack, port: int) -> int:
+    sock = held.enter_context(socket.socket())
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError:
+        return 0
+    return int(sock.getsockname()[1])
+
+
+class RedisServer:
+    """One redis-server process that can be killed, frozen and started again."""
+
+    def __init__(self, folder: Path, *options: str, port: int = 0, persistent: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.port = folder, port
+        self.socket = folder / "r.sock"
+        place = ["--port", str(port), "--bind", "127.0.0.1"] if port else ["--port", "0"]
+        keep = ["--appendonly", "yes"] if persistent else ["--appendonly", "no"]
+        self._command = [
+            str(BINARY), "--dir", str(folder), "--unixsocket", str(self.socket), "--save", "", "--daemonize", "no",
+            "--logfile", str(folder / "log"), *place, *keep, *options,
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of its UNIX socket."""
+        return f"unix://{self.socket}"
+
+    def client(self) -> Any:  # redis-py types the same methods for both of its clients at once
+        """Return a plain client for looking inside."""
+        return redis.Redis(unix_socket_path=str(self.socket), protocol=2, socket_timeout=5)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._process = subprocess.Popen(self._command)
+        with contextlib.closing(self.client()) as client:
+            wait_until(client.ping)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; SIGSTOP freezes it, SIGCONT thaws it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextlib.contextmanager
+def running(server: RedisServer) -> Iterator[RedisServer]:
+    """Start a server, and kill it whatever happens."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[list[RedisServer]]:
+    """Start a Cluster of three primaries."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    nodes = [RedisServer(folder / str(port), *options, port=port) for port in free_ports(3)]
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(contextlib.closing(stack.enter_context(running(node)).client())) for node in nodes
+        ]
+        for number, client in enumerate(clients):
+            first, last = number * 16384 // 3, (number + 1) * 16384 // 3 - 1
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        for client in clients:
+            wait_until(partial(_cluster_is_whole, client))
+        yield nodes
+
+
+def _cluster_is_whole(client: Any) -> bool:
+    info = client.execute_command("CLUSTER INFO")
+    return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3")
+
+
+class Watched:
+    """A primary and a replica with two Sentinels."""
+
+    service = "sessions"
+
+    def __init__(self, folder: Path) -> None:
+        ports = free_ports(4)
+        self.primary = RedisServer(folder / "a", port=ports[0])
+        self.replica = RedisServer(folder / "b", "--replicaof", f"127.0.0.1 {ports[0]}", port=ports[1])
+        self.sentinels = [self._sentinel(folder / f"s{port}", port) for port in ports[2:]]
+
+    def _sentinel(self, folder: Path, port: int) -> RedisServer:
+        folder.mkdir(parents=True)
+        watch = f"sentinel monitor {self.service} 127.0.0.1 {self.primary.port} 2\n"
+        times = f"sentinel down-after-milliseconds {self.service} 500\nsentinel failover-timeout {self.service} 2000\n"
+        (folder / "sentinel.conf").write_text(watch + times)
+        server = RedisServer(folder, port=port)
+        server._command[1:1] = [str(folder / "sentinel.conf"), "--sentinel"]
+        return server
+
+    @property
+    def url(self) -> str:
+        """The URL by which the store finds the primary."""
+        return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels) + f"/{self.service}"
+
+    def ready(self) -> bool:
+        """Say whether both Sentinels know each other and the replica, and the replica follows."""
+        with contextlib.closing(self.replica.client()) as client:
+            if client.info("replication")["master_link_status"] != "up":
+                return False
+        return all(self._knows_all(sentinel) for sentinel in self.sentinels)
+
+    def _knows_all(self, sentinel: RedisServer) -> bool:
+        with contextlib.closing(sentinel.client()) as client:
+            state = client.sentinel_master(self.service)
+            return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == 1)
+
+
+@contextlib.contextmanager
+def watched(folder: Path) -> Iterator[Watched]:
+    """Start a primary, its replica and two Sentinels."""
+    group = Watched(folder)
+    with contextlib.ExitStack() as stack:
+        for server in (group.primary, group.replica, *group.sentinels):
+            stack.enter_context(running(server))
+        wait_until(group.ready)
+        yield group
