@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Unpack, overload
 
 from fastapi import FastAPI
 
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import FluxLitError
 from fluxlit.pages import PageRecord, PageRegistry
 from fluxlit.pages.record import Layout, SidebarState
 from fluxlit.runtime import Runtime
 from fluxlit.settings import SettingsArguments
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 PageT = TypeVar("PageT", bound=Callable[..., Any])
 
 DEFAULT_TITLE = "FluxLit"

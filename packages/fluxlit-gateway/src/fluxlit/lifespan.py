@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
+from fluxlit.asgi import Application, Message
 from fluxlit.errors import FluxLitError
-
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class LifespanError(FluxLitError):
@@ -24,7 +22,7 @@ class Lifespan:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._reply: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self.state: dict[str, Any] = {}
@@ -77,7 +75,7 @@ class Lifespan:
             f"The API did not {what}: its lifespan raised {type(cause).__name__}: {text[-1] if text else ''}"
         )
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: Message) -> None:
         assert self._reply is not None
         if self._reply.done():
             return

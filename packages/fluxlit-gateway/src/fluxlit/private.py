@@ -7,15 +7,12 @@ before anything starts, and an internal call can never be mistaken for one from 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import uvicorn
 
+from fluxlit.asgi import Application
 from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import FluxLitError
-
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class PrivateServer:

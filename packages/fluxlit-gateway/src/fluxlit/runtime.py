@@ -10,12 +10,13 @@ import contextlib
 import dataclasses
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from fluxlit import logging as fluxlit_logging
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
@@ -30,10 +31,6 @@ from fluxlit.ui import Placement, Readiness, UiFacts, build_placement
 if TYPE_CHECKING:
     from fluxlit.app import FluxLit
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
 
@@ -161,7 +158,7 @@ class Runtime:
         pages = frozenset(record.path for record in self.application.pages)
         return Gateway(
             map=Map(settings.api_mount_path, closed_prefixes(settings.streamlit_open_routes), pages),
-            api=cast("Application", self.application.api),
+            api=self.application.api,
             ui=self._to_placement if self.has_ui else None,
             readiness=self._readiness,
             root_path=settings.root_path,
@@ -182,7 +179,7 @@ class Runtime:
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
         mount = self.settings.root_path + self.settings.api_mount_path
-        await cast("Application", self.application.api)({**scope, "root_path": mount}, receive, send)
+        await self.application.api({**scope, "root_path": mount}, receive, send)
 
     @property
     def has_ui(self) -> bool:
@@ -250,7 +247,7 @@ class Runtime:
 
     async def _swap(self, fresh: FluxLit, lifespan: Lifespan) -> None:
         old, self._lifespan, self.application = self._lifespan, lifespan, fresh
-        self._gateway.api = cast("Application", fresh.api)
+        self._gateway.api = fresh.api
         pages = frozenset(record.path for record in fresh.pages)
         self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
         try:

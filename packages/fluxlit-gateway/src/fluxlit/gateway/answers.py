@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-Scope = dict[str, Any]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+from fluxlit.asgi import Scope, Send
+
 Header = tuple[bytes, bytes]
 
 NO_STORE = (b"cache-control", b"no-store")

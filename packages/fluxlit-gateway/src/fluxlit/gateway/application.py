@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
+from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.gateway.answers import answer_json, answer_text, redirect
 from fluxlit.gateway.dispatch import Map, Route, below_mount
 from fluxlit.gateway.forwarding import HOST, Sender, Trust, sender
 from fluxlit.gateway.origin import OriginPolicy
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Readiness(Protocol):
@@ -126,7 +122,8 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
     headers = [(name, who.host if name == b"host" else value) for name, value in who.headers]
     secure = "https" if scope["type"] == "http" else "wss"
     plain = "http" if scope["type"] == "http" else "ws"
-    return scope | {
+    return {
+        **scope,
         "path": mount + path,
         "raw_path": mount.encode("ascii") + raw,
         "root_path": mount,

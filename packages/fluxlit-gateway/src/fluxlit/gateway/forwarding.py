@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
+
+from fluxlit.asgi import Scope
 
 Header = tuple[bytes, bytes]
-Scope = dict[str, Any]
 
 # Fields with which authenticating proxies (oauth2-proxy, Cloudflare Access, AWS, Authelia) name a user.
 IDENTITY = frozenset(

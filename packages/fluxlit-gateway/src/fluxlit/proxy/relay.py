@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from websockets.frames import CloseCode
 from websockets.http11 import Response
 
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.proxy.errors import UpstreamTimeoutError
-from fluxlit.proxy.exchange import Receive, Scope, Send
 from fluxlit.proxy.headers import (
     HANDSHAKE_DROPPED,
     RESPONSE_DROPPED,
@@ -111,16 +112,24 @@ class Relay:
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             if up.done():
                 down.cancel()
-                code, reason = up.result()
-                await leg.shut(code, reason)
+                await leg.shut(*up.result())
             elif down.done():
-                down.result()
+                await self._after(down, leg)
             else:
                 down.cancel()
                 await self._turn_away()
         finally:
-            up.cancel()
-            down.cancel()
+            for task in (up, down):
+                task.cancel()
+            await asyncio.gather(up, down, return_exceptions=True)
+
+    async def _after(self, down: asyncio.Task[None], leg: Leg) -> None:
+        """End the upstream's leg once nothing more can go to the browser."""
+        if isinstance(down.exception(), OSError):  # The server says so of a browser that has left.
+            await leg.shut(CloseCode.ABNORMAL_CLOSURE, "")
+        else:
+            down.result()
+            await leg.shut(CloseCode.NORMAL_CLOSURE, "")
 
     async def _to_upstream(self, leg: Leg) -> tuple[int, str]:
         while True:

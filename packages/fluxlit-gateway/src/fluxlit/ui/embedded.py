@@ -18,13 +18,14 @@ from typing import Any
 import anyio.to_thread
 
 from fluxlit import client
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.settings import Resolved
 from fluxlit.target import locate
 from fluxlit.ui import internals
 from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.options import configure_streamlit
-from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, UiFacts
+from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.unavailable import answer_unavailable
 

@@ -7,10 +7,11 @@ import contextlib
 import logging
 from pathlib import Path
 
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
 from fluxlit.settings import Settings
-from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, health_path, proxy_limits
+from fluxlit.ui.placement import STOP_S, Readiness, health_path, proxy_limits
 
 logger = logging.getLogger("fluxlit.ui")
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
 from fluxlit.ui.spec import WorkerSpec
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 STOP_S = 5.0
 """Seconds that a UI without open requests may take to stop; Streamlit needs half a second."""

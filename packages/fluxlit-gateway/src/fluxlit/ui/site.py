@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fluxlit.asgi import Scope
 from fluxlit.errors import WorkerError
 from fluxlit.pages import PageRegistry, build_navigation
 from fluxlit.settings import Settings
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from streamlit.starlette import App
 
 ENTRY_SCRIPT = Path(__file__).parent / "entry" / "fluxlit_entry.py"
-
-Scope = dict[str, Any]
 
 
 @dataclass

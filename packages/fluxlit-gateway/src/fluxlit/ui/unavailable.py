@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from fluxlit.ui.placement import Scope, Send
+from fluxlit.asgi import Scope, Send
 
 RETRY_AFTER_S = 1
 

@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
 from fluxlit.proxy.application import refuse
 from fluxlit.settings import Resolved
 from fluxlit.supervisor import Command, Policy, Supervisor
 from fluxlit.ui.logs import replay
-from fluxlit.ui.placement import STOP_S, Readiness, Receive, Scope, Send, UiFacts, health_path, proxy_limits
+from fluxlit.ui.placement import STOP_S, Readiness, UiFacts, health_path, proxy_limits
 from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.unavailable import answer_unavailable
 
