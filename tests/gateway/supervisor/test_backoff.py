@@ -1,8 +1,9 @@
 """Delays grow, are capped and are spread."""
 
-from fluxlit.supervisor import Backoff
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fluxlit.supervisor import Backoff
 
 
 def test_delays_double_up_to_the_cap() -> None:

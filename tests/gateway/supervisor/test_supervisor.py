@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from fluxlit.errors import WorkerError
 from fluxlit.supervisor import Backoff, Command, Policy, State, Supervisor
-
 from tests.gateway.supervisor.processes import alive, until
 
 QUICK = Policy(
@@ -272,7 +272,7 @@ def test_lines_travel_both_ways(tmp_path: Path) -> None:
 
 def test_nothing_stays_open_after_many_lives(tmp_path: Path) -> None:
     def descriptors() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     async def story() -> None:
         before = descriptors()

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -50,14 +50,14 @@ class Tab:
         self._headers = headers or {}
         self.session_id: str | None = None
 
-    async def __aenter__(self) -> Tab:
+    async def __aenter__(self) -> Self:
         _, answer, _ = await asyncio.to_thread(http_get, self._path, f"{self._mount}/_stcore/health")
         token = http.cookies.SimpleCookie(answer["set-cookie"])["_streamlit_xsrf"].value
         self.socket = await websockets.unix_connect(
             str(self._path),
             f"ws://{HOST}{self._mount}/_stcore/stream",
-            subprotocols=["streamlit", token, *([self._resume] if self._resume else [])],  # type: ignore[list-item]
-            origin=f"https://{HOST}",  # type: ignore[arg-type]
+            subprotocols=["streamlit", token, *([self._resume] if self._resume else [])],
+            origin=f"https://{HOST}",
             additional_headers={"Cookie": f"_streamlit_xsrf={token}", **self._headers},
             max_size=None,
             ping_interval=None,
@@ -107,7 +107,9 @@ class Shown:
 
     def widget(self, kind: str) -> str:
         """The id of the first widget of a kind."""
-        return next(getattr(element, kind).id for element in self._elements() if element.WhichOneof("type") == kind)
+        return next(
+            str(getattr(element, kind).id) for element in self._elements() if element.WhichOneof("type") == kind
+        )
 
     def _texts(self) -> Iterator[str]:
         for element in self._elements():

@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import stat
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,7 +113,7 @@ def test_the_socket_belongs_to_its_owner_alone_and_the_process_leaves_no_lifelin
     async def story() -> None:
         async with project.running() as placement:
             assert stat.S_IMODE(project.socket.stat().st_mode) == 0o600
-            assert os.readlink(f"/proc/{worker_pid(placement)}/fd/0") == os.devnull
+            assert str(Path(f"/proc/{worker_pid(placement)}/fd/0").readlink()) == os.devnull
 
     run(story)
 
@@ -196,10 +198,10 @@ def test_secrets_and_static_files_of_the_project_are_found_for_pages(project: Pr
     run(story)
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[dict[str, Any], str, str]] = {
     "a module that is not there": ({"target": "nowhere:app"}, "", "no module 'nowhere'"),
     "an attribute that is not there": ({"target": "shop:shop"}, COUNTER, "did you mean shop:app"),
-    "no FluxLit object": ({"target": "shop:app"}, "app = 3", "is a int, not a FluxLit object"),
+    "no FluxLit object": ({"target": "shop:app"}, "app = 3", "is a int, no FluxLit object"),
     "an exception in the module": (
         {"target": "shop:app"},
         "1 / 0",
@@ -222,7 +224,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("options", "code", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_failure_at_start_is_one_message_and_leaves_nothing(
-    project: Project, options: dict[str, object], code: str, message: str
+    project: Project, options: dict[str, Any], code: str, message: str
 ) -> None:
     project.write("shop.py", code)
 

@@ -30,7 +30,7 @@ def option_templates() -> Mapping[str, Any]:
 
 
 def load_options(options: Mapping[str, Any]) -> None:
-    """Read ``config.toml`` and lay `options` over it, without the warning that a running server would need a restart."""
+    """Read ``config.toml`` and lay `options` over it, without the warning that a server would need a restart."""
     from streamlit import config
     from streamlit.web import bootstrap
 

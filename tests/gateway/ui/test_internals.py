@@ -1,0 +1,71 @@
+"""What FluxLit touches of Streamlit although it is not public: a new Streamlit that moves it fails here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CASES = {
+    "the external address is never looked up": """
+        internals.load_options({"server.corsAllowedOrigins": ["https://partner.example"]})
+        internals.never_look_up_external_address()
+        from streamlit import net_util
+        from streamlit.web.server.server_util import is_url_from_allowed_origins
+        def asked(*_, **__): raise AssertionError("asked the internet")
+        net_util._make_blocking_http_get = asked
+        assert is_url_from_allowed_origins("https://partner.example")
+        assert not is_url_from_allowed_origins("https://stranger.example")
+    """,
+    "the anchor's folder is the application's": """
+        import pathlib
+        folder = pathlib.Path("there/.streamlit"); folder.mkdir(parents=True)
+        (folder / "config.toml").write_text("[server]\\nmaxUploadSize = 7\\n")
+        internals.set_anchor(str(pathlib.Path("there/app.py").absolute()))
+        internals.load_options({})
+        from streamlit import config
+        assert config.get_option("server.maxUploadSize") == 7
+    """,
+    "options have a type, a default and a variable": """
+        option = internals.option_templates()["server.maxUploadSize"]
+        assert (option.type, option.default_val, option.env_var) == (int, 200, "STREAMLIT_SERVER_MAX_UPLOAD_SIZE")
+        assert (option.multiple, option.sensitive) == (False, False)
+    """,
+    "every owned key is one that Streamlit has": """
+        from fluxlit.ui.options import OWNED
+        assert set(OWNED) <= set(internals.option_templates())
+    """,
+    "the largest message is Streamlit's option": """
+        internals.load_options({"server.maxMessageSize": 3})
+        assert internals.largest_message() == 3_000_000
+    """,
+    "loggers hand their records up, those made later too": """
+        import logging
+        seen = []
+        class Handler(logging.Handler):
+            def emit(self, record): seen.append(record.name)
+        logging.getLogger().addHandler(Handler())
+        internals.route_logs()
+        from streamlit.logger import get_logger
+        get_logger("streamlit.runtime").warning("x")
+        get_logger("streamlit.made.later").warning("x")
+        logging.getLogger("uvicorn.error").warning("x")
+        assert seen == ["streamlit.runtime", "streamlit.made.later", "uvicorn.error"], seen
+    """,
+    "static routes exist": """
+        internals.load_options({"server.enableStaticServing": True})
+        assert internals.static_routes("/project/app.py", "")
+    """,
+}
+
+
+@pytest.mark.parametrize("code", CASES.values(), ids=CASES)
+def test_internals(tmp_path: object, code: str) -> None:
+    import textwrap
+
+    program = "from fluxlit.ui import internals\n" + textwrap.dedent(code)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
