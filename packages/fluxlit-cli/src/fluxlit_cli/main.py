@@ -6,7 +6,6 @@ takes longer than `fluxlit --help` may.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -77,8 +76,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _report(error: Exception, *, debug: bool) -> int:
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        return exit_codes.SUCCESS  # whoever read our output has seen enough
     if debug:
         traceback.print_exception(error, file=sys.stderr)
     output.error(output.sentence(error))

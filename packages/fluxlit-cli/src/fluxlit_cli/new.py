@@ -16,7 +16,9 @@ from fluxlit_cli import exit_codes, output
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _SUFFIX = ".template"
 
-Name = Annotated[str, typer.Argument(help="Folder to create; its last part names the project.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Folder to create; its last part names the project.", show_default=False)
+]
 
 
 def new(name: Name) -> int:
@@ -30,9 +32,13 @@ def new(name: Name) -> int:
         output.error(complaint)
         return exit_codes.FAILURE
     values = {"name": folder.resolve().name, "title": title(folder.resolve().name)}
-    for path, text in files(values):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, "utf-8")
+    try:
+        for path, text in files(values):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, "utf-8")
+    except OSError as error:
+        output.error(f"{name} cannot be created: {error.strerror or error}")
+        return exit_codes.FAILURE
     output.say(f"Created {name}. Next:\n  cd {name}\n  fluxlit dev")
     return exit_codes.SUCCESS
 
@@ -59,8 +65,7 @@ def _complaint(folder: Path) -> str | None:
             f'"{folder.name}" cannot name a project: use letters, digits, "-" and "_", and start with a letter, '
             f"as in my-portal."
         )
-    if folder.is_dir() and any(folder.iterdir()):
-        return f"{folder} exists and is not empty. Nothing was written; choose another name."
-    if folder.exists() and not folder.is_dir():
-        return f"{folder} exists and is a file. Nothing was written; choose another name."
-    return None
+    if folder.is_dir():
+        taken = any(folder.iterdir())
+        return f"{folder} exists and is not empty. Nothing was written; choose another name." if taken else None
+    return f"{folder} exists and is a file. Nothing was written; choose another name." if folder.exists() else None

@@ -1,0 +1,151 @@
+"""The command as a whole: help, versions, wrong use, speed, and where its output goes."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from fluxlit.settings import describe
+from tests.cli.command import COMMAND, fluxlit, imported, says, write
+from tests.processes import clean_environ
+
+
+def test_help_lists_the_commands_and_the_exit_codes() -> None:
+    done = fluxlit("--help")
+    assert done.returncode == 0
+    for command in ("new", "dev", "run"):
+        assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE)
+    assert "Exit codes: 0 success" in done.stdout
+
+
+def test_the_version_names_what_is_installed() -> None:
+    done = fluxlit("--version")
+    assert re.fullmatch(r"fluxlit \d+\.\d+\.\d+\S* \(gateway \d+\.\d+\.\d+\S*, Python 3\.\d+\.\d+\S*\)\n", done.stdout)
+    assert done.returncode == 0
+
+
+def test_the_script_and_the_module_are_the_same() -> None:
+    script = Path(sys.executable).with_name("fluxlit")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, env=clean_environ())
+    assert done.stdout == fluxlit("--version").stdout
+
+
+def test_without_a_command_it_shows_the_help_and_fails() -> None:
+    done = fluxlit()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Commands:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rum"], "No such command 'rum'. Did you mean 'run'? Try 'fluxlit --help'."),
+        (["run", "--prot", "1"], "No such option: --prot"),
+        (["run", "--port"], "Option '--port' requires an argument."),
+        (["new"], "Missing argument 'NAME'. Try 'fluxlit new --help'."),
+        (["run", "a:b", "c:d"], "Got unexpected extra argument"),
+    ],
+)
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: list[str], message: str) -> None:
+    says(fluxlit(*arguments), 2, message)
+
+
+@pytest.mark.parametrize("command", ["run", "dev"])
+def test_every_setting_has_an_option(command: str) -> None:
+    shown = fluxlit(command, "--help", COLUMNS="200").stdout
+    for setting in describe.SETTINGS:
+        for flag in (describe.flag_name(setting), *describe.flag_aliases(setting)):
+            assert re.search(rf"(^|\s|,){flag}\b", shown, re.MULTILINE), flag
+    for flag in ("--host", "--port", "--root-path", "--log-level", "--trust-proxy", "--proxy-headers", "--workers"):
+        assert flag in shown
+    assert "--graceful-timeout SECONDS" in shown
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_what_needs_no_application_imports_nothing_heavy(arguments: list[str]) -> None:
+    heavy = {"fluxlit", "pydantic", "fastapi", "uvicorn", "streamlit", "httpx", "watchfiles", "rich"}
+    assert imported(arguments) & heavy == set()
+
+
+def test_help_is_there_in_a_quarter_of_a_second() -> None:
+    # Processor time, which is all of the time on an idle machine, and steady on a busy one.
+    def seconds() -> float:
+        process = subprocess.Popen([*COMMAND, "--help"], stdout=subprocess.DEVNULL, env=clean_environ())
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return used.ru_utime + used.ru_stime
+
+    assert min(seconds() for _ in range(5)) < 0.25
+
+
+def test_the_gateway_does_not_need_streamlit_to_show_help() -> None:
+    assert "streamlit" not in imported(["run", "--help"])
+
+
+def in_terminal(arguments: Sequence[str], **environ: str) -> str:
+    """Run a command in a pseudo-terminal and return what it shows."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=follower, stdout=follower, stderr=follower, env=clean_environ(**environ)
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:  # Linux reports the end of the other side as an error
+            part = b""
+        if not part:
+            break
+        shown += part
+    os.close(leader)
+    process.wait(30)
+    return shown.decode()
+
+
+def test_colours_on_a_terminal_and_nowhere_else() -> None:
+    assert "\x1b[31merror:\x1b[0m No such command" in in_terminal(["rum"], TERM="xterm")
+    assert "\x1b" not in in_terminal(["rum"], TERM="xterm", NO_COLOR="1")
+    assert "\x1b" not in in_terminal(["rum"], TERM="dumb")
+    assert "\x1b" not in fluxlit("rum").stderr
+
+
+def test_a_narrow_terminal_is_wide_enough() -> None:
+    lines = fluxlit("--help", COLUMNS="60").stdout.splitlines()
+    assert max(len(line) for line in lines) <= 60
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
+def test_a_reader_that_leaves_is_no_error(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=clean_environ()
+    )
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode in {0, 1}  # Typer leaves with 1 where it notices
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "rum"])
+def test_closed_output_is_no_crash(arguments: str) -> None:
+    command = " ".join(map(str, COMMAND))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} {arguments} >&- 2>&-"], check=False, env=clean_environ(), timeout=60
+    )
+    assert done.returncode == (2 if arguments == "rum" else 0)
+
+
+def test_a_traceback_is_shown_when_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "import nowhere\n")
+    for arguments, environ in ((["run", "--debug"], {}), (["--debug", "run"], {}), (["run"], {"FLUXLIT_DEBUG": "1"})):
+        done = fluxlit(*arguments, directory=tmp_path, **environ)
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
+        assert "error: " in done.stderr

@@ -1,0 +1,90 @@
+"""Commands of other distributions, found through the entry-point group."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import fluxlit, says
+
+PLUGIN = '''
+import typer
+
+def build(target: str = "app:app", *, force: bool = False) -> int:
+    """Write the files."""
+    print("built", target, force)
+    return 4 if force else 0
+
+tools = typer.Typer(help="Many tools.")
+
+@tools.command()
+def one() -> None:
+    """The first."""
+    print("one")
+
+@tools.command()
+def two() -> None:
+    """The second."""
+
+nonsense = 5
+'''
+
+ENTRIES = """[fluxlit.commands]
+build = plugin:build
+tools = plugin:tools
+lost = plugin:lost
+gone = no_such_module:thing
+nonsense = plugin:nonsense
+run = plugin:build
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A folder in which a distribution with commands is installed."""
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    info = tmp_path / "fluxlit_example-2.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fluxlit-example\nVersion: 2.5\n")
+    (info / "entry_points.txt").write_text(ENTRIES)
+    return str(tmp_path)
+
+
+def test_they_are_listed_with_their_owner_and_without_being_imported(path: str) -> None:
+    done = fluxlit("--help", PYTHONPATH=path)
+    assert done.returncode == 0
+    assert "build" in done.stdout
+    assert "A command of fluxlit-example 2.5." in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_function_becomes_a_command_and_its_result_the_exit_code(path: str) -> None:
+    done = fluxlit("build", "--target", "x:y", "--force", PYTHONPATH=path)
+    assert (done.stdout, done.returncode) == ("built x:y True\n", 4)
+    assert "Write the files." in fluxlit("build", "--help", PYTHONPATH=path).stdout
+
+
+def test_a_typer_application_becomes_a_group(path: str) -> None:
+    assert fluxlit("tools", "one", PYTHONPATH=path).stdout == "one\n"
+    assert "The second." in fluxlit("tools", "--help", PYTHONPATH=path).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"), [("lost", "AttributeError"), ("gone", "ModuleNotFoundError"), ("nonsense", "TypeError")]
+)
+def test_a_broken_one_is_reported_and_breaks_nothing_else(command: str, reason: str, path: str) -> None:
+    done = fluxlit(command, PYTHONPATH=path)
+    says(
+        done,
+        1,
+        f"The command '{command}' comes from fluxlit-example 2.5, which cannot be loaded: {reason}",
+        "uninstall",
+    )
+    assert fluxlit("--version", PYTHONPATH=path).returncode == 0
+
+
+def test_a_built_in_command_cannot_be_taken_over(path: str) -> None:
+    assert "Run an application in production." in fluxlit("run", "--help", PYTHONPATH=path).stdout
+
+
+def test_a_command_that_is_mistyped_is_suggested(path: str) -> None:
+    says(fluxlit("biuld", PYTHONPATH=path), 2, "No such command 'biuld'. Did you mean 'build'?")
