@@ -161,7 +161,8 @@ def replace_process(command: list[str], directory: Path, extra_path: Path | None
 def example(arguments: list[str]) -> NoReturn:
     """Serve examples/quickstart until Ctrl-C."""
     program = hatch()
-    run([program, "env", "create", "default"])
+    # Unlike `hatch env create`, this also installs what an existing environment has come to miss.
+    run([program, "run", "python", "--version"])
     found = subprocess.check_output([program, "env", "find", "default"], cwd=ROOT)
     scripts = Path(found.decode().strip()) / "bin"
     say("starting examples/quickstart; Ctrl-C stops it")
