@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import quote
 
 from fluxlit.asgi import Application, Receive, Scope, Send
-from fluxlit.gateway.answers import answer_json, answer_text, redirect
+from fluxlit.gateway.answers import answer_json, answer_problem, answer_text, redirect
 from fluxlit.gateway.dispatch import Map, Route, below_mount
 from fluxlit.gateway.forwarding import HOST, Sender, Trust, sender
 from fluxlit.gateway.origin import OriginPolicy
+from fluxlit.observe import classify
 
 
 class Readiness(Protocol):
@@ -51,16 +53,18 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request or WebSocket."""
-        host = single_host(scope)
-        if host is None:
-            await answer_text(scope, send, 400, "The request needs exactly one valid Host field.")
-            return
         mount = scope.get("root_path", "") or self.root_path
         path = below_mount(scope["path"], mount)
         if path is None:
             await redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
             return
         route = self.map.route(scope["type"], scope.get("method", ""), path)
+        classify(scope, route.value)
+        host = single_host(scope)
+        if host is None:
+            refuse = answer_problem if route is Route.API else answer_text
+            await refuse(scope, send, 400, "The request needs exactly one valid Host field.")
+            return
         if route is Route.UI:
             await self._to_ui(scope, receive, send, mount, path, host)
         elif route is Route.API:
@@ -109,9 +113,10 @@ class Gateway:
 
     def _raw_below(self, scope: Scope, mount: str, path: str) -> bytes:
         """The undecoded path below the mount: byte for byte what the client wrote."""
-        raw: bytes = scope.get("raw_path") or path.encode()
-        prefix = mount.encode("ascii")
-        return raw[len(prefix) :] if prefix and raw.startswith(prefix + b"/") else raw
+        raw: bytes | None = scope.get("raw_path")
+        if raw is None:
+            return quote(path, safe="/~!$&'()*+,;=:@%").encode("ascii")
+        return raw if len(path) == len(scope["path"]) else raw_after(raw, len(mount))
 
 
 def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Scope:
@@ -120,6 +125,8 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
     ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
     """
     headers = [(name, who.host if name == b"host" else value) for name, value in who.headers]
+    if scope["http_version"] == "1.0" and not any(name == b"host" for name, _ in headers):
+        headers.insert(0, (b"host", who.host))
     secure = "https" if scope["type"] == "http" else "wss"
     plain = "http" if scope["type"] == "http" else "ws"
     return {
@@ -133,6 +140,17 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
     }
 
 
+def raw_after(raw: bytes, characters: int) -> bytes:
+    """What is left of an undecoded path after as many decoded ASCII characters.
+
+    A client may encode what it likes (RFC 3986 section 6.2.2.2), so the mount is counted off, not compared.
+    """
+    at = 0
+    for _ in range(characters):
+        at += 3 if raw[at : at + 1] == b"%" else 1
+    return raw[at:]
+
+
 def single_host(scope: Scope) -> bytes | None:
     """The Host field, `None` if there are several or it is malformed (RFC 9112 section 3.2).
 
@@ -140,8 +158,9 @@ def single_host(scope: Scope) -> bytes | None:
     """
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if not hosts and scope.get("http_version") == "1.0":
-        server = scope.get("server") or ("localhost", None)
-        return f"{server[0]}".encode()
+        name, port = scope.get("server") or ("localhost", None)
+        name = f"[{name}]" if ":" in name else "localhost" if name.startswith("/") else name
+        return f"{name}:{port}".encode() if port else name.encode()
     return hosts[0] if len(hosts) == 1 and HOST.match(hosts[0]) else None
 
 

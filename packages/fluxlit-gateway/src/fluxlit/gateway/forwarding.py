@@ -53,6 +53,9 @@ HONOURED = frozenset(
 HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
 PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+\Z")
 SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
+DEFAULT_PORTS = {"http": b"80", "https": b"443"}
+PORT = re.compile(rb":([0-9]+)\Z")
+MAX_PORT_DIGITS = 5
 UNIX = "unix"
 
 
@@ -138,7 +141,12 @@ class Sender:
         Args:
             root_path: the public path under which the application is mounted.
         """
-        fields = [(b"x-forwarded-proto", self.scheme.encode()), (b"x-forwarded-host", self.host)]
+        port = PORT.search(self.host)
+        fields = [
+            (b"x-forwarded-proto", self.scheme.encode()),
+            (b"x-forwarded-host", self.host),
+            (b"x-forwarded-port", port[1] if port else DEFAULT_PORTS[self.scheme]),
+        ]
         if self.chain:
             fields.append((b"x-forwarded-for", self.chain))
         if root_path:
@@ -180,13 +188,14 @@ def _believed(seen: Sender, told: dict[bytes, list[bytes]], peer: str, trust: Tr
     if not HOST.match(host):
         host = seen.host
     port = _last(told, b"x-forwarded-port")
-    if port.isdigit() and b":" not in host and port not in (b"80", b"443"):
+    scheme = SCHEMES.get(proto.lower(), seen.scheme)
+    if port.isdigit() and len(port) <= MAX_PORT_DIGITS and not PORT.search(host) and port != DEFAULT_PORTS[scheme]:
         host = host + b":" + port
     prefix = _last(told, b"x-forwarded-prefix").rstrip(b"/")
     return Sender(
         headers=seen.headers,
         host=host,
-        scheme=SCHEMES.get(proto.lower(), seen.scheme),
+        scheme=scheme,
         client=_client(hops, trust) or seen.client,
         chain=b", ".join([*hops, peer.encode()] if peer else hops),
         prefix=prefix.decode() if PREFIX.match(prefix) and b"/." not in prefix else "",
@@ -195,15 +204,17 @@ def _believed(seen: Sender, told: dict[bytes, list[bytes]], peer: str, trust: Tr
 
 def _client(hops: list[bytes], trust: Trust) -> tuple[str, int] | None:
     """The nearest hop that is not a trusted proxy itself: everything left of it could be invented."""
+    farthest = None
     for hop in reversed(hops):
-        text = hop.decode("latin-1")
+        text = node(hop).decode("latin-1")
         try:
             ip_address(text)
         except ValueError:
             return None
         if not trust.trusts(text):
             return text, 0
-    return (hops[0].decode("latin-1"), 0) if hops else None
+        farthest = text, 0
+    return farthest
 
 
 def _list(values: Iterable[bytes]) -> list[bytes]:
@@ -233,4 +244,4 @@ def node(text: bytes) -> bytes:
     """The address of a node identifier, without its port and brackets (RFC 7239 section 6)."""
     if text.startswith(b"["):
         return text[1:].partition(b"]")[0]
-    return text.partition(b":")[0]
+    return text.partition(b":")[0] if text.count(b":") == 1 else text

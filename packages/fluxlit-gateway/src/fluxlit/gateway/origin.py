@@ -38,11 +38,9 @@ class OriginPolicy:
         """
         if origin is None:
             return True
-        parts = urlsplit(origin)
-        if parts.scheme not in DEFAULT_PORTS or not parts.netloc:
-            return False
-        own = normalised(f"{parts.scheme}://{host}")
-        return normalised(origin) == own or normalised(origin) in self.allowed
+        theirs = normalised(origin)
+        # The scheme is theirs: an edge that ends TLS may not have told us of it.
+        return bool(theirs) and (theirs == normalised(f"{theirs.partition(':')[0]}://{host}") or theirs in self.allowed)
 
 
 def normalised(origin: str) -> str:
@@ -52,6 +50,6 @@ def normalised(origin: str) -> str:
         port = parts.port or DEFAULT_PORTS[parts.scheme]
     except (ValueError, KeyError):
         return ""
-    if not parts.hostname or parts.username is not None:
+    if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
         return ""
     return f"{parts.scheme}://{parts.hostname}:{port}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from fluxlit.proxy.errors import UpstreamError
-from fluxlit.proxy.exchange import BadFramingError, BodyTooLargeError, ClientLeftError, Exchange, Receive, Scope, Send
+from fluxlit.asgi import Message, Receive, Scope, Send
+from fluxlit.proxy.errors import UpstreamError, UpstreamTimeoutError
+from fluxlit.proxy.exchange import BodyTooLargeError, ClientLeftError, Exchange, RefusedError
 from fluxlit.proxy.headers import Header
 from fluxlit.proxy.relay import Relay
 from fluxlit.proxy.upstream import Upstream
@@ -16,15 +17,28 @@ logger = logging.getLogger("fluxlit.proxy")
 
 Refusal = Callable[[Scope, Send, int, str], Awaitable[None]]
 
+# A client that is told off in the middle of an upload often reads only when it has written everything; closing at
+# once would make its system throw the answer away (RFC 9112 section 9.6). nginx waits 5 s as well.
+LINGER_S = 5.0
+
+# More hops through gateways of one name than anybody builds on purpose.
+MAX_HOPS = 8
+
 
 async def refuse(scope: Scope, send: Send, status: int, detail: str) -> None:
-    """Answer an HTTP request or a WebSocket handshake with a status and one line of plain text."""
-    body = f"{detail}\n".encode()
+    """Answer an HTTP request or a WebSocket handshake with a status and a line or two of plain text."""
+    request_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    body = f"{detail}\n".encode() + (b"Request " + request_id + b".\n" if request_id else b"")
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     headers.append((b"cache-control", b"no-store"))
     if status == 503:
         headers.append((b"retry-after", b"1"))
-    prefix = "websocket.http" if scope["type"] == "websocket" else "http"
+    prefix = "http"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close"})
+            return
+        prefix = "websocket.http"
     await send({"type": f"{prefix}.response.start", "status": status, "headers": headers})
     await send({"type": f"{prefix}.response.body", "body": body})
 
@@ -35,21 +49,33 @@ class ReverseProxy:
     Args:
         upstream: where to.
         via: pseudonym for the Via field that every request gets (RFC 9110 section 7.6.3); empty for none.
-        refusal: answers requests that cannot be relayed; by default with one line of plain text.
+        refusal: answers requests that cannot be relayed; by default with plain text.
     """
 
     def __init__(self, upstream: Upstream, *, via: str = "fluxlit", refusal: Refusal = refuse) -> None:
         self.upstream = upstream
-        self._extra: list[Header] = [(b"via", f"1.1 {via}".encode("ascii"))] if via else []
+        self._via = f"1.1 {via}".encode("ascii") if via else b""
+        self._extra: list[Header] = [(b"via", self._via)] if via else []
         self._refuse = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        """Serve one HTTP request or WebSocket."""
+        if self._circles(scope):
+            logger.warning("%s: 508: the request has passed here %d times", scope["path"], MAX_HOPS)
+            await self._refuse(scope, send, 508, "The request goes round in circles.")
+        elif scope["type"] == "http":
             await self._exchange(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._relay(scope, receive, send)
         else:
             raise ValueError(f"a proxy does not serve {scope['type']!r}")
+
+    def _circles(self, scope: Scope) -> bool:
+        """Whether a request comes back again and again (RFC 9110 section 7.6.3)."""
+        if not self._via:
+            return False
+        hops = [value for name, value in scope["headers"] if name == b"via"]
+        return bool(hops) and b",".join(hops).count(self._via) >= MAX_HOPS
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self.upstream, scope, receive, send, self._extra)
@@ -58,23 +84,28 @@ class ReverseProxy:
         except ClientLeftError:
             logger.debug("%s %s: the client left", scope["method"], scope["path"])
         except BodyTooLargeError:
-            await self._give_up(
-                exchange, 413, f"The request's body is longer than {self.upstream.limits.body} bytes.", "body too large"
-            )
-        except BadFramingError:
-            await self._give_up(exchange, 400, "The request's length is ambiguous.", "ambiguous request length")
+            limit = self.upstream.limits.body
+            await self._give_up(exchange, 413, f"The request's body is longer than {limit} bytes.", "body too large")
+        except RefusedError as error:
+            await self._give_up(exchange, error.status, str(error), str(error))
+        except UpstreamTimeoutError as error:
+            if exchange.waits_for_client:
+                await self._give_up(exchange, 408, "The request's body did not come in time.", "slow client")
+            else:
+                await self._give_up(exchange, 504, STATUS_TEXT[504], str(error))
         except UpstreamError as error:
             await self._give_up(exchange, error.status, STATUS_TEXT[error.status], str(error))
 
     async def _give_up(self, exchange: Exchange, status: int, text: str, cause: str) -> None:
-        scope: dict[str, Any] = exchange.scope
+        scope = exchange.scope
         if exchange.started:
             # Returning without the last message makes the server cut the connection: the client must not
             # take half an answer for the whole.
             logger.warning("%s %s: cut short: %s", scope["method"], scope["path"], cause)
             return
         logger.warning("%s %s: %d: %s", scope["method"], scope["path"], status, cause)
-        await self._refuse(scope, exchange.send, status, text)
+        send = exchange.send if exchange.finished_body else parting(exchange)
+        await self._refuse(scope, send, status, text)
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
         relay = Relay(self.upstream, scope, receive, send, self._extra)
@@ -83,6 +114,32 @@ class ReverseProxy:
         except UpstreamError as error:
             logger.warning("WebSocket %s: %d: %s", scope["path"], error.status, error)
             await self._refuse(scope, send, error.status, STATUS_TEXT[error.status])
+
+
+def parting(exchange: Exchange) -> Send:
+    """A `send` for an answer after which the connection closes, as part of the request's body was not read."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await exchange.send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+        elif message.get("more_body") or not exchange.sends_unasked:
+            await exchange.send(message)
+        else:
+            await exchange.send({**message, "more_body": True})
+            await read_on(exchange.receive)
+            await exchange.send({"type": "http.response.body"})
+
+    return send
+
+
+async def read_on(receive: Receive) -> None:
+    """Let a client finish its upload, for a while."""
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        pass
 
 
 STATUS_TEXT = {

@@ -27,8 +27,6 @@ HIGH_WATER = 256 * 1024
 # llhttp sets no bound on a header section; nginx allows an upstream 4 KiB to 8 KiB, Go 10 MiB.
 MAX_HEAD = 256 * 1024
 
-BODYLESS = frozenset({204, 304})
-
 
 class Connection(asyncio.Protocol):
     """One connection and the answer that is arriving on it.
@@ -43,9 +41,11 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_asked",
         "_body",
         "_buffered",
         "_closing",
+        "_continued",
         "_drained",
         "_error",
         "_head_request",
@@ -67,8 +67,10 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
     headers: list[Header]
+    _asked: asyncio.Future[None] | None
     _body: list[bytes]
     _error: UpstreamError | None
+    _interim: bool
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -99,7 +101,8 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send more of the request's body."""
         self.active_at = self._loop.time()
-        self.transport.write(data)
+        if not self.closed:
+            self.transport.write(data)
 
     async def drain(self) -> None:
         """Wait until the transport takes more, or the connection is gone."""
@@ -161,6 +164,15 @@ class Connection(asyncio.Protocol):
         """The connection cannot be used any more."""
         return self._closing or self.transport.is_closing()
 
+    async def go_ahead(self, *, within: float) -> None:
+        """Wait until the upstream asks for the request's body (RFC 9110 section 10.1.1).
+
+        An upstream that says nothing for `within` seconds is taken to mean yes: it may not know the expectation.
+        """
+        if not self._continued:
+            self._asked = self._loop.create_future()
+            await asyncio.wait({self._asked}, timeout=within)
+
     # asyncio's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -213,20 +225,33 @@ class Connection(asyncio.Protocol):
 
     # The parser's side.
 
+    def on_message_begin(self) -> None:
+        if self.complete:  # The start of a second answer in the same read.
+            self.abort()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        if not self.status:  # Later fields are trailers, which must not be merged (RFC 9110 section 6.5.1).
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:  # Interim answers end here: ASGI has no message for them (RFC 9110 section 15.2).
-            self._interim = True
-            self.headers = []
-            return
         if self.complete:
-            raise ValueError("a second answer")
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._on_interim(status)
+            return
+        if status > 599:  # RFC 9110 section 15: not a status code, and servers have no status line for it.
+            raise ValueError(f"status {status}")
         self.status = status
-        names = [name for name, _ in self.headers]
-        self._until_close = b"content-length" not in names and b"transfer-encoding" not in names
+        self._until_close = True
+        for name, value in self.headers:
+            if name == b"content-length":
+                self._until_close = False
+            elif name == b"transfer-encoding":
+                if value.lower() != b"chunked" or not self._until_close:
+                    # A coding that only the sender knows, or two: the body's end is a guess (RFC 9112 section 6.1).
+                    raise ValueError(f"transfer coding {value!r}")
+                self._until_close = False
         if self._head_request:
             # llhttp would wait for the body that Content-Length speaks of, so its parser is done for.
             self._finish()
@@ -247,6 +272,17 @@ class Connection(asyncio.Protocol):
 
     # Inside.
 
+    def _on_interim(self, status: int) -> None:
+        """Take note of a 100; drop the others, ASGI has no message for them (RFC 9110 section 15.2)."""
+        if status < 100:
+            raise ValueError(f"status {status}")
+        self._interim = True
+        self.headers = []
+        if status == 100:
+            self._continued = True
+            if self._asked is not None and not self._asked.done():
+                self._asked.set_result(None)
+
     def _finish(self) -> None:
         self.complete = True
         self.reusable = not self._closing and self._parser.should_keep_alive()
@@ -263,6 +299,8 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._interim = False
         self._until_close = False
+        self._continued = False
+        self._asked = None
 
     def _wake(self) -> None:
         waiter = self._waiter

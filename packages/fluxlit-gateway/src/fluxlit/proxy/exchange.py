@@ -17,11 +17,9 @@ The rules that shape this module:
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError
 from fluxlit.proxy.headers import (
@@ -34,14 +32,19 @@ from fluxlit.proxy.headers import (
 )
 from fluxlit.proxy.upstream import Lease, Upstream
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
 # RFC 9110 section 9.2.2, without DELETE and PUT: repeating those is allowed, but they matter enough not to.
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
-logger = logging.getLogger("fluxlit.proxy")
+# RFC 9112 section 6.3: these never have a body.
+BODYLESS = frozenset({204, 304})
+
+# A length of 19 digits is eight exabytes; int() itself gives up on thousands of them.
+MAX_LENGTH_DIGITS = 19
+
+HTTP_WITHOUT_FRAMING = frozenset({"2", "3"})
+
+# How long an upstream is given to answer an expectation before the body is sent all the same (Go's transport: 1 s).
+GO_AHEAD_S = 1.0
 
 
 class ClientLeftError(Exception):
@@ -52,8 +55,16 @@ class BodyTooLargeError(Exception):
     """The request's body is longer than the limit allows."""
 
 
-class BadFramingError(Exception):
-    """The request's length is stated in two ways that a next hop could read differently (RFC 9112 section 6.3)."""
+class RefusedError(Exception):
+    """The request must not be passed on.
+
+    Attributes:
+        status: the client's answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +74,12 @@ class Framing:
     Attributes:
         length: Content-Length, `None` if there is none.
         chunked: the length is not known beforehand.
+        expects: the client sends its body only when asked to (RFC 9110 section 10.1.1).
     """
 
     length: int | None
     chunked: bool
+    expects: bool
 
     @property
     def body(self) -> bool:
@@ -77,22 +90,31 @@ class Framing:
     def of(cls, scope: Scope) -> Framing:
         """Read the framing of an ASGI request.
 
+        Servers check most of this themselves. It is repeated here because the next hop must never read another
+        length than this one did, whatever server is in front.
+
         Raises:
-            BadFramingError: two lengths, or a length that is not a number.
+            RefusedError: the length is stated twice, not a number, or in a coding that is not understood.
         """
-        lengths: list[bytes] = []
-        chunked = False
+        length: int | None = None
+        coded = expects = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                lengths.append(value)
+                if length is not None or coded or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
+                    raise RefusedError(400, "The request's length is ambiguous.")
+                length = int(value)
             elif name == b"transfer-encoding":
-                chunked = True
-        if len(lengths) > 1 or (lengths and (chunked or not lengths[0].isdigit())):
-            raise BadFramingError
-        if not lengths and not chunked and scope["http_version"] not in ("1.0", "1.1"):
+                if coded or length is not None or scope["http_version"] == "1.0":
+                    raise RefusedError(400, "The request's length is ambiguous.")
+                if value.lower() != b"chunked":
+                    raise RefusedError(501, "The request's transfer coding is not supported.")
+                coded = True
+            elif name == b"expect":
+                expects = value.lower() == b"100-continue"
+        if length is None and not coded and scope["http_version"] in HTTP_WITHOUT_FRAMING:
             # From HTTP/2 on a body needs neither field; only its frames tell.
-            chunked = scope["method"] not in REPEATABLE
-        return cls(int(lengths[0]) if lengths else None, chunked)
+            coded = scope["method"] not in REPEATABLE
+        return cls(length, coded, expects)
 
 
 @dataclass(eq=False, slots=True)
@@ -101,6 +123,10 @@ class Exchange:
 
     Attributes:
         started: the client has been sent the head of an answer.
+        finished_body: all of the request's body has been passed on.
+        asked_for_body: the client has been asked for its body.
+        sends_unasked: the client sends, or will send, a body whatever it is answered.
+        waits_for_client: the next part of that body has not come yet.
     """
 
     upstream: Upstream
@@ -109,9 +135,13 @@ class Exchange:
     send: Send
     extra: list[Header]
     started: bool = False
+    finished_body: bool = False
+    asked_for_body: bool = False
+    waits_for_client: bool = False
+    sends_unasked: bool = False
     _framing: Framing = field(init=False)
     _received: int = 0
-    _listener: asyncio.Task[None] | None = None
+    _feeder: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Relay the request and its answer.
@@ -120,13 +150,15 @@ class Exchange:
             UpstreamError: the upstream failed; see `started` for whether an answer had begun.
             ClientLeftError: the client is gone.
             BodyTooLargeError: the body is over the limit.
-            BadFramingError: the request's framing cannot be trusted.
+            RefusedError: the request cannot be passed on safely.
         """
-        self._framing = Framing.of(self.scope)
+        self._framing = framing = Framing.of(self.scope)
+        self.finished_body = not framing.body
+        self.sends_unasked = framing.body and not framing.expects
         limit = self.upstream.limits.body
-        if limit and (self._framing.length or 0) > limit:
+        if limit and (framing.length or 0) > limit:
             raise BodyTooLargeError
-        repeatable = not self._framing.body and self.scope["method"] in REPEATABLE
+        repeatable = not framing.body and self.scope["method"] in REPEATABLE
         head = self._head()
         lease = await self.upstream.lease(repeatable=repeatable)
         try:
@@ -134,37 +166,28 @@ class Exchange:
         except UpstreamDisconnectedError as error:
             if not (repeatable and error.untouched and lease.connection.used > 1) or self.started:
                 raise
-            lease_again = await self.upstream.lease(repeatable=False)
-            await self._over(lease_again, head)
+            await self._over(await self.upstream.lease(repeatable=False), head)
 
     async def _over(self, lease: Lease, head: bytes) -> None:
         connection = lease.connection
-        uploader: asyncio.Task[None] | None = None
-        lease.on_slow = None if self._framing.body else lambda: self._listen(connection)
         try:
-            if not self._framing.body:
-                connection.begin(head, head_request=self.scope["method"] == "HEAD")
+            connection.begin(head, head_request=self.scope["method"] == "HEAD")
+            if self.finished_body:
+                lease.on_slow = lambda: self._feed(connection)
             else:
-                data, more = await self._next_of_body()
-                connection.begin(head + self._framed(data, more), head_request=False)
-                if more:
-                    uploader = asyncio.create_task(self._upload(connection))
-                    uploader.add_done_callback(lambda task: self._uploaded(task, connection))
-                else:
-                    lease.on_slow = lambda: self._listen(connection)
+                self._feed(connection)
             await self._answer(connection)
         except BaseException:
             connection.reusable = False
-            self._raise_cause(uploader)
+            self._raise_cause()
             raise
         finally:
-            if uploader is not None and not uploader.done():
+            if not self.finished_body:
                 # The answer came before the whole body: what follows on this connection would be read as a request.
                 connection.reusable = False
-                uploader.cancel()
-            if self._listener is not None:
-                self._listener.cancel()
-                self._listener = None
+            if self._feeder is not None:
+                self._feeder.cancel()
+                self._feeder = None
             lease.on_slow = None
             self.upstream.release(lease)
 
@@ -173,65 +196,79 @@ class Exchange:
         headers += self.extra
         if self._framing.chunked:
             headers.append((b"transfer-encoding", b"chunked"))
+        if self._framing.expects and not self.finished_body:
+            headers.append((b"expect", b"100-continue"))
         target = request_target(self.scope["raw_path"], self.scope["query_string"])
         base = self.upstream.address.base
         return request_head(self.scope["method"], base.encode("ascii") + target if base else target, headers)
 
-    # The request's body.
+    # From the client: the request's body, then the news that it has left.
+
+    def _feed(self, connection: Connection) -> None:
+        self._feeder = asyncio.create_task(self._from_client(connection))
+        self._feeder.add_done_callback(lambda task: give_up(task, connection))
+
+    async def _from_client(self, connection: Connection) -> None:
+        if not self.finished_body:
+            if self._framing.expects:
+                await connection.go_ahead(within=GO_AHEAD_S)
+            await self._upload(connection)
+            self.finished_body = True
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        raise ClientLeftError
+
+    async def _upload(self, connection: Connection) -> None:
+        self.asked_for_body = self.sends_unasked = more = True
+        while more:
+            await connection.drain()
+            data, more = await self._next_of_body()
+            if framed := self._framed(data, more=more):
+                connection.write(framed)
 
     async def _next_of_body(self) -> tuple[bytes, bool]:
+        self.waits_for_client = True
         message = await self.receive()
+        self.waits_for_client = False
         if message["type"] == "http.disconnect":
             raise ClientLeftError
         data: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
         self._received += len(data)
         limit = self.upstream.limits.body
         if limit and self._received > limit:
             raise BodyTooLargeError
-        return data, message.get("more_body", False)
+        length = self._framing.length
+        if length is not None and (self._received > length or (not more and self._received < length)):
+            raise RefusedError(400, "The request's body is not as long as it says.")
+        return data, more
 
-    def _framed(self, data: bytes, more: bool) -> bytes:
+    def _framed(self, data: bytes, *, more: bool) -> bytes:
         if not self._framing.chunked:
             return data
         chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         return chunk if more else chunk + b"0\r\n\r\n"
 
-    async def _upload(self, connection: Connection) -> None:
-        more = True
-        while more:
-            await connection.drain()
-            data, more = await self._next_of_body()
-            if framed := self._framed(data, more):
-                connection.write(framed)
+    def _raise_cause(self) -> None:
+        task = self._feeder
+        if task is not None and task.done() and not task.cancelled() and (cause := task.exception()) is not None:
+            raise cause
 
-    def _uploaded(self, task: asyncio.Task[None], connection: Connection) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            connection.fail(UpstreamError("the client did not finish the request's body"))
-
-    def _raise_cause(self, uploader: asyncio.Task[None] | None) -> None:
-        for task in (uploader, self._listener):
-            if task is not None and task.done() and not task.cancelled() and (cause := task.exception()) is not None:
-                raise cause
-
-    # The client's patience.
-
-    def _listen(self, connection: Connection) -> None:
-        self._listener = asyncio.create_task(self._until_left())
-        self._listener.add_done_callback(lambda task: self._uploaded(task, connection))
-
-    async def _until_left(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-        raise ClientLeftError
-
-    # The answer.
+    # To the client: the answer.
 
     async def _answer(self, connection: Connection) -> None:
         while not connection.status:
             await connection.wait()
         headers = end_to_end(connection.headers, RESPONSE_DROPPED)
+        status = connection.status
+        if status in BODYLESS:
+            # RFC 9110 section 8.6 allows a length here, but servers take it for a promise of as many bytes.
+            headers = [header for header in headers if header[0] != b"content-length"]
+        if self._framing.expects and not self.asked_for_body:
+            # The client may send its body now or not; only a new connection is free of doubt.
+            headers.append((b"connection", b"close"))
         self.started = True
-        await self.send({"type": "http.response.start", "status": connection.status, "headers": headers})
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
         more = True
         while more:
             if not connection.pending and not connection.complete:
@@ -240,3 +277,9 @@ class Exchange:
             more = not connection.complete
             if data or not more:
                 await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+def give_up(feeder: asyncio.Task[None], connection: Connection) -> None:
+    """Cut the upstream's connection when the client's side has failed."""
+    if not feeder.cancelled() and feeder.exception() is not None:
+        connection.fail(UpstreamError("the client did not finish the request"))

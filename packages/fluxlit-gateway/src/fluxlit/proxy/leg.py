@@ -31,6 +31,19 @@ quiet = logging.getLogger("fluxlit.proxy.websockets")
 quiet.setLevel(logging.CRITICAL)
 
 
+class Client(ClientProtocol):
+    """The library's client, which lets a Close frame stand between the fragments of a message.
+
+    RFC 6455 section 5.4 allows any control frame there; the library calls it an incomplete message.
+    """
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take one frame."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class Leg(asyncio.Protocol):
     """One WebSocket connection to the upstream.
 
@@ -45,7 +58,7 @@ class Leg(asyncio.Protocol):
     def __init__(self, offer: list[str], limits: ProxyLimits) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
-        self._socket = ClientProtocol(
+        self._socket = Client(
             NOWHERE,
             subprotocols=[Subprotocol(name) for name in offer] or None,
             max_size=limits.ws_message,
@@ -214,9 +227,11 @@ class Leg(asyncio.Protocol):
                 return
         else:
             message = data
-        if self._backlog > self._limits.ws_backlog and not self.overrun.done():
+        messages = self._messages
+        # The first message in the queue may be as long as it likes: it is taken as soon as the relay has its turn.
+        if messages and self._backlog - len(messages[0]) > self._limits.ws_backlog and not self.overrun.done():
             self.overrun.set_result(None)
-        self._messages.append(message)
+        messages.append(message)
         self._backlog += len(message)
 
     def _end(self, close: Close) -> None:

@@ -1,0 +1,212 @@
+"""The public side of the gateway, byte by byte: uvicorn's protocols, held to the letter of RFC 9112 and RFC 6455.
+
+An ASGI application sees a request only after the server has parsed it, so what a server lets through is out of
+the application's reach. `fluxlit run` therefore serves with these two classes. Under a plain ``uvicorn app:app``
+uvicorn's own are in place; docs/explanation/proxy.md says what differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.server import ServerProtocol
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+# nginx: 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 fields.
+MAX_HEAD = 64 * 1024
+MAX_TARGET = 16 * 1024
+MAX_FIELDS = 256
+
+KNOWN_VERSIONS = ("1.1", "1.0")
+
+REASONS = {
+    400: b"Bad Request",
+    414: b"URI Too Long",
+    431: b"Request Header Fields Too Large",
+    505: b"HTTP Version Not Supported",
+}
+
+
+class UntilClose(int):
+    """A length that is never reached and never missed: the body ends with the connection (RFC 9112 section 6.3)."""
+
+    def __lt__(self, other: int) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+    def __sub__(self, other: int) -> UntilClose:
+        return self
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol with bounds, and without what it lets pass.
+
+    * The head has a limit: 414 for the target, 431 for the fields (RFC 9110 sections 15.5.15 and RFC 6585 section 5).
+    * A target with an authority replaces Host (RFC 9112 section 3.2.2); one with a fragment is refused (3.2).
+    * Trailers are dropped, not appended to the fields that the application is already reading (RFC 9110 6.5.1).
+    * An upgrade to anything but a WebSocket is ignored, and nothing after that request is parsed; with a body it
+      is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8).
+    * HTTP/1.0 clients get no chunked coding (RFC 9112 section 6.1).
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Not less than the bytes of the head that is being read; exact only while it matters.
+        self._head = 0
+        self._in_head = False
+        self._refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, unless the head is over its limit."""
+        if self._refused:
+            return
+        self._head = self._head + len(data) if self._in_head else len(data)
+        if self._in_head and self._head > MAX_HEAD:
+            self._refuse(431 if self.headers else 414)
+            return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Check the head, then start the application."""
+        self._in_head = False
+        if status := self._objection():
+            self._refuse(status)
+            raise ValueError(status)  # The parser stops here.
+        if self.url[:1] != b"/":
+            self._use_authority()
+        super().on_headers_complete()
+        if self.scope.get("http_version") == "1.0" and self.cycle.scope is self.scope:
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = UntilClose()
+        self.headers = self.headers.copy()  # Trailers are added to the copy, and nobody reads it.
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed."""
+        if not self._refused:
+            self._refuse(400)
+
+    def _objection(self) -> int:
+        if self._head > MAX_TARGET:
+            if len(self.url) > MAX_TARGET:
+                return 414
+            if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+                return 431
+        if len(self.headers) > MAX_FIELDS:
+            return 431
+        if b"#" in self.url:
+            return 400
+        return 0 if self.parser.get_http_version() in KNOWN_VERSIONS else 505
+
+    def _use_authority(self) -> None:
+        parts = urlsplit(self.url.decode("latin-1"))
+        if parts.scheme.lower() in ("http", "https") and parts.netloc:
+            self.headers[:] = [field for field in self.headers if field[0] != b"host"]
+            self.headers.insert(0, (b"host", parts.netloc.rpartition("@")[2].encode("latin-1")))
+            target = self.url[self.url.index(b"//") + 2 + len(parts.netloc) :]
+            self.url = target if target.startswith(b"/") else b"/" + target
+
+    def _unsupported_upgrade_warning(self) -> None:
+        framing = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
+        if framing and framing.get(b"content-length") != b"0":
+            self.cycle.more_body = True  # There is a body, and it was not read.
+            self._refuse(400)
+        else:
+            self.cycle.keep_alive = False
+            self._refused = True
+
+    def _refuse(self, status: int) -> None:
+        """Answer before any application is asked, and read nothing more."""
+        self._refused = True
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:  # The objection is to a later request: earlier ones still get their answers.
+                cycle.keep_alive = False
+                return
+            if cycle.response_started:
+                self.transport.abort()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        reason = REASONS[status]
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b\n" % (status, reason, len(reason) + 1, reason)
+        )
+        self.transport.close()
+
+
+class Server(ServerProtocol):
+    """The library's server, which lets a Close frame stand between the fragments of a message.
+
+    RFC 6455 section 5.4 allows any control frame there; the library calls it an incomplete message.
+    """
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take one frame."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, with the last word given to what came before an error.
+
+    * A Close frame between fragments is a clean close (Autobahn case 7.1.5).
+    * Messages that arrived before a broken frame are delivered.
+    * Invalid UTF-8 ends the connection with 1007 without a traceback in the log.
+    * A connection that ends without a Close frame is reported as 1006, not as 1005 (RFC 6455 section 7.1.5).
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = self.conn
+        self.conn = Server(
+            extensions=offered.available_extensions, max_size=self.config.ws_max_size, logger=offered.logger
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has arrived, then look whether it broke the rules."""
+        self.conn.receive_data(data)
+        self.handle_events()
+        if self.conn.parser_exc is not None and not self.close_sent:
+            self.handle_parser_exception()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application how the connection ended."""
+        if self.handshake_complete and self.conn.close_rcvd is None and not self.close_sent:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        super().connection_lost(exc)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand over one message, and read no more until the application asks for it."""
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "bytes":
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        else:
+            try:
+                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
+            except UnicodeDecodeError:
+                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+                self.handle_parser_exception()
+                return
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()

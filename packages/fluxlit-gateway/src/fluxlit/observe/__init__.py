@@ -1,0 +1,8 @@
+"""What is seen of every request from the outside: its id, and a line in the access log."""
+
+from fluxlit.observe.access import AccessLog
+from fluxlit.observe.observation import OBSERVATION, Observation, classify
+from fluxlit.observe.observer import Observer
+from fluxlit.observe.request_id import is_request_id, new_request_id
+
+__all__ = ["OBSERVATION", "AccessLog", "Observation", "Observer", "classify", "is_request_id", "new_request_id"]

@@ -1,0 +1,25 @@
+"""One name for a request in every log: the gateway's, the API's, Streamlit's and those in front.
+
+There is no standard for X-Request-ID; nginx, Envoy, Heroku and AWS agree on an opaque token. What a client
+sends goes into logs and error pages, so only plain characters are accepted, and not many of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+HEADER = b"x-request-id"
+
+# Everything that UUIDs, ULIDs, base64 and AWS's trace ids need.
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9._:=@+/-]{1,128}\Z")
+
+
+def is_request_id(value: bytes) -> bool:
+    """Whether an id that came from outside may be used."""
+    return _WELL_FORMED.match(value) is not None
+
+
+def new_request_id() -> bytes:
+    """An id that no other request has: 128 random bits in hexadecimal."""
+    return os.urandom(16).hex().encode("ascii")
