@@ -162,7 +162,6 @@ def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
         runtime,
         lifespan="off",
         log_config=None,
-        log_level=settings.log_level,
         access_log=False,
         http="httptools",
         ws="websockets-sansio",
