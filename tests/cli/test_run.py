@@ -1,0 +1,198 @@
+"""`fluxlit run`: bad input gives one message, an exit code and nothing else; good input runs and stops in order."""
+
+import re
+import signal
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
+from tests.processes import Server, background, clean_environ
+
+HEAD = "from fluxlit import FluxLit\napp = FluxLit()\n"
+PAGE = "@app.page('/')\ndef home(st):\n    st.title('Home')\n"
+API = "@app.api.get('/n')\ndef n():\n    return 1\n"
+
+TARGETS = {
+    "no-module": (
+        {},
+        ["run", "nowhere:app"],
+        "there is no module 'nowhere'",
+        "Run the command in the project's directory",
+    ),
+    "no-file": ({}, ["run", "./nowhere.py:app"], "there is no file", "nowhere.py"),
+    "no-default": ({}, ["run"], "Target 'app:app'", "there is no module 'app'"),
+    "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
+    "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
+    "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is a int, no FluxLit object", "Write app = FluxLit(...)"),
+    "import-error": ({"app.py": "import nowhere\n"}, ["run"], "No module named 'nowhere'", "app.py:1"),
+    "syntax-error": ({"app.py": "def f(:\n"}, ["run"], "SyntaxError", "app.py:1"),
+    "exception": ({"app.py": "x = 1\nx / 0\n"}, ["run"], "ZeroDivisionError: division by zero", "app.py:2"),
+}
+
+PAGES = {
+    "twice": (
+        PAGE + "@app.page('/')\ndef other(st): ...\n",
+        "app.py:6: page path '/' is already registered at",
+        "app.py:3",
+    ),
+    "nested": ("@app.page('/a/b')\ndef nested(st): ...\n", "/a/b", "one segment"),
+    "parameter": (
+        "@app.page('/')\ndef home(zebra): ...\n",
+        "app.py:3: page '/' has parameter 'zebra', which nothing can fill",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_a_target_that_cannot_be_used(case: str, tmp_path: Path) -> None:
+    files, arguments, *parts = TARGETS[case]
+    says(fluxlit(*arguments, directory=write(tmp_path, files)), 1, *parts)
+
+
+@pytest.mark.parametrize("case", PAGES)
+def test_a_page_that_cannot_be_registered(case: str, tmp_path: Path) -> None:
+    text, *parts = PAGES[case]
+    says(fluxlit("run", directory=write(tmp_path, HEAD + text)), 1, *parts)
+
+
+def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"app.py": HEAD + PAGE, "fluxlit.toml": "\ngatway_port = 1\ngateway_host = 5\n", ".env": "FLUXLIT_PORT=1\n"},
+    )
+    done = fluxlit("run", "--port", "x", "--workers", "0", directory=tmp_path, FLUXLIT_DEBUG="perhaps")
+    says(done, 1, "6 settings are wrong")
+    for line in (
+        "fluxlit.toml:2: unknown setting gatway_port; did you mean gateway_port?",
+        "fluxlit.toml:3: gateway_host must be a text, not 5",
+        ".env:1: unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
+        '--port: gateway_port must be a whole number from 0 to 65535, not "x"',
+        '--workers: streamlit_workers must be a whole number of at least 1, not "0"',
+        'FLUXLIT_DEBUG: debug must be true or false, not "perhaps"',
+    ):
+        assert f"  {line}\n" in done.stderr
+
+
+def test_a_project_file_that_is_no_toml(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": HEAD, "fluxlit.toml": "a = = 1\n"})
+    says(fluxlit("run", directory=tmp_path), 1, "fluxlit.toml:1: this is not valid TOML")
+
+
+def test_a_wrong_argument_of_fluxlit(tmp_path: Path) -> None:
+    write(tmp_path, "from fluxlit import FluxLit\napp = FluxLit(gatewayport=1)\n")
+    says(fluxlit("run", directory=tmp_path), 1, "FluxLit(...): unknown setting gatewayport; did you mean gateway_port?")
+
+
+def test_a_busy_port(tmp_path: Path) -> None:
+    write(tmp_path, HEAD + PAGE)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = fluxlit("run", "--port", str(port), directory=tmp_path)
+    says(done, 3, f"Address 127.0.0.1:{port} is already in use", "--port", "0 lets the system choose")
+
+
+def test_a_worker_that_dies_at_the_start(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "import os, sys\nif 'worker' in sys.argv[0]:\n    print('out of luck', flush=True)\n    os._exit(7)\n"
+        + HEAD
+        + PAGE,
+    )
+    done = fluxlit("run", "--port", "0", directory=tmp_path)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    message = done.stderr.partition("error: ")[2]
+    assert "it ended with exit code 7" in message
+    assert message.endswith("Its last output:\n  out of luck\n")
+
+
+def test_an_api_that_fails_at_its_start(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "from contextlib import asynccontextmanager\nfrom fluxlit import FluxLit\n"
+        "@asynccontextmanager\nasync def life(app):\n    raise OSError('no database')\n    yield\n"
+        "app = FluxLit(fastapi_kwargs={'lifespan': life})\n" + API,
+    )
+    done = fluxlit("run", "--port", "0", directory=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no database" in done.stderr
+
+
+@contextmanager
+def running(directory: Path, *arguments: str, **environ: str) -> Iterator[tuple[Server, str]]:
+    """Run an application until it is ready; nothing of it may be left afterwards."""
+    with (
+        nothing_left() as mark,
+        background(
+            [*COMMAND, "run", "--port", "0", *arguments], cwd=directory, environ=clean_environ(**environ) | mark
+        ) as server,
+    ):
+        url = server.wait_for(r"FluxLit is ready at (http://\S+)/ \(", 60)[1]
+        yield server, url
+        server.process.wait(30)
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return str(response.read().decode())
+
+
+def test_it_says_where_it_is_once_everything_answers(tmp_path: Path) -> None:
+    write(tmp_path, HEAD + PAGE + API)
+    with running(tmp_path, "--root-path", "/apps/x") as (server, url):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/apps/x", url)
+        assert get(f"{url}/api/readyz") == '{"status":"ready","streamlit":"ok"}'
+        assert get(f"{url}/api/n") == "1"
+        assert "<title>" in get(f"{url}/")
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_in_order_when_told(number: signal.Signals, tmp_path: Path) -> None:
+    write(tmp_path, HEAD + PAGE)
+    with running(tmp_path) as (server, _):
+        server.process.send_signal(number)
+        assert server.process.wait(20) == 0
+    assert "Traceback" not in "".join(server.output)
+
+
+def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        HEAD + API + "import asyncio\n@app.api.get('/slow')\nasync def slow():\n    await asyncio.sleep(100)\n",
+    )
+    with running(tmp_path, "--graceful-timeout", "60") as (server, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            get(f"{url}/api/healthz")
+            server.process.send_signal(signal.SIGINT)
+            connection.settimeout(1)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+            assert server.process.poll() is None
+            server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(10) == 0
+
+
+def test_settings_of_every_layer_reach_the_running_application(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "main.py": HEAD.replace("()", "(title='Code', log_format='json')") + PAGE + API,
+            "fluxlit.toml": 'target = "main:app"\napi_mount_path = "/file"\n',
+            ".env": "FLUXLIT_ROOT_PATH=/dotenv\n",
+        },
+    )
+    with running(tmp_path, "--log-level", "debug", FLUXLIT_TITLE="Environment") as (server, url):
+        assert get(f"{url}/file/n") == "1"
+        assert url.endswith("/dotenv")
+        assert any(line.startswith('{"timestamp"') for line in server.output)
+        server.stop()
