@@ -75,9 +75,9 @@ class RedisServer:
         """Return a plain client for looking inside."""
         return redis.Redis(unix_socket_path=str(self.socket), protocol=2, socket_timeout=5)
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self._process = subprocess.Popen(self._command)
+    def start(self, *more: str) -> None:
+        """Start it, with more options if given, and wait until it answers."""
+        self._process = subprocess.Popen([*self._command, *more])
         with contextlib.closing(self.client()) as client:
             wait_until(client.ping)
 
@@ -135,8 +135,9 @@ class Watched:
 
     def __init__(self, folder: Path) -> None:
         ports = free_ports(4)
-        self.primary = RedisServer(folder / "a", port=ports[0])
-        self.replica = RedisServer(folder / "b", "--replicaof", f"127.0.0.1 {ports[0]}", port=ports[1])
+        quick = ("--repl-diskless-sync-delay", "0")
+        self.primary = RedisServer(folder / "a", *quick, port=ports[0])
+        self.replica = RedisServer(folder / "b", *quick, "--replicaof", f"127.0.0.1 {ports[0]}", port=ports[1])
         self.sentinels = [self._sentinel(folder / f"s{port}", port) for port in ports[2:]]
 
     def _sentinel(self, folder: Path, port: int) -> RedisServer:
@@ -159,6 +160,12 @@ class Watched:
             if client.info("replication")["master_link_status"] != "up":
                 return False
         return all(self._knows_all(sentinel) for sentinel in self.sentinels)
+
+    def return_as_replica(self) -> None:
+        """Start the dead primary when the Sentinels have promoted the other; it follows from then on."""
+        with contextlib.closing(self.sentinels[0].client()) as client:
+            wait_until(lambda: client.sentinel_master(self.service)["port"] == self.replica.port)
+        self.primary.start("--replicaof", f"127.0.0.1 {self.replica.port}")
 
     def _knows_all(self, sentinel: RedisServer) -> bool:
         with contextlib.closing(sentinel.client()) as client:

@@ -7,8 +7,9 @@ unless they are registered.
 
 A tagged value is a JSON object with one key that starts with ``$``:
 
-    {"$datetime": ["2026-03-01T12:00:00+01:00", "Europe/Berlin"]}    {"$date": "2026-03-01"}
-    {"$time": "12:00:00"}         {"$timedelta": [days, seconds, microseconds]}
+    {"$datetime": ["2026-03-01T12:00:00+01:00", 0, "Europe/Berlin"]}     text, fold, zone or ""
+    {"$date": "2026-03-01"}       {"$time": ["12:00:00", 0]}            text, fold
+    {"$timedelta": [days, seconds, microseconds]}
     {"$decimal": "1.10"}          {"$uuid": "..."}        {"$bytes": "<base64>"}
     {"$tuple": [...]}             {"$set": [...]}         {"$frozenset": [...]}
     {"$float": "nan"}             {"$map": [[key, value], ...]}   keys that are not strings
@@ -43,23 +44,34 @@ def _show(path: Path) -> str:
     return "data" + "".join(f"[{step!r}]" for step in path)
 
 
-def _dump_datetime(value: datetime) -> list[str]:
-    zone = value.tzinfo.key if isinstance(value.tzinfo, ZoneInfo) and value.tzinfo.key else ""
-    return [value.isoformat(), zone]
+def _dump_datetime(value: datetime) -> list[Any]:
+    zone = value.tzinfo.key if isinstance(value.tzinfo, ZoneInfo) else None
+    return [value.isoformat(), value.fold, zone or ""]
 
 
-def _load_datetime(stored: list[str]) -> datetime:
-    moment, zone = datetime.fromisoformat(stored[0]), stored[1]
+def _load_datetime(stored: list[Any]) -> datetime:
+    text, fold, zone = stored
+    moment = datetime.fromisoformat(text).replace(fold=fold)
     try:
-        return moment.astimezone(ZoneInfo(zone)) if zone else moment
+        return moment.replace(tzinfo=ZoneInfo(zone)) if zone else moment
     except ZoneInfoNotFoundError:  # this machine knows no such zone; the offset still tells the moment
         return moment
+
+
+def _dump_time(value: time) -> list[Any]:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        raise SessionDataError("a time of day in a named zone cannot be stored; use a datetime, or drop the zone")
+    return [value.isoformat(), value.fold]
+
+
+def _load_time(stored: list[Any]) -> time:
+    return time.fromisoformat(stored[0]).replace(fold=stored[1])
 
 
 _SCALARS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     datetime: ("$datetime", _dump_datetime, _load_datetime),
     date: ("$date", date.isoformat, date.fromisoformat),
-    time: ("$time", time.isoformat, time.fromisoformat),
+    time: ("$time", _dump_time, _load_time),
     timedelta: ("$timedelta", lambda v: [v.days, v.seconds, v.microseconds], lambda v: timedelta(*v)),
     Decimal: ("$decimal", str, Decimal),
     UUID: ("$uuid", str, UUID),
@@ -82,7 +94,9 @@ class Codec:
     """
 
     def __init__(self, types: Iterable[type] | Mapping[str, type] = ()) -> None:
-        named = types.items() if isinstance(types, Mapping) else [(item.__name__, item) for item in types]
+        named = (
+            types.items() if isinstance(types, Mapping) else [(getattr(item, "__name__", ""), item) for item in types]
+        )
         self._types: dict[str, type] = {}
         self._tags: dict[type, tuple[str, str]] = {}
         for name, item in named:

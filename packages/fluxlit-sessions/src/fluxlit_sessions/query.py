@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fluxlit_sessions.errors import SessionStoreError
 from fluxlit_sessions.options import NAMES, StoreOptions
@@ -31,7 +31,7 @@ def read_query(url: str, own: Mapping[str, type]) -> dict[str, Any]:
     """
     known = {**COMMON, **own}
     found: dict[str, Any] = {}
-    for name, text in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+    for name, text in parse_qsl(url.partition("#")[0].partition("?")[2], keep_blank_values=True):
         if name not in known or name in found:
             problem = "is given twice" if name in found else "is unknown"
             raise SessionStoreError(f"Option {name!r} in the store URL {problem}; known: {', '.join(sorted(known))}.")

@@ -1,0 +1,263 @@
+"""Redis goes away and comes back: nothing is invented, nothing acknowledged is lost, nobody hangs."""
+
+import asyncio
+import itertools
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluxlit_sessions import RedisSessionStore, SessionConflict, SessionStoreUnavailable
+from fluxlit_sessions.testing.clients import Clients
+from tests.sessions.servers import RedisServer, needs_redis, running, wait_until, watched
+
+pytestmark = needs_redis
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def server(short_folder: Path) -> Iterator[RedisServer]:
+    with running(RedisServer(short_folder / f"out{next(_numbers)}", persistent=True)) as server:
+        yield server
+
+
+@pytest.fixture(params=["blocking", "async"])
+def clients(server: RedisServer, request: pytest.FixtureRequest) -> Iterator[Any]:
+    def make(**options: Any) -> RedisSessionStore:
+        return RedisSessionStore(server.url, **options)
+
+    clients = Clients(make, use_async=request.param == "async")
+    yield clients
+    clients.end()
+
+
+def later(seconds: float, action: Any) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+def test_a_store_that_is_down_never_looks_empty(clients: Any, server: RedisServer) -> None:
+    store: Any = clients(read_budget=0.1, write_budget=0.1)
+    session = store.create({"n": 1})
+    server.kill()
+    for operation in (
+        lambda: store.read(session.id),
+        lambda: store.save(session, {}),
+        store.create,
+        lambda: store.rotate(session),
+        lambda: store.touch(session.id),
+        lambda: store.delete(session.id),
+        lambda: store.take_once("p", session.id),
+        store.count,
+        lambda: list(store.list()),
+        store.ping,
+    ):
+        with pytest.raises(SessionStoreUnavailable) as caught:
+            operation()
+        assert caught.value.location == server.url
+        assert session.id not in str(caught.value)
+    assert not store.available
+    server.start()
+    assert store.read(session.id) == session
+    assert store.available
+
+
+def test_a_restart_within_the_budget_is_not_noticed(clients: Any, server: RedisServer) -> None:
+    store: Any = clients()
+    session = store.create({"n": 0})
+    server.kill()
+    timer = later(0.3, server.start)
+    saved = store.save(session, {"n": 1})
+    timer.join()
+    assert store.read(session.id) == saved
+    assert saved.version == 2
+
+
+def test_a_frozen_server_does_not_hold_a_caller(clients: Any, server: RedisServer) -> None:
+    store: Any = clients(read_budget=0.3, write_budget=0.3, timeout=0.2)
+    session = store.create({"n": 0})
+    server.signal(signal.SIGSTOP)
+    try:
+        for method, args in ((store.read, (session.id,)), (store.save, (session, {"n": 1}))):
+            started = time.monotonic()
+            with pytest.raises(SessionStoreUnavailable):
+                method(*args)
+            assert time.monotonic() - started < 1.0
+    finally:
+        server.signal(signal.SIGCONT)
+    found = store.read(session.id)
+    assert found is not None
+    assert found.data in ({"n": 0}, {"n": 1})  # the save was reported as in doubt
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end(
+    clients: Any, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fluxlit_sessions")
+    store: Any = clients(read_budget=0.05)
+    store.ping()
+    server.kill()
+    for _ in range(3):
+        with pytest.raises(SessionStoreUnavailable):
+            store.ping()
+    server.start()
+    store.ping()
+    store.ping()
+    assert [(record.levelname, server.url in record.message) for record in caplog.records] == [
+        ("WARNING", True),
+        ("INFO", True),
+    ]
+
+
+def test_increments_survive_crashes_and_none_is_counted_twice(clients: Any, server: RedisServer) -> None:
+    """Kill Redis again and again while a counter is counted up; its log of writes is on disk before it answers."""
+    store: Any = clients(write_budget=10, read_budget=10)
+    session = store.create({"n": 0})
+    crashes = 0
+
+    def crash() -> None:
+        nonlocal crashes
+        while crashes < 8:
+            time.sleep(0.05)  # let it work for a while between crashes
+            server.kill()
+            server.start()
+            crashes += 1
+
+    thread = threading.Thread(target=crash)
+    thread.start()
+    saves = 0
+    while thread.is_alive():
+        session = store.save(session, {"n": session.data["n"] + 1})
+        saves += 1
+    thread.join()
+    found = store.read(session.id)
+    assert found is not None
+    assert saves > 50
+    assert (found.data, found.version) == ({"n": saves}, saves + 1)
+
+
+def test_a_cancelled_call_leaves_the_connection_usable(server: RedisServer) -> None:
+    async def story() -> None:
+        store = RedisSessionStore(server.url, pool_size=2)
+        sessions = [await store.acreate({"n": number}) for number in range(4)]
+        for _ in range(20):
+            calls = [asyncio.create_task(store.aread(session.id)) for session in sessions]
+            await asyncio.sleep(0)
+            for call in calls[::2]:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            assert [await store.aread(session.id) for session in sessions] == sessions
+        await store.aclose()
+
+    asyncio.run(story())
+
+
+def test_one_store_serves_several_event_loops_and_threads(server: RedisServer) -> None:
+    store = RedisSessionStore(server.url)
+    session = store.create({"n": 0})
+
+    async def read_and_close() -> None:
+        assert await store.aread(session.id) == session
+        await store.aclose()
+
+    for _ in range(3):
+        asyncio.run(read_and_close())
+    assert store.read(session.id) == session
+    store.close()
+
+
+def test_a_busy_pool_makes_callers_wait_and_not_fail(clients: Any) -> None:
+    store: Any = clients(pool_size=1)
+    session = store.create({"n": 0})
+
+    async def many() -> list[Any]:
+        inner = RedisSessionStore(store.location, pool_size=1)
+        found = await asyncio.gather(*[inner.aread(session.id) for _ in range(50)])
+        await inner.aclose()
+        return found
+
+    assert asyncio.run(many()) == [session] * 50
+
+
+def test_a_failover_by_sentinel_loses_nothing_acknowledged(short_folder: Path) -> None:
+    with (
+        watched(short_folder / "watched") as group,
+        RedisSessionStore(group.url, replicas=1, write_budget=20, read_budget=20, timeout=0.5) as store,
+    ):
+        session = store.create({"n": 0})
+        returns = threading.Thread(target=group.return_as_replica)
+        for number in range(1, 31):
+            if number == 15:
+                group.primary.kill()
+                returns.start()
+            session = store.save(session, {"n": number})
+        returns.join()
+        assert store.read(session.id) == session
+        assert session.version == 31
+
+        async def elsewhere() -> None:
+            async with RedisSessionStore(group.url, read_budget=20) as other:
+                assert await other.aread(session.id) == session
+
+        asyncio.run(elsewhere())
+
+
+def test_a_write_that_no_replica_confirms_is_not_acknowledged(server: RedisServer) -> None:
+    with RedisSessionStore(server.url, replicas=1, timeout=0.1, write_budget=0.1) as store:
+        with pytest.raises(SessionStoreUnavailable, match="0 of 1 replicas") as caught:
+            store.create()
+        assert caught.value.may_have_applied
+
+
+def test_a_demoted_primary_is_not_written_to(server: RedisServer) -> None:
+    with RedisSessionStore(server.url, write_budget=3) as store:
+        session = store.create({"n": 0})
+        with server.client() as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", "1")
+            timer = later(0.3, lambda: client.execute_command("REPLICAOF", "NO", "ONE"))
+            saved = store.save(session, {"n": 1})
+            timer.join()
+            wait_until(lambda: client.info("replication")["role"] == "master")
+        assert store.read(session.id) == saved
+
+
+def test_a_full_server_is_reported_at_once(server: RedisServer) -> None:
+    with RedisSessionStore(server.url) as store, server.client() as client:
+        session = store.create({"n": 0})
+        client.config_set("maxmemory", 1)
+        started = time.monotonic()
+        with pytest.raises(SessionStoreUnavailable, match="OutOfMemory"):
+            store.save(session, {"n": 1})
+        assert time.monotonic() - started < 1
+        assert store.read(session.id) == session
+
+
+def test_a_wrong_password_is_reported_at_once_and_not_repeated_in_the_message(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("requirepass", "right-password")
+    url = server.url.replace("unix://", "unix://:wrong-password@")
+    with RedisSessionStore(url) as store, pytest.raises(SessionStoreUnavailable) as caught:
+        store.ping()
+    assert caught.value.attempts == 1
+    assert "password@" not in str(caught.value)
+    assert "wrong-password" not in str(caught.value) + repr(store)
+    with RedisSessionStore(url.replace("wrong", "right")) as store:
+        store.ping()
+
+
+def test_two_writers_over_a_crash_agree_on_who_won(server: RedisServer) -> None:
+    with RedisSessionStore(server.url) as one, RedisSessionStore(server.url) as two:
+        session = one.create({"n": 0})
+        server.kill()
+        timer = later(0.2, server.start)
+        won = one.save(session, {"n": 1})
+        with pytest.raises(SessionConflict):
+            two.save(session, {"n": 2})
+        timer.join()
+        assert two.read(session.id) == won
