@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import FluxLitError, TargetError
-from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust, closed_prefixes
+from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
 from fluxlit.multiworker import refuse_multiworker
 from fluxlit.private import PrivateServer
@@ -156,8 +156,13 @@ class Runtime:
     def _build_gateway(self) -> Gateway:
         settings = self.settings
         pages = frozenset(record.path for record in self.application.pages)
+        closed = closed_prefixes(settings.streamlit_open_routes)
+        # A Streamlit elsewhere may be of another version, with other files.
+        here = self.has_ui and settings.streamlit_mode != "external"
+        assets = Assets.of_streamlit() if here else None
         return Gateway(
-            map=Map(settings.api_mount_path, closed_prefixes(settings.streamlit_open_routes), pages),
+            map=Map(settings.api_mount_path, closed, pages, assets=assets is not None),
+            assets=assets,
             api=self.application.api,
             ui=self._to_placement if self.has_ui else None,
             readiness=self._readiness,

@@ -1,8 +1,9 @@
 """The gateway: which part of FluxLit a request is for, and what that part is told about its sender."""
 
 from fluxlit.gateway.application import Gateway
+from fluxlit.gateway.assets import Assets
 from fluxlit.gateway.dispatch import Map, closed_prefixes
 from fluxlit.gateway.forwarding import Trust
 from fluxlit.gateway.origin import OriginPolicy
 
-__all__ = ["Gateway", "Map", "OriginPolicy", "Trust", "closed_prefixes"]
+__all__ = ["Assets", "Gateway", "Map", "OriginPolicy", "Trust", "closed_prefixes"]

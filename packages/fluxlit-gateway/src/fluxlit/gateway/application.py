@@ -39,6 +39,7 @@ class Gateway:
         root_path: the public mount.
         trust: which peers may speak for others.
         origins: who may open a WebSocket to the UI.
+        assets: serves the files of Streamlit's front end, if `map.assets` says so.
         draining: the process is about to stop: readiness says so.
     """
 
@@ -49,6 +50,7 @@ class Gateway:
     root_path: str = ""
     trust: Trust = field(default_factory=Trust)
     origins: OriginPolicy = field(default_factory=lambda: OriginPolicy.of(()))
+    assets: Application | None = None
     draining: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,6 +71,8 @@ class Gateway:
             await self._to_ui(scope, receive, send, mount, path, host)
         elif route is Route.API:
             await self.api(self._api_scope(scope, mount, path, host), receive, send)
+        elif route is Route.ASSET and self.assets is not None:
+            await self.assets({**scope, "path": path, "root_path": ""}, receive, send)
         else:
             await self._answer(route, scope, send, mount, path)
 

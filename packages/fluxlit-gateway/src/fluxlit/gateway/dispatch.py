@@ -17,6 +17,7 @@ class Route(enum.Enum):
     READINESS = "readiness"
     API = "api"
     API_DOCS = "api docs"
+    ASSET = "asset"
     UI = "ui"
     CLOSED = "closed"
     ENTRANCE = "entrance"
@@ -30,6 +31,9 @@ CLOSABLE = {
     "agent": "/_stcore/agent",
 }
 
+PROBES = {"/healthz": Route.LIVENESS, "/readyz": Route.READINESS}
+ASSET_FILES = frozenset({"/favicon.png", "/manifest.json"})
+
 DOCS = frozenset({"/docs", "/redoc", "/openapi.json"})
 
 
@@ -41,11 +45,13 @@ class Map:
         api: where the API is mounted, such as ``/api``.
         closed: prefixes that nobody may ask for.
         pages: page paths, for which no shorthand of the API's documentation may stand.
+        assets: the gateway serves the files of Streamlit's front end itself.
     """
 
     api: str
     closed: tuple[str, ...] = ()
     pages: frozenset[str] = frozenset()
+    assets: bool = False
 
     def route(self, kind: str, method: str, path: str) -> Route:
         """Decide.
@@ -57,19 +63,19 @@ class Map:
         """
         api = self.api
         if path.startswith(api) and (len(path) == len(api) or path[len(api)] == "/"):
-            if method in ("GET", "HEAD"):
-                rest = path[len(api) :]
-                if rest == "/healthz":
-                    return Route.LIVENESS
-                if rest == "/readyz":
-                    return Route.READINESS
-            return Route.API
+            probed = PROBES.get(path[len(api) :]) if method in ("GET", "HEAD") else None
+            return probed or Route.API
         if path in DOCS and kind == "http" and method in ("GET", "HEAD") and path not in self.pages:
             return Route.API_DOCS
-        for prefix in self.closed:
-            if path == prefix or path.startswith(prefix + "/"):
-                return Route.CLOSED
-        return Route.UI
+        if self.assets and kind == "http" and is_asset(path):
+            return Route.ASSET
+        closed = any(path == prefix or path.startswith(prefix + "/") for prefix in self.closed)
+        return Route.CLOSED if closed else Route.UI
+
+
+def is_asset(path: str) -> bool:
+    """Whether a path belongs to the front end, whether or not there is such a file."""
+    return path.startswith("/static/") or path in ASSET_FILES
 
 
 def closed_prefixes(opened: tuple[str, ...]) -> tuple[str, ...]:

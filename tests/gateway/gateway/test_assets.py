@@ -1,0 +1,178 @@
+"""Streamlit's front end, as a browser asks for it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import brotli
+import httpx
+import pytest
+
+from fluxlit.gateway.assets import Assets, cache_folder
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = b"console.log('hello');\n" * 500
+FONT = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "static"
+    (root / "static" / "js").mkdir(parents=True)
+    (root / "static" / "media").mkdir()
+    (root / "static" / "js" / "index.DormvYxC.js").write_bytes(SCRIPT)
+    (root / "static" / "media" / "Sans.BsWL4Kly.woff2").write_bytes(FONT)
+    (root / "favicon.png").write_bytes(b"png")
+    (root / "index.html").write_bytes(b"<html>")
+    return root
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def http(folder: Path, cache: Path) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Assets(folder, cache))
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://portal.example", headers={"accept-encoding": "identity"}
+    )
+
+
+JS = "/static/js/index.DormvYxC.js"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, deflate", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("*", "br"),
+        ("identity", ""),
+        ("br;q=0, gzip;q=0, *;q=0.000", ""),
+    ],
+)
+async def test_text_is_compressed_as_the_client_wishes(http: httpx.AsyncClient, accepted: str, encoding: str) -> None:
+    async with http, http.stream("GET", JS, headers={"accept-encoding": accepted}) as answer:
+        raw = b"".join([piece async for piece in answer.aiter_raw()])
+    decode = {"br": brotli.decompress, "gzip": gzip.decompress, "": bytes}[encoding]
+    assert decode(raw) == SCRIPT
+    assert answer.headers.get("content-encoding", "") == encoding
+    assert int(answer.headers["content-length"]) == len(raw)
+    assert answer.headers["vary"] == "accept-encoding"
+
+
+async def test_hashed_names_may_be_kept_for_ever_and_others_are_asked_for_again(http: httpx.AsyncClient) -> None:
+    async with http:
+        assert (await http.get(JS)).headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert (await http.get("/favicon.png")).headers["cache-control"] == "no-cache"
+
+
+async def test_fonts_are_sent_as_they_are(http: httpx.AsyncClient) -> None:
+    async with http:
+        answer = await http.get("/static/media/Sans.BsWL4Kly.woff2", headers={"accept-encoding": "br"})
+    assert answer.content == FONT
+    assert "content-encoding" not in answer.headers
+    assert "vary" not in answer.headers
+
+
+async def test_what_a_browser_has_is_not_sent_again(http: httpx.AsyncClient) -> None:
+    async with http:
+        first = await http.get(JS, headers={"accept-encoding": "br"})
+        again = await http.get(
+            JS, headers={"accept-encoding": "br", "if-none-match": f'"other", W/{first.headers["etag"]}'}
+        )
+        other = await http.get(JS, headers={"accept-encoding": "gzip", "if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert other.status_code == 200, "another coding is another representation (RFC 9110 section 8.8.3)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "begin", "end"),
+    [
+        ("bytes=0-9", 206, 0, 10),
+        ("bytes=100-", 206, 100, len(SCRIPT)),
+        ("bytes=-7", 206, len(SCRIPT) - 7, len(SCRIPT)),
+        ("bytes=5-99999999", 206, 5, len(SCRIPT)),
+        ("bytes=99999999-", 416, 0, 0),
+        ("bytes=0-1,5-6", 200, 0, len(SCRIPT)),
+        ("lines=1-2", 200, 0, len(SCRIPT)),
+        ("bytes=-", 200, 0, len(SCRIPT)),
+    ],
+)
+async def test_ranges(http: httpx.AsyncClient, asked: str, status: int, begin: int, end: int) -> None:
+    async with http:
+        answer = await http.get(JS, headers={"range": asked, "accept-encoding": "br"})
+    assert (answer.status_code, answer.content) == (status, SCRIPT[begin:end])
+    if status == 206:
+        assert answer.headers["content-range"] == f"bytes {begin}-{end - 1}/{len(SCRIPT)}"
+
+
+async def test_a_range_of_an_older_version_is_answered_whole(http: httpx.AsyncClient) -> None:
+    async with http:
+        answer = await http.get(JS, headers={"range": "bytes=0-9", "if-range": '"older"'})
+    assert (answer.status_code, answer.content) == (200, SCRIPT)
+
+
+async def test_head_has_the_length_and_no_body(http: httpx.AsyncClient) -> None:
+    async with http:
+        answer = await http.head(JS)
+    assert (answer.headers["content-length"], answer.content) == (str(len(SCRIPT)), b"")
+
+
+@pytest.mark.parametrize("path", ["/static/js/gone.AAAAAAAA.js", "/static/", "/static/../index.html", "/index.html"])
+async def test_what_is_not_there_is_404_and_never_the_page(http: httpx.AsyncClient, path: str) -> None:
+    async with http:
+        answer = await http.get(path)
+    assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
+
+
+async def test_a_compressed_file_is_made_once_for_all_processes(folder: Path, cache: Path) -> None:
+    async def raw(assets: Assets) -> bytes:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(assets), base_url="http://p") as http:
+            return (await http.get(JS, headers={"accept-encoding": "gzip"})).content
+
+    assert await raw(Assets(folder, cache)) == SCRIPT
+    (stored,) = cache.iterdir()
+    stored.write_bytes(gzip.compress(b"from the cache"))
+    assert await raw(Assets(folder, cache)) == b"from the cache"
+
+
+async def test_without_a_cache_nothing_is_written(folder: Path, cache: Path) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Assets(folder, None)), base_url="http://p") as http:
+        assert (await http.get(JS, headers={"accept-encoding": "gzip"})).content == SCRIPT
+    assert not list(cache.iterdir())
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_cache_that_others_may_write_is_not_used(home: Path) -> None:
+    folder = cache_folder("1.0")
+    assert folder is not None
+    folder.chmod(0o777)
+    assert cache_folder("1.0") is None
+
+
+def test_a_read_only_home_is_no_obstacle(home: Path) -> None:
+    home.write_text("a file in its place")
+    assert cache_folder("1.0") is None
+
+
+def test_the_installed_streamlit_is_found_without_importing_it() -> None:
+    assets = Assets.of_streamlit()
+    assert assets is not None
