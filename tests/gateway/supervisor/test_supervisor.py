@@ -93,10 +93,14 @@ def test_a_child_that_is_never_ready_is_killed_at_the_deadline(tmp_path: Path) -
     async def story() -> None:
         policy = Policy(start_timeout_s=0.6, backoff=QUICK.backoff)
         supervisor = build("never-ready", tmp_path, policy=policy)
+        starting = asyncio.create_task(supervisor.start())
+        await until(lambda: supervisor.status.pid is not None)
+        pid = supervisor.status.pid
         with pytest.raises(WorkerError, match=r"not ready after 0\.6 s") as raised:
-            await supervisor.start()
+            await starting
         assert raised.value.exit_code == -signal.SIGKILL
-        assert not alive(int((tmp_path / "pid").read_text()))
+        assert pid is not None
+        assert not alive(pid)
 
     run(story)
 
@@ -134,6 +138,24 @@ def test_a_stopped_child_is_noticed_and_replaced(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGSTOP)
             await until(lambda: supervisor.status.restarts == 1 and supervisor.status.ready)
             assert not alive(pid)
+
+    run(story)
+
+
+def test_a_child_that_does_not_answer_says_so_long_before_it_is_given_up(tmp_path: Path) -> None:
+    async def story() -> None:
+        policy = Policy(probe_interval_s=0.05, hung_after_s=60)
+        async with running(build("waits", tmp_path, policy=policy)) as supervisor:
+            pid = supervisor.status.pid
+            assert pid is not None
+            assert supervisor.status.answering
+            os.kill(pid, signal.SIGSTOP)
+            await until(lambda: not supervisor.status.answering)
+            assert supervisor.status.ready, "it may be busy, and keeps its sessions"
+            assert "does not answer" in supervisor.status.detail
+            os.kill(pid, signal.SIGCONT)
+            await until(lambda: supervisor.status.answering)
+            assert supervisor.status.restarts == 0
 
     run(story)
 

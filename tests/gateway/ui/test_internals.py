@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-
-import pytest
+import textwrap
+from pathlib import Path
 
 CASES = {
     "the external address is never looked up": """
@@ -60,12 +60,12 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("code", CASES.values(), ids=CASES)
-def test_internals(tmp_path: object, code: str) -> None:
-    import textwrap
-
-    program = "from fluxlit.ui import internals\n" + textwrap.dedent(code)
+def test_internals(tmp_path: Path) -> None:
+    """All cases in one process, for importing Streamlit takes a second."""
+    cases = [f"print({name!r})\n{textwrap.dedent(code)}" for name, code in CASES.items()]
+    program = "\n".join(["from fluxlit.ui import internals", *cases])
     result = subprocess.run(
-        [sys.executable, "-c", program], cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, f"{result.stdout.splitlines()[-1]}:\n{result.stderr}"
+    assert result.stdout.splitlines() == list(CASES)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import websockets
 
 from fluxlit.errors import SettingsError, WorkerError
 from fluxlit.settings import resolve
@@ -113,7 +114,6 @@ def test_while_the_worker_is_down_browsers_get_a_page_that_tries_again(project: 
 
 
 async def _connect(path: Path) -> None:
-    import websockets
 
     async with websockets.unix_connect(str(path), "ws://app.example/_stcore/stream"):
         pass
@@ -131,8 +131,7 @@ def test_a_worker_killed_under_load_costs_503_at_worst(project: Project) -> None
             os.kill(pid, signal.SIGKILL)
             while not placement.readiness().ready or placement.restarts == 0:
                 seen.append((await asyncio.to_thread(http_get, gate, "/_stcore/health"))[0])
-            assert set(seen) <= {200, 502, 503}
-            assert seen.count(502) <= 1
+            assert set(seen) <= {200, 503}
             assert 503 in seen
             assert (await asyncio.to_thread(http_get, gate, "/_stcore/health"))[0] == 200
 

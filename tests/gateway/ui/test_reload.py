@@ -84,6 +84,18 @@ def test_a_mistake_keeps_the_old_code_serving_and_is_shown(project: Project, mis
     run(story)
 
 
+def test_a_worker_that_dies_while_it_reloads_is_an_error_at_once(project: Project) -> None:
+    project.write("shop.py", COUNTER)
+
+    async def story() -> None:
+        async with project.running() as placement:
+            project.write("shop.py", "import os\nos._exit(3)")
+            with pytest.raises(WorkerError, match="ended while it reloaded"):
+                await placement.reload(frozenset())
+
+    run(story)
+
+
 def test_pages_come_and_go(project: Project) -> None:
     project.write("shop.py", COUNTER)
 

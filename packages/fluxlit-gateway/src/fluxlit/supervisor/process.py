@@ -91,8 +91,8 @@ class ChildProcess:
         Raises:
             OSError: the program cannot be started.
         """
-        parent_end, child_end = socket.socketpair()
         hangup_read, hangup_write = os.pipe()
+        parent_end, child_end = socket.socketpair()
         try:
             popen = subprocess.Popen(  # noqa: S603  (the owner decides what runs)
                 list(command.arguments),

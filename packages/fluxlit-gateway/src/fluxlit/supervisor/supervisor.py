@@ -47,7 +47,8 @@ class Policy:
         start_probe_interval_s: pause between probes until it is ready.
         probe_interval_s: pause between probes of a child that is ready.
         probe_timeout_s: one probe that takes longer has failed.
-        hung_after_s: a child that lives but has failed its probes for this long is killed and replaced.
+        hung_after_s: a child that lives but has failed its probes for this long is killed and replaced. Long enough
+            for a page that computes in C code with the interpreter lock held.
         stable_after_s: a child that was ready for this long has proved itself: the next delay is the first again.
         kill_reserve_s: part of the time given to `stop` that is kept for SIGKILL and its effect.
         backoff: delays between restarts.
@@ -57,7 +58,7 @@ class Policy:
     start_probe_interval_s: float = 0.03
     probe_interval_s: float = 1.0
     probe_timeout_s: float = 2.0
-    hung_after_s: float = 10.0
+    hung_after_s: float = 15.0
     stable_after_s: float = 30.0
     kill_reserve_s: float = 0.5
     backoff: Backoff = field(default_factory=Backoff)
@@ -71,17 +72,20 @@ class Status:
         state: see `State`.
         pid: process id of the child, if it has one now.
         restarts: how often the child was started again.
+        answering: the last probe succeeded. A child that is ready and does not answer is busy or hangs; which of the
+            two is known after `Policy.hung_after_s`.
         detail: one line for people: the state and, when it is not ready, why.
     """
 
     state: State
     pid: int | None
     restarts: int
+    answering: bool
     detail: str
 
     @property
     def ready(self) -> bool:
-        """The child answers its probe, as far as is known."""
+        """The child has started, and has not been given up."""
         return self.state is State.READY
 
 
@@ -127,6 +131,7 @@ class Supervisor:
         self._reason = ""
         self._own_words: str | None = None
         self._started_at = 0.0
+        self._answering = False
         self._error: WorkerError | None = None
         self._stop_deadline = 0.0
         self._settled = asyncio.Event()  # the first start has succeeded, failed or been given up
@@ -152,7 +157,9 @@ class Supervisor:
         detail = f"{self.name} is {self._state.value}"
         if self._reason and self._state is not State.READY:
             detail += f": {self._reason}"
-        return Status(self._state, pid, self._restarts, detail)
+        if self._state is State.READY and not self._answering:
+            detail += ", but does not answer"
+        return Status(self._state, pid, self._restarts, self._answering, detail)
 
     async def start(self) -> None:
         """Start the child and return when it is ready.
@@ -189,6 +196,7 @@ class Supervisor:
         before = self._state
         self._state, effects = apply(before, event)
         if self._state is not before:
+            self._answering = False
             self._leave()
             logger.debug("%s: %s -> %s after %s", self.name, before.name, self._state.name, event)
         for effect in effects:
@@ -248,7 +256,8 @@ class Supervisor:
         last_sign_of_life = clock()
         while True:
             await asyncio.sleep(self._policy.probe_interval_s)
-            if await self._probed():
+            self._answering = await self._probed()
+            if self._answering:
                 last_sign_of_life = clock()
             elif clock() - last_sign_of_life >= self._policy.hung_after_s:
                 self._reason = f"it lives but has not answered for {clock() - last_sign_of_life:.1f} s"
@@ -284,6 +293,7 @@ class Supervisor:
     def _announce_ready(self) -> None:
         now = asyncio.get_running_loop().time()
         self._ready_since = now
+        self._answering = True
         self._reason = ""
         again = f" again (restart {self._restarts})" if self._restarts else ""
         logger.info("%s is ready%s after %.2f s.", self.name, again, now - self._started_at)

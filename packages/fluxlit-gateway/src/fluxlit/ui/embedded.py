@@ -60,7 +60,7 @@ class EmbeddedPlacement:
         with _loggers_kept():
             internals.route_logs()
             configure_streamlit(self._spec)
-        from streamlit.runtime import Runtime
+        from streamlit.runtime import Runtime  # noqa: PLC0415
 
         if Runtime.exists():
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
@@ -74,8 +74,9 @@ class EmbeddedPlacement:
         limiter.total_tokens = max(limiter.total_tokens, 40)
         self._runtime = Runtime.instance()
         self._app = ActivityMiddleware(streamlit, collector.touch)
-        collecting = asyncio.create_task(collector.run())
-        self._life.callback(collecting.cancel)
+        if not internals.collects_after_runs():
+            collecting = asyncio.create_task(collector.run())
+            self._life.callback(collecting.cancel)
         self._detail = "Streamlit is ready"
 
     async def stop(self, timeout_s: float = STOP_S) -> None:

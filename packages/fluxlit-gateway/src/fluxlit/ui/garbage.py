@@ -14,12 +14,18 @@ and does three things instead:
 Memory is read from ``/proc`` and only while there is activity; where there is no ``/proc`` the idle collections and
 Python's own remain.
 
-Measured on two shared cores, one page with a title, a slider, a button and a text, closed loop over UNIX sockets,
-reruns per second: see `docs/explanation/performance.md` for how to repeat it.
+Measured on two cores that others used too, one page with a title, a slider, a button and a text, in a closed loop over
+the worker's UNIX socket (reruns per second; processor time per rerun):
 
-============  ===================================  ==================
-sessions      `streamlit run`'s own policy         this policy
-============  ===================================  ==================
+========  =============================  ====================
+sessions  a collection after every run   this policy
+========  =============================  ====================
+1         16/s, 54 ms                    147/s, 3.4 ms
+10        21/s, 47 ms                    383/s, 2.3 ms
+50        7/s, 140 ms                    217/s, 2.6 ms
+========  =============================  ====================
+
+A page that leaves 2 MB in cycles at every run, 300 times: memory peaks less than 220 MB above the start.
 """
 
 from __future__ import annotations

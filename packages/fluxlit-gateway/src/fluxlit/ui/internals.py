@@ -1,4 +1,4 @@
-# ruff: noqa: SLF001
+# ruff: noqa: PLC0415, SLF001
 """All of Streamlit that FluxLit touches although it is not public, in one place.
 
 Each function says what for. `tests/gateway/ui/test_internals.py` fails when a new Streamlit moves one of them.
@@ -57,6 +57,13 @@ def largest_message() -> int:
     from streamlit.runtime.runtime_util import get_max_message_size_bytes
 
     return get_max_message_size_bytes()
+
+
+def collects_after_runs() -> bool:
+    """Whether the user wants Streamlit's own garbage collection after every run."""
+    from streamlit import config
+
+    return bool(config.get_option("runner.postScriptGC"))
 
 
 def rerun_sessions(runtime: Runtime) -> int:

@@ -94,7 +94,7 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
     Raises:
         SettingsError: an unknown key, or a value of the wrong type.
     """
-    from streamlit import config
+    from streamlit import config  # noqa: PLC0415
 
     settings = spec.effective_settings()
     refuse_owned(settings.streamlit_options, "streamlit_options")

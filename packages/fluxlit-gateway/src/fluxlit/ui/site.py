@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fluxlit.asgi import Scope
+from fluxlit.asgi import Application, Message, Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.pages import PageRegistry, build_navigation
 from fluxlit.settings import Settings
@@ -73,7 +73,7 @@ def load_site(target: str, settings: Settings) -> Site:
 
 def run_entry() -> None:
     """One run of the entry script: the navigation, and the page that the browser asks for."""
-    import streamlit as st
+    import streamlit as st  # noqa: PLC0415
 
     site = current()
     if site.fault:
@@ -104,8 +104,8 @@ def main_script(spec: WorkerSpec) -> Path:
 
 def build_streamlit(spec: WorkerSpec) -> App:
     """Streamlit's ASGI application for the main script. Its configuration must be loaded."""
-    from streamlit import config
-    from streamlit.starlette import App
+    from streamlit import config  # noqa: PLC0415
+    from streamlit.starlette import App  # noqa: PLC0415
 
     routes: list[Any] = []
     if spec.script is None and config.get_option("server.enableStaticServing"):
@@ -128,22 +128,22 @@ def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitSta
 class ActivityMiddleware:
     """Reports every message between browsers and Streamlit to the garbage collector."""
 
-    def __init__(self, app: Any, touch: Callable[[], None]) -> None:
+    def __init__(self, app: Application, touch: Callable[[], None]) -> None:
         self._app = app
         self._touch = touch
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
 
-        async def touching_receive() -> Any:
+        async def touching_receive() -> Message:
             message = await receive()
             self._touch()
             return message
 
-        async def touching_send(message: Any) -> None:
+        async def touching_send(message: Message) -> None:
             self._touch()
             await send(message)
 

@@ -21,7 +21,9 @@ async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Answer an HTTP request or a WebSocket handshake with 503."""
     headers = dict(scope["headers"])
     request_id = headers.get(b"x-request-id", b"").decode("latin-1")
-    if scope["type"] == "websocket":
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+    elif scope["type"] == "websocket":
         await _answer(send, "websocket.http", "text/plain", "The application is starting. Try again soon.\n")
     elif b"text/html" in headers.get(b"accept", b""):
         note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""

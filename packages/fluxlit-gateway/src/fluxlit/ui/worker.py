@@ -40,6 +40,8 @@ logger = logging.getLogger("fluxlit.worker")
 KEEP_ALIVE_S = 75
 """How long an idle connection of the gateway is kept; far above the time after which the gateway closes it itself."""
 
+MOST_DESCRIPTORS = 65_536
+
 _RUNTIME_END_S = 1.0
 
 
@@ -50,7 +52,11 @@ def main() -> int:
     except OSError:
         print("fluxlit.ui.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
         return 2
-    spec = WorkerSpec.from_json(lifeline.read_line() or "{}")
+    line = lifeline.read_line()
+    if not line:
+        return 1  # the gateway is gone
+    spec = WorkerSpec.from_json(line)
+    raise_descriptor_limit()
     configure_logging(spec.effective_settings(), lifeline.send_line)
     try:
         worker = Worker(spec, lifeline)
@@ -79,6 +85,16 @@ def configure_logging(settings: Settings, send_line: Callable[[str], None]) -> N
     # Uvicorn's lines about each start and connection would be the gateway's own a second time.
     for chatty in ("asyncio", "httpx", "httpcore", "uvicorn", "uvicorn.error", "websockets", "watchdog"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+
+
+def raise_descriptor_limit() -> None:
+    """Use as many file descriptors as the system allows: a session needs four, and the usual limit is 1024."""
+    import resource  # noqa: PLC0415  (POSIX only)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Worker:
@@ -151,11 +167,11 @@ class Worker:
             self._collecting.cancel()
 
     def _started(self) -> None:
-        from streamlit.runtime import Runtime
+        from streamlit.runtime import Runtime  # noqa: PLC0415
 
         self._runtime = Runtime.instance()
         self._collecting: asyncio.Task[None] | None = None
-        if not _collects_by_itself():
+        if not internals.collects_after_runs():
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
         self._lifeline.watch(self._heard)
@@ -239,12 +255,6 @@ def reserve_socket(path: str) -> None:
             placeholder.bind(path)
         finally:
             os.umask(before)
-
-
-def _collects_by_itself() -> bool:
-    from streamlit import config
-
-    return bool(config.get_option("runner.postScriptGC"))
 
 
 if __name__ == "__main__":

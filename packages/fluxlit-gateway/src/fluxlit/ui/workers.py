@@ -55,8 +55,14 @@ class Member:
 
     @property
     def ready(self) -> bool:
-        """The worker can serve, as far as is known."""
+        """There is a worker to relay to."""
         return self.supervisor.status.ready
+
+    @property
+    def answering(self) -> bool:
+        """The worker has answered its last probe."""
+        status = self.supervisor.status
+        return status.ready and status.answering
 
     async def reload(self, changed: frozenset[Path]) -> str:
         """See `Placement.reload`."""
@@ -93,11 +99,15 @@ class Member:
             self._reload.set_result(message)
 
     def _take_failure(self) -> str | None:
+        """The worker's own words about its end, once."""
         failure, self._failure = self._failure, None
+        if self._reload is not None and not self._reload.done():
+            self._reload.set_result({"ok": False, "detail": failure or "The worker ended while it reloaded."})
         return failure
 
     async def _refuse(self, scope: Scope, send: Send, status: int, detail: str) -> None:
-        if status == 502 and not self.ready:
+        # A process that is being killed drops its sockets some time before its end can be seen.
+        if status == 502 and not (self.ready and await self._probe()):
             await answer_unavailable(scope, send)
         else:
             await refuse(scope, send, status, detail)
@@ -147,7 +157,7 @@ class WorkersPlacement:
 
     def readiness(self) -> Readiness:
         """Ready when at least one worker is."""
-        ready = any(member.ready for member in self._members)
+        ready = any(member.answering for member in self._members)
         return Readiness(ready, "; ".join(member.supervisor.status.detail for member in self._members))
 
     async def reload(self, changed: frozenset[Path]) -> str:
