@@ -144,7 +144,7 @@ def hatch() -> str:
         install([SystemPackage(name, "", "Python's own virtual environments")])
     say(f"installing Hatch into {home.relative_to(ROOT)}")
     run([sys.executable, "-m", "venv", "--clear", str(home)])
-    run([str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", HATCH])
+    run([str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check", HATCH])
     stamp.write_text(HATCH, encoding="utf-8")
     return str(program)
 

@@ -3,6 +3,7 @@
 One call per group because module names repeat between them. Every group is checked even when one fails.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def groups() -> list[str]:
     """Return the folders to check: whatever exists and holds Python."""
-    distributions = sorted(ROOT.glob("packages/*/src"))
-    others = [ROOT / name for name in ("tests", "scripts", "benchmarks", "examples")]
-    return [str(path.relative_to(ROOT)) for path in [*distributions, *others] if any(path.rglob("*.py"))]
+    found = [*sorted(ROOT.glob("packages/*/src")), ROOT / "tests", ROOT / "scripts", ROOT / "benchmarks"]
+    found += sorted(ROOT.glob("examples/*"))
+    return [str(path.relative_to(ROOT)) for path in found if any(path.rglob("*.py"))]
+
+
+def environ(group: str) -> dict[str, str]:
+    """Return the environment for one call: programs outside the packages import their neighbours by name."""
+    alone = group.startswith(("benchmarks", "examples"))
+    return {**os.environ, "MYPYPATH": str(ROOT / group)} if alone else dict(os.environ)
 
 
 def main() -> int:
@@ -22,7 +29,7 @@ def main() -> int:
     failed = []
     for group in sys.argv[1:] or groups():
         print(f"mypy {group}: ", end="", flush=True)
-        if subprocess.call([sys.executable, "-m", "mypy", group], cwd=ROOT):
+        if subprocess.call([sys.executable, "-m", "mypy", group], cwd=ROOT, env=environ(group)):
             failed.append(group)
     if failed:
         print(f"mypy failed for: {', '.join(failed)}", file=sys.stderr)

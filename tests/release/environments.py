@@ -1,5 +1,6 @@
 """Virtual environments that know nothing of the tree, for the tests of the wheels."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -39,6 +40,20 @@ def project(name: str) -> dict[str, Any]:
     return table
 
 
+def requirements(name: str) -> list[Requirement]:
+    """Return what a distribution declares, extras included."""
+    table = project(name)
+    optional = table.get("optional-dependencies", {})
+    return [
+        Requirement(text) for text in [*table["dependencies"], *(item for extra in optional.values() for item in extra)]
+    ]
+
+
+def with_extras(name: str, wheel: Path) -> str:
+    """Return the requirement that installs a wheel with all of its extras."""
+    return f"{name}[{','.join(project(name).get('optional-dependencies', {}))}] @ {wheel.as_uri()}"
+
+
 def needed_siblings(name: str) -> set[str]:
     """Return the siblings that a distribution declares, and theirs; fail at one that it may not depend on."""
     declared = {Requirement(text).name for text in project(name)["dependencies"]} & set(IMPORT_NAMES)
@@ -65,7 +80,7 @@ class Environment:
     def install(self, *requirements: str | Path, resolution: str = "highest") -> None:
         """Install files and names. Siblings must be given as files: a name could find a stranger on an index."""
         named = [str(item) for item in requirements if isinstance(item, str)]
-        assert not any(name.startswith("fluxlit") for name in named), named
+        assert not any(name.startswith("fluxlit") and "file://" not in name for name in named), named
         options = ["--quiet", "--python", str(self.python), "--resolution", resolution]
         uv("pip", "install", *options, *map(str, requirements))
 

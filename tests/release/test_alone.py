@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.release.environments import IMPORT_NAMES, Environment, needed_siblings
+from tests.release.environments import IMPORT_NAMES, Environment, needed_siblings, with_extras
 
 EVERY = sorted(IMPORT_NAMES)
 CODE = sorted(name for name, import_name in IMPORT_NAMES.items() if import_name)
@@ -20,9 +20,10 @@ def test_installs_with_only_what_it_declares(name: str, install_alone: Callable[
 
 
 @pytest.mark.parametrize("name", CODE)
-def test_every_module_imports(name: str, install_alone: Callable[[str], Environment], tmp_path: Path) -> None:
+def test_every_module_imports_with_the_extras(name: str, wheels: dict[str, Path], tmp_path: Path) -> None:
     # The modules of a package are walked, not only its top: a lazy import of something undeclared would hide there.
-    environment = install_alone(name)
+    environment = Environment.create(tmp_path / "venv")
+    environment.install(with_extras(name, wheels[name]), *(wheels[sibling] for sibling in needed_siblings(name)))
     program = f"""
 import importlib, pkgutil, {IMPORT_NAMES[name]} as package
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
