@@ -16,6 +16,7 @@ import uvicorn
 from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import AddressInUseError, FluxLitError
+from fluxlit.gateway.front import HttpProtocol, WebSocketProtocol
 from fluxlit.runtime import Runtime
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.target import DEFAULT_TARGET, load
@@ -163,8 +164,8 @@ def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
-        http="httptools",
-        ws="websockets-sansio",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,
         ws_ping_timeout=settings.gateway_ws_ping_timeout_s,
