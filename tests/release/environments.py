@@ -43,10 +43,8 @@ def project(name: str) -> dict[str, Any]:
 def requirements(name: str) -> list[Requirement]:
     """Return what a distribution declares, extras included."""
     table = project(name)
-    optional = table.get("optional-dependencies", {})
-    return [
-        Requirement(text) for text in [*table["dependencies"], *(item for extra in optional.values() for item in extra)]
-    ]
+    extras = table.get("optional-dependencies", {}).values()
+    return [Requirement(text) for text in [*table["dependencies"], *itertools.chain.from_iterable(extras)]]
 
 
 def with_extras(name: str, wheel: Path) -> str:
