@@ -30,11 +30,16 @@ def redis_server(short_folder: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def cluster_url(short_folder: Path) -> Iterator[str]:
+def cluster_nodes(short_folder: Path) -> Iterator[list[RedisServer]]:
     if BINARY is None:
         pytest.skip("needs redis-server")
     with cluster(short_folder / "cluster") as nodes:
-        yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def cluster_url(cluster_nodes: list[RedisServer]) -> str:
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in cluster_nodes[:2])
 
 
 @pytest.fixture

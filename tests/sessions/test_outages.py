@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from fluxlit_sessions import RedisSessionStore, SessionConflict, SessionStoreUnavailable
+from fluxlit_sessions import MemorySessionStore, RedisSessionStore, SessionConflict, SessionStoreUnavailable
 from fluxlit_sessions.testing.clients import Clients
-from tests.sessions.servers import RedisServer, needs_redis, running, wait_until, watched
+from tests.sessions.servers import RedisServer, free_ports, needs_redis, running, wait_until, watched
 
 pytestmark = needs_redis
 _numbers = itertools.count()
@@ -206,6 +206,43 @@ def test_a_failover_by_sentinel_loses_nothing_acknowledged(short_folder: Path) -
                 assert await other.aread(session.id) == session
 
         asyncio.run(elsewhere())
+
+
+@pytest.mark.parametrize("use_async", [False, True], ids=["blocking", "async"])
+def test_a_cluster_whose_node_crashes_keeps_its_sessions(
+    cluster_nodes: list[RedisServer], cluster_url: str, namespace: str, *, use_async: bool
+) -> None:
+    def make(**options: Any) -> RedisSessionStore:
+        return RedisSessionStore(cluster_url, namespace=namespace, write_budget=20, read_budget=20, **options)
+
+    clients = Clients(make, use_async=use_async)
+    store: Any = clients()
+    sessions = [store.create({"n": 0}) for _ in range(30)]  # on all three nodes
+    cluster_nodes[1].kill()
+    timer = later(0.5, cluster_nodes[1].start)
+    saved = [store.save(session, {"n": 1}) for session in sessions]
+    timer.join()
+    assert [store.read(session.id) for session in sessions] == saved
+    assert store.count() == 30
+    clients.end()
+
+
+def test_a_cluster_that_is_down_never_looks_empty(namespace: str) -> None:
+    (port,) = free_ports(1)
+    with RedisSessionStore(f"redis+cluster://127.0.0.1:{port}", read_budget=0.1, namespace=namespace) as store:
+        session_id = MemorySessionStore(namespace=namespace).create().id
+        for operation in (lambda: store.read(session_id), store.count):
+            with pytest.raises(SessionStoreUnavailable):
+                operation()
+
+    async def story() -> None:
+        async with RedisSessionStore(f"redis+cluster://127.0.0.1:{port}", read_budget=0.1) as store:
+            with pytest.raises(SessionStoreUnavailable):
+                await store.aread(session_id)
+            with pytest.raises(SessionStoreUnavailable):
+                await store.acount()
+
+    asyncio.run(story())
 
 
 def test_a_write_that_no_replica_confirms_is_not_acknowledged(server: RedisServer) -> None:
