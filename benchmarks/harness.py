@@ -171,3 +171,60 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     lines = [f"## {title}", "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*lines, ""])
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """What was measured, and what is asked of it.
+
+    Attributes:
+        name: what.
+        measured: the figure, mostly a ratio inside one run.
+        limit: the bar.
+        at_least: the figure must reach the bar; otherwise it must stay at or below it.
+    """
+
+    name: str
+    measured: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def held(self) -> bool:
+        """The bar is met."""
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+def report(bars: Sequence[Bar]) -> None:
+    """Print the bars.
+
+    Raises:
+        SystemExit: with code 1 if one is missed.
+    """
+    rows = [
+        [
+            bar.name,
+            f"{bar.measured:.2f}",
+            f"at {'least' if bar.at_least else 'most'} {bar.limit:g}",
+            "yes" if bar.held else "NO",
+        ]
+        for bar in bars
+    ]
+    print(table("Bars", ["what", "measured", "bar", "held"], rows), flush=True)
+    if not all(bar.held for bar in bars):
+        raise SystemExit(1)
+
+
+def fluxlit_run(folder: Path, port: int, **settings: str) -> contextlib.AbstractContextManager[Program]:
+    """`fluxlit run` of the folder's app.py."""
+    environment = {f"FLUXLIT_{name.upper()}": value for name, value in settings.items()}
+    return running(
+        "fluxlit", [sys.executable, "-m", "fluxlit_cli", "run", "app:app", "--port", str(port)], folder, environment
+    )
+
+
+def streamlit_run(folder: Path, port: int, script: str = "page.py") -> contextlib.AbstractContextManager[Program]:
+    """`streamlit run` as it comes, but for questions and statistics."""
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
+    command += ["--server.headless=true", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
+    return running("streamlit", command, folder)

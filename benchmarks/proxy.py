@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Program, answers, free_port, running, table, tool, until, workspace
+from harness import Bar, Program, answers, fluxlit_run, free_port, report, running, table, tool, until, workspace
 
 HERE = Path(__file__).resolve().parent
 
@@ -25,7 +25,8 @@ NGINX = """
 user {user}; daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
-  access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+  access_log off; client_body_temp_path body; proxy_temp_path proxy;
+  fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream origin {{ server unix:{socket}; keepalive 32; }}
   server {{
@@ -101,14 +102,7 @@ def fronts(folder: Path, socket: Path) -> Iterator[dict[str, tuple[Program, int]
                 caddy,
             ),
             "FluxLit": (
-                stack.enter_context(
-                    running(
-                        "fluxlit",
-                        [sys.executable, "-m", "fluxlit_cli", "run", "app:app", "--port", str(fluxlit)],
-                        folder,
-                        {"FLUXLIT_STREAMLIT_UPSTREAM": f"unix:{socket}"},
-                    )
-                ),
+                stack.enter_context(fluxlit_run(folder, fluxlit, streamlit_upstream=f"unix:{socket}")),
                 fluxlit,
             ),
         }
@@ -128,8 +122,8 @@ def load(url: str, *, count: int, connections: int, size: int = 1024) -> dict[st
 Case = tuple[str, str, int, int, int]
 
 
-def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -> list[list[str]]:
-    """One row a front: CPU per operation, its ratio to nginx, operations a second, p99."""
+def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -> dict[str, list[float]]:
+    """For each front: CPU per operation in microseconds, operations a second, p99 in milliseconds."""
     _, scheme, count, connections, size = case
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
     for number in range(rounds + 1):
@@ -139,7 +133,11 @@ def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -
             cost = (program.cpu() - before) / result["count"] * 1e6
             if number:  # The first round warms up.
                 seen[name].append((cost, result["count"] / result["seconds"], result["p99"]))
-    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in seen.items()}
+    return {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in seen.items()}
+
+
+def shown(medians: dict[str, list[float]]) -> list[list[str]]:
+    """The rows of a table."""
     base = medians["nginx"][0]
     return [
         [name, f"{cost:.0f} µs", f"{cost / base:.2f}", f"{rate:,.0f}", f"{p99:.1f} ms"]
@@ -161,9 +159,20 @@ def main() -> None:
     ]
     heads = ["front", "CPU in the proxy", "of nginx's", "a second", "p99"]
     with workspace() as folder, origin(folder) as socket, fronts(folder, socket) as programs:
+        found = []
         for case in cases:
-            print(table(case[0], heads, measure(programs, case, 1 if arguments.quick else arguments.rounds)), flush=True)
-        print(f"FluxLit's memory after all of it: {programs['FluxLit'][0].memory() / 1e6:.0f} MB")
+            found.append(measure(programs, case, 1 if arguments.quick else arguments.rounds))
+            print(table(case[0], heads, shown(found[-1])), flush=True)
+        print(f"FluxLit's memory after all of it: {programs['FluxLit'][0].memory() / 1e6:.0f} MB\n")
+    http, echo, large = ({name: row[0] for name, row in case.items()} for case in found)
+    report(
+        [
+            Bar("CPU per request, of Caddy's", http["FluxLit"] / http["Caddy"], 0.85),
+            Bar("CPU per request, of nginx's", http["FluxLit"] / http["nginx"], 3.0),
+            Bar("CPU per echo of 1 KiB, of nginx's", echo["FluxLit"] / echo["nginx"], 3.0),
+            Bar("CPU per message of 1 MiB, of nginx's", large["FluxLit"] / large["nginx"], 1.0),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
-import sys
 import time
-from pathlib import Path
 
-from harness import answers, free_port, running, table, until, workspace
+from harness import Bar, Program, answers, fluxlit_run, free_port, report, streamlit_run, table, until, workspace
+
+STREAMLIT = "streamlit run, healthy"
+FLUXLIT = "fluxlit run, pages and API ready"
 
 PAGE = """
 import streamlit as st
@@ -35,10 +37,9 @@ def home(st):
 """
 
 
-def start(name: str, command: list[str], folder: Path, url: str) -> float:
+def start(command: contextlib.AbstractContextManager[Program], begun: float, url: str) -> float:
     """Run a command until an address answers, and stop it. Returns seconds."""
-    begun = time.monotonic()
-    with running(name, command, folder) as program:
+    with command as program:
         until(program, lambda: answers(url))
         return time.monotonic() - begun
 
@@ -49,28 +50,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one round, to see that the benchmark runs")
     arguments = parser.parse_args()
-    seconds: dict[str, list[float]] = {"streamlit run, healthy": [], "fluxlit run, pages and API ready": []}
+    seconds: dict[str, list[float]] = {STREAMLIT: [], FLUXLIT: []}
     with workspace() as folder:
         (folder / "page.py").write_text(PAGE)
         (folder / "app.py").write_text(APP)
         for _ in range(1 if arguments.quick else arguments.rounds):
-            port = str(free_port())
-            plain = [sys.executable, "-m", "streamlit", "run", "page.py", "--server.headless=true", "--server.port"]
-            plain += [port, "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
-            seconds["streamlit run, healthy"].append(
-                start("streamlit", plain, folder, f"http://127.0.0.1:{port}/_stcore/health")
-            )
-            port = str(free_port())
-            ours = [sys.executable, "-m", "fluxlit_cli", "run", "app:app", "--port", port]
-            seconds["fluxlit run, pages and API ready"].append(
-                start("fluxlit", ours, folder, f"http://127.0.0.1:{port}/api/readyz")
-            )
-    base = statistics.median(seconds["streamlit run, healthy"])
+            port = free_port()
+            health = f"http://127.0.0.1:{port}/_stcore/health"
+            seconds[STREAMLIT].append(start(streamlit_run(folder, port), time.monotonic(), health))
+            port = free_port()
+            health = f"http://127.0.0.1:{port}/api/readyz"
+            seconds[FLUXLIT].append(start(fluxlit_run(folder, port), time.monotonic(), health))
+    base = statistics.median(seconds[STREAMLIT])
     rows = [
         [name, f"{statistics.median(values):.2f} s", f"{min(values):.2f} s", f"{statistics.median(values) / base:.2f}"]
         for name, values in seconds.items()
     ]
     print(table("Start to ready", ["command", "median", "best", "of streamlit run's"], rows))
+    report([Bar("start to ready, of streamlit run's", statistics.median(seconds[FLUXLIT]) / base, 2.0)])
 
 
 if __name__ == "__main__":
