@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import getpass
 import json
 import statistics
@@ -107,7 +108,7 @@ def fronts(folder: Path, socket: Path) -> Iterator[dict[str, tuple[Program, int]
             ),
         }
         for program, port in programs.values():
-            until(program, lambda port=port: answers(f"http://127.0.0.1:{port}/"))
+            until(program, functools.partial(answers, f"http://127.0.0.1:{port}/"))
         yield programs
 
 
