@@ -7,7 +7,7 @@ import gc
 import time
 from pathlib import Path
 
-from fluxlit.ui.garbage import GarbageCollector, GarbagePolicy
+from fluxlit.ui.garbage import GarbageCollector, GarbagePolicy, resident_bytes
 from tests.gateway.supervisor.processes import until
 from tests.gateway.ui.project import Project, run
 from tests.gateway.ui.streamlit_client import Tab
@@ -78,6 +78,38 @@ def test_it_collects_when_quiet_after_activity_and_not_while_nothing_happens() -
             await until(lambda: time.monotonic() > idle_until)
             assert collector.collections == 2
         finally:
+            task.cancel()
+            gc.unfreeze()
+
+    run(story)
+
+
+class Cycle:
+    """Memory that only the collector can free."""
+
+    def __init__(self, size: int) -> None:
+        self.me = self
+        self.load = bytearray(b"x") * size
+
+
+def test_it_collects_when_memory_has_grown_however_busy_it_is() -> None:
+    async def story() -> None:
+        collector = GarbageCollector(GarbagePolicy(idle_s=60, look_s=0.001, growth_bytes=16_000_000))
+        task = asyncio.create_task(collector.run())
+        gc.disable()  # Python's own collections would come to help
+        try:
+            await until(lambda: collector.collections == 1)
+            before = resident_bytes()
+            peak = before
+            for _ in range(100):  # 400 MB
+                Cycle(4_000_000)
+                collector.touch()
+                await asyncio.sleep(0.002)
+                peak = max(peak, resident_bytes())
+            assert peak - before < 100_000_000
+            assert collector.collections > 3
+        finally:
+            gc.enable()
             task.cancel()
             gc.unfreeze()
 
