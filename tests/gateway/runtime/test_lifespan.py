@@ -38,11 +38,12 @@ async def test_start_and_stop_run_once_each_and_the_state_comes_out() -> None:
 
 async def test_a_failing_start_is_reported_with_its_cause() -> None:
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        raise RuntimeError("no database")
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        if api.title == "broken":
+            raise RuntimeError("no database")
         yield
 
-    life = Lifespan(FastAPI(lifespan=lifespan))
+    life = Lifespan(FastAPI(lifespan=lifespan, title="broken"))
     with pytest.raises(LifespanError, match="did not start: its lifespan raised RuntimeError: no database") as caught:
         await life.start()
     assert isinstance(caught.value.__cause__, RuntimeError)
