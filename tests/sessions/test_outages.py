@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from fluxlit_sessions import MemorySessionStore, RedisSessionStore, SessionConflict, SessionStoreUnavailable
 from fluxlit_sessions.testing.clients import Clients
+from tests.processes import ROOT
 from tests.sessions.servers import RedisServer, free_ports, needs_redis, running, wait_until, watched
 
 pytestmark = needs_redis
@@ -286,6 +288,23 @@ def test_a_wrong_password_is_reported_at_once_and_not_repeated_in_the_message(se
     assert "wrong-password" not in str(caught.value) + repr(store)
     with RedisSessionStore(url.replace("wrong", "right")) as store:
         store.ping()
+
+
+def test_a_user_with_the_documented_permissions_can_do_everything(server: RedisServer) -> None:
+    page = (ROOT / "docs" / "reference" / "sessions.md").read_text()
+    granted = " ".join(re.findall(r"`(~fluxlit:\*)`.*?`(\+get[^`]*)`", page, re.DOTALL)[0]).split()
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">s3cret", *granted)
+    with RedisSessionStore(server.url.replace("unix://", "unix://app:s3cret@")) as store:
+        session = store.rotate(store.save(store.create({"a": 1}, subject="ada"), {"a": 2}), subject="bob")
+        store.touch(session.id)
+        store.ping()
+        assert store.read(session.id) == session
+        assert store.take_once("p", store.put_once("p", {}, ttl=9)) == {}
+        assert [info.handle for info in store.list()] == [session.handle]
+        store.delete(session.id)
+        store.create(subject="bob")
+        assert (store.delete_subject("bob"), store.count(subject="ada"), store.count()) == (1, 0, 0)
 
 
 def test_two_writers_over_a_crash_agree_on_who_won(server: RedisServer) -> None:

@@ -1,5 +1,6 @@
 """From a URL to a store."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import time
@@ -195,6 +196,12 @@ def test_tls_with_a_certificate_that_is_trusted(tls_server: tuple[str, Path]) ->
     with contextlib.closing(open_store(f"{url}?ssl_ca_certs={files}/cert.pem")) as store:
         session = store.create({"a": 1})
         assert store.read(session.id) == session
+
+        async def story() -> None:
+            assert await store.aread(session.id) == session
+            await store.aclose()
+
+        asyncio.run(story())
 
 
 @needs_redis

@@ -104,7 +104,7 @@ def _backend(url: str, options: dict[str, Any]) -> RedisBackend:
 
 
 class RedisSessionStore(BackedStore):
-    """Sessions in Redis 6.2 or later: one server, Sentinel or Cluster. It connects when it is first used.
+    """Sessions in Redis (proven with 7.0): one server, Sentinel or Cluster. It connects when it is first used.
 
     Args:
         url: see address.py for the forms. Options in its query win over `options`.
