@@ -29,7 +29,13 @@ class User(BaseModel):
 
 def build_api() -> FastAPI:
     api = FastAPI()
+    add_data(api)
+    add_redirects(api)
+    add_streams(api)
+    return api
 
+
+def add_data(api: FastAPI) -> None:
     @api.api_route("/echo", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     async def echo(request: Request) -> dict[str, Any]:
         return {
@@ -51,6 +57,13 @@ def build_api() -> FastAPI:
     async def create(user: User) -> User:
         return user
 
+    @api.get("/cookie")
+    async def cookie(response: Response, request: Request) -> dict[str, str]:
+        response.set_cookie("session", "of-user-a", path="/")
+        return request.cookies
+
+
+def add_redirects(api: FastAPI) -> None:
     @api.get("/folder/")
     async def folder() -> str:
         return "folder"
@@ -67,11 +80,8 @@ def build_api() -> FastAPI:
     async def round_and_round() -> RedirectResponse:
         return RedirectResponse("/root/api/round")
 
-    @api.get("/cookie")
-    async def cookie(response: Response, request: Request) -> dict[str, str]:
-        response.set_cookie("session", "of-user-a", path="/")
-        return request.cookies
 
+def add_streams(api: FastAPI) -> None:
     @api.get("/slow")
     async def slow() -> str:
         await asyncio.sleep(30)
@@ -87,8 +97,6 @@ def build_api() -> FastAPI:
         await socket.send_text(socket.headers.get("authorization", "nobody"))
         await socket.send_bytes(await socket.receive_bytes())
         await socket.close()
-
-    return api
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +213,9 @@ def test_no_path_leads_out_of_the_api(client: ApiClient, path: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("path", ["/echo/", "/..a", "/a..b/...", "/items:batch", "/proxy/https:%2F%2Fa.test", "/ä/%C3%A4"])
+@pytest.mark.parametrize(
+    "path", ["/echo/", "/..a", "/a..b/...", "/items:batch", "/proxy/https:%2F%2Fa.test", "/ä/%C3%A4"]
+)
 def test_harmless_paths_pass(client: ApiClient, path: str) -> None:
     assert client.get(path).status_code in (200, 404)
 
@@ -247,7 +257,10 @@ def test_a_timeout_has_a_bound(client: ApiClient, timeout: float) -> None:
 
 
 def test_an_api_that_is_not_there_is_told() -> None:
-    with ApiClient("http://127.0.0.1:9/api") as client, pytest.raises(ApiError, match="GET /users failed.*127.0.0.1:9/api"):
+    with (
+        ApiClient("http://127.0.0.1:9/api") as client,
+        pytest.raises(ApiError, match=r"GET /users failed.*127\.0\.0\.1:9/api"),
+    ):
         client.get("/users")
 
 
@@ -304,5 +317,7 @@ def test_the_process_is_told_where_its_api_is(api_socket: str) -> None:
 
 def test_options_are_typed() -> None:
     options: RequestOptions = {"params": {"a": 1}, "timeout": 2.0}
-    with ApiClient(BASE, transport=httpx.MockTransport(lambda request: httpx.Response(200, text=str(request.url)))) as client:
+    with ApiClient(
+        BASE, transport=httpx.MockTransport(lambda request: httpx.Response(200, text=str(request.url)))
+    ) as client:
         assert client.get("/x", **options).text == f"{BASE}/x?a=1"

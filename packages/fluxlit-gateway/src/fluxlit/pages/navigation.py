@@ -40,9 +40,12 @@ class Entry:
 
 
 def sections(registry: PageRegistry) -> dict[str, list[Entry]]:
-    """Every entry by the heading it stands under, in order; pages without a section stand under an empty heading."""
+    """Every entry by the heading it stands under, in order.
+
+    Pages without a section come first, under an empty heading, as Streamlit shows them.
+    """
     landing = registry.landing
-    grouped: dict[str, list[Entry]] = {}
+    grouped: dict[str, list[Entry]] = {"": []} if any(not record.section for record in registry) else {}
     for record in registry.records:
         entries = grouped.setdefault(record.section or "", [])
         if record is not landing:

@@ -1,0 +1,155 @@
+"""What was said about a page when it was registered, as it takes effect in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+from playwright.sync_api import expect
+
+from fluxlit.testing import Server, run_server
+from tests.support.chromium import Visitor
+
+pytestmark = pytest.mark.browser
+
+APP = """
+    from __future__ import annotations
+
+    from typing import Annotated
+
+    from pydantic import Field
+
+    from fluxlit import Cookie, Depends, FluxLit, Header, Query, Settings
+
+    app = FluxLit(title="Pages")
+    events = []
+
+    def connection(name: str = "db"):
+        events.append("opened")
+        try:
+            yield name
+        finally:
+            events.append("closed")
+
+    @app.page("/numbers", title="Numbers", section="Figures", order=2)
+    def numbers(
+        st,
+        size: Annotated[int, Query(), Field(ge=1, le=9)] = 3,
+        tag: Annotated[list[str], Query()] = [],
+        agent: Annotated[str, Header(alias="user-agent")] = "",
+        xsrf: Annotated[str, Cookie(alias="_streamlit_xsrf")] = "",
+    ):
+        st.text(f"size {size}, tags {tag}, Chrome {'Chrome' in agent}, cookie {bool(xsrf)}")
+
+    @app.page("/start", title="Start here", icon="🚀", layout="wide", default=True, initial_sidebar_state="collapsed",
+              section="Figures", order=1)
+    def start(st, app: FluxLit, settings: Settings):
+        "Where it begins."
+        st.title("Start")
+        st.text(f"{type(app).__name__} on {settings.api_mount_path}")
+
+    @app.page("/secret", hidden=True)
+    def not_listed(st):
+        st.title("Not in the list")
+
+    @app.page("/größe")
+    def umlauts(st):
+        st.title("Umlauts")
+
+    @app.page("/stops")
+    def stops(st, db=Depends(connection)):
+        st.text(" ".join(events))
+        if st.button("Rerun"):
+            st.rerun()
+        st.stop()
+
+    @app.page("/fails")
+    def fails(st, db=Depends(connection)):
+        raise ValueError("the page is at fault")
+
+    app.page("/legacy", script="legacy.py", title="Legacy", section="Old")
+"""
+
+LEGACY = """
+    import streamlit as st
+
+    st.set_page_config(layout="wide")
+    "A bare string, shown by Streamlit's magic"
+    st.text(__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("pages")
+    (directory / "app.py").write_text(dedent(APP))
+    (directory / "legacy.py").write_text(dedent(LEGACY))
+    with run_server("app:app", directory) as server:
+        yield server
+
+
+def test_the_default_page_lands_at_the_root_with_its_look(server: Server, visitor: Visitor) -> None:
+    visitor.visit(server.url)
+
+    expect(visitor.heading("Start")).to_be_visible()
+    expect(visitor.page).to_have_title("Start here")
+    assert "🚀" in (visitor.page.locator("link[rel='shortcut icon']").get_attribute("href") or "")
+    expect(visitor.page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
+    expect(visitor.page.get_by_text("FluxLit on /api")).to_be_visible()
+    assert visitor.page.get_by_test_id("stMainBlockContainer").evaluate("element => element.clientWidth") > 1000
+
+
+def test_the_default_page_has_its_own_address_too(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/start")
+
+    expect(visitor.heading("Start")).to_be_visible()
+    expect(visitor.page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_the_navigation_has_sections_in_order_and_leaves_out_hidden_pages(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/numbers")
+
+    navigation = visitor.page.get_by_test_id("stSidebarNav")
+    names = navigation.get_by_role("link").all_inner_texts()
+    assert [name.splitlines()[-1] for name in names] == ["Umlauts", "Stops", "Fails", "Start here", "Numbers", "Legacy"]
+    assert navigation.get_by_test_id("stNavSectionHeader").all_inner_texts() == ["Figures", "Old"]
+
+
+@pytest.mark.parametrize(("path", "heading"), [("secret", "Not in the list"), ("größe", "Umlauts")])
+def test_a_deep_link_opens_the_page(server: Server, visitor: Visitor, path: str, heading: str) -> None:
+    visitor.visit(f"{server.url}/{path}")
+
+    expect(visitor.heading(heading)).to_be_visible()
+
+
+def test_a_page_reads_query_headers_and_cookies(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/numbers?size=7&tag=a&tag=b")
+
+    expect(visitor.page.get_by_text("size 7, tags ['a', 'b'], Chrome True, cookie True")).to_be_visible()
+
+
+def test_a_bad_link_is_explained_on_the_page(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/numbers?size=many")
+
+    alert = visitor.page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("query parameter size: Input should be a valid integer")
+    expect(alert).to_contain_text("many")
+    assert visitor.exceptions() == []
+
+
+def test_dependencies_are_cleaned_up_after_stop_rerun_and_errors(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/fails")
+    visitor.visit(f"{server.url}/stops")
+    visitor.page.get_by_role("button", name="Rerun").click()
+
+    expect(visitor.page.get_by_test_id("stText")).to_have_text("opened closed opened closed opened closed opened")
+
+
+def test_a_script_page_keeps_magic_and_its_own_look(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/legacy")
+
+    expect(visitor.page.get_by_text("A bare string, shown by Streamlit's magic")).to_be_visible()
+    expect(visitor.page.get_by_text("legacy.py")).to_be_visible()
+    expect(visitor.page).to_have_title("Legacy")
+    assert visitor.page.get_by_test_id("stMainBlockContainer").evaluate("element => element.clientWidth") > 900

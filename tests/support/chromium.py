@@ -1,0 +1,145 @@
+"""A real Chromium, and one visitor's browser window in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    Response,
+    Route,
+    expect,
+    sync_playwright,
+)
+
+EXECUTABLE = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The first page of a fresh server compiles and imports much; on a busy machine that takes its time.
+PATIENCE_MS = 30_000
+
+# What stands in for the few things that Streamlit's front end fetches from elsewhere: icons and map styles.
+_EMPTY_IMAGE = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+_EMPTY_MAP = '{"version": 8, "sources": {}, "layers": []}'
+
+
+@contextmanager
+def open_chromium() -> Iterator[Browser]:
+    """A Chromium, or a failed test that says how to get one: these tests are never left out."""
+    if not EXECUTABLE.is_file():
+        pytest.fail(f"There is no {EXECUTABLE}. Install it: apt-get install chromium", pytrace=False)
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visitor:
+    """One browser window, and what went wrong in it.
+
+    Attributes:
+        page: Playwright's page.
+        problems: errors on the console, uncaught exceptions, requests to the server that failed.
+    """
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+
+    def visit(self, url: str) -> Visitor:
+        """Open a URL and wait until Streamlit has finished its first run."""
+        self.page.goto(url)
+        self.settle()
+        return self
+
+    def settle(self) -> None:
+        """Wait until the application is connected and no script is running."""
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=PATIENCE_MS)
+        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE_MS)
+
+    def heading(self, name: str) -> Locator:
+        """A heading of the page by its whole text."""
+        return self.page.get_by_role("heading", name=name, exact=True)
+
+    def exceptions(self) -> list[str]:
+        """What `st.exception` shows on the page."""
+        return self.page.get_by_test_id("stException").all_inner_texts()
+
+    def follow(self, name: str) -> None:
+        """Click a page in the navigation, and wait until it has run."""
+        link = self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
+        address = link.get_attribute("href")
+        assert address is not None
+        link.click()
+        expect(self.page).to_have_url(address)
+        self.settle()
+
+    def watch(self) -> None:
+        """Note every problem from now on."""
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"exception: {error}"))
+        self.page.on("requestfailed", self._on_failed)
+        self.page.on("response", self._on_response)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        url = message.location.get("url", "")
+        if message.type == "error" and not _is_probe(url):
+            self.problems.append(f"console: {message.text} ({url})")
+
+    def _on_failed(self, request: Request) -> None:
+        # A browser aborts what it no longer needs when it leaves a page.
+        if request.failure != "net::ERR_ABORTED":
+            self.problems.append(f"failed: {request.method} {request.url}: {request.failure}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400 and not (response.status == 404 and _is_probe(response.url)):
+            self.problems.append(f"answer: {response.status} {response.request.method} {response.url}")
+
+
+@contextmanager
+def open_visitor(browser: Browser) -> Iterator[Visitor]:
+    """A window with cookies and cache of its own."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        context.route(_is_elsewhere, _stand_in)
+        visitor = Visitor(context.new_page())
+        visitor.page.set_default_timeout(PATIENCE_MS)
+        visitor.watch()
+        yield visitor
+
+
+def _is_elsewhere(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and parts.hostname not in ("127.0.0.1", "localhost")
+
+
+def _is_probe(url: str) -> bool:
+    """Opened at a page, the front end finds its server by asking below the page first, where it must not be."""
+    path = urlsplit(url).path
+    return path.count("/") > 2 and path.endswith(("/_stcore/health", "/_stcore/host-config"))
+
+
+def _stand_in(route: Route) -> None:
+    if urlsplit(route.request.url).path.endswith(".json"):
+        route.fulfill(status=200, content_type="application/json", body=_EMPTY_MAP)
+    else:
+        route.fulfill(status=200, content_type="image/svg+xml", body=_EMPTY_IMAGE)
