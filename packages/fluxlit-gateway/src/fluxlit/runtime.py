@@ -238,17 +238,23 @@ class Runtime:
         """
         project = Project(self.resolved.project_root)
         done: list[str] = []
-        if project.holds_loaded(changed):
-            with project.reimported():
-                fresh = cast("FluxLit", load(self._target or self._find_target()))
-                fresh.pages.validate(self.settings.api_mount_path)
-                lifespan = Lifespan(fresh.api)
-                await lifespan.start()
-            await self._swap(fresh, lifespan)
-            done.append("API")
-        if self._placement is not None:
-            done.append(await self._placement.reload(changed))
+        try:
+            if project.holds_loaded(changed):
+                await self._reload_api(project)
+                done.append("API")
+        finally:
+            # Also when the API could not be loaded: it is the pages that show the mistake in the open browser.
+            if self._placement is not None:
+                done.append(await self._placement.reload(changed))
         return ", ".join(done)
+
+    async def _reload_api(self, project: Project) -> None:
+        with project.reimported():
+            fresh = cast("FluxLit", load(self._target or self._find_target()))
+            fresh.pages.validate(self.settings.api_mount_path)
+            lifespan = Lifespan(fresh.api)
+            await lifespan.start()
+        await self._swap(fresh, lifespan)
 
     async def _swap(self, fresh: FluxLit, lifespan: Lifespan) -> None:
         old, self._lifespan, self.application = self._lifespan, lifespan, fresh
