@@ -196,6 +196,14 @@ class PromptServer(AsgiServer):
         await self.on_tick(0)
         await self.stopping.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening; connections are gone by then."""
+        for server in self.servers:
+            server.close()
+            await server.wait_closed()
+        for listener in sockets or []:
+            listener.close()
+
 
 @asynccontextmanager
 async def served_by_uvicorn(application: Application, settings: Settings | None = None, **changes: Any) -> AsyncIterator[int]:
