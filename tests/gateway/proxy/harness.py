@@ -108,6 +108,14 @@ class End:
             except ConnectionError:
                 return b""
 
+    def pause(self) -> None:
+        """Take nothing more from the system."""
+        cast("asyncio.Transport", self.writer.transport).pause_reading()
+
+    def resume(self) -> None:
+        """Take it again."""
+        cast("asyncio.Transport", self.writer.transport).resume_reading()
+
     def close(self) -> None:
         self.writer.close()
 
@@ -144,6 +152,11 @@ class Client(End):
         """Send a request and read its answer."""
         await self.send(data)
         return await self.answer(method)
+
+    async def ask_head(self, data: bytes) -> Message:
+        """Send a request and read the head of its answer."""
+        await self.send(data)
+        return await self.head()
 
 
 def split(line: bytes) -> Field:

@@ -1,0 +1,226 @@
+"""Limits and their answers: rules 19, 23 and 24 of docs/explanation/proxy.md."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
+from tests.gateway.proxy.harness import OK, Peer, answering, get, post, stage, until
+
+pytestmark = pytest.mark.anyio
+
+POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
+
+
+async def silent(peer: Peer) -> None:
+    await peer.request()
+    await peer.gone()
+
+
+async def test_rule_19_a_body_that_says_it_is_too_long_is_refused_before_anything_is_sent_upstream() -> None:
+    """RFC 9110 section 15.5.14: 413 by Content-Length, and the client may finish or leave."""
+    script, _ = answering(OK)
+    async with stage(script, limits=ProxyLimits(body=1000)) as scene:
+        client = await scene.client()
+        answer = await client.ask(post(b"x" * 1001))
+        assert (answer.status, scene.connections) == (413, [])
+        assert answer.all(b"connection") == [b"close"]
+        assert (await (await scene.client()).ask(post(b"x" * 1000))).status == 200
+
+
+async def test_rule_19_a_client_that_uploads_on_still_reads_its_413() -> None:
+    """RFC 9112 section 9.6: closing at once would reset the connection and take the answer away."""
+    script, _ = answering(OK)
+    async with stage(script, limits=ProxyLimits(body=1000)) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 20000000\r\n\r\n")
+        await client.send(b"x" * 20_000_000)
+        assert (await client.answer()).status == 413
+
+
+async def test_rule_19_with_an_expectation_the_413_comes_instead_of_a_100() -> None:
+    """RFC 9110 section 10.1.1."""
+    script, _ = answering(OK)
+    async with stage(script, limits=ProxyLimits(body=1000)) as scene:
+        client = await scene.client()
+        answer = await client.ask(POST + b"Content-Length: 2000\r\nExpect: 100-continue\r\n\r\n")
+        assert (answer.status, answer.all(b"connection")) == (413, [b"close"])
+        assert await client.rest() == b""
+
+
+async def test_rule_19_a_chunked_body_is_refused_when_it_passes_the_limit() -> None:
+    """And what had been sent upstream is cut, not completed."""
+    whole = []
+
+    async def script(peer: Peer) -> None:
+        whole.append(await peer.request())
+
+    async with stage(script, limits=ProxyLimits(body=1000)) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1f4\r\n" + b"x" * 500 + b"\r\n")
+        await until(lambda: scene.connections)
+        await client.send(b"1f5\r\n" + b"x" * 501 + b"\r\n")
+        await client.send(b"0\r\n\r\n")
+        assert (await client.answer()).status == 413
+        await scene.connections[0].gone()
+    assert whole == []
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: y\r\n" % number for number in range(300)) + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nCookie: " + b"y" * 15_000 + b"\r\n\r\n", 200),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: y\r\n" % number for number in range(100)) + b"\r\n", 200),
+    ],
+)
+async def test_rule_19_heads_have_limits(head: bytes, status: int) -> None:
+    """RFC 9110 section 15.5.15 and RFC 6585 section 5."""
+    script, seen = answering(OK)
+    async with stage(script) as scene:
+        answer = await (await scene.client()).ask(head)
+    assert (answer.status, len(seen)) == (status, status == 200)
+
+
+@pytest.mark.parametrize(("start", "status"), [(b"GET /", 414), (b"GET / HTTP/1.1\r\nHost: h\r\nX: ", 431)])
+async def test_rule_19_a_head_without_end_is_not_collected(start: bytes, status: int) -> None:
+    """One that trickles in is refused as soon as it is over the limit."""
+    script, seen = answering(OK)
+    async with stage(script) as scene:
+        client = await scene.client()
+        await client.send(start)
+        for _ in range(66):
+            await client.send(b"y" * 1000)
+            await asyncio.sleep(0.001)
+        assert (await client.answer()).status == status
+    assert seen == []
+
+
+async def test_rule_24_nobody_listening_is_502() -> None:
+    """RFC 9110 section 15.6.3. The answer names neither address nor cause."""
+
+    async def script(peer: Peer) -> None: ...
+
+    nowhere = Upstream(Address.unix("/nonexistent/secret.sock"))
+    async with stage(script, wrap=lambda _: ReverseProxy(nowhere)) as scene:
+        answer = await (await scene.client()).ask(get("/", "X-Request-ID: abc"))
+    assert (answer.status, answer.all(b"cache-control")) == (502, [b"no-store"])
+    assert b"secret" not in answer.body
+    assert b"Request abc." in answer.body
+
+
+@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 200 OK\r\nContent-Len"])
+async def test_rule_24_an_upstream_that_hangs_up_before_it_answered_is_502(part: bytes) -> None:
+    """RFC 9110 section 15.6.3."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(part)
+        peer.abort()
+
+    async with stage(script) as scene:
+        client = await scene.client()
+        assert (await client.ask(get())).status == 502
+        assert (await client.ask(post(b"abc"))).status == 502, "the client's connection goes on"
+
+
+async def test_rule_23_an_upstream_that_does_not_accept_in_time_is_504() -> None:
+    """RFC 9110 section 15.6.5: connecting has a limit of its own."""
+
+    async def script(peer: Peer) -> None: ...
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+            fillers.append(filler)
+        slow = Upstream(Address.tcp("127.0.0.1", port), limits=ProxyLimits(connect=0.2))
+        async with stage(script, wrap=lambda _: ReverseProxy(slow)) as scene:
+            answer = await (await scene.client()).ask(get())
+        for filler in fillers:
+            filler.close()
+    assert answer.status == 504
+
+
+async def test_rule_23_an_upstream_that_is_silent_is_504() -> None:
+    """RFC 9110 section 15.6.5; its connection is cut."""
+    async with stage(silent, limits=ProxyLimits(read=0.2)) as scene:
+        client = await scene.client()
+        began = time.monotonic()
+        assert (await client.ask(get())).status == 504
+        assert 0.15 < time.monotonic() - began < 2
+        await scene.connections[0].gone()
+
+
+async def test_rule_23_an_upstream_that_falls_silent_in_its_answer_cuts_the_client() -> None:
+    """There is no status for it any more."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+        await peer.gone()
+
+    async with stage(script, limits=ProxyLimits(read=0.2)) as scene:
+        client = await scene.client()
+        await client.send(get())
+        assert (await client.rest()).endswith(b"abc")
+
+
+async def test_rule_23_a_client_that_stops_uploading_is_408() -> None:
+    """RFC 9110 section 15.5.9: it is not the upstream that is late."""
+    async with stage(silent, limits=ProxyLimits(read=0.2)) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 10\r\n\r\nabc")
+        answer = await client.answer()
+    assert (answer.status, answer.all(b"connection")) == (408, [b"close"])
+
+
+async def test_rule_24_too_many_at_once_wait_a_bounded_time_and_then_get_503() -> None:
+    """RFC 9110 section 15.6.4, with Retry-After."""
+    free = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await free.wait()
+        await peer.send(OK)
+
+    async with stage(script, limits=ProxyLimits(concurrent=2, queue=0.3)) as scene:
+        first, second, third, fourth = [await scene.client() for _ in range(4)]
+        await first.send(get())
+        await second.send(get())
+        await until(lambda: len(scene.connections) == 2)
+        answer = await third.ask(get())
+        assert (answer.status, answer.all(b"retry-after")) == (503, [b"1"])
+        await fourth.send(get())
+        free.set()
+        assert [(await client.answer()).status for client in (first, second, fourth)] == [200, 200, 200]
+
+
+async def test_a_turn_is_given_back_whatever_ends_an_exchange() -> None:
+    """Otherwise the proxy would starve in the end."""
+
+    async def script(peer: Peer) -> None:
+        if (await peer.request()).target == b"/die":
+            peer.abort()
+        else:
+            await peer.send(OK)
+
+    async with stage(script, limits=ProxyLimits(concurrent=1, queue=2)) as scene:
+        for _ in range(5):
+            client = await scene.client()
+            assert (await client.ask(get("/die"))).status == 502
+            leaving = await scene.client()
+            await leaving.send(POST + b"Content-Length: 5\r\n\r\nab")
+            leaving.abort()
+            assert (await client.ask(get())).status == 200
+        client = await scene.client()
+        assert (await client.ask(get())).status == 200
