@@ -198,8 +198,9 @@ class _Step:
 
     def _source(self, parameter: inspect.Parameter) -> Source | None:
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
             raise self._error(
-                f"takes {str(parameter)!r}, which hides what it needs. Name the parameters one by one; "
+                f"takes '{stars}{parameter.name}', which hides what it needs. Name the parameters one by one; "
                 f"a decorator around it must use functools.wraps"
             )
         if parameter.name in NAMED and not isinstance(parameter.default, DependsMarker | InputMarker):
