@@ -7,6 +7,7 @@ counts, so that a file the application writes reloads nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
@@ -39,22 +40,23 @@ class Watcher:
 
     def __init__(self, flags: Mapping[str, object]) -> None:
         self._flags = flags
+        self._started = time.time()
         self.restart_wanted = False
 
     async def watch(self, runtime: Runtime) -> None:
         """Watch until cancelled; return when the process has to start anew."""
         root = runtime.resolved.project_root
         settings = runtime.settings
-        async for changed in changes(root, lambda: scripts(runtime)):
+        async for changed in changes(root, lambda: scripts(runtime), self._started):
             if any(is_settings_file(path) for path in changed):
                 found = self._resolved(runtime)
                 if found is not None and (found != settings or any(map(_belongs_to_streamlit, changed))):
                     output.note(f"{names(changed, root)} changed: restarting with the new settings")
                     self.restart_wanted = True
                     return
-            sources = frozenset(path for path in changed if not is_settings_file(path))
-            if sources:
-                await _reload(runtime, sources)
+            code = frozenset(path for path in changed if not is_settings_file(path))
+            if code:
+                await _reload(runtime, code)
 
     def _resolved(self, runtime: Runtime) -> Settings | None:
         try:
@@ -97,32 +99,64 @@ def names(paths: Iterable[Path], root: Path) -> str:
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
-async def changes(root: Path, find_scripts: Callable[[], frozenset[Path]]) -> AsyncIterator[frozenset[Path]]:
+async def changes(
+    root: Path, find_scripts: Callable[[], frozenset[Path]], since: float
+) -> AsyncIterator[frozenset[Path]]:
     """Yield the sources that changed, together those that were saved together.
+
+    What the system reports is only taken as a hint to look: the answer comes from comparing the sources with
+    what they were. So nothing is missed while the watching starts, and a report without a change is no change.
 
     Args:
         root: the project.
-        find_scripts: tells which scripts count too; asked anew for each change.
+        find_scripts: tells which scripts count too; asked anew each time.
+        since: time, in seconds since the epoch, from which a change counts although it was made before the call.
     """
     root = root.resolve()
+    known = {path: mark for path, mark in sources(root, find_scripts()).items() if mark[0] <= since * 1e9}
     while True:
-        folders = frozenset(source_folders(root)) | {script.parent for script in find_scripts()}
-        async for batch in awatch(*folders, recursive=False, debounce=400, step=50, watch_filter=None):
-            touched = frozenset(Path(name) for _, name in batch)
-            fresh = frozenset(path for path in touched if is_new_folder(path, folders))
-            # What was saved into a new folder before it was watched would go unnoticed.
-            touched |= {path for folder in fresh for path in folder.rglob("*")}
-            known = find_scripts()
-            if found := frozenset(path for path in touched if is_source(path, root, known)):
-                yield found
-            if fresh or touched & folders or not {script.parent for script in known} <= folders:
-                break  # the set of folders has changed: watch the new one
+        folders = watched_folders(root, find_scripts())
+        look = True
+        hints = awatch(*folders, recursive=False, debounce=400, step=50, rust_timeout=500, yield_on_timeout=True)
+        async for hint in hints:
+            if hint or look:  # the first time comes without a hint, when the watching has begun
+                look = False
+                now = sources(root, find_scripts())
+                changed = frozenset(path for path, _ in known.items() ^ now.items())
+                known = now
+                if changed:
+                    yield changed
+                if watched_folders(root, find_scripts()) != folders:
+                    break
 
 
-def source_folders(root: Path) -> Iterator[Path]:
-    """Yield the project's folder and all below it that can hold sources."""
-    yield root
-    for entry in os.scandir(root):
+def sources(root: Path, scripts: Collection[Path]) -> dict[Path, tuple[int, int]]:
+    """Return all files that a person edits to change the application, each with its time of change and its size."""
+    found: dict[Path, tuple[int, int]] = {}
+    for folder in source_folders(root):
+        found |= {path: mark for path, mark in _files(folder) if path.suffix == ".py" or is_settings_file(path)}
+    for folder in {script.parent for script in scripts if script.parent.is_dir()}:
+        found |= {path: mark for path, mark in _files(folder) if path in scripts}
+    return found
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # an editor's file that lived for a moment
+            if entry.is_file():
+                state = entry.stat()
+                yield Path(entry.path), (state.st_mtime_ns, state.st_size)
+
+
+def watched_folders(root: Path, scripts: Collection[Path]) -> frozenset[Path]:
+    """Return the folders of the project that can hold sources, and those of the scripts."""
+    return frozenset(source_folders(root)) | {script.parent for script in scripts if script.parent.is_dir()}
+
+
+def source_folders(folder: Path) -> Iterator[Path]:
+    """Yield a folder and all below it that can hold sources."""
+    yield folder
+    for entry in os.scandir(folder):
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False) and may_hold_sources(path):
             yield from source_folders(path)
@@ -137,20 +171,6 @@ def may_hold_sources(folder: Path) -> bool:
     return not generated and not (folder / "pyvenv.cfg").is_file()
 
 
-def is_new_folder(path: Path, watched: Collection[Path]) -> bool:
-    """Say whether a path is a folder that should be watched and is not."""
-    return path.is_dir() and path not in watched and may_hold_sources(path)
-
-
-def is_source(path: Path, root: Path, scripts: Collection[Path]) -> bool:
-    """Say whether a person edits this file to change the application."""
-    if path in scripts:
-        return True
-    if not path.is_relative_to(root) or not all(may_hold_sources(each) for each in _folders(path, root)):
-        return False
-    return path.suffix == ".py" or is_settings_file(path)
-
-
 def is_settings_file(path: Path) -> bool:
     """Say whether a file holds settings, FluxLit's or Streamlit's."""
     return path.name in _SETTINGS_FILES or _belongs_to_streamlit(path)
@@ -158,11 +178,3 @@ def is_settings_file(path: Path) -> bool:
 
 def _belongs_to_streamlit(path: Path) -> bool:
     return path.parent.name == _STREAMLIT and path.suffix == ".toml"
-
-
-def _folders(path: Path, root: Path) -> Iterator[Path]:
-    """Yield the folders between the project and a file in it."""
-    for folder in path.parents:
-        if folder == root:
-            return
-        yield folder

@@ -1,0 +1,162 @@
+"""`fluxlit dev`: what is saved is served, and what cannot be used harms nothing."""
+
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, nothing_left, write
+from tests.cli.test_run import get
+from tests.processes import Server, background, clean_environ
+
+APP = """
+from fluxlit import FluxLit
+
+app = FluxLit()
+
+@app.api.get("/n")
+def n():
+    return 1
+
+@app.page("/")
+def home(st):
+    st.title("Home")
+"""
+
+
+@dataclass
+class Development:
+    """An application under `fluxlit dev`."""
+
+    folder: Path
+    server: Server
+    url: str
+
+    def save(self, old: str, new: str, name: str = "app.py") -> None:
+        """Edit a file as an editor does."""
+        text = (self.folder / name).read_text()
+        assert old in text
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def says(self, pattern: str, timeout: float = 30) -> str:
+        """Wait for a line."""
+        return self.server.wait_for(rf"(?m)^.*(?:{pattern}).*$", timeout)[0]
+
+
+@contextmanager
+def development(folder: Path, *arguments: str, **environ: str) -> Iterator[Development]:
+    """Run `fluxlit dev` until it is ready; nothing of it may be left afterwards."""
+    with nothing_left() as mark:
+        with background(
+            [*COMMAND, "dev", "--port", "0", *arguments], cwd=folder, environ=clean_environ(**environ) | mark
+        ) as server:
+            url = server.wait_for(r"App +(http://\S+)/\n", 60)[1]
+            yield Development(folder, server, url)
+            assert server.stop() == 0
+        assert "Traceback" not in "".join(server.output)
+
+
+def until(condition: Callable[[], bool], timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_day_of_development(tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    with development(tmp_path) as dev:
+        assert get(f"{dev.url}/api/n") == "1"
+        assert "API docs  " + dev.url + "/api/docs" in "".join(dev.server.output)
+
+        # An API route is saved: it answers anew.
+        dev.save("return 1", "return 2")
+        line = dev.says(r"app\.py changed: reloaded .*API.*\(\d+\.\d\d s\)")
+        assert get(f"{dev.url}/api/n") == "2", line
+
+        # A mistake: one message with its place; what ran before runs on.
+        dev.save("return 2", "return (")
+        error = dev.says("app.py changed, but cannot be used: .*SyntaxError.*app.py:")
+        assert error.startswith("error: ")
+        dev.says("The old version keeps serving.")
+        assert get(f"{dev.url}/api/n") == "2"
+        assert get(f"{dev.url}/api/readyz") == '{"status":"ready","streamlit":"ok"}'
+
+        # It is mended, and goes on.
+        dev.save("return (", "return 3")
+        until(lambda: get(f"{dev.url}/api/n") == "3")
+
+        # A module is added and used.
+        write(tmp_path, {"helper/__init__.py": "", "helper/numbers.py": "four = 4\n"})
+        dev.save("return 3", "from helper.numbers import four; return four")
+        until(lambda: get(f"{dev.url}/api/n") == "4")
+        dev.save("4", "5", "helper/numbers.py")
+        until(lambda: get(f"{dev.url}/api/n") == "5")
+
+
+def test_a_file_that_the_application_writes_reloads_nothing(tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    with development(tmp_path) as dev:
+        for number in range(20):
+            write(tmp_path, {f"data/{number}.csv": "1,2", "state.json": "{}", "__pycache__/x.py": "", "log.txt": "x"})
+        dev.save("return 1", "return 2")
+        line = dev.says("changed: ")
+        assert line.startswith("app.py changed: ")
+        assert "".join(dev.server.output).count("changed: ") == 1
+
+
+def test_a_changed_setting_restarts_the_whole(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": APP, "fluxlit.toml": 'api_mount_path = "/api"\n'})
+    with development(tmp_path, "--root-path", "/flag") as dev:
+        # Wrong settings stop nothing.
+        write(tmp_path, {"fluxlit.toml": 'api_mount_path = "api"\n'})
+        dev.says(r"error: A setting is wrong:")
+        dev.says(r'fluxlit\.toml:1: api_mount_path must start with a slash: write "/api"')
+        dev.says("The old settings stay in force.")
+        assert get(f"{dev.url}/api/n") == "1"
+
+        write(tmp_path, {"fluxlit.toml": 'api_mount_path = "/rest"\n'})
+        dev.says(r"fluxlit\.toml changed: restarting with the new settings")
+        url = dev.server.wait_for(r"(?s)restarting.*App +(http://\S+)/\n", 60)[1]
+        assert get(f"{url}/rest/n") == "1"
+        assert url.endswith("/flag")
+
+
+def test_a_file_with_settings_that_changes_none_restarts_nothing(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": APP, "pyproject.toml": "[tool.fluxlit]\ngateway_port = 0\n"})
+    with development(tmp_path) as dev:
+        write(tmp_path, {"pyproject.toml": "[tool.fluxlit]\ngateway_port = 0\n[tool.other]\nx = 1\n"})
+        dev.save("return 1", "return 2")
+        dev.says("app.py changed: ")
+        assert "restarting" not in "".join(dev.server.output)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_browser_is_opened_only_if_asked(wanted: bool, tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
+    with development(tmp_path, *(["--open"] if wanted else []), BROWSER=str(browser)) as dev:
+        if wanted:
+            until((tmp_path / "opened").is_file)
+            until(lambda: (tmp_path / "opened").read_text().strip() == f"{dev.url}/")
+        else:
+            dev.save("return 1", "return 2")
+            dev.says("app.py changed: ")
+    assert (tmp_path / "opened").is_file() is wanted
+
+
+def test_a_reload_is_quick_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    with development(tmp_path) as dev:
+        dev.save('st.title("Home")', 'st.title("Start")')
+        line = dev.says(r"app\.py changed: ")
+        seconds = re.search(r"\((\d+\.\d\d) s\)", line)
+        assert seconds is not None
+        assert float(seconds[1]) < 5
