@@ -121,14 +121,15 @@ class _NoUi:
 
 
 class _Stateful:
-    """Puts what the lifespan yielded into every scope, as a server does."""
+    """Completes every scope as a server does, with what the lifespan yielded."""
 
     def __init__(self, application: Any, state: dict[str, Any]) -> None:
         self._application = application
         self._state = state
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._application(scope | {"state": self._state.copy()}, receive, send)
+        # ASGI lets a WebSocket's scope leave its HTTP version out, and httpx-ws does.
+        await self._application({"http_version": "1.1", **scope, "state": self._state.copy()}, receive, send)
 
 
 class _SyncTransport(httpx.BaseTransport):
