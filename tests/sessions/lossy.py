@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -15,11 +15,13 @@ class LossyRelay:
     Attributes:
         exchanges: answers that the server has given, lost ones included.
         lose: the next so many answers are dropped and their connections cut, after the server has done the work.
+        on_loss: called before the connection is cut.
     """
 
     def __init__(self, path: Path, server: Path) -> None:
         self.url = f"unix://{path}"
         self.exchanges = self.lose = 0
+        self.on_loss: Callable[[], object] = lambda: None
         self._server, self._lock = server, threading.Lock()
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -57,6 +59,7 @@ class LossyRelay:
                     lost = self.lose > 0
                     self.lose -= lost
                 if lost:
+                    self.on_loss()
                     break
                 client.sendall(data)
         _cut(client, upstream)

@@ -38,6 +38,8 @@ def redis_stores(url: str, namespace: str) -> MakeStore:
 
 
 class TestRedis(SessionStoreContract):
+    examples: ClassVar[int] = 10
+
     @pytest.fixture
     def make_store(self, redis_server: RedisServer, namespace: str) -> MakeStore:
         return redis_stores(redis_server.url, namespace)

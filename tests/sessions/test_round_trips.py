@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fluxlit_sessions import RedisSessionStore, SessionNotFound, SessionStoreUnavailable
+from fluxlit_sessions.record import HISTORY
 from fluxlit_sessions.testing.clients import Clients
 from tests.sessions.lossy import LossyRelay, lossy
 from tests.sessions.servers import RedisServer
@@ -113,7 +114,7 @@ def test_a_deletion_whose_answer_is_lost_stays_done(store: Any, relay: LossyRela
 
 
 def test_answers_that_never_come_are_reported_as_doubt(relay: LossyRelay, namespace: str) -> None:
-    with RedisSessionStore(relay.url, namespace=namespace, write_budget=0.2, read_budget=0.2) as store:
+    with RedisSessionStore(relay.url, namespace=namespace, write_budget=1, read_budget=0.2) as store:
         session = store.create()
         relay.lose = 1000
         with pytest.raises(SessionStoreUnavailable, match="may or may not have happened") as caught:
@@ -128,3 +129,31 @@ def test_answers_that_never_come_are_reported_as_doubt(relay: LossyRelay, namesp
         found = store.read(session.id)
         assert found is not None
         assert found.version == 2
+
+
+@pytest.mark.parametrize(("others", "known"), [(HISTORY - 1, True), (HISTORY, False)])
+def test_a_write_buried_under_many_others_is_recognised_or_reported(
+    relay: LossyRelay, redis_server: RedisServer, namespace: str, others: int, *, known: bool
+) -> None:
+    with (
+        RedisSessionStore(relay.url, namespace=namespace) as store,
+        RedisSessionStore(redis_server.url, namespace=namespace) as direct,
+    ):
+        session = store.save(store.create(), {})
+
+        def bury() -> None:
+            for _ in range(others):
+                found = direct.read(session.id)
+                assert found is not None
+                direct.save(found, {"n": "theirs"})
+
+        relay.lose, relay.on_loss = 1, bury
+        if known:
+            assert store.save(session, {"n": "mine"}).version == session.version + 1
+        else:
+            with pytest.raises(SessionStoreUnavailable, match="many times") as caught:
+                store.save(session, {"n": "mine"})
+            assert caught.value.may_have_applied
+        found = store.read(session.id)
+        assert found is not None
+        assert found.version == session.version + 1 + others

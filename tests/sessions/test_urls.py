@@ -215,4 +215,4 @@ def test_tls_with_a_certificate_that_is_not_trusted(tls_server: tuple[str, Path]
             pytest.raises(SessionStoreUnavailable, match=r"(?i)certificate"),
         ):
             store.ping()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
