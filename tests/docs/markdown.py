@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.docs.markdown import Block, blocks
-from tests.processes import ROOT, Server, background, clean_environ
+from tests.support.processes import ROOT, Server, background, clean_environ
 
 TIMEOUT = 60
 

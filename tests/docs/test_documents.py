@@ -6,7 +6,7 @@ import pytest
 
 from tests.docs.markdown import documents, links
 from tests.docs.runner import follow
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 DOCUMENTS = [str(path.relative_to(ROOT)) for path in documents()]
 

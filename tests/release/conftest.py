@@ -1,16 +1,16 @@
 """The built files and the environments they are installed into."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.processes import ROOT
 from tests.release.environments import Environment, needed_siblings
+from tests.support.chromium import open_chromium
+from tests.support.processes import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -42,13 +42,8 @@ def install_alone(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Pa
     return install
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without the background chatter that a closed network answers with errors."""
-    program = shutil.which("chromium")
-    assert program, "Chromium is missing: scripts/system-packages.txt lists it"
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+    """Debian's Chromium."""
+    with open_chromium() as chromium:
         yield chromium
-        chromium.close()

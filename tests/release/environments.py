@@ -13,7 +13,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
-from tests.processes import ROOT, clean_environ
+from tests.support.processes import ROOT, clean_environ
 
 # Every distribution: its import name (the meta-package has none) and the siblings that it may depend on.
 IMPORT_NAMES: Mapping[str, str | None] = {

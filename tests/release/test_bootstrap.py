@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 from uv import find_uv_bin
 
-from tests.processes import ROOT, background, clean_environ, descendants, wait_until_gone
+from tests.support.processes import ROOT, background, clean_environ, descendants, wait_until_gone
 
 
 @pytest.fixture

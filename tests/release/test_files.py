@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.processes import ROOT
 from tests.release.environments import IMPORT_NAMES, project, requirements
+from tests.support.processes import ROOT
 
 EVERY = sorted(IMPORT_NAMES)
 CODE = sorted(name for name, import_name in IMPORT_NAMES.items() if import_name)

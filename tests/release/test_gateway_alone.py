@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
-from tests.processes import background, descendants, wait_until_gone
 from tests.release.environments import Environment
+from tests.support.processes import background, descendants, wait_until_gone
 
 # The application of the project's README.
 APP = """

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.processes import background, descendants, wait_until_gone
 from tests.release.environments import IMPORT_NAMES, Environment
+from tests.support.chromium import open_visitor
+from tests.support.processes import background, descendants, wait_until_gone
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,11 @@ def test_new_run_and_look(everything: Environment, browser: Browser, tmp_path: P
     folder = tmp_path / "demo"
     with background([fluxlit, "run", "--port", "0"], cwd=folder, environ=everything.environ()) as server:
         url = server.wait_for(r"http://127\.0\.0\.1:\d+", timeout=60)[0]
-        page = browser.new_page()
-        page.goto(url)
-        expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=30_000)
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        page.close()
+        with open_visitor(browser) as visitor:
+            visitor.visit(url)
+            expect(visitor.heading("Demo")).to_be_visible()
+            assert visitor.exceptions() == []
+            assert visitor.problems == []
         below = descendants(server.process.pid)
         assert server.stop() == 0
         wait_until_gone(below)
