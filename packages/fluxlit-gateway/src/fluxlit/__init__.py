@@ -1,19 +1,26 @@
 """FastAPI and Streamlit on one port."""
 
-from fluxlit.app import FluxLit
-from fluxlit.client import ApiClient
-from fluxlit.errors import (
-    AddressInUseError,
-    ClientError,
-    FluxLitError,
-    PageError,
-    Problem,
-    SettingsError,
-    TargetError,
-    WorkerError,
-)
-from fluxlit.pages import Cookie, Depends, Header, Query
-from fluxlit.settings import Settings
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fluxlit.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from fluxlit.app import FluxLit
+    from fluxlit.client import ApiClient
+    from fluxlit.errors import (
+        AddressInUseError,
+        ClientError,
+        FluxLitError,
+        PageError,
+        Problem,
+        SettingsError,
+        TargetError,
+        WorkerError,
+    )
+    from fluxlit.pages import Cookie, Depends, Header, Query
+    from fluxlit.settings import Settings
 
 __all__ = [
     "AddressInUseError",
@@ -32,3 +39,25 @@ __all__ = [
     "TargetError",
     "WorkerError",
 ]
+
+# Whatever of FluxLit is imported, this file runs first. FastAPI takes a third of a second to import, and the command
+# line and the workers have better things to do in that time.
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "fluxlit.app": ("FluxLit",),
+        "fluxlit.client": ("ApiClient",),
+        "fluxlit.errors": (
+            "AddressInUseError",
+            "ClientError",
+            "FluxLitError",
+            "PageError",
+            "Problem",
+            "SettingsError",
+            "TargetError",
+            "WorkerError",
+        ),
+        "fluxlit.pages": ("Cookie", "Depends", "Header", "Query"),
+        "fluxlit.settings": ("Settings",),
+    },
+)

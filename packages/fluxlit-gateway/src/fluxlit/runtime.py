@@ -25,6 +25,7 @@ from fluxlit.private import PrivateServer
 from fluxlit.reload import Project
 from fluxlit.rundir import RunDirectory
 from fluxlit.settings import Resolved, Settings, resolve, resolve_target
+from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load, locate
 from fluxlit.ui import Placement, Readiness, UiFacts, build_placement
 
@@ -45,6 +46,7 @@ class Runtime:
         flags: values of command-line options by name of the setting.
         target: where workers import the application from; by default found.
         development: the process is for development: code may be reloaded.
+        head_start: a worker process that was started already; ended if it is not needed.
 
     Attributes:
         settings: the effective settings.
@@ -60,6 +62,7 @@ class Runtime:
         flags: Mapping[str, object] | None = None,
         target: str | None = None,
         development: bool = False,
+        head_start: Spawned | None = None,
     ) -> None:
         self.application = cast("FluxLit", application)
         self._flags = dict(flags or {})
@@ -68,6 +71,9 @@ class Runtime:
         self.application.pages.validate(self.settings.api_mount_path)
         self._target = target
         self._development = development
+        self._head_start = head_start
+        if head_start is not None and not (self.has_ui and self.settings.streamlit_mode == "workers"):
+            head_start.discard()
         self._lifespan = Lifespan(self.application.api)
         self._placement: Placement | None = None
         self._stack = contextlib.AsyncExitStack()
@@ -206,6 +212,7 @@ class Runtime:
             public_host=public.hostname or "localhost",
             public_port=public.port or (443 if public.scheme == "https" else settings.gateway_port),
             development=self._development,
+            head_start=self._head_start,
         )
 
     def _find_target(self) -> str:

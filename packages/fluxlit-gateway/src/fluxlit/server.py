@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi_server import AsgiServer, served
-from fluxlit.errors import AddressInUseError, FluxLitError
+from fluxlit.errors import AddressInUseError, FluxLitError, SettingsError
 from fluxlit.gateway.front import HttpProtocol, WebSocketProtocol
-from fluxlit.runtime import Runtime
-from fluxlit.settings import Settings, resolve_target
+from fluxlit.settings import Settings, resolve, resolve_target
+from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load
+from fluxlit.ui import head_start
+
+if TYPE_CHECKING:
+    from fluxlit.runtime import Runtime
 
 logger = logging.getLogger("fluxlit")
 
@@ -46,7 +52,7 @@ class Ready:
     seconds: float
 
 
-Watch = Callable[[Runtime], Awaitable[None]]
+Watch = Callable[["Runtime"], Awaitable[None]]
 
 
 def serve(
@@ -72,17 +78,33 @@ def serve(
         FluxLitError: the application cannot start.
     """
     started = time.monotonic()
-    wanted = resolve_target(flags={**flags, **({"target": target} if target else {})}).target
-    application = load(wanted or DEFAULT_TARGET)
-    runtime = Runtime(application, flags=flags, target=wanted or DEFAULT_TARGET, development=watch is not None)
-    settings = runtime.settings
-    fluxlit_logging.configure(settings)
-    with bind(settings.gateway_host, settings.gateway_port) as listener:
-        server = AsgiServer(configuration(runtime, settings))
-        process = Process(runtime, server, listener, watch)
-        report = ready(runtime, listener)
-        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
+    with began(flags) as early:
+        from fluxlit.runtime import Runtime  # noqa: PLC0415  # with FastAPI, while the worker imports Streamlit
+
+        wanted = resolve_target(flags={**flags, **({"target": target} if target else {})}).target or DEFAULT_TARGET
+        runtime = Runtime(load(wanted), flags=flags, target=wanted, development=watch is not None, head_start=early)
+        settings = runtime.settings
+        fluxlit_logging.configure(settings)
+        with bind(settings.gateway_host, settings.gateway_port) as listener:
+            server = AsgiServer(configuration(runtime, settings))
+            process = Process(runtime, server, listener, watch)
+            report = ready(runtime, listener)
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
+
+
+@contextlib.contextmanager
+def began(flags: Mapping[str, object]) -> Iterator[Spawned | None]:
+    """A worker with a head start, if the settings that are known before the application want one."""
+    early = None
+    with contextlib.suppress(SettingsError):  # told again, with everything else, once the application is known
+        if resolve(flags=flags).settings.streamlit_mode == "workers":
+            early = head_start()
+    try:
+        yield early
+    finally:
+        if early is not None:
+            early.discard()
 
 
 class Process:

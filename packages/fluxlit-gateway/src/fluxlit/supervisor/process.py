@@ -51,42 +51,25 @@ class Command:
     directory: Path | None = None
 
 
-class ChildProcess:
-    """A running child.
+@dataclass
+class Spawned:
+    """A process that was started but that nobody listens to yet. It needs no event loop.
 
     Attributes:
-        pid: process id, and id of its process group.
-        exit_code: `None` while it runs; negative for a signal.
+        popen: its handle; it leads a process group of its own.
+        channel: the parent's end of the line channel.
+        hangup_fd: the parent's end of the lifeline.
+        owned: somebody has taken the process over, or ended it.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], channel: socket.socket, hangup_fd: int, kept_lines: int) -> None:
-        self.pid = popen.pid
-        self.exit_code: int | None = None
-        self._popen = popen
-        self._channel = channel
-        self._hangup_fd = hangup_fd
-        self._lines: deque[str] = deque(maxlen=kept_lines)
-        self._exited = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writer: asyncio.StreamWriter | None = None
-        self._unsent: list[bytes] = []
+    popen: subprocess.Popen[bytes]
+    channel: socket.socket
+    hangup_fd: int
+    owned: bool = False
 
     @classmethod
-    def start(
-        cls,
-        command: Command,
-        *,
-        on_line: LineHandler,
-        on_output: OutputHandler,
-        kept_lines: int = 50,
-    ) -> ChildProcess:
-        """Start the command; to be called on the running event loop.
-
-        Args:
-            command: what to run.
-            on_line: gets every line that the child sends over the channel.
-            on_output: gets ``("stdout" | "stderr", line)`` for every line that it prints.
-            kept_lines: number of last printed lines to keep.
+    def of(cls, command: Command) -> Spawned:
+        """Start a command.
 
         Raises:
             OSError: the program cannot be started.
@@ -111,7 +94,61 @@ class ChildProcess:
         finally:
             child_end.close()
             os.close(hangup_read)
-        child = cls(popen, parent_end, hangup_write, kept_lines)
+        return cls(popen, parent_end, hangup_write)
+
+    def discard(self) -> None:
+        """End the process and its group, unless somebody has taken it over."""
+        if self.owned:
+            return
+        self.owned = True
+        _kill_group(self.popen.pid)
+        for stream in (self.popen.stdout, self.popen.stderr):
+            if stream is not None:
+                stream.close()
+        self.popen.wait()
+        self.channel.close()
+        os.close(self.hangup_fd)
+
+
+class ChildProcess:
+    """A running child.
+
+    Attributes:
+        pid: process id, and id of its process group.
+        exit_code: `None` while it runs; negative for a signal.
+    """
+
+    def __init__(self, spawned: Spawned, kept_lines: int) -> None:
+        self.pid = spawned.popen.pid
+        self.exit_code: int | None = None
+        self._popen = spawned.popen
+        self._channel = spawned.channel
+        self._hangup_fd = spawned.hangup_fd
+        self._lines: deque[str] = deque(maxlen=kept_lines)
+        self._exited = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writer: asyncio.StreamWriter | None = None
+        self._unsent: list[bytes] = []
+
+    @classmethod
+    def attend(
+        cls,
+        spawned: Spawned,
+        *,
+        on_line: LineHandler,
+        on_output: OutputHandler,
+        kept_lines: int = 50,
+    ) -> ChildProcess:
+        """Listen to a process from now on; to be called on the running event loop.
+
+        Args:
+            spawned: the process.
+            on_line: gets every line that the child sends over the channel.
+            on_output: gets ``("stdout" | "stderr", line)`` for every line that it prints.
+            kept_lines: number of last printed lines to keep.
+        """
+        spawned.owned = True
+        child = cls(spawned, kept_lines)
         child._watch_exit()
         child._listen(on_line, on_output)
         return child

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from fluxlit.errors import WorkerError
 from fluxlit.supervisor.backoff import Backoff
-from fluxlit.supervisor.process import ChildProcess, Command, LineHandler, OutputHandler
+from fluxlit.supervisor.process import ChildProcess, Command, LineHandler, OutputHandler, Spawned
 from fluxlit.supervisor.state import (
     BackoffElapsed,
     BecameReady,
@@ -101,6 +101,7 @@ class Supervisor:
         on_line: gets every line that the child sends over the channel.
         on_output: gets ``(stream, line)`` for everything that the child prints.
         explain: asked for the child's own reason when it is gone; `None` when it gave none.
+        head_start: the first child, if it runs already.
     """
 
     def __init__(
@@ -114,8 +115,10 @@ class Supervisor:
         on_line: LineHandler = lambda _line: None,
         on_output: OutputHandler = lambda _stream, _line: None,
         explain: Callable[[], str | None] = lambda: None,
+        head_start: Spawned | None = None,
     ) -> None:
         self.name = name
+        self._head_start = head_start
         self._command = command
         self._probe = probe
         self._policy = policy or Policy()
@@ -217,11 +220,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         self._started_at = loop.time()
         try:
-            self._child = ChildProcess.start(self._command, on_line=self._on_line, on_output=self._on_output)
+            spawned = self._head_start or Spawned.of(self._command)
         except OSError as error:
             self._reason = f"it cannot be started: {error}"
             loop.call_soon(self._handle, Exited(None))
             return
+        self._head_start = None
+        self._child = ChildProcess.attend(spawned, on_line=self._on_line, on_output=self._on_output)
         if self._greeting is not None:
             self._child.send_line(self._greeting)
         self._run(self._lasting, self._wait_for_exit(self._child))

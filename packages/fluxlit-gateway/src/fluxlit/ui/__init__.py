@@ -3,5 +3,6 @@
 from fluxlit.ui.placement import Placement, Readiness, UiFacts
 from fluxlit.ui.selection import build_placement
 from fluxlit.ui.spec import WorkerSpec
+from fluxlit.ui.workers import head_start
 
-__all__ = ["Placement", "Readiness", "UiFacts", "WorkerSpec", "build_placement"]
+__all__ = ["Placement", "Readiness", "UiFacts", "WorkerSpec", "build_placement", "head_start"]

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from streamlit.runtime import Runtime
 
 
+def import_streamlit() -> None:
+    """Import what a worker needs in any case: it takes longest, and needs no knowledge of the application."""
+    import fastapi  # noqa: F401  # what every application begins with
+    import streamlit.starlette
+    import streamlit.web.bootstrap
+    import streamlit.web.server.starlette.starlette_app  # noqa: F401
+
+
 def set_anchor(path: str) -> None:
     """Say which file's folder is the application's, before configuration is read: ``streamlit run`` sets the same."""
     from streamlit import config

@@ -11,6 +11,7 @@ from typing import Protocol
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
+from fluxlit.supervisor import Spawned
 from fluxlit.ui.spec import WorkerSpec
 
 STOP_S = 5.0
@@ -76,6 +77,7 @@ class UiFacts:
         public_port: the port, likewise.
         arguments: ``sys.argv[1:]`` for the user's script.
         development: whether this is ``fluxlit dev``.
+        head_start: a worker process that was started before all this was known.
     """
 
     app: object
@@ -89,6 +91,7 @@ class UiFacts:
     public_port: int = 8000
     arguments: tuple[str, ...] = ()
     development: bool = False
+    head_start: Spawned | None = None
 
     def spec(self, resolved: Resolved, socket: Path) -> WorkerSpec:
         """What one worker is told."""

@@ -52,6 +52,7 @@ def main() -> int:
     except OSError:
         print("fluxlit.ui.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
         return 2
+    internals.import_streamlit()
     line = lifeline.read_line()
     if not line:
         return 1  # the gateway is gone
