@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.processes import clean_environ
+from tests.support.processes import clean_environ
 
 COMMAND = (sys.executable, "-W", "error::SyntaxWarning", "-m", "fluxlit_cli")
 _MARK = "TEST_OF_THE_COMMAND"

@@ -12,7 +12,7 @@ import pytest
 
 from fluxlit.settings import describe
 from tests.cli.command import COMMAND, fluxlit, imported, says, write
-from tests.processes import clean_environ
+from tests.support.processes import clean_environ
 
 
 def test_help_lists_the_commands_and_the_exit_codes() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.command import COMMAND, nothing_left, write
 from tests.cli.test_run import get
-from tests.processes import Server, background, clean_environ
+from tests.support.processes import Server, background, clean_environ
 
 APP = """
 from fluxlit import FluxLit

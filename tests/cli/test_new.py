@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import fluxlit, says, write
-from tests.processes import clean_environ
+from tests.support.processes import clean_environ
 
 
 @pytest.fixture

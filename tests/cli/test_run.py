@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
-from tests.processes import Server, background, clean_environ
+from tests.support.processes import Server, background, clean_environ
 
 HEAD = "from fluxlit import FluxLit\napp = FluxLit()\n"
 PAGE = "@app.page('/')\ndef home(st):\n    st.title('Home')\n"

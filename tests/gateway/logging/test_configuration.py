@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import background, clean_environ
+from tests.support.processes import background, clean_environ
 
 EVERYBODY = """
     for name in ("fluxlit.gateway", "uvicorn.error", "fastapi", "myapp"):
