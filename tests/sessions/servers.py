@@ -59,7 +59,7 @@ class RedisServer:
         self.folder, self.port = folder, port
         self.socket = folder / "r.sock"
         place = ["--port", str(port), "--bind", "127.0.0.1"] if port else ["--port", "0"]
-        keep = ["--appendonly", "yes", "--appendfsync", "always"] if persistent else ["--appendonly", "no"]
+        keep = ["--appendonly", "yes", "--appendfsync", "always"] if persistent else []
         self._command = [
             str(BINARY), "--dir", str(folder), "--unixsocket", str(self.socket), "--save", "", "--daemonize", "no",
             "--logfile", str(folder / "log"), *place, *keep, *options,
@@ -108,7 +108,7 @@ def running(server: RedisServer) -> Iterator[RedisServer]:
 def cluster(folder: Path) -> Iterator[list[RedisServer]]:
     """Start a Cluster of three primaries."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-    nodes = [RedisServer(folder / str(port), *options, port=port, persistent=True) for port in free_ports(3)]
+    nodes = [RedisServer(folder / str(port), *options, "--appendonly", "yes", port=port) for port in free_ports(3)]
     with contextlib.ExitStack() as stack:
         clients = [
             stack.enter_context(contextlib.closing(stack.enter_context(running(node)).client())) for node in nodes

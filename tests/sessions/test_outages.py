@@ -219,6 +219,9 @@ def test_a_cluster_whose_node_crashes_keeps_its_sessions(
 
     clients = Clients(make, use_async=use_async)
     store: Any = clients()
+    for node in cluster_nodes:
+        with node.client() as client:
+            client.config_set("appendfsync", "always")  # a crash loses nothing that was acknowledged
     sessions = [store.create({"n": 0}) for _ in range(30)]  # on all three nodes
     cluster_nodes[1].kill()
     timer = later(0.5, cluster_nodes[1].start)
