@@ -9,7 +9,7 @@
 #   WAIT_S         seconds to wait until the application is ready (default: 60)
 #
 # Prints a line for each check. The exit code is 0 if all are well, 1 if one is not.
-set -u -o pipefail
+set -u -f -o pipefail
 
 prefix=${PUBLIC_PREFIX-/myapp}
 base=${BASE_URL:-http://127.0.0.1:8080}
@@ -86,7 +86,7 @@ verdict 'a link to the second page' all 'is 200' 'has id="root"'
 
 handshake() {
     ask --http1.1 --max-time 1 --header 'Connection: Upgrade' --header 'Upgrade: websocket' \
-        --header 'Sec-WebSocket-Version: 13' --header 'Sec-WebSocket-Key: Zmx1eGxpdCBzbW9rZSE=' "$@"
+        --header 'Sec-WebSocket-Version: 13' --header 'Sec-WebSocket-Key: Zmx1eGxpdCBzbW9rZSBvaw==' "$@"
     : # that curl was stopped is no failure
 }
 handshake --header "Origin: $base" --header 'Sec-WebSocket-Protocol: streamlit' "$url/_stcore/stream"
