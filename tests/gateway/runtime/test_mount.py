@@ -113,3 +113,13 @@ async def test_an_adopted_application_keeps_its_own_routes() -> None:
     assert app.api is existing
     async with client(app) as http:
         assert (await http.get("/api/old")).json() == "old"
+
+
+async def test_the_title_of_any_layer_is_the_title_of_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client(application(title="From code")) as http:
+        assert (await http.get("/api/openapi.json")).json()["info"]["title"] == "From code"
+    monkeypatch.setenv("FLUXLIT_TITLE", "From the environment")
+    async with client(application(title="From code")) as http:
+        assert (await http.get("/api/openapi.json")).json()["info"]["title"] == "From the environment"
+    async with client(FluxLit(api=FastAPI(title="Its own"))) as http:
+        assert (await http.get("/api/openapi.json")).json()["info"]["title"] == "Its own"

@@ -37,6 +37,7 @@ class FluxLit:
 
     Attributes:
         api: the FastAPI application, mounted under ``api_mount_path``.
+        api_is_adopted: the FastAPI application was given, and keeps its own title.
         pages: the registered pages.
         ui_script: the adopted Streamlit script.
 
@@ -62,6 +63,7 @@ class FluxLit:
                 "given. Pass them where that one is made."
             )
         self.api = api if api is not None else FastAPI(**{"title": title or DEFAULT_TITLE, **(fastapi_kwargs or {})})
+        self.api_is_adopted = api is not None
         self.import_target = import_target
         self.ui_script = _script(ui, inspect.stack()[1].filename) if ui is not None else None
         self.setting_arguments: dict[str, Any] = dict(settings) | ({"title": title} if title is not None else {})

@@ -68,7 +68,7 @@ class Runtime:
         self._flags = dict(flags or {})
         self.resolved: Resolved = resolve(flags=self._flags, arguments=self.application.setting_arguments)
         self.settings: Settings = self.resolved.settings
-        self.application.pages.validate(self.settings.api_mount_path)
+        self._prepare(self.application)
         self._target = target
         self._development = development
         self._head_start = head_start
@@ -158,6 +158,12 @@ class Runtime:
         await send({"type": "lifespan.shutdown.complete"})
 
     # Parts.
+
+    def _prepare(self, application: FluxLit) -> None:
+        """Tell an application what only the resolved settings say."""
+        application.pages.validate(self.settings.api_mount_path)
+        if not application.api_is_adopted:
+            application.api.title = self.settings.title
 
     def _build_gateway(self) -> Gateway:
         settings = self.settings
