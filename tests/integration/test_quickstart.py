@@ -19,9 +19,9 @@ pytestmark = pytest.mark.browser
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "run"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with run_server("app:app", QUICKSTART, command=request.param) as server:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with run_server("app:app", QUICKSTART) as server:
         yield server
 
 
@@ -129,6 +129,16 @@ def test_the_layout_of_one_page_does_not_stay_on_the_next(server: Server, visito
 
     expect(visitor.heading("New order")).to_be_visible()
     assert main.evaluate("element => element.clientWidth") < wide
+
+
+def test_the_command_serves_the_same_application(visitor: Visitor) -> None:
+    with run_server("app:app", QUICKSTART, command="run") as server:
+        visitor.visit(server.url)
+
+        expect(visitor.page.get_by_test_id("stDataFrame")).to_be_visible()
+        expect(visitor.page.get_by_test_id("stMetric").first).to_contain_text("€")
+        assert visitor.exceptions() == []
+        assert f"FluxLit is ready at {server.url}/" in server.log()
 
 
 def test_the_openapi_document_reads_well(server: Server) -> None:

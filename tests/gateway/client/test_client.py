@@ -238,11 +238,17 @@ def test_no_cookie_is_kept_for_the_next_user(client: ApiClient) -> None:
     assert client.get("/cookie").json() == {}
 
 
-def test_the_environments_proxy_is_not_used(api_socket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_taken_from_the_environment(
+    api_socket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine api.test login somebody password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
     with ApiClient(BASE, uds=api_socket) as client:
-        assert client.get("/users").status_code == 200
+        assert "authorization" not in client.get("/echo").json()["headers"]
 
 
 def test_a_slow_answer_is_not_waited_for_without_end(client: ApiClient) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 FOLDER = ROOT / "docker" / "proxy-deployment"
 PLAIN_STACK = "strip-prefix"

@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from tests.integration.edges.compose import FOLDER, Stack
-from tests.processes import background, clean_environ
+from tests.support.processes import background, clean_environ
 
 # As in the image, without what concerns log files and the number of processes.
 NGINX_CONF = """
