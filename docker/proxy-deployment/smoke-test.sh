@@ -82,12 +82,23 @@ verdict 'its JavaScript' all 'is 200' 'has function'
 ask "$url/second"
 verdict 'a link to the second page' all 'is 200' 'has id="root"'
 
-# --- WebSockets: a handshake stays open, so curl is stopped after a second and has the status by then
+# --- WebSockets: a connection that was made stays open, so curl is stopped once the answer is there
 
 handshake() {
-    ask --http1.1 --max-time 1 --header 'Connection: Upgrade' --header 'Upgrade: websocket' \
-        --header 'Sec-WebSocket-Version: 13' --header 'Sec-WebSocket-Key: Zmx1eGxpdCBzbW9rZSBvaw==' "$@"
-    : # that curl was stopped is no failure
+    local client deadline=$((SECONDS + 10))
+    : >"$work/head"
+    : >"$work/body"
+    curl "${options[@]}" --http1.1 --no-buffer --dump-header "$work/head" --output "$work/body" \
+        --header 'Connection: Upgrade' --header 'Upgrade: websocket' \
+        --header 'Sec-WebSocket-Version: 13' --header 'Sec-WebSocket-Key: Zmx1eGxpdCBzbW9rZSBvaw==' "$@" 2>"$work/error" &
+    client=$!
+    until grep --quiet '^HTTP' "$work/head"; do
+        ((SECONDS < deadline)) && kill -0 "$client" 2>/dev/null || break
+        sleep 0.05
+    done
+    kill "$client" 2>/dev/null
+    wait "$client" 2>/dev/null
+    status=$(sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$work/head")
 }
 handshake --header "Origin: $base" --header 'Sec-WebSocket-Protocol: streamlit' "$url/_stcore/stream"
 verdict 'WebSocket of the page' is 101

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -117,9 +118,9 @@ class Visitor:
 
 
 @contextmanager
-def open_visitor(browser: Browser) -> Iterator[Visitor]:
-    """A window with cookies and cache of its own."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+def open_visitor(browser: Browser, **options: Any) -> Iterator[Visitor]:
+    """A window with cookies and cache of its own, and perhaps more options of Playwright's `new_context`."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}, **options) as context:
         context.route(_is_elsewhere, _stand_in)
         visitor = Visitor(context.new_page())
         visitor.page.set_default_timeout(PATIENCE_MS)
