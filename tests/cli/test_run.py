@@ -72,7 +72,7 @@ def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
         "fluxlit.toml:3: gateway_host must be a text, not 5",
         ".env:1: unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
         '--port: gateway_port must be a whole number from 0 to 65535, not "x"',
-        '--workers: streamlit_workers must be a whole number of at least 1, not "0"',
+        '--workers: streamlit_workers must be a whole number of at least 1 or auto, not "0"',
         'FLUXLIT_DEBUG: debug must be true or false, not "perhaps"',
     ):
         assert f"  {line}\n" in done.stderr

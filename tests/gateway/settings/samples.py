@@ -51,6 +51,7 @@ SAMPLES = {
     "streamlit_workers": number(4),
     "streamlit_upstream": Sample('"http://ui:8501/"', "http://ui:8501", "http://ui:8501"),
     "streamlit_start_timeout_s": seconds(12.5),
+    "streamlit_hung_timeout_s": seconds(7.5),
     "streamlit_options": Sample(
         '{server = {maxUploadSize = 5}, "theme.base" = "dark"}',
         '{"server.maxUploadSize": 5, "theme.base": "dark"}',

@@ -28,7 +28,7 @@ FILE = {
     "title = 5": "title must be a text that is not empty, not 5",
     'trust_proxy = "yes"': 'trust_proxy must be true or false, not "yes"',
     'log_level = "loud"': 'log_level must be one of debug, info, warning, error, critical, not "loud"',
-    "streamlit_workers = 0": "streamlit_workers must be a whole number of at least 1, not 0",
+    "streamlit_workers = 0": "streamlit_workers must be a whole number of at least 1 or auto, not 0",
     "gateway_ws_open_timeout_s = 0": "gateway_ws_open_timeout_s must be a number of seconds above 0, not 0",
     "gateway_upstream_queue_timeout_s = -1": (
         "gateway_upstream_queue_timeout_s must be a number of seconds of at least 0, not -1"
@@ -112,7 +112,7 @@ def test_a_wrong_flag_and_a_wrong_argument(tmp_path: Path) -> None:
     assert problems(tmp_path, flags={"gateway_port": "x"}, arguments={"debg": True, "streamlit_workers": "2"}) == [
         "FluxLit(...): unknown setting debg; did you mean debug?",
         '--port: gateway_port must be a whole number from 0 to 65535, not "x"',
-        'FluxLit(...): streamlit_workers must be a whole number of at least 1, not "2"',
+        'FluxLit(...): streamlit_workers must be a whole number of at least 1 or auto, not "2"',
     ]
 
 

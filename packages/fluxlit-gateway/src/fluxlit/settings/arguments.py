@@ -21,9 +21,10 @@ class SettingsArguments(TypedDict, total=False):
     allowed_origins: Sequence[str]
     streamlit_open_routes: Sequence[str]
     streamlit_mode: Literal["workers", "embedded", "external"]
-    streamlit_workers: int
+    streamlit_workers: int | Literal["auto"]
     streamlit_upstream: str | None
     streamlit_start_timeout_s: float
+    streamlit_hung_timeout_s: float
     streamlit_options: dict[str, Any]
     gateway_upstream_connect_timeout_s: float
     gateway_upstream_read_timeout_s: float

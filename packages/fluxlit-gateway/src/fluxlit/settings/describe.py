@@ -18,7 +18,10 @@ _SHOWN = 80
 
 
 def facts(setting: str) -> dict[str, Any]:
-    """Return what the declaration adds to type and bounds: ``env``, ``flag``, ``aliases``, ``unit``, ``secret``."""
+    """Return what the declaration adds to type and bounds.
+
+    These are ``env``, ``flag``, ``aliases``, ``unit``, ``secret``, and ``word``, which stands for a value.
+    """
     extra = Settings.model_fields[setting].json_schema_extra
     return dict(extra) if isinstance(extra, dict) else {}
 
@@ -66,7 +69,8 @@ def expected(setting: str) -> str:
         "table": "a table (in a variable: a JSON object)",
         "str": "a text that is not empty" if _bound(setting, MinLen) else "a text",
     }
-    return phrases[kind(setting)].strip()
+    word = facts(setting).get("word")
+    return phrases[kind(setting)].strip() + (f" or {word}" if word else "")
 
 
 def _bound(setting: str, limit: type[Any]) -> Any:

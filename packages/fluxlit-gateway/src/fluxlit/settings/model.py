@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from fluxlit.cpus import usable_cpus
 from fluxlit.settings import grammar
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, json_schema_extra={"unit": "seconds"})]
@@ -25,6 +26,10 @@ def _each_origin(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def _each_open_route(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(grammar.open_route(item) for item in value)
+
+
+def _auto_is_cpus(value: object) -> object:
+    return usable_cpus() if isinstance(value, str) and value.strip().lower() == "auto" else value
 
 
 def _lower(value: object) -> object:
@@ -105,17 +110,23 @@ class Settings(BaseSettings):
         description="Where the UI runs: in supervised worker processes, in the gateway's process, or elsewhere "
         "(`streamlit_upstream`, which selects `external` by itself).",
     )
-    streamlit_workers: int = Field(
+    streamlit_workers: Annotated[int, BeforeValidator(_auto_is_cpus)] = Field(
         default=1,
         ge=1,
-        description="Number of worker processes in `workers` mode.",
-        json_schema_extra={"flag": "--workers"},
+        description="Number of worker processes in `workers` mode. `auto` starts one for each processor that this "
+        "process may use.",
+        json_schema_extra={"flag": "--workers", "word": "auto"},
     )
     streamlit_upstream: Annotated[str | None, AfterValidator(grammar.upstream)] = Field(
         default=None,
         description="Address of a Streamlit that runs elsewhere: `http://host:port[/base]` or `unix:/path`.",
     )
     streamlit_start_timeout_s: Seconds = Field(default=60.0, description="Time that a worker has to become ready.")
+    streamlit_hung_timeout_s: Seconds = Field(
+        default=15.0,
+        description="Time after which a worker that lives but answers no probe is killed and replaced. Longer than "
+        "any page computes in one call of C code that keeps Python's interpreter lock.",
+    )
     streamlit_options: Annotated[dict[str, JsonValue], BeforeValidator(grammar.options)] = Field(
         default={},
         description="Streamlit's own options, for example `server.maxUploadSize`. "
