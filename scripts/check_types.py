@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def groups() -> list[str]:
     """Return the folders to check: whatever exists and holds Python."""
     found = [*sorted(ROOT.glob("packages/*/src")), ROOT / "tests", ROOT / "scripts", ROOT / "benchmarks"]
-    found += sorted(ROOT.glob("examples/*"))
+    found += [*sorted(ROOT.glob("examples/*")), *sorted(ROOT.glob("docker/*"))]
     return [str(path.relative_to(ROOT)) for path in found if any(path.rglob("*.py"))]
 
 
 def environ(group: str) -> dict[str, str]:
     """Return the environment for one call: programs outside the packages import their neighbours by name."""
-    alone = group.startswith(("benchmarks", "examples"))
+    alone = group.startswith(("benchmarks", "examples", "docker"))
     return {**os.environ, "MYPYPATH": str(ROOT / group)} if alone else dict(os.environ)
 
 
