@@ -174,7 +174,13 @@ def run_edge(stack: Stack, root: Path, upstream: str) -> Iterator[Edge]:
                 assert process.process.poll() is None, "".join(process.output)
                 assert time.monotonic() < deadline, "".join(process.output)
                 time.sleep(0.02)
-        yield edge
+        try:
+            yield edge
+        finally:
+            # nginx must end its own processes: it replaces one that is killed.
+            process.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.process.wait(3)
 
 
 def check(stack: Stack, root: Path) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,79 @@
+"""Applications and edges for the tests of a module, each started once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from fluxlit.testing import Server, run_server
+from tests.integration.edges.compose import FOLDER, STACKS, Stack, load
+from tests.integration.edges.engines import Edge, browserless, run_edge
+from tests.support.chromium import Visitor, open_visitor
+
+Applications = Callable[[Mapping[str, str]], Server]
+
+
+@pytest.fixture(scope="module")
+def applications() -> Iterator[Applications]:
+    """Starts the demo with an environment; the same environment gets the same server."""
+    running: dict[frozenset[tuple[str, str]], Server] = {}
+    with ExitStack() as servers:
+
+        def start(environment: Mapping[str, str]) -> Server:
+            # Here the edges speak from this machine.
+            environment = {**environment, "FLUXLIT_FORWARDED_ALLOW_IPS": "127.0.0.1"}
+            key = frozenset(environment.items())
+            if key not in running:
+                prefix = environment["FLUXLIT_ROOT_PATH"]
+                demo = run_server("app:app", FOLDER, command="run", environment=environment, root_path=prefix)
+                running[key] = servers.enter_context(demo)
+            return running[key]
+
+        yield start
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def edge(
+    request: pytest.FixtureRequest, applications: Applications, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Edge]:
+    """Each stack in turn."""
+    stack = load(request.param)
+    with run_edge(stack, tmp_path_factory.mktemp(stack.name), upstream(applications(stack.application))) as edge:
+        yield edge
+
+
+@pytest.fixture
+def window(chromium: Browser, edge: Edge) -> Iterator[Visitor]:
+    """A browser's window; a test fails if anything went wrong in it."""
+    with open_visitor(chromium, ignore_https_errors=True) as visitor:
+        yield visitor
+        assert visitor.problems == []
+
+
+@pytest.fixture
+def client(edge: Edge) -> Iterator[httpx.Client]:
+    """A program that calls the API through the edge."""
+    with browserless(base_url=edge.api_url) as client:
+        yield client
+
+
+@pytest.fixture
+def stack_folder(tmp_path: Path) -> Callable[[Stack], Path]:
+    """An empty folder for a stack."""
+
+    def make(stack: Stack) -> Path:
+        folder = tmp_path / stack.name
+        folder.mkdir()
+        return folder
+
+    return make
+
+
+def upstream(server: Server) -> str:
+    """Host and port of an application."""
+    return httpx.URL(server.url).netloc.decode()
