@@ -169,6 +169,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     * A Close frame between fragments is a clean close (Autobahn case 7.1.5).
     * Messages that arrived before a broken frame are delivered.
     * Invalid UTF-8 ends the connection with 1007 without a traceback in the log.
+    * A peer that reads nothing is cut off in the end; a transport that is only closed waits for it (asyncio's rule).
     * A connection that ends without a Close frame is reported as 1006, not as 1005 (RFC 6455 section 7.1.5).
     """
 
@@ -178,6 +179,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn = Server(
             extensions=offered.available_extensions, max_size=self.config.ws_max_size, logger=offered.logger
         )
+        self._application = self.app
+        self.app = self._run
+
+    async def _run(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._application(scope, receive, send)
+        finally:
+            self._give_up_soon()
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # By a refusal, which uvicorn would report as a fault of the application.
+
+    def _give_up_soon(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """Give up a peer that answers no ping, also if it reads nothing either."""
+        super().keepalive_timeout()
+        self._give_up_soon()
 
     def data_received(self, data: bytes) -> None:
         """Take what has arrived, then look whether it broke the rules."""
@@ -188,7 +208,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application how the connection ended."""
-        if self.handshake_complete and self.conn.close_rcvd is None and not self.close_sent:
+        if self.handshake_complete and self.conn.close_rcvd is None:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
         super().connection_lost(exc)
 

@@ -97,7 +97,8 @@ class Leg(asyncio.Protocol):
         """
         self.transport.write(head)
         response = await self._response
-        if response.status_code == 101 and self._socket.state is not State.OPEN:
+        # Not its state: an upstream may have said something, and even closed, in the same read.
+        if response.status_code == 101 and self._socket.handshake_exc is not None:
             raise UpstreamProtocolError(f"the upstream's WebSocket handshake is wrong: {self._socket.handshake_exc}")
         self._schedule_ping()
         return response
@@ -251,9 +252,9 @@ class Leg(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _schedule_ping(self) -> None:
+    def _schedule_ping(self, already: float = 0.0) -> None:
         if self._limits.ws_ping:
-            self._timer = self._loop.call_later(self._limits.ws_ping, self._ping)
+            self._timer = self._loop.call_later(max(0.0, self._limits.ws_ping - already), self._ping)
 
     def _ping(self) -> None:
         if self._socket.state is not State.OPEN:
@@ -267,7 +268,7 @@ class Leg(asyncio.Protocol):
         if self._pinged:
             self.transport.abort()
         else:
-            self._schedule_ping()
+            self._schedule_ping(already=self._limits.ws_pong)
 
 
 def sendable(code: int) -> bool:

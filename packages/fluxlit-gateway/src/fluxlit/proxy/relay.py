@@ -117,6 +117,7 @@ class Relay:
                 await self._after(down, leg)
             else:
                 down.cancel()
+                leg.abort()  # First: whatever still came would be kept for nobody.
                 await self._turn_away()
         finally:
             for task in (up, down):
