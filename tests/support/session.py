@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from typing import Any, Self
 
 import httpx
@@ -20,31 +21,46 @@ class Session:
     Attributes:
         url: the application's address.
         resume: session id to come back to.
+        cookie: sent with the handshake, ``name=value``.
         id: the id of the session, once it has run.
+        told: the cookies that the accepted handshake has set.
     """
 
     url: str
     resume: str | None = None
+    cookie: str | None = None
     id: str | None = None
+    told: SimpleCookie = field(default_factory=SimpleCookie)
+    xsrf: str = ""
     _socket: Any = field(default=None, repr=False)
 
     async def __aenter__(self) -> Self:
         async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             health = await http.get(f"{self.url}/_stcore/health")
-        token = health.cookies["_streamlit_xsrf"]
+        self.xsrf = token = health.cookies["_streamlit_xsrf"]
+        cookies = "; ".join(each for each in (f"_streamlit_xsrf={token}", self.cookie) if each)
         self._socket = await websockets.connect(
             f"{self.url.replace('http', 'ws', 1)}/_stcore/stream",
             subprotocols=[websockets.Subprotocol(part) for part in ("streamlit", token, self.resume) if part],
             origin=websockets.Origin(self.url),
-            additional_headers={"Cookie": f"_streamlit_xsrf={token}"},
+            additional_headers={"Cookie": cookies},
             max_size=None,
             open_timeout=30,
             proxy=None,
         )
+        for value in self._socket.response.headers.get_all("Set-Cookie"):
+            self.told.load(value)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._socket.close()
+
+    async def closed(self, timeout: float = 30) -> int:
+        """Wait until the server closes; the code."""
+        async with asyncio.timeout(timeout):
+            await self._socket.wait_closed()
+        code: int = self._socket.close_code
+        return code
 
     async def run(self, page: str = "", widgets: Any = None, query: str = "", timeout: float = 60) -> list[str]:
         """Run the script; every text that it shows, in order."""
@@ -54,6 +70,10 @@ class Session:
         if widgets is not None:
             message.rerun_script.widget_states.CopyFrom(widgets)
         await self._socket.send(message.SerializeToString())
+        return await self.shown(timeout)
+
+    async def shown(self, timeout: float = 60) -> list[str]:
+        """Wait for the end of a run, whoever has asked for it; every text that it shows, in order."""
         received: list[ForwardMsg] = []
         async with asyncio.timeout(timeout):
             while not received or received[-1].WhichOneof("type") != "script_finished":

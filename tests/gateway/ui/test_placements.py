@@ -125,7 +125,7 @@ def test_a_worker_killed_under_load_costs_503_at_worst(project: Project) -> None
 
     async def story() -> None:
         async with project.running() as placement, served(placement, gate):
-            pid = placement._members[0].supervisor.status.pid
+            pid = placement.members[0].supervisor.status.pid
             assert pid is not None
             seen: list[int] = []
             os.kill(pid, signal.SIGKILL)

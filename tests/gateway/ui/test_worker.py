@@ -18,7 +18,7 @@ from tests.gateway.ui.streamlit_client import Tab, http_get
 
 
 def worker_pid(placement: object) -> int:
-    pid = placement._members[0].supervisor.status.pid  # type: ignore[attr-defined]
+    pid = placement.members[0].supervisor.status.pid  # type: ignore[attr-defined]
     assert isinstance(pid, int)
     return pid
 

@@ -8,7 +8,7 @@ Importing this module does not import Streamlit: in the `workers` placement the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,6 +85,40 @@ def rerun_sessions(runtime: Runtime) -> int:
     for info in sessions:
         info.session.request_rerun(info.session._client_state)
     return len(sessions)
+
+
+def report_sessions(runtime: Runtime, report: Callable[[str, str], None]) -> None:
+    """Call `report` with ``opened``, ``left`` or ``closed`` and the session id, on Streamlit's event loop.
+
+    A session is opened again when its browser comes back. It may be forgotten after its browser has left without
+    any report. Streamlit has no public hook; its session manager is asked by the runtime alone, so its methods are
+    wrapped in place.
+    """
+    manager: Any = runtime._session_mgr
+    connect, disconnect, close = manager.connect_session, manager.disconnect_session, manager.close_session
+
+    def connect_session(*args: Any, **kwargs: Any) -> str:
+        session: str = connect(*args, **kwargs)
+        report("opened", session)
+        return session
+
+    def disconnect_session(session_id: str) -> None:
+        disconnect(session_id)
+        report("left", session_id)
+
+    def close_session(session_id: str) -> None:
+        close(session_id)
+        report("closed", session_id)
+
+    manager.connect_session = connect_session
+    manager.disconnect_session = disconnect_session
+    manager.close_session = close_session
+
+
+def running_scripts(runtime: Runtime) -> int:
+    """How many sessions run a script now."""
+    sessions = runtime._session_mgr.list_active_sessions()
+    return sum(info.session._state.value == "APP_IS_RUNNING" for info in sessions)
 
 
 def release_runtime() -> None:

@@ -138,7 +138,9 @@ def owned_values(spec: WorkerSpec, settings: Settings) -> dict[str, Any]:
 
 def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
     """What FluxLit sets where nobody has said anything."""
+    shared = {"server.cookieSecret": spec.cookie_secret} if spec.cookie_secret else {}
     return {
+        **shared,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "full" if spec.development else "none",
         "client.toolbarMode": "developer" if spec.development else "minimal",

@@ -93,8 +93,8 @@ class UiFacts:
     development: bool = False
     head_start: Spawned | None = None
 
-    def spec(self, resolved: Resolved, socket: Path) -> WorkerSpec:
-        """What one worker is told."""
+    def spec(self, resolved: Resolved, socket: Path, cookie_secret: str = "") -> WorkerSpec:
+        """What one worker is told; `cookie_secret` as in `WorkerSpec`."""
         return WorkerSpec(
             socket=str(socket),
             project_root=str(resolved.project_root),
@@ -107,6 +107,7 @@ class UiFacts:
             public_host=self.public_host,
             public_port=self.public_port,
             sys_path=tuple(str(Path(entry).absolute()) for entry in sys.path),
+            cookie_secret=cookie_secret,
             arguments=self.arguments,
             development=self.development,
         )

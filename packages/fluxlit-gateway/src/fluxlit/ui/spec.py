@@ -2,9 +2,11 @@
 
 One line of JSON each way. The gateway's first line is the `WorkerSpec`. Then:
 
-gateway -> worker: ``{"type": "reload", "changed": [paths]}``
+gateway -> worker: ``{"type": "reload", "changed": [paths]}``; ``{"type": "drain"}``: answer when no script runs.
 worker -> gateway: ``{"type": "ready"}``; ``{"type": "failed", "message": text, "traceback": text}``;
-``{"type": "reloaded", "ok": bool, "detail": text}``; ``{"type": "log", ...}``, see `fluxlit.ui.logs`.
+``{"type": "reloaded", "ok": bool, "detail": text}``; ``{"type": "drained"}``;
+``{"type": "session", "event": "opened" | "left" | "closed", "id": session id}``;
+``{"type": "log", ...}``, see `fluxlit.ui.logs`.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ class WorkerSpec:
         api_headers: headers of every internal call.
         public_host: host name under which browsers know the gateway, as far as is known.
         public_port: port under which browsers know the gateway, as far as is known.
+        cookie_secret: signs Streamlit's own cookies where the user has set no ``server.cookieSecret``. All workers of
+            one start share it, for a browser may meet any of them.
         sys_path: import path of the gateway, so that both processes find the same modules.
         arguments: what the user's script sees in ``sys.argv`` after its own name.
         development: whether this is ``fluxlit dev``: error details and developer menu are shown in the browser.
@@ -48,6 +52,7 @@ class WorkerSpec:
     api_headers: dict[str, str] = dataclasses.field(default_factory=dict)
     public_host: str = "localhost"
     public_port: int = 8000
+    cookie_secret: str = dataclasses.field(default="", repr=False)
     sys_path: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     development: bool = False

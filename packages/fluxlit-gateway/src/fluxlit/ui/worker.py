@@ -43,6 +43,7 @@ KEEP_ALIVE_S = 75
 MOST_DESCRIPTORS = 65_536
 
 _RUNTIME_END_S = 1.0
+_DRAIN_LOOK_S = 0.02
 
 
 def main() -> int:
@@ -175,14 +176,23 @@ class Worker:
         if not internals.collects_after_runs():
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
+        internals.report_sessions(self._runtime, self._report_session)
         self._lifeline.watch(self._heard)
         self._lifeline.send_line(json.dumps({"type": "ready"}))
 
     def _heard(self, line: str) -> None:
         """A line from the gateway, in the lifeline's thread."""
         message = json.loads(line)
-        if message["type"] == "reload":
-            asyncio.run_coroutine_threadsafe(self._reload(), self._loop)
+        answers = {"reload": self._reload, "drain": self._drain}
+        asyncio.run_coroutine_threadsafe(answers[message["type"]](), self._loop)
+
+    def _report_session(self, event: str, session: str) -> None:
+        self._lifeline.send_line(json.dumps({"type": "session", "event": event, "id": session}))
+
+    async def _drain(self) -> None:
+        while internals.running_scripts(self._runtime):  # noqa: ASYNC110  (Streamlit has no event for it)
+            await asyncio.sleep(_DRAIN_LOOK_S)
+        self._lifeline.send_line(json.dumps({"type": "drained"}))
 
     async def _reload(self) -> None:
         async with self._reloading:

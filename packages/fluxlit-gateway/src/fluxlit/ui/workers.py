@@ -1,35 +1,32 @@
 """The UI in supervised worker processes behind the proxy.
 
-The pool is a list of members, and every request asks `_choose` for one. There is one member now; what must stick to
-the member of its session is in Streamlit's protocol: the WebSocket's third subprotocol is the last session id, and
-uploads carry the session id in their path.
+The pool is a list of members, and every request asks `affinity.choose` for one. With a single worker there is nothing
+to choose, and no cookie is set.
+
+A member is replaced by starting its successor first. Only when that answers does the old one stop getting new work;
+it ends when its requests and runs have. So nothing is lost if the successor cannot start, and nobody waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import logging
-import sys
+import secrets
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
-from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
-from fluxlit.proxy.application import refuse
 from fluxlit.settings import Resolved
-from fluxlit.supervisor import Command, Policy, Spawned, Supervisor
-from fluxlit.ui.logs import replay
-from fluxlit.ui.placement import STOP_S, Readiness, UiFacts, health_path, proxy_limits
-from fluxlit.ui.spec import WorkerSpec
+from fluxlit.supervisor import Spawned
+from fluxlit.ui.affinity import Claim, Kind, choose, claim, set_cookie
+from fluxlit.ui.member import WORKER, Member
+from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
+from fluxlit.ui.sticky import Field, SettingCookie, ask_in_turn
 from fluxlit.ui.unavailable import answer_unavailable
 
-logger = logging.getLogger("fluxlit.worker")
-
-PROBE_S = 2.0
-RELOAD_S = 60.0
-WORKER = Command([sys.executable, "-m", "fluxlit.ui.worker"], environment={"PYTHONUNBUFFERED": "1"})
+logger = logging.getLogger("fluxlit.ui")
 
 
 def head_start() -> Spawned:
@@ -41,103 +38,37 @@ def head_start() -> Spawned:
     return Spawned.of(WORKER)
 
 
-class Member:
-    """One worker: its process, the connections to it, and the proxy over them."""
-
-    def __init__(self, number: int, spec: WorkerSpec, head_start: Spawned | None) -> None:
-        settings = spec.effective_settings()
-        self._debug = settings.debug
-        self._failure: str | None = None
-        self._reload: asyncio.Future[dict[str, Any]] | None = None
-        self._health = health_path(settings)
-        self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings))
-        self.proxy = ReverseProxy(self.upstream, refusal=self._refuse)
-        self.supervisor = Supervisor(
-            f"Streamlit worker {number}",
-            WORKER,
-            probe=self._probe,
-            policy=Policy(start_timeout_s=settings.streamlit_start_timeout_s, probe_timeout_s=PROBE_S),
-            greeting=spec.to_json(),
-            on_line=self._heard,
-            on_output=_log_output,
-            explain=self._take_failure,
-            head_start=head_start,
-        )
-
-    @property
-    def ready(self) -> bool:
-        """There is a worker to relay to."""
-        return self.supervisor.status.ready
-
-    @property
-    def answering(self) -> bool:
-        """The worker has answered its last probe."""
-        status = self.supervisor.status
-        return status.ready and status.answering
-
-    async def reload(self, changed: frozenset[Path]) -> str:
-        """See `Placement.reload`."""
-        if not self.ready:
-            return f"{self.supervisor.status.detail}; it will come back with the new code"
-        self._reload = asyncio.get_running_loop().create_future()
-        self.supervisor.send_line(json.dumps({"type": "reload", "changed": sorted(map(str, changed))}))
-        try:
-            answer = await asyncio.wait_for(self._reload, RELOAD_S)
-        except TimeoutError:
-            raise WorkerError(
-                f"The worker has not reloaded within {RELOAD_S:g} s. Does a module block at import?"
-            ) from None
-        finally:
-            self._reload = None
-        if not answer["ok"]:
-            raise WorkerError(answer["detail"])
-        return str(answer["detail"])
-
-    async def _probe(self) -> bool:
-        try:
-            return await self.upstream.probe(self._health, within=PROBE_S) == 200
-        except UpstreamError:
-            return False
-
-    def _heard(self, line: str) -> None:
-        message = json.loads(line)
-        kind = message.get("type")
-        if kind == "log":
-            replay(message)
-        elif kind == "failed":
-            self._failure = message["message"] + (f"\n{message['traceback']}" if self._debug else "")
-        elif kind == "reloaded" and self._reload is not None and not self._reload.done():
-            self._reload.set_result(message)
-
-    def _take_failure(self) -> str | None:
-        """The worker's own words about its end, once."""
-        failure, self._failure = self._failure, None
-        if self._reload is not None and not self._reload.done():
-            self._reload.set_result({"ok": False, "detail": failure or "The worker ended while it reloaded."})
-        return failure
-
-    async def _refuse(self, scope: Scope, send: Send, status: int, detail: str) -> None:
-        # A process that is being killed drops its sockets some time before its end can be seen.
-        if status == 502 and not (self.ready and await self._probe()):
-            await answer_unavailable(scope, send)
-        else:
-            await refuse(scope, send, status, detail)
-
-
 class WorkersPlacement:
     """The UI in worker processes.
 
     Args:
         facts: what the application knows.
         resolved: the effective settings.
+
+    Attributes:
+        members: the workers, leaving ones excepted.
     """
 
     def __init__(self, facts: UiFacts, resolved: Resolved) -> None:
-        sockets = {number: facts.run_directory / f"worker-{number}.sock" for number in range(1, 2)}
-        self._members = [
-            Member(number, facts.spec(resolved, socket), facts.head_start if number == 1 else None)
-            for number, socket in sockets.items()
+        self._facts = facts
+        self._resolved = resolved
+        self._settings = resolved.settings
+        self._cookie_secret = secrets.token_hex(32)
+        self._started = 0
+        self._ended_restarts = 0
+        self._leaving: list[Member] = []
+        self._rolling: asyncio.Task[None] | None = None
+        count = resolved.settings.streamlit_workers
+        self._several = count > 1
+        self.members = [
+            self._build(number, facts.head_start if number == 1 else None) for number in range(1, count + 1)
         ]
+
+    def _build(self, number: int, head_start: Spawned | None = None) -> Member:
+        self._started += 1
+        # A successor listens beside the member that it follows, so no name is used twice.
+        socket = self._facts.run_directory / f"worker-{self._started}.sock"
+        return Member(number, self._facts.spec(self._resolved, socket, self._cookie_secret), head_start)
 
     async def start(self) -> None:
         """Start all workers; when one fails, all are stopped.
@@ -147,7 +78,7 @@ class WorkersPlacement:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for member in self._members:
+                for member in self.members:
                     group.create_task(member.supervisor.start())
         except* WorkerError as failures:
             await self.stop()
@@ -155,36 +86,102 @@ class WorkersPlacement:
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
         """See `Placement.stop`."""
-        for member in self._members:
+        if self._rolling is not None:
+            self._rolling.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WorkerError):
+                await self._rolling
+        everybody = [*self.members, *self._leaving]
+        for member in everybody:
             await member.upstream.close()
-        await asyncio.gather(*(member.supervisor.stop(timeout_s) for member in self._members))
-        for member in self._members:
-            await member.upstream.close()
+        await asyncio.gather(*(member.stop(timeout_s) for member in everybody))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay to a worker; 503 while there is none."""
-        member = self._choose(scope)
+        if len(self.members) == 1 and not self._leaving:
+            await self._relay(self.members[0], scope, receive, send)
+        else:
+            await self._relay_to_chosen(scope, receive, send)
+
+    async def _relay(self, member: Member, scope: Scope, receive: Receive, send: Send) -> None:
         if member.ready:
-            await member.proxy(scope, receive, send)
+            await member(scope, receive, send)
         else:
             await answer_unavailable(scope, send)
 
+    async def _relay_to_chosen(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mount = self._settings.root_path
+        request = claim(scope["type"], scope["path"][len(mount) :], scope.get("subprotocols", ()), scope["headers"])
+        chosen = self._choose(request)
+        if not chosen:
+            await answer_unavailable(scope, send)
+            return
+        if request.kind is Kind.STREAM and request.cookie == chosen[0].key:
+            chosen[0].keep_promise()
+        elif self._several and request.cookie != chosen[0].key:
+            send = SettingCookie(send, partial(self._tie, chosen[0], scope))
+        if request.kind is Kind.MEDIA:
+            await ask_in_turn(chosen, scope, receive, send)
+        else:
+            await chosen[0](scope, receive, send)
+
+    def _choose(self, request: Claim) -> list[Member]:
+        everybody = {member.key: member for member in (*self.members, *self._leaving)}
+        candidates = [member.candidate(request.session) for member in everybody.values()]
+        return [everybody[key] for key in choose(request, candidates)]
+
+    def _tie(self, member: Member, scope: Scope) -> Field:
+        """The cookie that brings a browser back to its worker."""
+        if scope["type"] == "http":
+            member.promise()
+        return set_cookie(member.key, path=self._settings.root_path, secure=scope["scheme"] in ("https", "wss"))
+
     def readiness(self) -> Readiness:
         """Ready when at least one worker is."""
-        ready = any(member.answering for member in self._members)
-        return Readiness(ready, "; ".join(member.supervisor.status.detail for member in self._members))
+        ready = any(member.answering for member in self.members)
+        return Readiness(ready, "; ".join(member.supervisor.status.detail for member in self.members))
 
     async def reload(self, changed: frozenset[Path]) -> str:
-        """See `Placement.reload`."""
-        return "; ".join(await asyncio.gather(*(member.reload(changed) for member in self._members)))
+        """See `Placement.reload`. All workers are told at once."""
+        return "; ".join(dict.fromkeys(await asyncio.gather(*(member.reload(changed) for member in self.members))))
+
+    async def roll(self) -> None:
+        """Replace every worker by a fresh one, one after the other, with no request failing.
+
+        A call while another is under way waits for that one.
+
+        Raises:
+            WorkerError: a fresh worker cannot start. It is given up; the workers not yet replaced go on serving.
+        """
+        if self._rolling is None or self._rolling.done():
+            self._rolling = asyncio.create_task(self._roll())
+        await asyncio.shield(self._rolling)
+
+    async def _roll(self) -> None:
+        for member in list(self.members):
+            await self._replace(member)
+
+    async def _replace(self, old: Member) -> None:
+        new = self._build(old.number)
+        await new.supervisor.start()
+        self.members[self.members.index(old)] = new
+        self._leaving.append(old)
+        await old.drain(self._settings.uvicorn_graceful_shutdown_timeout_s)
+        await old.stop(STOP_S)
+        self._leaving.remove(old)
+        self._ended_restarts += old.supervisor.status.restarts
+        logger.info("Streamlit worker %d has been replaced.", old.number)
 
     @property
     def restarts(self) -> int:
-        """How often workers were started again."""
-        return sum(member.supervisor.status.restarts for member in self._members)
+        """How often workers were started again because they had ended or hung."""
+        return self._ended_restarts + sum(
+            member.supervisor.status.restarts for member in (*self.members, *self._leaving)
+        )
 
-    def _choose(self, _scope: Scope) -> Member:
-        return self._members[0]
+    @property
+    def sessions(self) -> int:
+        """How many sessions have a browser now."""
+        return sum(len(member.sessions) for member in (*self.members, *self._leaving))
 
 
 def _first(failures: BaseExceptionGroup[WorkerError]) -> WorkerError:
@@ -193,7 +190,3 @@ def _first(failures: BaseExceptionGroup[WorkerError]) -> WorkerError:
         first = first.exceptions[0]
     assert isinstance(first, WorkerError)
     return first
-
-
-def _log_output(stream: str, line: str) -> None:
-    logger.log(logging.WARNING if stream == "stderr" else logging.INFO, "%s", line)
