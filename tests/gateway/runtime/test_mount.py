@@ -123,3 +123,19 @@ async def test_the_title_of_any_layer_is_the_title_of_the_api(monkeypatch: pytes
         assert (await http.get("/api/openapi.json")).json()["info"]["title"] == "From the environment"
     async with client(FluxLit(api=FastAPI(title="Its own"))) as http:
         assert (await http.get("/api/openapi.json")).json()["info"]["title"] == "Its own"
+
+
+async def test_every_answer_carries_the_id_that_the_api_saw() -> None:
+    app = FluxLit()
+
+    @app.api.get("/id")
+    def seen(request: Request) -> str:
+        return request.headers["x-request-id"]
+
+    async with client(app) as http:
+        minted = await http.get("/api/id")
+        assert minted.headers["x-request-id"] == minted.json()
+        given = await http.get("/api/id", headers={"x-request-id": "deploy-7f3a"})
+        assert (given.json(), given.headers["x-request-id"]) == ("deploy-7f3a", "deploy-7f3a")
+        forged = await http.get("/api/id", headers={"x-request-id": "a b\tc" * 100})
+        assert forged.headers["x-request-id"] == forged.json() != "a b\tc" * 100

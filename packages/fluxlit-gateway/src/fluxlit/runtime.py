@@ -21,6 +21,7 @@ from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
 from fluxlit.multiworker import refuse_multiworker
+from fluxlit.observe import AccessLog, Observer
 from fluxlit.private import PrivateServer
 from fluxlit.reload import Project
 from fluxlit.rundir import RunDirectory
@@ -78,6 +79,8 @@ class Runtime:
         self._placement: Placement | None = None
         self._stack = contextlib.AsyncExitStack()
         self._gateway = self._build_gateway()
+        log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
+        self._observer = Observer(self._gateway, log=log)
 
     # Serving.
 
@@ -88,7 +91,7 @@ class Runtime:
             return
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
-        await self._gateway(scope, receive, send)
+        await self._observer(scope, receive, send)
 
     async def start(self) -> None:
         """Start everything; returns when pages and API can be served.
