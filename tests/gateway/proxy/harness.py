@@ -219,7 +219,9 @@ class PromptServer(AsgiServer):
 
 
 @asynccontextmanager
-async def served_by_uvicorn(application: Application, settings: Settings | None = None, **changes: Any) -> AsyncIterator[int]:
+async def served_by_uvicorn(
+    application: Application, settings: Settings | None = None, **changes: Any
+) -> AsyncIterator[int]:
     """Serve an application as `fluxlit run` does; yields the port."""
     config = configuration(cast("Runtime", application), settings or Settings(log_level="critical"))
     for name, value in changes.items():
@@ -231,12 +233,11 @@ async def served_by_uvicorn(application: Application, settings: Settings | None 
     try:
         yield listener.getsockname()[1]
     finally:
-        deadline = time.monotonic() + DEADLINE
         for connection in list(server.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
-        while server.server_state.tasks and time.monotonic() < deadline:
-            await asyncio.sleep(0.001)
-        left = len(server.server_state.tasks)
+            connection.transport.abort()
+        left = set(server.server_state.tasks)
+        if left:
+            _, left = await asyncio.wait(left, timeout=DEADLINE)
         server.force_exit = True
         server.stopping.set()
         await serving
@@ -274,7 +275,7 @@ async def stage(
                 await script(peer)
             except (asyncio.IncompleteReadError, ConnectionError):
                 pass  # The proxy has gone, which tests see from what else did not happen.
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again at the end of the scene
                 scene.failures.append(error)
             finally:
                 peer.close()

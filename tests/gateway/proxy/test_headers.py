@@ -8,7 +8,13 @@ from tests.gateway.proxy.harness import OK, answering, get, post, stage
 
 pytestmark = pytest.mark.anyio
 
-HOP = ["Keep-Alive: 5", "Proxy-Connection: x", "TE: trailers, deflate", "Proxy-Authorization: Basic eDp5", "Trailer: X-T"]
+HOP = [
+    "Keep-Alive: 5",
+    "Proxy-Connection: x",
+    "TE: trailers, deflate",
+    "Proxy-Authorization: Basic eDp5",
+    "Trailer: X-T",
+]
 
 
 async def test_rule_01_fields_that_connection_names_end_at_the_proxy_in_both_directions() -> None:
@@ -19,7 +25,14 @@ async def test_rule_01_fields_that_connection_names_end_at_the_proxy_in_both_dir
     async with stage(script) as scene:
         client = await scene.client()
         answer = await client.ask(
-            get("/", "Connection: X-Secret", "X-Secret: 1", "connection: keep-alive ,\tX-Other", "x-other: 2", "X-Kept: 3")
+            get(
+                "/",
+                "Connection: X-Secret",
+                "X-Secret: 1",
+                "connection: keep-alive ,\tX-Other",
+                "x-other: 2",
+                "X-Kept: 3",
+            )
         )
     assert not {b"connection", b"x-secret", b"x-other"} & set(seen[0].names)
     assert seen[0].all(b"x-kept") == [b"3"]
@@ -50,7 +63,9 @@ async def test_rule_02_hop_by_hop_fields_end_here_even_if_connection_does_not_na
     assert not hop & set(answer.names)
 
 
-@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID", "Via", "Host", "Content-Length"])
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID", "Via", "Host", "Content-Length"]
+)
 async def test_rule_03_a_client_cannot_take_away_fields_of_the_gateway(name: str) -> None:
     """Naming them in Connection has no effect (golang/go#50580)."""
     script, seen = answering(OK)
@@ -64,7 +79,9 @@ async def test_rule_03_a_client_cannot_take_away_fields_of_the_gateway(name: str
 async def test_rule_05_unknown_fields_methods_and_status_codes_pass_untouched() -> None:
     """RFC 9110 sections 5.1, 7.6, 9.1 and 15."""
     strange = b"!#$%&'*+-.^_`|~09aZ"
-    script, seen = answering(b"HTTP/1.1 299 Whatever\r\n" + strange + b": \xff\xfe\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n")
+    script, seen = answering(
+        b"HTTP/1.1 299 Whatever\r\n" + strange + b": \xff\xfe\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n"
+    )
     async with stage(script) as scene:
         client = await scene.client()
         answer = await client.ask(b"PROPFIND / HTTP/1.1\r\nHost: h\r\n" + strange + b": a \t\xe9 b\r\nX-Empty:\r\n\r\n")
@@ -85,7 +102,8 @@ async def test_rule_05_a_number_outside_100_to_599_is_no_status(status: int) -> 
 async def test_rule_06_fields_of_one_name_keep_their_number_and_order() -> None:
     """RFC 9110 section 5.3; RFC 6265 section 3 for Set-Cookie."""
     script, seen = answering(
-        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: 1\r\nSet-Cookie: b=2, c\r\nX: 2\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: 1\r\nSet-Cookie: b=2, c\r\nX: 2\r\nSet-Cookie: a=1\r\n"
+        b"Content-Length: 0\r\n\r\n"
     )
     async with stage(script) as scene:
         answer = await (await scene.client()).ask(get("/", "Cookie: a=1", "X: 1", "Cookie: b=2", "X: 2", "Cookie: a=1"))
@@ -109,7 +127,9 @@ async def test_rule_07_a_request_that_goes_round_in_circles_is_ended() -> None:
     async with stage(script) as scene:
         client = await scene.client()
         assert (await client.ask(get("/", "Via: " + ", ".join(["1.1 fluxlit"] * 7)))).status == 200
-        assert (await client.ask(get("/", "Via: " + ", ".join(["1.1 fluxlit"] * 4), *["Via: 1.1 fluxlit"] * 4))).status == 508
+        assert (
+            await client.ask(get("/", "Via: " + ", ".join(["1.1 fluxlit"] * 4), *["Via: 1.1 fluxlit"] * 4))
+        ).status == 508
     assert len(seen) == 1
 
 
@@ -132,7 +152,9 @@ async def test_rule_27_nothing_is_added_that_neither_side_sent() -> None:
 
 async def test_rule_27_the_upstreams_date_and_server_are_not_repeated() -> None:
     """RFC 9110 section 6.6.1: one Date."""
-    script, _ = answering(b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: x\r\nContent-Length: 0\r\n\r\n")
+    script, _ = answering(
+        b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: x\r\nContent-Length: 0\r\n\r\n"
+    )
     async with stage(script) as scene:
         answer = await (await scene.client()).ask(get())
     assert (len(answer.all(b"date")), answer.all(b"server")) == (1, [])
@@ -152,14 +174,17 @@ async def test_rule_27_redirects_are_not_followed_and_content_is_not_decoded() -
     """RFC 9110 section 7.7: content is the origin's own."""
     packed = bytes.fromhex("1f8b08000000000000ff")
     script, seen = answering(
-        b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere/\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n" + packed
+        b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere/\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n"
+        + packed
     )
     async with stage(script) as scene:
         answer = await (await scene.client()).ask(get())
     assert (answer.status, answer.body, answer.all(b"content-encoding"), len(seen)) == (302, packed, [b"gzip"], 1)
 
 
-@pytest.mark.parametrize("location", [b"/next", b"next", b"http://public.example/next", b"http://10.0.0.1:8501/x", b"?a=%2F#b"])
+@pytest.mark.parametrize(
+    "location", [b"/next", b"next", b"http://public.example/next", b"http://10.0.0.1:8501/x", b"?a=%2F#b"]
+)
 async def test_rule_28_location_is_left_alone(location: bytes) -> None:
     """Host is passed on, so that the upstream knows its public name and nothing has to be rewritten."""
     script, _ = answering(

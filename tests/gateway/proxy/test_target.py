@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from fluxlit.proxy import Address, ReverseProxy, Upstream
+from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
 from tests.gateway.proxy.harness import OK, answering, get, stage
 
 pytestmark = pytest.mark.anyio
 
 TARGETS = [
     "/a%2Fb", "/a%2fb", "/%2e%2e/x", "/a/../b", "/a/./b", "//a//b", "/a;b=1;c", "/a%3Fb", "/a%23b", "/%00", "/%ff%fe",
-    "/%C3%A9", "/%25", "/%", "/%zz", "/a%20b", "/a+b", "/~!$&'()*,;=:@", "/a\\b", "/a|b^`{}\"<>", "/?", "/?a=%2F&b=+&c=%ff",
-    "/?a?b??", "/a?b=/../c", "/?a=[1]", "/a%5Cb", "/api/../x", "/x/..%2fapi", "/*", "/" + "x" * 8000,
+    "/%C3%A9", "/%25", "/%", "/%zz", "/a%20b", "/a+b", "/~!$&'()*,;=:@", "/a\\b", '/a|b^`{}"<>', "/?",
+    "/?a=%2F&b=+&c=%ff", "/?a?b??", "/a?b=/../c", "/?a=[1]", "/a%5Cb", "/api/../x", "/x/..%2fapi", "/*", "/" + "x" * 8000,
 ]  # fmt: skip
 
 
@@ -26,7 +26,9 @@ async def test_rule_12_path_and_query_travel_byte_for_byte(target: str) -> None:
     assert seen[0].target == target.removesuffix("?").encode() if target == "/?" else target.encode()
 
 
-@pytest.mark.parametrize("target", [b"/\xc3\xa9", b"/\xff", b"/a b", b"/a\tb", b"/a\x00b", b"/a#b", b"a/b", b"", b"http://"])
+@pytest.mark.parametrize(
+    "target", [b"/\xc3\xa9", b"/\xff", b"/a b", b"/a\tb", b"/a\x00b", b"/a#b", b"a/b", b"", b"http://"]
+)
 async def test_rule_12_what_is_no_target_is_refused(target: bytes) -> None:
     """RFC 9112 section 3.2: raw octets, blanks and fragments have no place in a request line."""
     script, seen = answering(OK)
@@ -37,7 +39,11 @@ async def test_rule_12_what_is_no_target_is_refused(target: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("target", "path"),
-    [("http://other.example:81/a%2F?b", b"/a%2F?b"), ("HTTP://other.example:81", b"/"), ("http://u@other.example:81?x", b"/?x")],
+    [
+        ("http://other.example:81/a%2F?b", b"/a%2F?b"),
+        ("HTTP://other.example:81", b"/"),
+        ("http://u@other.example:81?x", b"/?x"),
+    ],
 )
 async def test_rule_11_an_absolute_target_replaces_host(target: str, path: bytes) -> None:
     """RFC 9112 section 3.2.2."""
@@ -58,7 +64,9 @@ async def test_rule_11_requests_that_are_for_no_resource_here_are_refused(line: 
     assert (status, seen) == (400, [])
 
 
-@pytest.mark.parametrize(("version", "status"), [(b"1.1", 200), (b"1.0", 200), (b"2.0", 505), (b"0.9", 505), (b"1.2", 400)])
+@pytest.mark.parametrize(
+    ("version", "status"), [(b"1.1", 200), (b"1.0", 200), (b"2.0", 505), (b"0.9", 505), (b"1.2", 400)]
+)
 async def test_only_the_versions_that_are_spoken_are_served(version: bytes, status: int) -> None:
     """RFC 9110 section 15.6.6."""
     script, _ = answering(OK)
@@ -74,10 +82,8 @@ async def test_the_base_of_the_address_stands_before_every_target() -> None:
 
     def below(proxy: ReverseProxy) -> ReverseProxy:
         address = proxy.upstream.address
-        return ReverseProxy(Upstream(Address.unix(address.path, base="/base")))
+        return ReverseProxy(Upstream(Address.unix(address.path, base="/base"), limits=ProxyLimits(idle=0.001)))
 
-    proxies: list[ReverseProxy] = []
-    async with stage(script, wrap=lambda proxy: proxies.append(below(proxy)) or proxies[0]) as scene:
-        await (await scene.client()).ask(get("/a%2F?b"))
-        await proxies[0].upstream.close()
+    async with stage(script, wrap=below) as scene:
+        await (await scene.client()).ask(get("/a%2F?b", "Connection: close"))
     assert seen[0].target == b"/base/a%2F?b"

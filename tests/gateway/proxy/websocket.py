@@ -50,7 +50,11 @@ class Frame:
             return head + self.data
         # A key of zeros leaves the data as it is, and big messages quick.
         key = b"\0\0\0\0" if size > 65536 else os.urandom(4)
-        return head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(self.data)) if any(key) else head + key + self.data
+        return (
+            head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(self.data))
+            if any(key)
+            else head + key + self.data
+        )
 
 
 def close(code: int | None, reason: str = "") -> Frame:

@@ -57,6 +57,9 @@ class Gateway:
         """Serve one HTTP request or WebSocket."""
         mount = scope.get("root_path", "") or self.root_path
         path = below_mount(scope["path"], mount)
+        if path is not None and path[:1] != "/":  # `OPTIONS *` asks about the server, not about a resource of it.
+            await answer_text(scope, send, 400, "The request is for no path.")
+            return
         if path is None:
             await redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
             return
