@@ -22,7 +22,7 @@ def whoami(request: Request) -> dict[str, Any]:
         "url": str(request.url),
         "link": str(request.url_for("download")),
         "path": request.scope["raw_path"].decode("latin-1"),
-        "headers": sorted(name for name in request.headers if name.startswith(("x-", "forwarded"))),
+        "headers": sorted(request.headers),
     }
 
 
@@ -33,9 +33,7 @@ def item(request: Request, name: Annotated[str, Path()]) -> dict[str, str]:
 
 
 @app.api.get("/events", response_class=StreamingResponse)
-def events(
-    count: Annotated[int, Query(ge=1, le=1000)] = 5, media_type: str = "text/event-stream"
-) -> StreamingResponse:
+def events(count: Annotated[int, Query(ge=1, le=1000)] = 5, media_type: str = "text/event-stream") -> StreamingResponse:
     """Send an event every fifth of a second, each with the time at which it was sent (milliseconds)."""
 
     async def each() -> AsyncIterator[str]:
@@ -79,6 +77,8 @@ def home(st: Any, client: ApiClient) -> None:
     st.title("Behind an edge")
     st.text(f"Address: {st.context.url}")
     st.text(f"Visitor: {st.context.ip_address or 'this machine'}")
+    seen = st.context.headers
+    st.text(f"Way here: {seen['X-Forwarded-For']} by {seen['X-Forwarded-Proto']} to {seen['X-Forwarded-Host']}")
     st.text(f"API as the page sees it: {client.get('/whoami').json()['url']}")
 
     st.session_state.setdefault("clicks", 0)

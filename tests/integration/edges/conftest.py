@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
 
 from fluxlit.testing import Server, run_server
-from tests.integration.edges.compose import FOLDER, STACKS, Stack, load
+from tests.integration.edges.compose import FOLDER, STACKS, load
 from tests.integration.edges.engines import Edge, browserless, run_edge
 from tests.support.chromium import Visitor, open_visitor
 
@@ -60,18 +59,6 @@ def client(edge: Edge) -> Iterator[httpx.Client]:
     """A program that calls the API through the edge."""
     with browserless(base_url=edge.api_url) as client:
         yield client
-
-
-@pytest.fixture
-def stack_folder(tmp_path: Path) -> Callable[[Stack], Path]:
-    """An empty folder for a stack."""
-
-    def make(stack: Stack) -> Path:
-        folder = tmp_path / stack.name
-        folder.mkdir()
-        return folder
-
-    return make
 
 
 def upstream(server: Server) -> str:

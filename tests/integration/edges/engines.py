@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -72,12 +73,17 @@ class Edge:
 
 @dataclass
 class Room:
-    """A folder that stands for the root of the edge's file system, with everything that its container would see."""
+    """A folder that stands for the root of the edge's file system, with everything that its container would see.
+
+    Attributes:
+        damage: changes the files, to see that it is noticed.
+    """
 
     stack: Stack
     root: Path
     upstream: str
     port: int
+    damage: Callable[[str], str] = str
     environ: dict[str, str] = field(default_factory=dict)
 
     def furnish(self) -> Room:
@@ -88,7 +94,7 @@ class Room:
             target = self.at(mount.target)
             target.parent.mkdir(parents=True, exist_ok=True)
             if mount.file is not None:
-                shutil.copy(mount.file, target)
+                target.write_text(self.damage(mount.file.read_text(encoding="utf-8")), encoding="utf-8")
             else:
                 subprocess.run(["bash", FOLDER / "make-certs.sh", target], check=True, stdout=subprocess.DEVNULL)
         return self
@@ -156,15 +162,16 @@ ENGINES: dict[str, Callable[..., list[str]]] = {
 
 
 @contextlib.contextmanager
-def run_edge(stack: Stack, root: Path, upstream: str) -> Iterator[Edge]:
+def run_edge(stack: Stack, root: Path, upstream: str, damage: Callable[[str], str] = str) -> Iterator[Edge]:
     """Run a stack's edge in front of an application that is there already.
 
     Args:
         stack: which.
         root: an empty folder.
         upstream: host and port of the application.
+        damage: changes the edge's files.
     """
-    room = Room(stack, root, upstream, free_port()).furnish()
+    room = Room(stack, root, upstream, free_port(), damage).furnish()
     command = ENGINES[stack.engine](room, check=False)
     edge = Edge(stack, f"{stack.scheme}://127.0.0.1:{room.port}")
     with background(command, cwd=root, environ=room.environ) as process:
@@ -183,16 +190,39 @@ def run_edge(stack: Stack, root: Path, upstream: str) -> Iterator[Edge]:
                 process.process.wait(3)
 
 
-def check(stack: Stack, root: Path) -> subprocess.CompletedProcess[str]:
+def check(stack: Stack, root: Path, damage: Callable[[str], str] = str) -> subprocess.CompletedProcess[str]:
     """Let the edge's own checker read its configuration."""
-    room = Room(stack, root, "127.0.0.1:8000", free_port()).furnish()
+    room = Room(stack, root, "127.0.0.1:8000", free_port(), damage).furnish()
     command = ENGINES[stack.engine](room, check=True)
     return subprocess.run(command, cwd=root, env=room.environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+def smoke_test(edge: Edge) -> subprocess.CompletedProcess[str]:
+    """Run the script as people do."""
+    settings = {"PUBLIC_PREFIX": edge.stack.prefix, "BASE_URL": edge.origin, "INSECURE": "1", "WAIT_S": "5"}
+    return subprocess.run(
+        [FOLDER / "smoke-test.sh"], env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def browserless(**options: object) -> httpx.Client:
     """A client that takes the test certificate and no proxy of the environment."""
     return httpx.Client(verify=False, trust_env=False, timeout=20, **options)  # type: ignore[arg-type]
+
+
+def from_address(address: str) -> httpx.Client:
+    """A client with another address than the edge has for the application."""
+    return browserless(transport=httpx.HTTPTransport(local_address=address, verify=False, trust_env=False))
+
+
+def unverified(url: str) -> ssl.SSLContext | None:
+    """TLS for the test certificate, where there is TLS."""
+    if url.startswith(("http:", "ws:")):
+        return None
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def answers(client: httpx.Client, url: str) -> bool:

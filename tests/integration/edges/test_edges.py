@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
-import ssl
-import subprocess
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,8 +16,7 @@ import pytest
 import websockets.sync.client
 from playwright.sync_api import Page, Route, expect
 
-from tests.integration.edges.compose import FOLDER
-from tests.integration.edges.engines import Edge, browserless
+from tests.integration.edges.engines import Edge, browserless, from_address, smoke_test, unverified
 from tests.support.chromium import Visitor
 
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
@@ -34,7 +32,8 @@ def test_a_page_appears_and_a_click_runs_it_again(edge: Edge, window: Visitor) -
     expect(window.heading("Behind an edge")).to_be_visible()
     expect(window.page).to_have_url(f"{edge.url}/")
     expect(window.page.get_by_text(f"Address: {edge.url}")).to_be_visible()
-    expect(window.page.get_by_text(re.compile(rf"API as the page sees it: http.*{edge.stack.prefix}/api/whoami"))).to_be_visible()
+    own_view = re.compile(rf"API as the page sees it: http://[^/]+{edge.stack.prefix}/api/whoami$")
+    expect(window.page.get_by_text(own_view)).to_be_visible()
     window.page.get_by_role("button", name="Count").click()
     expect(window.page.get_by_text("Clicks: 1")).to_be_visible()
 
@@ -130,13 +129,14 @@ def test_a_stream_of_any_type_arrives_in_pieces(client: httpx.Client) -> None:
         pieces = [(float(piece.removeprefix("data: ")), time.time() * 1000) for piece in response.iter_text()]
 
     assert len(pieces) == 3
-    assert all(arrived < sent for (_, arrived), (sent, _) in zip(pieces, pieces[1:], strict=False))
+    assert all(arrived < sent for (_, arrived), (sent, _) in itertools.pairwise(pieces))
 
 
 def test_large_bodies_pass_both_ways(client: httpx.Client) -> None:
     body = b"0123456789abcdef" * (16_000_000 // 16)
+    digest = hashlib.sha256(body).hexdigest()
 
-    assert client.put("/upload", content=body).json() == {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    assert client.put("/upload", content=body).json() == {"bytes": len(body), "sha256": digest}
     assert len(client.get("/download", params={"size": 16_000_000}).content) == 16_000_000
 
 
@@ -164,9 +164,10 @@ def test_a_path_arrives_as_it_was_written(edge: Edge, client: httpx.Client, path
 
 
 def test_the_bare_prefix_leads_to_the_page_and_nothing_else_is_there(edge: Edge, client: httpx.Client) -> None:
-    if not edge.stack.prefix:
-        pytest.skip("has no prefix")
     answer = client.get(f"{edge.url}?a=b")
+    if not edge.stack.prefix:
+        assert answer.status_code == 200
+        return
 
     assert answer.status_code in {301, 307, 308}
     assert answer.next_request is not None
@@ -219,7 +220,7 @@ def test_the_application_knows_address_and_client(edge: Edge) -> None:
         {"Connection": "X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto", "X-Forwarded-For": "203.0.113.66"},
         {"Remote-User": "root", "X-Forwarded-User": "root", "X-Auth-Request-Email": "root@evil.example"},
     ],
-    ids=lambda forged: "+".join(forged),
+    ids="+".join,
 )
 def test_nothing_forged_gets_through(edge: Edge, forged: dict[str, str]) -> None:
     with from_address("127.0.0.9") as client:
@@ -227,30 +228,23 @@ def test_nothing_forged_gets_through(edge: Edge, forged: dict[str, str]) -> None
 
     assert seen["client"] == "127.0.0.9"
     assert seen["link"] == f"{edge.api_url}/download"
-    assert seen["headers"] == []
+    fields = set(seen["headers"]) - {"connection"}
+    assert fields.isdisjoint(name.lower() for name in forged)
+    assert not any(name.startswith(("x-forwarded", "x_forwarded")) for name in fields)
 
 
-def from_address(address: str) -> httpx.Client:
-    """A client with another address than the edge has for the application."""
-    return browserless(transport=httpx.HTTPTransport(local_address=address, verify=False, trust_env=False))
+def test_a_forged_port_does_not_get_into_links(edge: Edge, client: httpx.Client) -> None:
+    seen = client.get("/whoami", headers={"Host": "tea.example", "X-Forwarded-Port": "666"}).json()
+
+    assert seen["link"] == f"{edge.stack.scheme}://tea.example{edge.stack.prefix}/api/download"
 
 
 def test_a_websocket_of_the_api_sends_messages_back(edge: Edge) -> None:
     address = f"{edge.api_url.replace('http', 'ws', 1)}/echo"
-    with websockets.sync.client.connect(address, ssl=unverified(edge), proxy=None, open_timeout=20) as socket:
+    with websockets.sync.client.connect(address, ssl=unverified(address), proxy=None, open_timeout=20) as socket:
         for message in ("", "größe", "x" * 200_000):
             socket.send(message)
             assert socket.recv(timeout=20) == message
-
-
-def unverified(edge: Edge) -> ssl.SSLContext | None:
-    """TLS for the test certificate, where there is TLS."""
-    if edge.stack.scheme == "http":
-        return None
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def test_the_smoke_test_is_content(edge: Edge) -> None:
@@ -260,13 +254,3 @@ def test_the_smoke_test_is_content(edge: Edge) -> None:
     assert "FAIL" not in done.stdout
     assert done.stdout.count("\nok ") >= 16
     assert ("ok    HTTP/2" in done.stdout) == (edge.stack.name == "https")
-
-
-def smoke_test(edge: Edge) -> subprocess.CompletedProcess[str]:
-    """Run the script as people do."""
-    settings = {"PUBLIC_PREFIX": edge.stack.prefix, "BASE_URL": edge.origin, "INSECURE": "1", "WAIT_S": "5"}
-    return subprocess.run(
-        [FOLDER / "smoke-test.sh"], env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
