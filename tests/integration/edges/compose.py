@@ -57,6 +57,7 @@ class Stack:
         command: arguments of the edge, if its image's own are not used.
         mounts: what the edge sees of the folder.
         ports: published ports, as written.
+        scheme: what browsers speak to the edge.
     """
 
     name: str
@@ -67,16 +68,12 @@ class Stack:
     command: tuple[str, ...]
     mounts: tuple[Mount, ...]
     ports: tuple[str, ...]
+    scheme: str
 
     @property
     def engine(self) -> str:
         """Which program the edge is."""
         return self.image.partition(":")[0]
-
-    @property
-    def scheme(self) -> str:
-        """What browsers speak to it."""
-        return "https" if self.name == "https" else "http"
 
     @property
     def prefix(self) -> str:
@@ -100,6 +97,7 @@ def load(name: str) -> Stack:
         command=tuple(edge.get("command", ())),
         mounts=tuple(mounts(edge["volumes"])),
         ports=tuple(edge["ports"]),
+        scheme="https" if name == "https" else "http",
     )
 
 

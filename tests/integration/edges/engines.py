@@ -88,6 +88,7 @@ class Room:
 
     def furnish(self) -> Room:
         """Put everything into its place."""
+        self.root.mkdir(exist_ok=True)
         own = {"UPSTREAM": self.upstream, "EDGE_HOST": "127.0.0.1", "EDGE_PORT": str(self.port)}
         self.environ = clean_environ(**self.stack.environment) | own
         for mount in self.stack.mounts:

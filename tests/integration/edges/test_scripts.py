@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,44 @@ def test_the_smoke_test_notices_what_an_edge_breaks(
     failed = {line.split("  ")[1].partition(" (")[0] for line in done.stdout.splitlines() if line.startswith("FAIL")}
     assert failed == noticed
     assert done.stdout.splitlines()[-1] == f"{len(failed)} failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "removing", "forwarding"),
+    [
+        ("caddy", "handle_path", "handle"),
+        ("traefik", ", strip-prefix]", "]"),
+        ("haproxy", 'http-request replace-path "${PUBLIC_PREFIX}(/.*)" "\\1"', ""),
+    ],
+)
+def test_every_edge_may_forward_the_whole_path(
+    applications: Applications, tmp_path: Path, name: str, removing: str, forwarding: str
+) -> None:
+    def keep_prefix(text: str) -> str:
+        assert removing in text
+        return text.replace(removing, forwarding)
+
+    stack = load(name)
+    with run_edge(stack, tmp_path, upstream(applications(stack.application)), damage=keep_prefix) as edge:
+        done = smoke_test(edge)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_haproxy_may_end_tls(applications: Applications, tmp_path: Path) -> None:
+    subprocess.run([FOLDER / "make-certs.sh", tmp_path], check=True, stdout=subprocess.DEVNULL)
+    pem = tmp_path / "site.pem"
+    pem.write_bytes((tmp_path / "edge.crt").read_bytes() + (tmp_path / "edge.key").read_bytes())
+
+    def secured(text: str) -> str:
+        return text.replace(':${EDGE_PORT}"', f':${{EDGE_PORT}}" ssl crt {pem} alpn h2,http/1.1')
+
+    stack = replace(load("haproxy"), scheme="https")
+    with run_edge(stack, tmp_path / "edge", upstream(applications(stack.application)), damage=secured) as edge:
+        done = smoke_test(edge)
+
+    assert done.returncode == 0, done.stdout
+    assert "ok    HTTP/2" in done.stdout
 
 
 def test_the_smoke_test_ends_where_nothing_answers() -> None:
