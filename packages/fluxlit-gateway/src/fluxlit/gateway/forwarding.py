@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from fluxlit.asgi import Scope
 
@@ -112,7 +112,9 @@ class Trust:
             address = ip_address(peer.partition("%")[0])
         except ValueError:
             return False
-        return any(address in network for network in self.networks)
+        # A socket for both families writes IPv4 peers as ::ffff:192.0.2.1 (RFC 4291 section 2.5.5.2).
+        plain = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+        return any(plain in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)
