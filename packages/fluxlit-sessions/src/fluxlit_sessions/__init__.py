@@ -6,6 +6,8 @@ from fluxlit_sessions.errors import (
     SessionConflict,
     SessionDataError,
     SessionError,
+    SessionKeyConflict,
+    SessionModelError,
     SessionNotFound,
     SessionSealError,
     SessionStoreError,
@@ -13,22 +15,29 @@ from fluxlit_sessions.errors import (
     SessionTooLarge,
 )
 from fluxlit_sessions.memory import MemorySessionStore
+from fluxlit_sessions.merge import MISSING
 from fluxlit_sessions.observe import Observer, OperationEvent
 from fluxlit_sessions.options import StoreOptions
+from fluxlit_sessions.page import ModelSession, UrlSession
 from fluxlit_sessions.redis import RedisSessionStore
 from fluxlit_sessions.seal import KeyRing
 from fluxlit_sessions.session import KEEP, Session, SessionInfo
 from fluxlit_sessions.sqlite import SQLiteSessionStore
 from fluxlit_sessions.store import BackedStore, SessionStore
+from fluxlit_sessions.url_session import url_session
 from fluxlit_sessions.urls import open_store
+from fluxlit_sessions.visitor import SIGNED_IN
 
 __all__ = [
     "KEEP",
+    "MISSING",
+    "SIGNED_IN",
     "BackedStore",
     "Backend",
     "Codec",
     "KeyRing",
     "MemorySessionStore",
+    "ModelSession",
     "Observer",
     "OperationEvent",
     "RedisSessionStore",
@@ -38,6 +47,8 @@ __all__ = [
     "SessionDataError",
     "SessionError",
     "SessionInfo",
+    "SessionKeyConflict",
+    "SessionModelError",
     "SessionNotFound",
     "SessionSealError",
     "SessionStore",
@@ -45,5 +56,7 @@ __all__ = [
     "SessionStoreUnavailable",
     "SessionTooLarge",
     "StoreOptions",
+    "UrlSession",
     "open_store",
+    "url_session",
 ]

@@ -3,6 +3,8 @@
 SessionError
 ├── SessionNotFound          there is no such session (any more)
 ├── SessionConflict          somebody saved the session since it was read
+├── SessionKeyConflict       two tabs changed the same key at the same time
+├── SessionModelError        what is stored does not fit the model that a page asks for
 ├── SessionDataError         a value cannot be stored, or what is stored cannot be read
 │   ├── SessionTooLarge      the data of one session exceeds the limit
 │   └── SessionSealError     no key of this process opens what is stored
@@ -14,6 +16,8 @@ a session in logs and listings and opens nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class SessionError(Exception):
@@ -52,6 +56,43 @@ class SessionConflict(SessionError):
         super().__init__(
             f"Session {handle} is at version {found}, not {expected}: it was saved elsewhere in the meantime. "
             f"Read it again, apply the change to what is there, and save that."
+        )
+
+
+class SessionKeyConflict(SessionError):
+    """The same keys were changed elsewhere at the same time; there, not here, they were saved.
+
+    Attributes:
+        handle: names the session in logs.
+        keys: the keys; the session holds the values of the other side now.
+    """
+
+    def __init__(self, handle: str, keys: Sequence[str]) -> None:
+        self.handle = handle
+        self.keys = tuple(keys)
+        super().__init__(
+            f"Session {handle}: {', '.join(map(repr, keys))} changed elsewhere at the same time, in another tab for "
+            f"instance, and your change was not saved. Look at the new value and try again. For a value that depends "
+            f"on its old one use change(key, function), or resolve conflicts yourself with conflict=."
+        )
+
+
+class SessionModelError(SessionError):
+    """What is stored does not fit the model that the page asks for.
+
+    Attributes:
+        stored: version of the model by which it was written.
+        wanted: version that the page has.
+    """
+
+    def __init__(self, model: str, stored: int, wanted: int, reason: str) -> None:
+        self.stored = stored
+        self.wanted = wanted
+        super().__init__(
+            f"The session holds {model} of version {stored}; this code has version {wanted}, and it does not fit: "
+            f"{reason}. "
+            f"Give url_session a migrate= function, and raise model_version with every change of the model that old "
+            f"data does not fit."
         )
 
 

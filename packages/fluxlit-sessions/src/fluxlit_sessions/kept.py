@@ -1,0 +1,137 @@
+"""Keys of ``st.session_state`` that come back: which, and when they are copied.
+
+Three things hold a value: ``st.session_state`` of this tab, the data of the binding, and the store. `capture` copies
+from the first to the second, before the run (a callback has run already, and may have changed something) and after
+it. `restore` copies what others saved from the second to the first. The binding does the rest.
+
+Once a run is to stop, Streamlit raises at every look into ``st.session_state``, and once for a click that came in the
+meantime. Only `to_dict` never does. What is raised in between is kept in `interruption` until all is saved.
+
+Not kept are keys of widgets (Streamlit has its own rules for them, and a stored value would win over what the person
+has just chosen) and values that the store cannot encode. Each is named in the log once.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+
+from fluxlit_sessions.errors import SessionDataError
+from fluxlit_sessions.merge import same
+from fluxlit_sessions.visitor import Memory
+
+logger = logging.getLogger("fluxlit_sessions")
+
+Choice = Collection[str] | Callable[[str], bool]
+"""Names of keys, or a function that says of a name whether it is chosen."""
+
+MARK = "$state:"
+"""Start of the keys in the data of a session that hold values of ``st.session_state``."""
+
+OWN = ("_fluxlit", "fluxlit_page")
+_NAMED = re.compile(r"""data\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
+
+
+class Kept:
+    """The chosen keys of one tab.
+
+    Args:
+        state: ``st.session_state``.
+        memory: of the tab.
+        choice: which keys.
+
+    Attributes:
+        interruption: by what Streamlit wanted to end the run in the meantime.
+    """
+
+    def __init__(self, state: Any, memory: Memory, choice: Choice) -> None:
+        self._state = state
+        self._memory = memory
+        self._choice = choice
+        self.interruption: BaseException | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """There are keys to keep, or may be."""
+        return callable(self._choice) or bool(self._choice)
+
+    def capture(self) -> None:
+        """Copies the chosen keys into the data of the binding. Nothing is saved yet."""
+        data, state = self._memory.data, self._state.to_dict()
+        present = [key for key in state if not key.startswith(OWN) and self._chosen(key)]
+        for key in present:
+            if self._is_fit(key, state[key]):
+                data[MARK + key] = state[key]
+                self._memory.unfit.pop(key, None)
+        for key in self._in_data():
+            if key not in state and key in self._memory.restored:
+                del data[MARK + key]
+        self._memory.restored |= set(present)
+
+    def restore(self) -> None:
+        """Makes the chosen keys what the data of the binding says."""
+        known = set(self._in_data())
+        for key in known:
+            value = self._memory.data[MARK + key]
+            if key not in self._state or not (key in self._memory.unfit or same(self._state[key], value)):
+                self._state[key] = value
+        for key in self._memory.restored - known - self._memory.widgets - self._memory.unfit.keys():
+            if key in self._state:
+                del self._state[key]
+        self._memory.restored = known
+        self._memory.ended = False
+
+    def drop(self, error: SessionDataError) -> bool:
+        """Leaves out the key whose value the store has refused; says whether there is such a key."""
+        found = _NAMED.match(error.path)
+        name = ast.literal_eval(found[1]) if found else ""
+        if not name.startswith(MARK) or name not in self._memory.data:
+            return False
+        key = name.removeprefix(MARK)
+        self._memory.unfit[key] = _type_of(self._memory.data.pop(name))
+        if self._memory.session is not None and name in self._memory.session.data:
+            self._memory.data[name] = self._memory.session.data[name]
+        logger.warning("st.session_state[%r] is not kept: %s", key, error)
+        return True
+
+    def _chosen(self, key: str) -> bool:
+        return self._choice(key) if callable(self._choice) else key in self._choice
+
+    def _in_data(self) -> list[str]:
+        names = [key.removeprefix(MARK) for key in self._memory.data if key.startswith(MARK)]
+        return [name for name in names if self._chosen(name)]
+
+    def _is_fit(self, key: str, value: Any) -> bool:
+        if key in self._memory.widgets or self._memory.unfit.get(key) == _type_of(value):
+            return False
+        if MARK + key in self._memory.data and same(self._memory.data[MARK + key], value):
+            return True
+        if not self._is_widget(key, value):
+            return True
+        self._memory.widgets.add(key)
+        self._memory.data.pop(MARK + key, None)
+        logger.warning(
+            "st.session_state[%r] is not kept: it belongs to a widget. Copy its value to a key of your own, and "
+            "give that to the widget as its value.",
+            key,
+        )
+        return False
+
+    def _is_widget(self, key: str, value: Any) -> bool:
+        """Says whether Streamlit refuses to set a key: it does for widgets on the page, and tells no other way."""
+        if self.interruption is not None:
+            return False
+        try:
+            self._state[key] = value
+        except Exception:  # noqa: BLE001 - Streamlit's own class must not be imported here
+            return True
+        except BaseException as interruption:  # noqa: BLE001 - raised again when all is saved
+            self.interruption = interruption
+        return False
+
+
+def _type_of(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,95 @@
+"""`url_session`: from a page and a store to the visitor's session."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, overload
+
+from fluxlit_sessions.binding import Binding
+from fluxlit_sessions.kept import Choice
+from fluxlit_sessions.merge import Resolve
+from fluxlit_sessions.page import M, Migrate, ModelSession, Outage, Schema, UrlSession
+from fluxlit_sessions.store import SessionStore
+from fluxlit_sessions.visitor import SIGNED_IN, SignedIn, Visitor
+
+PARAM_VARIABLE = "FLUXLIT_URL_SESSION_QUERY_PARAM"
+PARAM = "fluxlit_sid"
+
+
+@overload
+def url_session(
+    st: Any,
+    store: SessionStore,
+    *,
+    persist: Choice = (),
+    user: str | SignedIn | None = SIGNED_IN,
+    param: str | None = None,
+    conflict: Resolve | None = None,
+    claim: bool = True,
+    outage: Outage = "banner",
+) -> UrlSession: ...
+
+
+@overload
+def url_session(
+    st: Any,
+    store: SessionStore,
+    *,
+    model: type[M],
+    model_version: int = 1,
+    migrate: Migrate | None = None,
+    persist: Choice = (),
+    user: str | SignedIn | None = SIGNED_IN,
+    param: str | None = None,
+    conflict: Resolve | None = None,
+    claim: bool = True,
+    outage: Outage = "banner",
+) -> ModelSession[M]: ...
+
+
+def url_session(
+    st: Any,
+    store: SessionStore,
+    *,
+    model: type[M] | None = None,
+    model_version: int = 1,
+    migrate: Migrate | None = None,
+    persist: Choice = (),
+    user: str | SignedIn | None = SIGNED_IN,
+    param: str | None = None,
+    conflict: Resolve | None = None,
+    claim: bool = True,
+    outage: Outage = "banner",
+) -> UrlSession | ModelSession[M]:
+    """Returns the session of the visitor whose page this is, found by the id in the URL.
+
+    Nothing is created and the URL stays as it is until something is written. An id that the store does not know, or
+    that belongs to another user, is never used. To be called once in each run, best in ``with``::
+
+        with url_session(st, store, persist=["cart"]) as session:
+            ...
+
+    Args:
+        st: the module `streamlit`.
+        store: where sessions are; keep one for the process (`st.cache_resource`).
+        model: a Pydantic model, all of whose fields have defaults, in place of the mapping.
+        model_version: version of the model; raise it when data of the former one does not fit any more.
+        migrate: turns data of an older version into data of this one.
+        persist: keys of ``st.session_state`` that are to come back, or a function that says so of a key. They are
+            restored here and saved at the end of ``with``, also when the page ends by `st.rerun`, `st.stop` or an
+            exception. Keys of widgets and values that cannot be stored are left out; the log names them.
+        user: whose session it is. By default the user that Streamlit knows (`st.user`), if there is one.
+        param: query parameter that holds the id. By default ``FLUXLIT_URL_SESSION_QUERY_PARAM``, else ``fluxlit_sid``.
+        conflict: solves a conflict of two tabs: (key, before, ours, theirs) -> value. Without it theirs is kept, and
+            ours is reported: by `SessionKeyConflict` where there is a call that can raise it, else on the page.
+        claim: a signed-in user who comes with a session of nobody takes it over, under a new id.
+        outage: what happens while the store cannot be reached. ``banner``: the page says so; a tab that knows its
+            session goes on and saves later, any other stops there. ``raise``: `SessionStoreUnavailable`.
+
+    Raises:
+        SessionDataError, SessionSealError: what is stored cannot be read.
+        SessionStoreUnavailable: only with ``outage="raise"``.
+    """
+    visitor = Visitor(st, param or os.environ.get(PARAM_VARIABLE) or PARAM, user)
+    bound = (Binding(store, visitor, conflict, claim=claim), visitor, persist, outage)
+    return UrlSession(*bound) if model is None else ModelSession(Schema(model, model_version, migrate), *bound)

@@ -1,0 +1,118 @@
+"""One visitor's tab as Streamlit shows it: the id in its URL, its user, and what is remembered between two runs.
+
+Everything that the binding knows of Streamlit is here, and all of it is public. Streamlit
+itself is never imported: the page hands over its `st`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import quote
+
+from fluxlit_sessions.core import MAX_SUBJECT
+from fluxlit_sessions.session import Session
+
+STATE_KEY = "_fluxlit_session:"
+"""Start of the key in ``st.session_state`` that holds the memory; the name of the query parameter follows."""
+
+
+class SignedIn(Enum):
+    """The type of `SIGNED_IN`."""
+
+    SIGNED_IN = "signed in"
+
+
+SIGNED_IN: Final = SignedIn.SIGNED_IN
+"""The user that Streamlit knows (``st.user``), if there is one."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one tab remembers between two runs. It lives in ``st.session_state`` and ends with the tab.
+
+    Attributes:
+        session: as the store last said; its data is what `data` is compared with, and never changed.
+        data: the state of this tab; what differs from the session has not been saved yet.
+        restored: keys of ``st.session_state`` that were in step with `data` when last looked at.
+        widgets: keys that turned out to belong to widgets.
+        unfit: keys whose values cannot be stored, with their types.
+        notices: what the next run must tell the person.
+        ended: the session has ended, and keys that came out of it may still be in ``st.session_state``.
+        doubt: a save may have happened although its answer never came.
+        forgotten: keys are to be kept, and nobody has entered the ``with`` block that would save them.
+        revision: grows whenever `data` was replaced from outside of the page's own code.
+    """
+
+    session: Session | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    restored: set[str] = field(default_factory=set)
+    widgets: set[str] = field(default_factory=set)
+    unfit: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    ended: bool = False
+    doubt: bool = False
+    forgotten: bool = False
+    revision: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Memory of {self.session.handle if self.session else 'no session'}>"
+
+
+class Visitor:
+    """A tab.
+
+    Args:
+        st: the module `streamlit`.
+        param: query parameter that holds the session id.
+        user: the user, `None` for nobody, `SIGNED_IN` for the one that Streamlit knows.
+    """
+
+    def __init__(self, st: Any, param: str, user: str | SignedIn | None) -> None:
+        self.st = st
+        self._param = param
+        self.user = _subject(_signed_in(st) if user is SIGNED_IN else user)
+        key = f"{STATE_KEY}{param}"
+        if not isinstance(st.session_state.get(key), Memory):
+            st.session_state[key] = Memory()
+        self.memory: Memory = st.session_state[key]
+
+    @property
+    def id_in_url(self) -> str | None:
+        """What the URL says; it may be anything."""
+        return self.st.query_params.get(self._param) or None
+
+    def show_id(self, session_id: str) -> None:
+        """Puts an id into the URL, unless it is there."""
+        if self.st.query_params.get(self._param) != session_id:
+            self.st.query_params[self._param] = session_id
+
+    def hide_id(self) -> None:
+        """Takes the id out of the URL."""
+        if self._param in self.st.query_params:
+            del self.st.query_params[self._param]
+
+    def href(self, url: str, session_id: str | None) -> str:
+        """Returns a URL of this application with the id in its query."""
+        if session_id is None:
+            return url
+        address, mark, fragment = url.partition("#")
+        return f"{address}{'&' if '?' in address else '?'}{quote(self._param)}={session_id}{mark}{fragment}"
+
+
+def _signed_in(st: Any) -> str | None:
+    user: Any = getattr(st, "user", None)
+    facts = {} if user is None else user.to_dict()
+    if facts.get("sub"):
+        # OpenID Connect Core section 5.7: only issuer and subject together name one person for ever.
+        return f"{facts['iss']}|{facts['sub']}" if facts.get("iss") else str(facts["sub"])
+    return str(facts["email"]) if facts.get("email") else None
+
+
+def _subject(user: str | None) -> str | None:
+    """Returns a name that a store accepts."""
+    if not user:
+        return None
+    return user if len(user.encode()) <= MAX_SUBJECT else "sha256:" + hashlib.sha256(user.encode()).hexdigest()
