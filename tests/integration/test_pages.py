@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from textwrap import dedent
 
@@ -12,6 +13,8 @@ from fluxlit.testing import Server, run_server
 from tests.support.chromium import Visitor
 
 pytestmark = pytest.mark.browser
+
+MAIN_WIDTH = "document.querySelector('[data-testid=stMainBlockContainer]').clientWidth"
 
 APP = """
     from __future__ import annotations
@@ -94,10 +97,10 @@ def test_the_default_page_lands_at_the_root_with_its_look(server: Server, visito
 
     expect(visitor.heading("Start")).to_be_visible()
     expect(visitor.page).to_have_title("Start here")
-    assert "🚀" in (visitor.page.locator("link[rel='shortcut icon']").get_attribute("href") or "")
+    expect(visitor.page.locator("link[rel='shortcut icon']")).to_have_attribute("href", re.compile("🚀"))
     expect(visitor.page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
     expect(visitor.page.get_by_text("FluxLit on /api")).to_be_visible()
-    assert visitor.page.get_by_test_id("stMainBlockContainer").evaluate("element => element.clientWidth") > 1000
+    visitor.page.wait_for_function(f"{MAIN_WIDTH} > 1000")
 
 
 def test_the_default_page_has_its_own_address_too(server: Server, visitor: Visitor) -> None:
@@ -152,4 +155,4 @@ def test_a_script_page_keeps_magic_and_its_own_look(server: Server, visitor: Vis
     expect(visitor.page.get_by_text("A bare string, shown by Streamlit's magic")).to_be_visible()
     expect(visitor.page.get_by_text("legacy.py")).to_be_visible()
     expect(visitor.page).to_have_title("Legacy")
-    assert visitor.page.get_by_test_id("stMainBlockContainer").evaluate("element => element.clientWidth") > 900
+    visitor.page.wait_for_function(f"{MAIN_WIDTH} > 900")

@@ -123,12 +123,12 @@ def test_two_people_order_at_the_same_time(server: Server, new_visitor: Callable
 
 def test_the_layout_of_one_page_does_not_stay_on_the_next(server: Server, visitor: Visitor) -> None:
     visitor.visit(server.url)
-    main = visitor.page.get_by_test_id("stMainBlockContainer")
-    wide = main.evaluate("element => element.clientWidth")
+    width = "document.querySelector('[data-testid=stMainBlockContainer]').clientWidth"
+    visitor.page.wait_for_function(f"{width} > 800")
     visitor.follow("New order")
 
     expect(visitor.heading("New order")).to_be_visible()
-    assert main.evaluate("element => element.clientWidth") < wide
+    visitor.page.wait_for_function(f"{width} < 800")
 
 
 def test_the_command_serves_the_same_application(visitor: Visitor) -> None:
