@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.gateway.answers import answer_json, answer_problem, answer_text, redirect
 from fluxlit.gateway.dispatch import Map, Route, below_mount
-from fluxlit.gateway.forwarding import HOST, Sender, Trust, sender
+from fluxlit.gateway.forwarding import Sender, Trust, is_host, sender
 from fluxlit.gateway.origin import OriginPolicy
 from fluxlit.observe import classify
 
@@ -168,7 +168,7 @@ def single_host(scope: Scope) -> bytes | None:
         name, port = scope.get("server") or ("localhost", None)
         name = f"[{name}]" if ":" in name else "localhost" if name.startswith("/") else name
         return f"{name}:{port}".encode() if port else name.encode()
-    return hosts[0] if len(hosts) == 1 and HOST.match(hosts[0]) else None
+    return hosts[0] if len(hosts) == 1 and is_host(hosts[0]) else None
 
 
 def header(scope: Scope, name: bytes) -> str | None:

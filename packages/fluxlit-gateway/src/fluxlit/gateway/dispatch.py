@@ -69,8 +69,11 @@ class Map:
             return Route.API_DOCS
         if self.assets and kind == "http" and is_asset(path):
             return Route.ASSET
-        closed = any(path == prefix or path.startswith(prefix + "/") for prefix in self.closed)
-        return Route.CLOSED if closed else Route.UI
+        if path.startswith(self.closed):
+            for prefix in self.closed:
+                if path == prefix or path.startswith(prefix + "/"):
+                    return Route.CLOSED
+        return Route.UI
 
 
 def is_asset(path: str) -> bool:

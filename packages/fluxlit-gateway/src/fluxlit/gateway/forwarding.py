@@ -143,17 +143,29 @@ class Sender:
         Args:
             root_path: the public path under which the application is mounted.
         """
-        port = PORT.search(self.host)
-        fields = [
-            (b"x-forwarded-proto", self.scheme.encode()),
-            (b"x-forwarded-host", self.host),
-            (b"x-forwarded-port", port[1] if port else DEFAULT_PORTS[self.scheme]),
-        ]
-        if self.chain:
-            fields.append((b"x-forwarded-for", self.chain))
-        if root_path:
-            fields.append((b"x-forwarded-prefix", root_path.encode()))
-        return fields
+        return list(forwarding_fields(self.scheme, self.host, self.chain, root_path))
+
+
+@lru_cache(maxsize=1024)
+def forwarding_fields(scheme: str, host: bytes, chain: bytes, root_path: str) -> tuple[Header, ...]:
+    """The fields for one way to the gateway; most requests come one of a few ways."""
+    port = PORT.search(host)
+    fields = [
+        (b"x-forwarded-proto", scheme.encode()),
+        (b"x-forwarded-host", host),
+        (b"x-forwarded-port", port[1] if port else DEFAULT_PORTS[scheme]),
+    ]
+    if chain:
+        fields.append((b"x-forwarded-for", chain))
+    if root_path:
+        fields.append((b"x-forwarded-prefix", root_path.encode()))
+    return tuple(fields)
+
+
+@lru_cache(maxsize=1024)
+def is_host(value: bytes) -> bool:
+    """Whether a Host field has the form that RFC 9110 section 7.2 gives it."""
+    return HOST.match(value) is not None
 
 
 def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:

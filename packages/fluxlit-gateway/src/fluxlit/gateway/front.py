@@ -7,7 +7,8 @@ uvicorn's own are in place; docs/explanation/proxy.md says what differs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -46,6 +47,46 @@ class UntilClose(int):
 
     def __sub__(self, other: int) -> UntilClose:
         return self
+
+
+class Joined:
+    """A transport that writes an answer's head together with what follows at once.
+
+    uvicorn writes head and body separately, and each write costs a system call and wakes the peer. The head alone
+    is held back until the loop's next turn at most, so an answer without a body yet is not late either.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = b""
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep the first write for a moment."""
+        if self._held is None:
+            self._transport.write(data)
+        elif self._held:
+            held, self._held = self._held, None
+            self._transport.write(held + data)  # Cheaper than two buffers: at most 256 KiB are copied.
+        else:
+            self._held = data
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, None
+            self._transport.write(held)
+
+    def is_closing(self) -> bool:
+        """As the transport itself."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write what is held, then close."""
+        self._flush()
+        self._transport.close()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -90,9 +131,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self.url[:1] != b"/":
             self._use_authority()
         super().on_headers_complete()
-        if self.scope.get("http_version") == "1.0" and self.cycle.scope is self.scope:
-            self.cycle.chunked_encoding = False
-            self.cycle.expected_content_length = UntilClose()
+        if not self.parser.should_upgrade():
+            self.cycle.transport = cast("asyncio.Transport", Joined(self.transport, self.loop))
+            if self.scope["http_version"] == "1.0":
+                self.cycle.chunked_encoding = False
+                self.cycle.expected_content_length = UntilClose()
         self.headers = self.headers.copy()  # Trailers are added to the copy, and nobody reads it.
 
     def send_400_response(self, msg: str) -> None:
