@@ -198,6 +198,22 @@ def check(stack: Stack, root: Path, damage: Callable[[str], str] = str) -> subpr
     return subprocess.run(command, cwd=root, env=room.environ, capture_output=True, text=True, timeout=30, check=False)
 
 
+def refused_upload(edge: Edge, folder: Path) -> list[str]:
+    """Upload to a page, which takes none, then ask for something else over the same connection; what came of both.
+
+    By curl, because it speaks HTTP/2 where the edge does.
+    """
+    file = folder / "unwanted.bin"
+    file.write_bytes(bytes(3_000_000))
+    each = ["--silent", "--insecure", "--noproxy", "*", "--max-time", "3", "--output", "/dev/null"]
+    each += ["--write-out", "%{http_code} "]
+    first = [*each, "--upload-file", str(file), f"{edge.url}/second"]
+    second = [*each, f"{edge.api_url}/healthz"]
+    done = subprocess.run(["curl", *first, "--next", *second], capture_output=True, text=True, timeout=20, check=False)
+    statuses = done.stdout.split()
+    return ["refused" if statuses[0] in {"400", "405", "502"} else statuses[0], *statuses[1:]]
+
+
 def smoke_test(edge: Edge) -> subprocess.CompletedProcess[str]:
     """Run the script as people do."""
     settings = {"PUBLIC_PREFIX": edge.stack.prefix, "BASE_URL": edge.origin, "INSECURE": "1", "WAIT_S": "5"}

@@ -16,7 +16,7 @@ import pytest
 import websockets.sync.client
 from playwright.sync_api import Page, Route, expect
 
-from tests.integration.edges.engines import Edge, browserless, from_address, smoke_test, unverified
+from tests.integration.edges.engines import Edge, browserless, from_address, refused_upload, smoke_test, unverified
 from tests.support.chromium import Visitor
 
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
@@ -138,6 +138,11 @@ def test_large_bodies_pass_both_ways(client: httpx.Client) -> None:
 
     assert client.put("/upload", content=body).json() == {"bytes": len(body), "sha256": digest}
     assert len(client.get("/download", params={"size": 16_000_000}).content) == 16_000_000
+
+
+def test_an_upload_that_is_refused_does_not_harm_the_next_request(edge: Edge, tmp_path: Path) -> None:
+    for _ in range(4):
+        assert refused_upload(edge, tmp_path) == ["refused", "200"]
 
 
 def test_a_body_of_unknown_length_passes(client: httpx.Client) -> None:
