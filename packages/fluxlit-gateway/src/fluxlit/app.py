@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, TypeVar, Unpack, overload
 
 from fastapi import FastAPI
 
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import FluxLitError
-from fluxlit.pages import PageRecord, PageRegistry
-from fluxlit.pages.record import Layout, SidebarState
+from fluxlit.pages import PageOptions, PageRecord, PageRegistry, discover_pages
 from fluxlit.runtime import Runtime
 from fluxlit.settings import SettingsArguments
 
@@ -71,47 +71,20 @@ class FluxLit:
         self._runtime: Runtime | None = None
 
     @overload
-    def page(
-        self,
-        path: str,
-        *,
-        title: str | None = None,
-        icon: str | None = None,
-        layout: Layout | None = None,
-        initial_sidebar_state: SidebarState | None = None,
-        section: str | None = None,
-        order: float | None = None,
-        hidden: bool = False,
-        default: bool = False,
-        tags: Sequence[str] = (),
-    ) -> Callable[[PageT], PageT]: ...
+    def page(self, path: str, **options: Unpack[PageOptions]) -> Callable[[PageT], PageT]: ...
 
     @overload
-    def page(
-        self,
-        path: str,
-        *,
-        script: str | Path,
-        title: str | None = None,
-        icon: str | None = None,
-        layout: Layout | None = None,
-        initial_sidebar_state: SidebarState | None = None,
-        section: str | None = None,
-        order: float | None = None,
-        hidden: bool = False,
-        default: bool = False,
-        tags: Sequence[str] = (),
-    ) -> PageRecord: ...
+    def page(self, path: str, *, script: str | Path, **options: Unpack[PageOptions]) -> PageRecord: ...
 
     def page(
-        self, path: str, *, script: str | Path | None = None, **metadata: Any
+        self, path: str, *, script: str | Path | None = None, **options: Unpack[PageOptions]
     ) -> Callable[[PageT], PageT] | PageRecord:
         """Register a page: as a decorator of a function, or at once for a script file.
 
         Args:
             path: ``/`` or ``/name``; Streamlit page URLs have one segment.
             script: file of the page, instead of a function.
-            **metadata: see `fluxlit.pages.PageRegistry.add`.
+            **options: see `fluxlit.pages.PageOptions`.
 
         Raises:
             PageError: the page cannot be registered as asked.
@@ -122,13 +95,38 @@ class FluxLit:
                 f"Leave out ui=, and register the script as a page: app.page('/', script=...)."
             )
         if script is not None:
-            return self.pages.add(path, script=script, **metadata)
+            return self.pages.add(path, script=script, **options)
 
         def register(function: PageT) -> PageT:
-            self.pages.add(path, function, **metadata)
+            self.pages.add(path, function, **options)
             return function
 
         return register
+
+    def discover_pages(self, package: str | ModuleType) -> FluxLit:
+        """Import every module of a package and let it register its pages; returns this object.
+
+        Args:
+            package: the package or its dotted name. A module with ``register(app)`` is called with this object.
+
+        Raises:
+            TargetError: there is no such package.
+            PageError: a module breaks a rule for pages; then none of the package's pages stays.
+        """
+        discover_pages(self, package)
+        return self
+
+    def navigation(self, *paths: str) -> FluxLit:
+        """Put pages at the head of the navigation, in this order; returns this object.
+
+        Args:
+            *paths: paths of registered pages. The others follow as they were registered.
+
+        Raises:
+            PageError: a path that no page has, or one that is named twice.
+        """
+        self.pages.arrange(paths)
+        return self
 
     @property
     def has_ui(self) -> bool:

@@ -6,13 +6,14 @@ from fluxlit.pages.manifest import manifest, manifest_json
 from fluxlit.pages.marker import Cookie, Depends, Header, Query
 from fluxlit.pages.navigation import build_navigation
 from fluxlit.pages.record import Layout, PageRecord, SidebarState
-from fluxlit.pages.registry import PageRegistry
+from fluxlit.pages.registry import PageOptions, PageRegistry
 
 __all__ = [
     "Cookie",
     "Depends",
     "Header",
     "Layout",
+    "PageOptions",
     "PageRecord",
     "PageRegistry",
     "Query",

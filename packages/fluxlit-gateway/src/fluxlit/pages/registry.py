@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from fluxlit.client import ApiClient
 from fluxlit.errors import PageError
@@ -13,7 +14,34 @@ from fluxlit.pages.path import LANDING, check_mount, parse_path
 from fluxlit.pages.plan import Planner, Provider
 from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_look
 from fluxlit.pages.source import Location, caller, location_of
+from fluxlit.sessions import SessionStore, page_session, session_store
 from fluxlit.settings import Settings
+
+
+class PageOptions(TypedDict, total=False):
+    """What may be said about a page beside its path.
+
+    Attributes:
+        title: name in navigation and browser tab; by default made from the name of the function or script.
+        icon: one emoji or `:material/name:`.
+        layout: `centered` or `wide`.
+        initial_sidebar_state: `auto`, `expanded`, `collapsed`, or a width in pixels.
+        section: heading in the navigation to stand under.
+        order: pages with a number come first, in that order; the rest follow as registered.
+        hidden: keep the page out of the navigation; its address works.
+        default: make it the landing page, shown at `/` as well as at its path. A page at `/` is that already.
+        tags: words for tools that read the manifest.
+    """
+
+    title: str | None
+    icon: str | None
+    layout: Layout | None
+    initial_sidebar_state: SidebarState | None
+    section: str | None
+    order: float | None
+    hidden: bool
+    default: bool
+    tags: Sequence[str]
 
 
 class PageRegistry:
@@ -30,6 +58,7 @@ class PageRegistry:
         self._api_mount_path = api_mount_path
         self.provide(lambda run: run.client, ApiClient)
         self.provide(lambda run: run.settings, Settings)
+        self.provide(lambda _: session_store(), SessionStore)
         if owner is not None:
             self.provide(lambda run: run.app, *type(owner).__mro__[:-1])
 
@@ -49,15 +78,7 @@ class PageRegistry:
         page: Callable[..., Any] | None = None,
         *,
         script: str | Path | None = None,
-        title: str | None = None,
-        icon: str | None = None,
-        layout: Layout | None = None,
-        initial_sidebar_state: SidebarState | None = None,
-        section: str | None = None,
-        order: float | None = None,
-        hidden: bool = False,
-        default: bool = False,
-        tags: Sequence[str] = (),
+        **options: Unpack[PageOptions],
     ) -> PageRecord:
         """Register a page.
 
@@ -65,15 +86,7 @@ class PageRegistry:
             path: `/`, or `/name`: a Streamlit page URL has one segment.
             page: the page function.
             script: in its place a script file; a relative path counts from the file that registers it.
-            title: name in navigation and browser tab; by default made from the name of the function or script.
-            icon: one emoji or `:material/name:`.
-            layout: `centered` or `wide`.
-            initial_sidebar_state: `auto`, `expanded`, `collapsed`, or a width in pixels.
-            section: heading in the navigation to stand under.
-            order: pages with a number come first, in that order; the rest follow as registered.
-            hidden: keep the page out of the navigation; its address works.
-            default: make it the landing page, shown at `/` as well as at its path. A page at `/` is that already.
-            tags: words for tools that read the manifest.
+            **options: see `PageOptions`.
 
         Raises:
             PageError: if a rule is broken. Nothing is registered then.
@@ -82,22 +95,22 @@ class PageRegistry:
         location = location_of(page) if page is not None else origin.location
         try:
             path = parse_path(path)
-            check_look(icon, layout, initial_sidebar_state)
+            check_look(options.get("icon"), options.get("layout"), options.get("initial_sidebar_state"))
             source = _find_script(page, script, origin.location)
             planner = Planner(self._providers)
             record = PageRecord(
                 path=path,
-                title=title or _title(page, source),
+                title=options.get("title") or _title(page, source),
                 function=page,
                 script=source,
-                icon=icon,
-                layout=layout,
-                initial_sidebar_state=initial_sidebar_state,
-                section=section,
-                order=order,
-                hidden=hidden,
-                default=default,
-                tags=tuple(tags),
+                icon=options.get("icon"),
+                layout=options.get("layout"),
+                initial_sidebar_state=options.get("initial_sidebar_state"),
+                section=options.get("section"),
+                order=options.get("order"),
+                hidden=options.get("hidden", False),
+                default=options.get("default", False),
+                tags=tuple(options.get("tags", ())),
                 description=_first_line(page),
                 location=location,
                 plan=planner.plan_page(page, path, origin.names) if page is not None else None,
@@ -127,6 +140,26 @@ class PageRegistry:
         shown = next((record for record in self.records if not record.hidden), None)
         return claimed or shown or next(iter(self.records), None)
 
+    def arrange(self, paths: Sequence[str]) -> None:
+        """Put pages at the head of the navigation, in an order of their own.
+
+        Args:
+            paths: paths of registered pages; the others follow as they were.
+
+        Raises:
+            PageError: a path that no page has, or one that is named twice.
+        """
+        known = [record.path for record in self._records]
+        for path in paths:
+            if path not in known or paths.count(path) > 1:
+                what = "is named twice" if path in known else f"is no page; there are {', '.join(map(repr, known))}"
+                raise PageError(f"The navigation cannot be arranged: {path!r} {what}.")
+        order = {path: float(place - len(paths)) for place, path in enumerate(paths)}
+        self._records[:] = [
+            dataclasses.replace(record, order=order[record.path]) if record.path in order else record
+            for record in self._records
+        ]
+
     def find(self, path: str) -> PageRecord | None:
         """The page with a path, or `None`."""
         return next((record for record in self._records if record.path == path), None)
@@ -150,6 +183,16 @@ class PageRegistry:
                 check_mount(record.path, api_mount_path)
             except PageError as error:
                 raise _located(error, record.location) from None
+
+    def require_session_store(self, reason: str) -> None:
+        """Refuse to run without a session store where a page asks for its session.
+
+        Raises:
+            PageError: with the reason why there is none.
+        """
+        for record in self._records:
+            if record.plan is not None and record.plan.calls(page_session):
+                raise _located(PageError(f"page {record.path!r} asks for its session, but {reason}"), record.location)
 
     def _check(self, new: PageRecord) -> None:
         check_mount(new.path, self._api_mount_path)
