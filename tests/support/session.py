@@ -22,6 +22,7 @@ class Session:
         url: the application's address.
         resume: session id to come back to.
         cookie: sent with the handshake, ``name=value``.
+        stalls: the tab reads next to nothing: a reader that has gone to sleep.
         id: the id of the session, once it has run.
         told: the cookies that the accepted handshake has set.
     """
@@ -29,6 +30,7 @@ class Session:
     url: str
     resume: str | None = None
     cookie: str | None = None
+    stalls: bool = False
     id: str | None = None
     told: SimpleCookie = field(default_factory=SimpleCookie)
     xsrf: str = ""
@@ -45,6 +47,7 @@ class Session:
             origin=websockets.Origin(self.url),
             additional_headers={"Cookie": cookies},
             max_size=None,
+            max_queue=1 if self.stalls else 16,
             open_timeout=30,
             proxy=None,
         )
@@ -64,13 +67,17 @@ class Session:
 
     async def run(self, page: str = "", widgets: Any = None, query: str = "", timeout: float = 60) -> list[str]:
         """Run the script; every text that it shows, in order."""
+        await self.ask(page, widgets, query)
+        return await self.shown(timeout)
+
+    async def ask(self, page: str = "", widgets: Any = None, query: str = "") -> None:
+        """Ask for a run of the script, and do not wait for it."""
         message = BackMsg()
         message.rerun_script.page_name = page
         message.rerun_script.query_string = query
         if widgets is not None:
             message.rerun_script.widget_states.CopyFrom(widgets)
         await self._socket.send(message.SerializeToString())
-        return await self.shown(timeout)
 
     async def shown(self, timeout: float = 60) -> list[str]:
         """Wait for the end of a run, whoever has asked for it; every text that it shows, in order."""

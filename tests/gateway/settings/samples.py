@@ -69,6 +69,7 @@ SAMPLES = {
     "gateway_ws_max_message_bytes": number(1),
     "gateway_ws_max_client_message_bytes": number(2),
     "uvicorn_graceful_shutdown_timeout_s": seconds(0),
+    "gateway_drain_delay_s": seconds(1.5),
     "enable_gateway_access_log": TRUE,
     "enable_request_logging": TRUE,
     "debug": TRUE,

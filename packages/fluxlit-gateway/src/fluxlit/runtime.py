@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import time
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
@@ -28,11 +30,14 @@ from fluxlit.rundir import RunDirectory
 from fluxlit.settings import Resolved, Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load, locate
-from fluxlit.ui import Placement, Readiness, UiFacts, build_placement
+from fluxlit.ui import STOP_S, Placement, Readiness, UiFacts, build_placement
 
 if TYPE_CHECKING:
     from fluxlit.app import FluxLit
 
+
+LEAST_STOP_S = 2.0
+"""Seconds that the UI gets to stop when open requests have used up the graceful time; a worker needs half a second."""
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
 
@@ -78,6 +83,7 @@ class Runtime:
         self._lifespan = Lifespan(self.application.api)
         self._placement: Placement | None = None
         self._stack = contextlib.AsyncExitStack()
+        self._drained_at = 0.0
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         self._observer = Observer(self._gateway, log=log)
@@ -113,10 +119,18 @@ class Runtime:
 
     def drain(self) -> None:
         """Say by the readiness probe that no new work should come here."""
-        self._gateway.draining = True
+        if not self._gateway.draining:
+            self._gateway.draining = True
+            self._drained_at = time.monotonic()
+
+    def _patience(self) -> float:
+        """Seconds that the UI may take to stop: what is left of the graceful time, within sensible bounds."""
+        end = self._drained_at + self.settings.uvicorn_graceful_shutdown_timeout_s
+        return min(STOP_S, max(LEAST_STOP_S, end - time.monotonic()))
 
     async def _start(self) -> None:
         self._gateway.draining = False
+        await self._stack.enter_async_context(watched("The gateway"))
         if self.has_ui:
             await self._stack.enter_async_context(self._ui())
         await self._lifespan.start()
@@ -139,7 +153,7 @@ class Runtime:
                 await self._placement.start()
                 yield
             finally:
-                await self._placement.stop()
+                await self._placement.stop(self._patience())
         finally:
             await private.stop()
             directory.remove()

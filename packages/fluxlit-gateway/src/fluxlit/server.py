@@ -159,7 +159,12 @@ class Process:
     def _signalled(self, number: signal.Signals) -> None:
         if self._stopping and number == signal.SIGINT:
             self._server.force_exit = True
-        self._stop()
+        self._runtime.drain()
+        delay = self._runtime.settings.gateway_drain_delay_s
+        if number == signal.SIGTERM and delay and self._server.started:
+            asyncio.get_running_loop().call_later(delay, self._stop)
+        else:
+            self._stop()
 
     def _stop(self) -> None:
         self._stopping = True

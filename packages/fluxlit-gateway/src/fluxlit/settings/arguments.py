@@ -38,6 +38,7 @@ class SettingsArguments(TypedDict, total=False):
     gateway_ws_max_message_bytes: int
     gateway_ws_max_client_message_bytes: int
     uvicorn_graceful_shutdown_timeout_s: float
+    gateway_drain_delay_s: float
     enable_gateway_access_log: bool
     enable_request_logging: bool
     debug: bool

@@ -165,6 +165,12 @@ class Settings(BaseSettings):
         description="Time that open requests get to finish when the gateway stops.",
         json_schema_extra={"flag": "--graceful-timeout"},
     )
+    gateway_drain_delay_s: SecondsOrZero = Field(
+        default=0.0,
+        description="Time between SIGTERM, from which on `readyz` says 503, and the end of accepting connections. "
+        "As long as your load balancer needs to notice; Ctrl-C does not wait.",
+        json_schema_extra={"flag": "--drain-delay"},
+    )
     enable_gateway_access_log: bool = Field(
         default=False, description="Log one line for each request at the gateway, after its response."
     )

@@ -74,8 +74,13 @@ class Spawned:
         Raises:
             OSError: the program cannot be started.
         """
-        hangup_read, hangup_write = os.pipe()
         parent_end, child_end = socket.socketpair()
+        try:
+            hangup_read, hangup_write = os.pipe()
+        except OSError:  # no descriptor is left
+            parent_end.close()
+            child_end.close()
+            raise
         try:
             popen = subprocess.Popen(  # noqa: S603  (the owner decides what runs)
                 list(command.arguments),

@@ -238,10 +238,10 @@ class Supervisor:
             self._reason = self._own_words or f"it {describe_exit(code)}"
         self._handle(Exited(code))
 
-    async def _probed(self) -> bool:
+    async def _probed(self, within_s: float) -> bool:
         # A probe that is late has failed; it may not hold up the loop that watches.
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(self._policy.probe_timeout_s):
+            async with asyncio.timeout(within_s):
                 return await self._probe()
         return False
 
@@ -249,7 +249,7 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._policy.start_timeout_s
         while clock() < deadline:
-            if await self._probed():
+            if await self._probed(self._policy.probe_timeout_s):
                 self._handle(BecameReady())
                 return
             await asyncio.sleep(self._policy.start_probe_interval_s)
@@ -258,13 +258,16 @@ class Supervisor:
 
     async def _watch_health(self) -> None:
         clock = asyncio.get_running_loop().time
+        policy = self._policy
         last_sign_of_life = clock()
         while True:
-            await asyncio.sleep(self._policy.probe_interval_s)
-            self._answering = await self._probed()
+            await asyncio.sleep(policy.probe_interval_s)
+            # The last probe ends with the patience, so that a hung child is replaced neither sooner nor later.
+            patience = last_sign_of_life + policy.hung_after_s - clock()
+            self._answering = await self._probed(min(policy.probe_timeout_s, max(patience, policy.probe_interval_s)))
             if self._answering:
                 last_sign_of_life = clock()
-            elif clock() - last_sign_of_life >= self._policy.hung_after_s:
+            elif clock() - last_sign_of_life >= policy.hung_after_s:
                 self._reason = f"it lives but has not answered for {clock() - last_sign_of_life:.1f} s"
                 logger.error("%s hangs: %s. It is killed and replaced.", self.name, self._reason)
                 self._handle(Hung())

@@ -24,6 +24,7 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fluxlit import client
+from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
 from fluxlit.supervisor import Lifeline
@@ -39,8 +40,6 @@ logger = logging.getLogger("fluxlit.worker")
 
 KEEP_ALIVE_S = 75
 """How long an idle connection of the gateway is kept; far above the time after which the gateway closes it itself."""
-
-MOST_DESCRIPTORS = 65_536
 
 _RUNTIME_END_S = 1.0
 _DRAIN_LOOK_S = 0.02
@@ -58,7 +57,6 @@ def main() -> int:
     if not line:
         return 1  # the gateway is gone
     spec = WorkerSpec.from_json(line)
-    raise_descriptor_limit()
     configure_logging(spec.effective_settings(), lifeline.send_line)
     try:
         worker = Worker(spec, lifeline)
@@ -87,16 +85,6 @@ def configure_logging(settings: Settings, send_line: Callable[[str], None]) -> N
     # Uvicorn's lines about each start and connection would be the gateway's own a second time.
     for chatty in ("asyncio", "httpx", "httpcore", "uvicorn", "uvicorn.error", "websockets", "watchdog"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-
-
-def raise_descriptor_limit() -> None:
-    """Use as many file descriptors as the system allows: a session needs four, and the usual limit is 1024."""
-    import resource  # noqa: PLC0415  (POSIX only)
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Worker:
@@ -162,7 +150,8 @@ class Worker:
 
     async def _run(self, server: _Server) -> None:
         self._loop = asyncio.get_running_loop()
-        await server.serve()
+        async with watched("A Streamlit worker"):
+            await server.serve()
         with contextlib.suppress(TimeoutError):  # a script that does not stop is ended with the process
             await asyncio.wait_for(asyncio.shield(self._runtime.stopped), _RUNTIME_END_S)
         if self._collecting is not None:
