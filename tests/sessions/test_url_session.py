@@ -193,8 +193,8 @@ def test_a_plain_link_can_carry_the_session(store: Switched) -> None:
 def test_no_log_line_and_no_text_of_the_objects_holds_the_id(store: Switched, caplog: pytest.LogCaptureFixture) -> None:
     texts: list[str] = []
 
-    def look(st: Any, session: Any) -> None:
-        texts.append(f"{session!r} {st.session_state}")
+    def look(st: Any, session: Any) -> object:
+        return texts.append(f"{session!r} {st.session_state}")  # type: ignore[func-returns-value]
 
     caplog.set_level(logging.DEBUG)
     tab = Tab(store, user="ada").run(lambda st, session: (session.update(a=1), look(st, session)))

@@ -259,7 +259,8 @@ def bad_page(st: Any) -> Iterator[None]:
 BAD_PAGES: list[tuple[Callable[..., Any], str]] = [
     (
         bad_name,
-        "parameter 'cleint', which nothing can fill (did you mean 'client'?). A page can ask for st and client by name",
+        "parameter 'cleint', which nothing can fill (did you mean 'client'?). A page can ask for st, client and session "
+        "by name",
     ),
     (bad_type, "parameter 'folder', which nothing can fill. A page can ask for"),
     (bad_annotation, "outside `if TYPE_CHECKING`"),
@@ -292,7 +293,7 @@ def test_a_dependency_is_named_with_its_own_place(registry: PageRegistry) -> Non
 
 
 def test_the_list_of_what_can_be_asked_for_names_the_application(registry: PageRegistry) -> None:
-    with pytest.raises(PageError, match="for ApiClient, Owner, Settings, Special by annotation"):
+    with pytest.raises(PageError, match="for ApiClient, Owner, SessionStore, Settings, Special by annotation"):
         registry.add("/x", bad_type)
 
 

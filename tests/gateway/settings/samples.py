@@ -31,6 +31,7 @@ def word(value: str) -> Sample:
     return Sample(f'"{value}"', value, value)
 
 
+KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
 TRUE = Sample("true", "yes", True)
 
 SAMPLES = {
@@ -72,6 +73,9 @@ SAMPLES = {
     "gateway_drain_delay_s": seconds(1.5),
     "enable_gateway_access_log": TRUE,
     "enable_request_logging": TRUE,
+    "session_store": word("redis://ada:swordfish@redis:6379/1"),
+    "url_session_query_param": word("sid"),
+    "secret_key": Sample(f'["{KEY}"]', KEY, (KEY,)),
     "debug": TRUE,
     "allow_unified_uvicorn_multiworker": TRUE,
 }

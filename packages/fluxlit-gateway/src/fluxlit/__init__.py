@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from fluxlit.pages import Cookie, Depends, Header, Query
+    from fluxlit.sessions import SessionStore, session_store
     from fluxlit.settings import Settings
 
 __all__ = [
@@ -34,10 +35,12 @@ __all__ = [
     "PageError",
     "Problem",
     "Query",
+    "SessionStore",
     "Settings",
     "SettingsError",
     "TargetError",
     "WorkerError",
+    "session_store",
 ]
 
 # Whatever of FluxLit is imported, this file runs first. FastAPI takes a third of a second to import, and the command
@@ -58,6 +61,7 @@ __getattr__ = lazy_exports(
             "WorkerError",
         ),
         "fluxlit.pages": ("Cookie", "Depends", "Header", "Query"),
+        "fluxlit.sessions": ("SessionStore", "session_store"),
         "fluxlit.settings": ("Settings",),
     },
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from fluxlit import logging as fluxlit_logging
+from fluxlit import sessions
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError, TargetError
@@ -130,6 +131,7 @@ class Runtime:
 
     async def _start(self) -> None:
         self._gateway.draining = False
+        await self._stack.enter_async_context(sessions.opened(self.settings))
         await self._stack.enter_async_context(watched("The gateway"))
         if self.has_ui:
             await self._stack.enter_async_context(self._ui())
@@ -179,6 +181,8 @@ class Runtime:
     def _prepare(self, application: FluxLit) -> None:
         """Tell an application what only the resolved settings say."""
         application.pages.validate(self.settings.api_mount_path)
+        if self.settings.session_store is None:
+            application.pages.require_session_store(sessions.NO_STORE)
         if not application.api_is_adopted:
             application.api.title = self.settings.title
 

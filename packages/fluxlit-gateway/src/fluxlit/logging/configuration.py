@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from fluxlit.logging.formatters import JsonLogFormatter, TerminalLogFormatter
-from fluxlit.logging.redaction import RedactionFilter
+from fluxlit.logging.redaction import RedactionFilter, hide_parameter
 from fluxlit.settings import Settings
 
 _OURS = "fluxlit"
@@ -32,6 +32,7 @@ def configure(settings: Settings) -> None:
 
     Lines go to standard error. Colours appear only on a terminal and never with ``NO_COLOR``.
     """
+    hide_parameter(settings.url_session_query_param)
     logging.config.dictConfig(dict_config(settings))
 
 
@@ -65,6 +66,7 @@ def attach(settings: Settings) -> None:
     Uvicorn's own look stays, except that ``log_format = "json"`` turns its lines into JSON too. A
     formatter that the user chose is never replaced.
     """
+    hide_parameter(settings.url_session_query_param)
     ours = logging.getLogger(_OURS)
     if not ours.hasHandlers():
         own = logging.StreamHandler()

@@ -28,6 +28,8 @@ _PARTS = re.compile(
     r"token|secret|passw|passphrase|session|credential|signature|apikey|accesskey|privatekey|authoriz|cookie|assertion"
     r"|codeverifier|fluxlitsid|csrf|onetime"
 )
+# What the settings name, such as the parameter of a visitor's session.
+_CHOSEN: set[str] = set()
 _HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|x-auth-token|x-xsrftoken|x-csrf-token"
 
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#?\s\"'<>]+)=([^&;#\s\"'<>]+)")
@@ -74,6 +76,11 @@ def redact_value(name: str, value: Any) -> Any:
     return value
 
 
+def hide_parameter(name: str) -> None:
+    """Let the values of one more query parameter be secrets in this process."""
+    _CHOSEN.add(name)
+
+
 def is_secret_name(name: str) -> bool:
     """Say whether a header or a log field of this name holds a secret."""
     bare = _bare(name)
@@ -86,7 +93,8 @@ def _bare(name: str) -> str:
 
 def _parameter(match: re.Match[str]) -> str:
     name = unquote(match[1])
-    return f"{match[1]}={HIDDEN}" if _bare(name) in _URL_NAMES or is_secret_name(name) else match[0]
+    secret = name in _CHOSEN or _bare(name) in _URL_NAMES or is_secret_name(name)
+    return f"{match[1]}={HIDDEN}" if secret else match[0]
 
 
 def _header(match: re.Match[str]) -> str:

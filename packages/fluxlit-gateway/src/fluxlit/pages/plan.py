@@ -11,7 +11,7 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from pydantic.errors import PydanticUserError
 from fluxlit.errors import PageError
 from fluxlit.pages.marker import DependsMarker, InputMarker, Place
 from fluxlit.pages.source import Location, innermost, location_of, name_of
+from fluxlit.sessions import SessionStore, page_session, session_classes
 
 if TYPE_CHECKING:
     from fluxlit.pages.injection import RunContext
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Provider = Callable[["RunContext"], Any]
 
 NAMED: Mapping[str, Provider] = {"st": lambda run: run.st, "client": lambda run: run.client}
+SESSION = "session"
+"""Name of the parameter that the visitor's session fills, unless it says by an annotation that it is something else."""
 
 
 class Kind(enum.Enum):
@@ -97,6 +100,13 @@ class Plan:
     call: Callable[..., Any]
     kind: Kind
     arguments: tuple[Argument, ...]
+
+    def calls(self, function: Callable[..., Any]) -> bool:
+        """Say whether a function is called for it, however indirectly."""
+        return any(
+            isinstance(each.source, Needed) and (each.source.plan.call is function or each.source.plan.calls(function))
+            for each in self.arguments
+        )
 
     def inputs(self) -> Iterator[Input]:
         """Every value of the request that the function or one of its dependencies reads, depth first."""
@@ -174,8 +184,8 @@ class Planner:
         """What a page can ask for, in words."""
         types = ", ".join(sorted({getattr(type_, "__name__", str(type_)) for type_ in self.providers}))
         return (
-            f"A page can ask for {' and '.join(NAMED)} by name; for {types} by annotation; and for anything else "
-            f"with Depends(...), Query(), Header() or Cookie(). A parameter with a default value needs none of these."
+            f"A page can ask for {', '.join(NAMED)} and {SESSION} by name; for {types} by annotation; and for anything "
+            f"else with Depends(...), Query(), Header() or Cookie(). A parameter with a default needs none of these."
         )
 
 
@@ -242,11 +252,13 @@ class _Step:
 
     def _provided(self, parameter: inspect.Parameter, bare: Any) -> Source | None:
         try:
-            provider = self.planner.providers.get(bare)
+            provider = self.planner.providers.get(SessionStore if _session_class(bare) == "store" else bare)
         except TypeError:  # an annotation that cannot be a key provides nothing
             provider = None
         if provider is not None:
             return Provided(provider)
+        if self._asks_for_session(parameter, bare):
+            return self._needed(parameter, DependsMarker(page_session, use_cache=True), bare)
         if parameter.default is not inspect.Parameter.empty:
             return None
         guess = difflib.get_close_matches(parameter.name, NAMED, n=1)
@@ -255,6 +267,12 @@ class _Step:
             + (f" (did you mean {guess[0]!r}?)" if guess else "")
             + f". {self.planner.menu().removesuffix('.')}"
         )
+
+    def _asks_for_session(self, parameter: inspect.Parameter, bare: Any) -> bool:
+        if _session_class(bare) == "session":
+            return True
+        plain = (typing.get_origin(bare) or bare) in (Any, MutableMapping)
+        return parameter.name == SESSION and plain and parameter.default is inspect.Parameter.empty
 
     def _needed(self, parameter: inspect.Parameter, marker: DependsMarker, bare: Any) -> Needed:
         dependency = marker.dependency or bare
@@ -294,6 +312,12 @@ class _Step:
 
     def _error(self, problem: str) -> PageError:
         return PageError(f"{self.where}: {self.label} {problem}.")
+
+
+def _session_class(annotation: Any) -> str | None:
+    """Which part of sessions an annotation of another package stands for: `store`, `session` or neither."""
+    name = f"{getattr(annotation, '__module__', '')}:{getattr(annotation, '__qualname__', '')}"
+    return session_classes().get(name)
 
 
 def _kind(function: Callable[..., Any]) -> Kind:

@@ -41,5 +41,8 @@ class SettingsArguments(TypedDict, total=False):
     gateway_drain_delay_s: float
     enable_gateway_access_log: bool
     enable_request_logging: bool
+    session_store: str | None
+    url_session_query_param: str
+    secret_key: str | Sequence[str]
     debug: bool
     allow_unified_uvicorn_multiworker: bool

@@ -56,6 +56,17 @@ def _workers_need_workers_mode(settings: Settings, sources: Mapping[str, Source]
         )
 
 
+def _memory_is_not_shared(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.streamlit_workers > 1 and (settings.session_store or "").startswith("memory:"):
+        yield Problem(
+            "session_store",
+            f"session_store keeps sessions in the memory of one process, but streamlit_workers is "
+            f"{settings.streamlit_workers} ({sources['streamlit_workers'].where}); use a store that they share, such "
+            f'as "sqlite:///sessions.db"',
+            sources["session_store"].where,
+        )
+
+
 def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     path = urlsplit(settings.public_base_url).path
     if settings.public_base_url and path != settings.root_path:
@@ -79,5 +90,6 @@ _RULES = (
     (("streamlit_mode", "streamlit_upstream"), _external_needs_upstream),
     (("streamlit_mode", "streamlit_upstream"), _upstream_needs_external),
     (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
+    (("session_store", "streamlit_workers"), _memory_is_not_shared),
     (("public_base_url", "root_path"), _public_path_is_root_path),
 )

@@ -36,6 +36,11 @@ def flag_name(setting: str) -> str:
     return str(facts(setting).get("flag", f"--{setting.replace('_', '-')}"))
 
 
+def is_secret(setting: str) -> bool:
+    """Say whether the value of a setting must never be shown."""
+    return bool(facts(setting).get("secret"))
+
+
 def flag_aliases(setting: str) -> tuple[str, ...]:
     """Return further spellings of the command-line option."""
     return tuple(facts(setting).get("aliases", ()))

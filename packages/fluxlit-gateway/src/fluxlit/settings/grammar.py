@@ -20,6 +20,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 STREAMLIT_ROUTES = ("/_stcore", "/static", "/media", "/component")
 
 # Routes of Streamlit that the gateway closes unless an operator opens them.
+MIN_SECRET = 32
 OPENABLE_ROUTES = ("metrics", "script-health-check", "agent")
 
 # The one Streamlit option whose value is a table of its own.
@@ -115,6 +116,34 @@ def upstream(value: str | None) -> str | None:
     if not parts.port:
         raise ValueError('needs a port: "http://host:8501"')
     return f"http://{parts.netloc}{mount_path_of(parts.path)}"
+
+
+def session_store(value: str | None) -> str | None:
+    """Check as much of a store's URL as all stores agree on. It may hold a password, so no message repeats it."""
+    if not value:
+        return None
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+        raise ValueError('must be a URL such as "sqlite:///sessions.db" or "redis://host:6379/0"')
+    return value
+
+
+def query_param(value: str) -> str:
+    """Check the name of a query parameter that Streamlit does not use itself."""
+    if not re.fullmatch(r"[A-Za-z0-9_.~-]{1,64}", value) or value.lower() in {"embed", "embed_options"}:
+        raise ValueError(
+            'must have 1 to 64 of the characters A-Z a-z 0-9 _ . ~ -, and not be "embed" or "embed_options"'
+        )
+    return value
+
+
+def secret_key(value: str) -> str:
+    """Check a key. What is wrong is said without the key."""
+    if len(value) < MIN_SECRET:
+        raise ValueError(
+            f"must have at least {MIN_SECRET} random characters; "
+            f"make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return value
 
 
 def mount_path_of(path: str) -> str:

@@ -28,6 +28,10 @@ def _each_open_route(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(grammar.open_route(item) for item in value)
 
 
+def _each_secret_key(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(grammar.secret_key(item) for item in value)
+
+
 def _auto_is_cpus(value: object) -> object:
     return usable_cpus() if isinstance(value, str) and value.strip().lower() == "auto" else value
 
@@ -176,6 +180,25 @@ class Settings(BaseSettings):
     )
     enable_request_logging: bool = Field(
         default=False, description="Log one line for each request that the API handled."
+    )
+    session_store: Annotated[str | None, AfterValidator(grammar.session_store)] = Field(
+        default=None,
+        description="Where sessions are kept: `memory://`, `sqlite:///file.db`, `redis://host`, `rediss://host`, "
+        "`unix:///redis.sock`, `redis+sentinel://host,host/service`, `redis+cluster://host,host`, or a scheme of "
+        "another package. Its query may hold options of the store, such as `?idle_ttl=3600`. Without it there are no "
+        "sessions.",
+        repr=False,
+    )
+    url_session_query_param: Annotated[str, AfterValidator(grammar.query_param)] = Field(
+        default="fluxlit_sid", description="Name of the query parameter that holds the id of a visitor's session."
+    )
+    secret_key: Annotated[Texts, AfterValidator(_each_secret_key)] = Field(
+        default=(),
+        description="Key that encrypts sessions, of at least 32 random characters. Several may be given: the first "
+        "encrypts, all decrypt. Set it by the environment, not by the command line, which other users of the machine "
+        "can read.",
+        repr=False,
+        json_schema_extra={"secret": True},
     )
     debug: bool = Field(
         default=False,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from fluxlit.errors import Problem, SettingsError
 from fluxlit.settings.contradictions import contradictions, select_mode
-from fluxlit.settings.describe import SETTINGS, expected, shown
+from fluxlit.settings.describe import SETTINGS, expected, is_secret, shown
 from fluxlit.settings.layers import Given, read_layers
 from fluxlit.settings.model import Settings
 from fluxlit.settings.provenance import Layer, Source
@@ -141,5 +141,5 @@ def _problems(error: ValidationError, layer: Mapping[str, Given]) -> Iterator[Pr
     for setting, detail in details.items():
         item = layer[setting]
         rule = detail.get("ctx", {}).get("error") if detail["type"] == "value_error" else None
-        demand = rule or f"must be {expected(setting)}, not {shown(item.value)}"
+        demand = rule or f"must be {expected(setting)}, not {'what it is' if is_secret(setting) else shown(item.value)}"
         yield Problem(setting, f"{setting} {demand}", item.source.where)

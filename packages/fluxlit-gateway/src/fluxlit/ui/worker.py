@@ -23,7 +23,7 @@ from typing import Any
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from fluxlit import client
+from fluxlit import client, sessions
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
@@ -108,6 +108,7 @@ class Worker:
         main_script(spec)
         internals.route_logs()
         configure_streamlit(spec)
+        sessions.configure(self._settings)
         if spec.api_base_url:
             client.configure(client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers))
         if spec.script is not None:

@@ -1,0 +1,162 @@
+"""The session store of this process, and the session of the visitor in one run of a page.
+
+Stores and sessions are those of another distribution, `fluxlit-sessions` or one of somebody else. They are found by
+entry points, so nothing here imports them:
+
+``fluxlit.session_stores``      URL scheme -> callable(url, **options) that returns a store
+``fluxlit.session_bindings``    ``url_session`` -> callable(st, store, param=...) that returns the visitor's session,
+                                a context manager around one run
+``fluxlit.session_annotations`` ``store`` and ``session`` -> the classes by which pages ask for them
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Protocol, cast
+
+from fluxlit.errors import FluxLitError
+from fluxlit.settings import Settings
+
+STORES = "fluxlit.session_stores"
+BINDINGS = "fluxlit.session_bindings"
+ANNOTATIONS = "fluxlit.session_annotations"
+
+INSTALL = 'Install it: pip install "fluxlit-sessions[redis,encryption]".'
+NO_STORE = (
+    "there is no session store. Set FLUXLIT_SESSION_STORE (session_store in fluxlit.toml), for example to "
+    '"sqlite:///sessions.db" on one machine, or "redis://host" for several.'
+)
+
+
+class SessionStore(Protocol):
+    """What FluxLit needs of a session store. `fluxlit_sessions.SessionStore` has more, and documents it."""
+
+    @property
+    def location(self) -> str:
+        """Which store this is, without credentials."""
+        ...
+
+    @property
+    def available(self) -> bool:
+        """Whether the last operation reached it. No I/O."""
+        ...
+
+    def create(self, data: Mapping[str, Any] | None = None, *, subject: str | None = None) -> Any:
+        """Starts a session under a new id."""
+        ...
+
+    def read(self, session_id: str, *, touch: bool = False) -> Any:
+        """Returns the session, `None` if there is none of this id."""
+        ...
+
+    def save(self, session: Any, data: Mapping[str, Any]) -> Any:
+        """Replaces the content of a session that nobody saved in the meantime."""
+        ...
+
+    def delete(self, session_id: str) -> None:
+        """Ends a session."""
+        ...
+
+    def ping(self) -> None:
+        """Raises unless the store answers."""
+        ...
+
+    def close(self) -> None:
+        """Releases the connections of blocking code."""
+        ...
+
+    async def aclose(self) -> None:
+        """Releases all connections, those of the running event loop included."""
+        ...
+
+
+class _Process:
+    """The store of this process, opened when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._settings: Settings | None = None
+        self._store: SessionStore | None = None
+
+    def configure(self, settings: Settings | None) -> SessionStore | None:
+        with self._lock:
+            store, self._store, self._settings = self._store, None, settings
+            return store
+
+    def store(self) -> SessionStore:
+        with self._lock:
+            if self._store is None:
+                self._store = _open(self._settings)
+            return self._store
+
+
+_process = _Process()
+
+
+def configure(settings: Settings) -> None:
+    """Say which settings this process runs with. A store that was open is closed."""
+    if store := _process.configure(settings):
+        store.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[None]:
+    """Have the store open, if one is set, as long as the application runs.
+
+    Raises:
+        FluxLitError: it cannot be opened.
+    """
+    configure(settings)
+    try:
+        if settings.session_store is not None:
+            session_store()
+        yield
+    finally:
+        if store := _process.configure(None):
+            await store.aclose()
+
+
+def session_store() -> SessionStore:
+    """The session store of this process, for pages, scripts and the API alike.
+
+    Raises:
+        FluxLitError: no store is set, or it cannot be opened.
+    """
+    return _process.store()
+
+
+def page_session(st: Any, settings: Settings) -> Iterator[Any]:
+    """The visitor's session around one run of a page: what a parameter named `session` is filled with."""
+    found = entry_points(group=BINDINGS, name="url_session")
+    if not found:
+        raise FluxLitError(f"A page asks for its session, but no package that has sessions is installed. {INSTALL}")
+    bind: Callable[..., Any] = next(iter(found)).load()
+    with bind(st, session_store(), param=settings.url_session_query_param) as session:
+        yield session
+
+
+@cache
+def session_classes() -> Mapping[str, str]:
+    """The classes by which pages ask for a store or a session: ``module:name`` -> ``store`` or ``session``."""
+    return {entry.value: entry.name for entry in entry_points(group=ANNOTATIONS)}
+
+
+def _open(settings: Settings | None) -> SessionStore:
+    if settings is None or settings.session_store is None:
+        raise FluxLitError(f"A session was asked for, but {NO_STORE}")
+    scheme = settings.session_store.partition(":")[0].lower()
+    known = entry_points(group=STORES)
+    found = known.select(name=scheme)
+    if not found:
+        names = ", ".join(sorted(f"{entry.name}://" for entry in known))
+        there = f"There are stores for {names}." if names else INSTALL
+        raise FluxLitError(f"session_store: no installed package has a store for {scheme}://. {there}")
+    options: dict[str, Any] = {"keys": list(settings.secret_key)} if settings.secret_key else {}
+    try:
+        return cast("SessionStore", next(iter(found)).load()(settings.session_store, **options))
+    except Exception as error:  # another package's; what it says is for the person who set it
+        raise FluxLitError(f"session_store: {error}") from error
