@@ -7,12 +7,22 @@ before anything starts, and an internal call can never be mistaken for one from 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fluxlit.asgi import Application
 from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import FluxLitError
+
+
+class _Unlogged(HttpToolsProtocol):
+    """Writes no access lines. ``access_log=False`` would end those of the public server too: the logger is one."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.access_log = False
 
 
 class PrivateServer:
@@ -30,8 +40,7 @@ class PrivateServer:
             interface="asgi3",  # uvicorn guesses otherwise for a bound method
             lifespan="off",
             log_config=None,
-            access_log=False,
-            http="httptools",
+            http=_Unlogged,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             proxy_headers=False,
