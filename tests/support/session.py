@@ -37,7 +37,7 @@ class Session:
     _socket: Any = field(default=None, repr=False)
 
     async def __aenter__(self) -> Self:
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30, verify=False) as http:
             health = await http.get(f"{self.url}/_stcore/health")
         self.xsrf = token = health.cookies["_streamlit_xsrf"]
         cookies = "; ".join(each for each in (f"_streamlit_xsrf={token}", self.cookie) if each)
