@@ -1,16 +1,21 @@
-"""What was said about a page when it was registered, as it takes effect in the browser."""
+"""What was said about a page when it was registered, as it takes effect in the browser, wherever the UI runs."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from fluxlit.testing import Server, run_server
 from tests.support.chromium import Visitor
+from tests.support.processes import background, clean_environ
 
 pytestmark = pytest.mark.browser
 
@@ -83,13 +88,40 @@ LEGACY = """
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+ELSEWHERE = """
+    from fluxlit.ui.split import run_pages
+
+    run_pages("app:app")
+"""
+
+PLACES: dict[str, dict[str, Any]] = {
+    "one worker": {},
+    "two workers": {"streamlit_workers": 2},
+    "embedded": {"streamlit_mode": "embedded"},
+    "external": {"streamlit_mode": "external"},
+}
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("pages")
     (directory / "app.py").write_text(dedent(APP))
     (directory / "legacy.py").write_text(dedent(LEGACY))
-    with run_server("app:app", directory) as server:
-        yield server
+    settings = PLACES[request.param]
+    with ExitStack() as stack:
+        if request.param == "external":
+            settings = {"streamlit_upstream": stack.enter_context(streamlit_run(directory))}
+        yield stack.enter_context(run_server("app:app", directory, **settings))
+
+
+@contextmanager
+def streamlit_run(directory: Path) -> Iterator[str]:
+    """Somebody else's Streamlit that shows the pages; its address."""
+    (directory / "elsewhere.py").write_text(dedent(ELSEWHERE))
+    options = ["--server.port=0", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    command = [sys.executable, "-m", "streamlit", "run", "elsewhere.py", *options, "--server.address=127.0.0.1"]
+    with background(command, cwd=directory, environ=clean_environ()) as streamlit:
+        yield f"http://{streamlit.wait_for(r'started on (127.0.0.1:[0-9]+)', 60)[1]}"
 
 
 def test_the_default_page_lands_at_the_root_with_its_look(server: Server, visitor: Visitor) -> None:

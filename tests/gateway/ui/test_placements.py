@@ -179,6 +179,7 @@ from fluxlit.ui import UiFacts, build_placement
 from tests.gateway.ui.streamlit_client import Tab, http_get
 from tests.gateway.ui.test_placements import served
 
+MARK = "the process's own"
 sockets = Path(sys.argv[1])
 gate = sockets / "gate.sock"
 
@@ -190,12 +191,13 @@ async def life(resolved):
         assert status == 503, status
         await placement.start()
         assert placement.readiness().ready
-        assert anyio.to_thread.current_default_thread_limiter().total_tokens >= 40
+        assert anyio.to_thread.current_default_thread_limiter().total_tokens == 17
         after = [(l.level, l.propagate, list(l.handlers)) for l in map(logging.getLogger, ("uvicorn", "uvicorn.error"))]
         assert after == before
         async with Tab(gate, mount="/apps/shop") as tab:
             shown = await tab.run()
             assert shown.texts == ["Version 1", "count 0"], shown.texts
+            assert sys.modules["__main__"].MARK == "the process's own"
             shown = await tab.run(widgets={shown.widget("button"): True})
             assert shown.texts == ["Version 1", "count 1"], shown.texts
         async with Tab(gate, mount="/apps/shop", resume=tab.session_id) as tab:
@@ -207,6 +209,7 @@ async def life(resolved):
         assert not placement.readiness().ready
 
 async def main():
+    anyio.to_thread.current_default_thread_limiter().total_tokens = 17
     resolved = resolve(flags={"streamlit_mode": "embedded", "root_path": "/apps/shop"}, environ={})
     await life(resolved)
     await life(resolved)  # a second start in one process works

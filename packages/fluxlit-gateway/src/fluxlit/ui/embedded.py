@@ -1,8 +1,9 @@
 """The UI in the gateway's own process: least memory and latency, and no isolation.
 
 Streamlit changes things that belong to the whole process. What can be put back is put back: AnyIO's number of threads
-(the API's ``def`` endpoints use them), and the loggers of uvicorn and websockets. What cannot:
-``sys.modules["__main__"]`` is replaced at every script run, and a page that computes slows the API down.
+(the API's ``def`` endpoints use them), the loggers of uvicorn and websockets, and ``sys.modules["__main__"]``, which
+Streamlit replaces at the begin of every run. What cannot: an adopted script (``FluxLit(ui=...)``) must be
+``__main__`` while it runs, and a page that computes slows the API down.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -43,6 +45,7 @@ class EmbeddedPlacement:
     def __init__(self, facts: UiFacts, resolved: Resolved) -> None:
         self._app_object: Any = facts.app
         self._target = locate(facts.app)
+        self._main = sys.modules["__main__"]
         self._settings = resolved.settings
         self._spec = facts.spec(resolved, facts.run_directory / "unused.sock")
         self._app: Any = None
@@ -67,11 +70,12 @@ class EmbeddedPlacement:
         self._configure_client()
         self._prepare_script()
         collector = GarbageCollector()
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        threads = limiter.total_tokens
         streamlit = build_streamlit(self._spec)
         await self._life.enter_async_context(streamlit.lifespan()(None))
         # Streamlit lowers it for its own static files, which the gateway serves.
-        limiter = anyio.to_thread.current_default_thread_limiter()
-        limiter.total_tokens = max(limiter.total_tokens, 40)
+        limiter.total_tokens = threads
         self._runtime = Runtime.instance()
         self._app = ActivityMiddleware(streamlit, collector.touch)
         if not internals.collects_after_runs():
@@ -124,7 +128,7 @@ class EmbeddedPlacement:
             self._show()
 
     def _show(self) -> None:
-        show(Site(self._app_object, self._app_object.pages, self._settings))
+        show(Site(self._app_object, self._app_object.pages, self._settings, main=self._main))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fluxlit.asgi import Application, Message, Receive, Scope, Send
@@ -36,12 +37,14 @@ class Site:
         pages: its pages.
         settings: the effective settings.
         fault: why the last reload failed, shown above the pages that still serve; empty when it did not.
+        main: what ``sys.modules["__main__"]`` is to be again, where Streamlit is a guest in somebody else's process.
     """
 
     app: object
     pages: PageRegistry
     settings: Settings
     fault: str = ""
+    main: ModuleType | None = None
 
 
 _current: Site | None = None
@@ -76,6 +79,9 @@ def run_entry() -> None:
     import streamlit as st  # noqa: PLC0415
 
     site = current()
+    if site.main is not None:
+        # The entry script has defined nothing that anybody could look for in its `__main__`.
+        sys.modules["__main__"] = site.main
     if site.fault:
         st.error(
             "**The last change could not be loaded; this is still the code from before.**",

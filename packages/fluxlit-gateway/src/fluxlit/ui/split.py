@@ -1,0 +1,52 @@
+"""The pages of a FluxLit application under somebody else's ``streamlit run``, for `streamlit_mode = external`.
+
+```python
+# pages_server.py
+from fluxlit.ui.split import run_pages
+
+run_pages("app:app", api_url="http://gateway:8000/api")
+```
+
+``streamlit run pages_server.py --server.baseUrlPath ...`` then shows the pages, and the gateway, in another container
+perhaps, has ``FLUXLIT_STREAMLIT_UPSTREAM=http://pages:8501``.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from fluxlit import client
+from fluxlit.settings import resolve
+from fluxlit.target import load
+from fluxlit.ui.site import Site, run_entry, show
+
+_loading = threading.Lock()
+_loaded: set[str] = set()
+
+
+def run_pages(target: str, *, api_url: str | None = None) -> None:
+    """Show the pages; to be called by the script that Streamlit runs, at every run.
+
+    The application is imported once. Its settings come from the same layers as the gateway's.
+
+    Args:
+        target: ``module:attribute`` of the FluxLit object.
+        api_url: where this process reaches the API, such as ``http://gateway:8000/api``, if pages call it.
+
+    Raises:
+        FluxLitError: target or settings are wrong.
+    """
+    with _loading:  # the first visitors come at once, and none may meet a half-imported module
+        if target not in _loaded:
+            _load(target, api_url)
+            _loaded.add(target)
+    run_entry()
+
+
+def _load(target: str, api_url: str | None) -> None:
+    app: Any = load(target)
+    settings = resolve(arguments=app.setting_arguments).settings
+    if api_url is not None:
+        client.configure(client.InternalApi(api_url))
+    show(Site(app, app.pages, settings))
