@@ -7,12 +7,12 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 from fluxlit.testing import Server, run_server
 from tests.integration.edges.compose import FOLDER, STACKS, load
 from tests.integration.edges.engines import Edge, browserless, run_edge
-from tests.support.chromium import Visitor, open_visitor
+from tests.support.chromium import PATIENCE_MS, Visitor, open_visitor
 
 Applications = Callable[[Mapping[str, str]], Server]
 
@@ -46,12 +46,22 @@ def edge(
         yield edge
 
 
-@pytest.fixture
-def window(chromium: Browser, edge: Edge) -> Iterator[Visitor]:
-    """A browser's window; a test fails if anything went wrong in it."""
+@pytest.fixture(scope="module")
+def browser(chromium: Browser, edge: Edge) -> Iterator[BrowserContext]:
+    """One browser's cookies and cache for each edge: Streamlit's front end is loaded once."""
     with open_visitor(chromium, ignore_https_errors=True) as visitor:
-        yield visitor
-        assert visitor.problems == []
+        yield visitor.page.context
+
+
+@pytest.fixture
+def window(browser: BrowserContext) -> Iterator[Visitor]:
+    """A window of that browser; a test fails if anything went wrong in it."""
+    visitor = Visitor(browser.new_page())
+    visitor.page.set_default_timeout(PATIENCE_MS)
+    visitor.watch()
+    yield visitor
+    visitor.page.close()
+    assert visitor.problems == []
 
 
 @pytest.fixture
