@@ -1,4 +1,4 @@
-"""Importing a project's modules anew in a running process."""
+"""Importing a project's modules anew in a running process: the gateway's for the API, a worker's for the pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 INSTALLED = frozenset({"site-packages", "dist-packages", ".venv", "venv"})
+
+# They run the reload, and hold what lives through it. A checkout of FluxLit may well lie inside a project.
+FLUXLIT = frozenset({"fluxlit", "fluxlit_auth", "fluxlit_cli", "fluxlit_deploy", "fluxlit_sessions"})
 
 
 class Project:
@@ -23,11 +26,14 @@ class Project:
         self._root = root.resolve()
 
     def loaded(self) -> dict[str, ModuleType]:
-        """The project's modules that are imported now, by name."""
+        """The project's modules that are imported now, by name. FluxLit's own are never among them."""
         return {
             name: module
             for name, module in list(sys.modules.items())
-            if name != "__main__" and (file := getattr(module, "__file__", None)) and self._owns(Path(file))
+            if name != "__main__"
+            and name.partition(".")[0] not in FLUXLIT
+            and (file := getattr(module, "__file__", None))
+            and self._owns(Path(file))
         }
 
     def holds_loaded(self, changed: frozenset[Path]) -> bool:
