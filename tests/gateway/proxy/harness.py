@@ -189,6 +189,7 @@ class Stage:
     seen: list[Message] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
+    server: PromptServer = field(init=False)
 
     async def client(self, **options: Any) -> Client:
         """Connect to the proxy."""
@@ -221,8 +222,8 @@ class PromptServer(AsgiServer):
 @asynccontextmanager
 async def served_by_uvicorn(
     application: Application, settings: Settings | None = None, **changes: Any
-) -> AsyncIterator[int]:
-    """Serve an application as `fluxlit run` does; yields the port."""
+) -> AsyncIterator[PromptServer]:
+    """Serve an application as `fluxlit run` does."""
     config = configuration(cast("Runtime", application), settings or Settings(log_level="critical"))
     for name, value in changes.items():
         setattr(config, name, value)
@@ -231,7 +232,7 @@ async def served_by_uvicorn(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await served(server, serving)
     try:
-        yield listener.getsockname()[1]
+        yield server
     finally:
         for connection in list(server.server_state.connections):
             connection.transport.abort()
@@ -289,8 +290,9 @@ async def stage(
         proxy = ReverseProxy(upstream)
         application = wrap(proxy) if wrap else proxy
         try:
-            async with served_by_uvicorn(application, settings, **changes) as port:
-                scene.port = port
+            async with served_by_uvicorn(application, settings, **changes) as server:
+                scene.server = server
+                scene.port = server.servers[0].sockets[0].getsockname()[1]
                 yield scene
                 for client in scene.clients:
                     client.abort()

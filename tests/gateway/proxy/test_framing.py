@@ -392,6 +392,28 @@ async def test_rule_18_trailers_of_a_request_are_dropped_not_merged() -> None:
     assert seen[0].trailers == []
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_rule_18_trailers_of_an_answer_are_dropped_not_merged(at_once: bool) -> None:
+    """Also if all of it arrives in one read, before anything was passed on."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    rest = b"2\r\nok\r\n0\r\nX-T: 1\r\nSet-Cookie: evil\r\n\r\n"
+    begun = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(head + rest if at_once else head)
+        if not at_once:
+            await begun.wait()
+            await peer.send(rest)
+
+    async with stage(script) as scene:
+        client = await scene.client()
+        answer = await client.ask_head(get())
+        begun.set()
+        assert await client.body(answer) == b"ok"
+    assert (sorted(answer.names), answer.trailers) == ([b"date", b"transfer-encoding"], [])
+
+
 async def test_rule_29_an_http_1_0_client_gets_no_chunks_and_the_connection_closes() -> None:
     """RFC 9112 section 6.1; what nginx asks for unless told otherwise."""
     script, _ = answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")

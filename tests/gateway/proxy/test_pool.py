@@ -82,6 +82,18 @@ async def test_rule_25_a_request_is_repeated_once_at_most() -> None:
     assert len(seen) == 3
 
 
+async def test_rule_25_a_connection_that_dies_at_its_first_use_is_no_stale_one() -> None:
+    """The upstream had the request and said no."""
+    seen: list[Message] = []
+
+    async def script(peer: Peer) -> None:
+        seen.append(await peer.request())
+
+    async with stage(script) as scene:
+        assert (await (await scene.client()).ask(get())).status == 502
+    assert len(seen) == 1
+
+
 async def test_rule_25_a_time_out_is_never_a_reason_to_repeat() -> None:
     """The upstream may still be at work."""
     seen: list[Message] = []

@@ -78,6 +78,17 @@ async def test_rule_33_the_subprotocol_offer_is_forwarded_in_order_and_complete(
     assert answer.all(b"sec-websocket-protocol") == [first]
 
 
+@pytest.mark.parametrize("server", ["wsproto", "websockets-sansio"])
+async def test_rule_33_the_offer_arrives_under_other_servers_too(server: str) -> None:
+    """A plain uvicorn may be told to use another library."""
+    seen: list[Message] = []
+    async with stage(accepting(echo, b"Sec-WebSocket-Protocol: streamlit", seen=seen), ws=server) as scene:
+        wire = await connect(scene, "Sec-WebSocket-Protocol: streamlit, token, id")
+        await wire.send(Frame(TEXT, b"x"))
+        assert (await wire.message()).data == b"x"
+    assert seen[0].all(b"sec-websocket-protocol") == [b"streamlit, token, id"]
+
+
 async def test_rule_33_what_the_upstream_chose_is_returned_and_nothing_else() -> None:
     """Not the first of the list, and nothing when it chose nothing."""
     for fields, chosen in (([b"Sec-WebSocket-Protocol: b"], [b"b"]), ([], [])):
@@ -466,6 +477,18 @@ async def test_the_relay_ends_when_the_upstream_does_not_answer_a_close() -> Non
         wire = await connect(scene)
         await wire.send(close(1000))
         await until(scene.connections[0].reader.at_eof)
+
+
+async def test_rule_42_a_server_that_stops_tells_both_sides_1012() -> None:
+    """IANA's registry: service restart. The browser reconnects, and Streamlit keeps the session for it."""
+    seen: list[Frame] = []
+    async with stage(accepting(lambda wire: collect(wire, seen))) as scene:
+        wire = await connect(scene)
+        for connection in list(scene.server.server_state.connections):
+            connection.shutdown()
+        assert (await wire.frame()).code == 1012
+        await until(lambda: seen)
+    assert seen[0].code == 1012
 
 
 async def test_websockets_and_requests_share_a_port() -> None:

@@ -88,7 +88,7 @@ async def test_rule_40_messages_come_back_whole_whatever_their_frames(case: str)
 
 
 @pytest.mark.parametrize("data", [b"", b"Hello", b"\x00\xff\xfe", b"\xfe" * 125])
-async def test_2_a_ping_is_answered_with_its_own_payload(data: bytes) -> None:
+async def test_rule_31_a_ping_is_answered_with_its_own_payload(data: bytes) -> None:
     """Section 5.5.2; ten of them in order, and octet by octet."""
     async with stage(accepting(echo)) as scene:
         wire = await connect(scene)
@@ -119,7 +119,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-async def test_frames_that_break_the_rules_end_the_connection_with_1002(case: str) -> None:
+async def test_rule_31_frames_that_break_the_rules_end_the_connection_with_1002(case: str) -> None:
     """Sections 5.2, 5.4, 5.5 and 7.4; the upstream gets none of it, but is told."""
     received: list[Frame] = []
 
@@ -137,7 +137,7 @@ async def test_frames_that_break_the_rules_end_the_connection_with_1002(case: st
     assert [frame.opcode for frame in received] == [CLOSE]
 
 
-async def test_an_unmasked_frame_from_a_browser_ends_the_connection_with_1002() -> None:
+async def test_rule_31_an_unmasked_frame_from_a_browser_ends_the_connection_with_1002() -> None:
     """Section 5.1."""
     async with stage(accepting(echo)) as scene:
         wire = await connect(scene)
@@ -145,7 +145,7 @@ async def test_an_unmasked_frame_from_a_browser_ends_the_connection_with_1002() 
         assert (await wire.frame()).code == 1002
 
 
-async def test_messages_before_a_broken_frame_are_delivered() -> None:
+async def test_rule_31_messages_before_a_broken_frame_are_delivered() -> None:
     """Also if all of it comes in one read."""
     received: list[Frame] = []
 
@@ -206,7 +206,7 @@ async def test_rule_40_invalid_utf_8_from_the_upstream_is_1007_on_both_legs() ->
     assert [frame.code for frame in answered] in ([1007], [])
 
 
-async def test_invalid_utf_8_in_a_closing_reason_is_an_error() -> None:
+async def test_rule_31_invalid_utf_8_in_a_closing_reason_is_an_error() -> None:
     """Section 7.1.6 (case 7.5.1)."""
     async with stage(accepting(echo)) as scene:
         wire = await connect(scene)
@@ -221,7 +221,7 @@ async def test_invalid_utf_8_in_a_closing_reason_is_an_error() -> None:
     [[], [text(b"x")], [Frame(PING, b"x")], [close(1000)], [more(b"x", fin=True)]],
     ids=["nothing", "text", "ping", "close", "rest"],
 )
-async def test_7_1_what_follows_a_close_is_ignored(after: list[Frame]) -> None:
+async def test_rule_31_what_follows_a_close_is_ignored(after: list[Frame]) -> None:
     """Section 5.5.1, with a message half sent as well (case 7.1.5): the answer is a clean close."""
     async with stage(accepting(echo)) as scene:
         wire = await connect(scene)
@@ -231,7 +231,7 @@ async def test_7_1_what_follows_a_close_is_ignored(after: list[Frame]) -> None:
         assert await wire.end.rest() == b""
 
 
-async def test_7_1_5_a_close_between_fragments_of_the_upstream_is_clean_too() -> None:
+async def test_rule_31_a_close_between_fragments_of_the_upstream_is_clean_too() -> None:
     """The same rule on the other leg."""
 
     async def play(wire: Wire) -> None:

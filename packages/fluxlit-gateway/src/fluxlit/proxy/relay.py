@@ -76,6 +76,10 @@ class Relay:
     def _head(self, leg: Leg) -> bytes:
         headers = end_to_end(self._scope["headers"], HANDSHAKE_DROPPED)
         headers += self._extra
+        offer: list[str] = self._scope["subprotocols"]
+        if offer and not any(name == b"sec-websocket-protocol" for name, _ in headers):
+            # Some servers (wsproto) take the field away when they have read it.
+            headers.append((b"sec-websocket-protocol", ", ".join(offer).encode("ascii")))
         headers += [
             (b"connection", b"Upgrade"),
             (b"upgrade", b"websocket"),
