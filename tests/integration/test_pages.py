@@ -76,6 +76,14 @@ APP = """
     def fails(st, db=Depends(connection)):
         raise ValueError("the page is at fault")
 
+    @app.api.get("/answer")
+    def answer() -> int:
+        return 42
+
+    @app.page("/asks", hidden=True)
+    def asks(st, client):
+        st.title(f"The answer is {client.get('/answer').json()}")
+
     app.page("/legacy", script="legacy.py", title="Legacy", section="Old")
 """
 
@@ -89,9 +97,11 @@ LEGACY = """
 
 
 ELSEWHERE = """
+    from pathlib import Path
+
     from fluxlit.ui.split import run_pages
 
-    run_pages("app:app")
+    run_pages("app:app", api_url=Path("api-url").read_text())
 """
 
 PLACES: dict[str, dict[str, Any]] = {
@@ -111,7 +121,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with ExitStack() as stack:
         if request.param == "external":
             settings = {"streamlit_upstream": stack.enter_context(streamlit_run(directory))}
-        yield stack.enter_context(run_server("app:app", directory, **settings))
+        server = stack.enter_context(run_server("app:app", directory, **settings))
+        (directory / "api-url").write_text(server.api_url)
+        yield server
 
 
 @contextmanager
@@ -162,6 +174,12 @@ def test_a_page_reads_query_headers_and_cookies(server: Server, visitor: Visitor
     visitor.visit(f"{server.url}/numbers?size=7&tag=a&tag=b")
 
     expect(visitor.page.get_by_text("size 7, tags ['a', 'b'], Chrome True, cookie True")).to_be_visible()
+
+
+def test_a_page_calls_the_api(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/asks")
+
+    expect(visitor.heading("The answer is 42")).to_be_visible()
 
 
 def test_a_bad_link_is_explained_on_the_page(server: Server, visitor: Visitor) -> None:
