@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from fastapi.middleware.cors import CORSMiddleware
+
 from fluxlit import logging as fluxlit_logging
 from fluxlit import sessions
-from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError, TargetError
-from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, Trust, closed_prefixes
+from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
 from fluxlit.multiworker import refuse_multiworker
 from fluxlit.observe import AccessLog, Observer
@@ -87,7 +89,7 @@ class Runtime:
         self._drained_at = 0.0
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
-        self._observer = Observer(self._gateway, log=log)
+        self._observer = Observer(SecurityHeaders(self._gateway, self.settings), log=log)
 
     # Serving.
 
@@ -186,6 +188,18 @@ class Runtime:
         if not application.api_is_adopted:
             application.api.title = self.settings.title
 
+    def _api(self, application: FluxLit) -> Application:
+        """The API as browsers may call it."""
+        if not self.settings.cors_allow_origins:
+            return application.api
+        return CORSMiddleware(
+            application.api,
+            allow_origins=self.settings.cors_allow_origins,
+            allow_credentials=self.settings.cors_allow_credentials,
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
+
     def _build_gateway(self) -> Gateway:
         settings = self.settings
         pages = frozenset(record.path for record in self.application.pages)
@@ -196,7 +210,7 @@ class Runtime:
         return Gateway(
             map=Map(settings.api_mount_path, closed, pages, assets=assets is not None),
             assets=assets,
-            api=self.application.api,
+            api=self._api(self.application),
             ui=self._to_placement if self.has_ui else None,
             readiness=self._readiness,
             root_path=settings.root_path,
@@ -292,7 +306,7 @@ class Runtime:
 
     async def _swap(self, fresh: FluxLit, lifespan: Lifespan) -> None:
         old, self._lifespan, self.application = self._lifespan, lifespan, fresh
-        self._gateway.api = fresh.api
+        self._gateway.api = self._api(fresh)
         pages = frozenset(record.path for record in fresh.pages)
         self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
         try:

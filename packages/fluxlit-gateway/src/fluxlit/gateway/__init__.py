@@ -5,5 +5,6 @@ from fluxlit.gateway.assets import Assets
 from fluxlit.gateway.dispatch import Map, closed_prefixes
 from fluxlit.gateway.forwarding import Trust
 from fluxlit.gateway.origin import OriginPolicy
+from fluxlit.gateway.security import SecurityHeaders
 
-__all__ = ["Assets", "Gateway", "Map", "OriginPolicy", "Trust", "closed_prefixes"]
+__all__ = ["Assets", "Gateway", "Map", "OriginPolicy", "SecurityHeaders", "Trust", "closed_prefixes"]

@@ -19,6 +19,12 @@ class SettingsArguments(TypedDict, total=False):
     forwarded_allow_ips: Sequence[str]
     public_base_url: str
     allowed_origins: Sequence[str]
+    enable_security_headers: bool
+    frame_options: Literal["SAMEORIGIN", "DENY", ""]
+    referrer_policy: str
+    hsts_max_age_s: int
+    cors_allow_origins: Sequence[str]
+    cors_allow_credentials: bool
     streamlit_open_routes: Sequence[str]
     streamlit_mode: Literal["workers", "embedded", "external"]
     streamlit_workers: int | Literal["auto"]

@@ -105,6 +105,31 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
         default=(), description="Further browser origins, beyond the application's own, that may open WebSockets."
     )
+    enable_security_headers: bool = Field(
+        default=True,
+        description="Add to every answer that does not have them: `X-Content-Type-Options`, `X-Frame-Options` and "
+        "`Referrer-Policy`.",
+    )
+    frame_options: Literal["SAMEORIGIN", "DENY", ""] = Field(
+        default="SAMEORIGIN",
+        description="Who may show the application in a frame: its own origin, nobody, or, when empty, everybody.",
+    )
+    referrer_policy: str = Field(
+        default="same-origin",
+        description="What other sites learn of the address of a page. The default tells them nothing, as an address "
+        "may carry a session id. Empty leaves it to the browser.",
+    )
+    hsts_max_age_s: Annotated[int, Field(ge=0, json_schema_extra={"unit": "seconds"})] = Field(
+        default=0,
+        description="How long browsers insist on HTTPS, sent only where TLS is certain: this process speaks it, or "
+        "`public_base_url` begins with `https:`. 0 sends nothing; the edge may do it.",
+    )
+    cors_allow_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
+        default=(), description="Origins whose scripts may call the API from a browser."
+    )
+    cors_allow_credentials: bool = Field(
+        default=False, description="Let those scripts send cookies and credentials with their calls."
+    )
     streamlit_open_routes: Annotated[Texts, AfterValidator(_each_open_route)] = Field(
         default=(),
         description="Routes of Streamlit that are closed unless named here: `metrics`, `script-health-check`, `agent`.",
