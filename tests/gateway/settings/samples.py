@@ -33,6 +33,7 @@ def word(value: str) -> Sample:
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
 TRUE = Sample("true", "yes", True)
+FALSE = Sample("false", "yes", False)
 
 SAMPLES = {
     "title": word("Portal"),
@@ -47,6 +48,12 @@ SAMPLES = {
     "forwarded_allow_ips": Sample('["10.0.0.0/8", "::1"]', "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     "public_base_url": Sample('"https://Example.com/"', "https://example.com", "https://example.com"),
     "allowed_origins": Sample('["https://a.example"]', '["https://a.example"]', ("https://a.example",)),
+    "enable_security_headers": FALSE,
+    "frame_options": word("DENY"),
+    "referrer_policy": word("no-referrer"),
+    "hsts_max_age_s": number(86400),
+    "cors_allow_origins": Sample('["https://a.example"]', '["https://a.example"]', ("https://a.example",)),
+    "cors_allow_credentials": TRUE,
     "streamlit_open_routes": Sample('["metrics"]', "metrics", ("metrics",)),
     "streamlit_mode": word("embedded"),
     "streamlit_workers": number(4),
