@@ -84,6 +84,8 @@ class _Process:
 
     def configure(self, settings: Settings | None) -> SessionStore | None:
         with self._lock:
+            if settings is not None and settings == self._settings:
+                return None
             store, self._store, self._settings = self._store, None, settings
             return store
 
@@ -98,7 +100,7 @@ _process = _Process()
 
 
 def configure(settings: Settings) -> None:
-    """Say which settings this process runs with. A store that was open is closed."""
+    """Say which settings this process runs with. A store that was open with others is closed."""
     if store := _process.configure(settings):
         store.close()
 

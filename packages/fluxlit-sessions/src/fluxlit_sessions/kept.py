@@ -14,6 +14,7 @@ has just chosen) and values that the store cannot encode. Each is named in the l
 from __future__ import annotations
 
 import ast
+import copy
 import logging
 import re
 from collections.abc import Callable, Collection
@@ -73,13 +74,13 @@ class Kept:
 
     def restore(self) -> None:
         """Makes the chosen keys what the data of the binding says."""
-        known = set(self._in_data())
+        known, state = set(self._in_data()), self._state.to_dict()
         for key in known:
             value = self._memory.data[MARK + key]
-            if key not in self._state or not (key in self._memory.unfit or same(self._state[key], value)):
+            if key not in state or not (key in self._memory.unfit or same(state[key], value)):
                 self._state[key] = value
         for key in self._memory.restored - known - self._memory.widgets - self._memory.unfit.keys():
-            if key in self._state:
+            if key in state:
                 del self._state[key]
         self._memory.restored = known
         self._memory.ended = False
@@ -93,7 +94,7 @@ class Kept:
         key = name.removeprefix(MARK)
         self._memory.unfit[key] = _type_of(self._memory.data.pop(name))
         if self._memory.session is not None and name in self._memory.session.data:
-            self._memory.data[name] = self._memory.session.data[name]
+            self._memory.data[name] = copy.deepcopy(self._memory.session.data[name])
         logger.warning("st.session_state[%r] is not kept: %s", key, error)
         return True
 

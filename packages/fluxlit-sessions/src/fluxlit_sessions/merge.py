@@ -43,6 +43,8 @@ class Merged:
 
 def same(one: Any, other: Any) -> bool:
     """Says whether two values and their types are equal all the way down: ``1`` is neither ``True`` nor ``1.0``."""
+    if one is other:
+        return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -53,7 +55,7 @@ def same(one: Any, other: Any) -> bool:
         # The second half is for NaN, which is not equal to itself.
         return bool(one == other) or bool(one != one and other != other)  # noqa: PLR0124
     except Exception:  # noqa: BLE001 - comparing foreign values may do anything, such as give an array
-        return one is other
+        return False
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

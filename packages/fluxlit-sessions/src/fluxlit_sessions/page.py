@@ -148,7 +148,8 @@ class Bound:
         if self._kept.interruption is not None and not ended_by_page:
             raise self._kept.interruption
         if not ended_by_page:
-            self._kept.restore()
+            if self._memory.revision != self._began:
+                self._kept.restore()
             self._show_notices()
             self._check_outage()
 
@@ -178,6 +179,7 @@ class Bound:
         self._kept.capture()
         self._note(self._open_what_fits())
         self._kept.restore()
+        self._began = self._memory.revision
         self._binding.show()
         self._show_notices()
         self._check_outage()

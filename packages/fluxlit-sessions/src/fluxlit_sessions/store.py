@@ -193,6 +193,26 @@ class SessionStore(Protocol):
         """Releases everything: what the running event loop uses, and what `close` releases."""
         ...
 
+    def __enter__(self) -> Self:
+        """Returns the store; the end of the block closes it."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Calls `close`."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Returns the store; the end of the block closes it."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Calls `aclose`."""
+        ...
+
 
 class BackedStore:
     """A `SessionStore` over a `Backend`. Third parties write the backend and get the rest.

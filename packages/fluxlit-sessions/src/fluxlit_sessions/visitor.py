@@ -36,6 +36,7 @@ class Memory:
     Attributes:
         session: as the store last said; its data is what `data` is compared with, and never changed.
         data: the state of this tab; what differs from the session has not been saved yet.
+        user: who Streamlit says that this is, once it was asked.
         restored: keys of ``st.session_state`` that were in step with `data` when last looked at.
         widgets: keys that turned out to belong to widgets.
         unfit: keys whose values cannot be stored, with their types.
@@ -48,6 +49,7 @@ class Memory:
 
     session: Session | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    user: str | SignedIn | None = SIGNED_IN
     restored: set[str] = field(default_factory=set)
     widgets: set[str] = field(default_factory=set)
     unfit: dict[str, str] = field(default_factory=dict)
@@ -73,11 +75,11 @@ class Visitor:
     def __init__(self, st: Any, param: str, user: str | SignedIn | None) -> None:
         self.st = st
         self._param = param
-        self.user = _subject(_signed_in(st) if user is SIGNED_IN else user)
-        key = f"{STATE_KEY}{param}"
-        if not isinstance(st.session_state.get(key), Memory):
-            st.session_state[key] = Memory()
-        self.memory: Memory = st.session_state[key]
+        self.memory = _memory(st.session_state, f"{STATE_KEY}{param}")
+        if user is SIGNED_IN and self.memory.user is SIGNED_IN:
+            # Once for a tab: Streamlit looks for its secrets files each time, and never changes a tab's user.
+            self.memory.user = _signed_in(st)
+        self.user = _subject(self.memory.user if user is SIGNED_IN else user)
 
     @property
     def id_in_url(self) -> str | None:
@@ -102,6 +104,14 @@ class Visitor:
         return f"{address}{'&' if '?' in address else '?'}{quote(self._param)}={session_id}{mark}{fragment}"
 
 
+def _memory(state: Any, key: str) -> Memory:
+    found = state.get(key)
+    if isinstance(found, Memory):
+        return found
+    memory = state[key] = Memory()
+    return memory
+
+
 def _signed_in(st: Any) -> str | None:
     user: Any = getattr(st, "user", None)
     facts = {} if user is None else user.to_dict()
@@ -111,8 +121,8 @@ def _signed_in(st: Any) -> str | None:
     return str(facts["email"]) if facts.get("email") else None
 
 
-def _subject(user: str | None) -> str | None:
+def _subject(user: str | SignedIn | None) -> str | None:
     """Returns a name that a store accepts."""
-    if not user:
+    if not user or isinstance(user, SignedIn):
         return None
     return user if len(user.encode()) <= MAX_SUBJECT else "sha256:" + hashlib.sha256(user.encode()).hexdigest()

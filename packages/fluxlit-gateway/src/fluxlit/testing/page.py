@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from unittest.mock import NonCallableMock
 
+from fluxlit import sessions
 from fluxlit.client import ApiClient
 from fluxlit.errors import FluxLitError, PageError
 from fluxlit.pages import build_navigation
@@ -78,6 +79,7 @@ def page_test(
         test = AppTest.from_file(app.ui_script, default_timeout=timeout)
     else:
         settings = settings or settings_of(app)
+        sessions.configure(settings)
         client = client or detached_client(app, settings)
         scene = _Scene(app, settings, client, overrides or {}, headers or {}, cookies or {})
         test = AppTest.from_function(_show, default_timeout=timeout, args=(scene,))

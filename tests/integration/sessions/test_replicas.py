@@ -1,0 +1,204 @@
+"""Two replicas behind a balancer that knows no affinity, one Redis, and one replica killed while people click."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+import websockets
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+
+from fluxlit.testing import Server, run_server
+from fluxlit_sessions import open_store
+from tests.integration.edges.engines import answers, free_port, program
+from tests.sessions.servers import RedisServer
+from tests.support.processes import background, clean_environ
+from tests.support.session import Session
+
+pytestmark = pytest.mark.anyio
+
+PEOPLE = 20
+CLICKS = 8
+
+APP = """
+    import os
+
+    from fluxlit import FluxLit
+
+    app = FluxLit(title="Counter")
+
+    @app.page("/")
+    def home(st, session):
+        if st.button("Click"):
+            session.change("clicks", lambda clicks: clicks + 1, default=0)
+        st.text(str(session.get("clicks", 0)))
+        st.text(f"replica {os.environ['REPLICA']}")
+"""
+
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {root}/nginx.pid;
+error_log {root}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;
+    fastcgi_temp_path {root}/fastcgi; uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;
+    upstream replicas {{ {servers} }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://replicas;
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $http_connection;
+            proxy_read_timeout 60s;
+        }}
+    }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def round_robin(replicas: list[Server], root: Path) -> Iterator[str]:
+    """An nginx that gives each new connection to the next replica; its address."""
+    port = free_port()
+    servers = " ".join(f"server {urlsplit(replica.url).netloc};" for replica in replicas)
+    config = root / "nginx.conf"
+    config.write_text(NGINX.format(root=root, servers=servers, port=port))
+    command = [program("nginx"), "-e", "stderr", "-p", str(root), "-c", str(config)]
+    with background(command, cwd=root, environ=clean_environ()) as process, httpx.Client(trust_env=False) as client:
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 20
+        while not answers(client, f"{url}/api/healthz"):
+            assert time.monotonic() < deadline, "".join(process.output)
+            time.sleep(0.02)
+        yield url
+        process.process.terminate()
+        process.process.wait(5)
+
+
+@dataclass
+class Tab(Session):
+    """A tab that notes what a browser would: the address that the server has set, and the button on the page."""
+
+    query: str = ""
+    button: str = ""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        receive = self._socket.recv
+
+        async def noting() -> Any:
+            data = await receive()
+            message = ForwardMsg.FromString(data)
+            if message.WhichOneof("type") == "page_info_changed":
+                self.query = message.page_info_changed.query_string
+            elif message.WhichOneof("type") == "delta" and message.delta.new_element.HasField("button"):
+                self.button = message.delta.new_element.button.id
+            return data
+
+        self._socket.recv = noting
+        return self
+
+    async def click(self) -> list[str]:
+        pressed = WidgetStates()
+        pressed.widgets.add(id=self.button, trigger_value=True)
+        return await self.run(widgets=pressed, query=self.query, timeout=20)
+
+
+@dataclass
+class Person:
+    """Somebody who clicks a number of times, and clicks again only after looking that it did not count.
+
+    Attributes:
+        url: the balancer's address.
+        seen: clicks that the page has shown as counted.
+        query: the address as it was last.
+        reconnects: how often the connection was lost.
+        lost: clicks that were shown as counted and then were not.
+        duplicated: clicks that counted twice.
+        replicas: who has answered.
+    """
+
+    url: str
+    seen: int = 0
+    query: str = ""
+    reconnects: int = -1
+    lost: int = 0
+    duplicated: int = 0
+    replicas: set[str] = field(default_factory=set)
+
+    async def click_all(self) -> None:
+        doubt = False
+        while self.seen < CLICKS:
+            try:
+                async with Tab(self.url, query=self.query) as tab:
+                    self.reconnects += 1
+                    self.look(await tab.run(query=self.query), most=self.seen + doubt)
+                    while self.seen < CLICKS:
+                        doubt = True
+                        self.look(await tab.click(), most=self.seen + 1)
+                        doubt, self.query = False, tab.query
+            except (OSError, TimeoutError, httpx.HTTPError, KeyError, websockets.WebSocketException):
+                await asyncio.sleep(0.05)  # as a browser does before it connects again
+
+    def look(self, texts: list[str], *, most: int) -> None:
+        count, replica = int(texts[0]), texts[1]
+        self.replicas.add(replica)
+        self.lost += max(0, self.seen - count)
+        self.duplicated += max(0, count - most)
+        self.seen = count
+
+
+async def test_nothing_is_lost_or_counted_twice_when_a_replica_dies(redis_server: RedisServer, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(dedent(APP))
+    with contextlib.ExitStack() as stack:
+        replicas = [
+            stack.enter_context(
+                run_server(
+                    "app:app",
+                    tmp_path,
+                    command="run",
+                    environment={"REPLICA": name},
+                    session_store=f"{redis_server.url}?namespace=replicas",
+                )
+            )
+            for name in ("one", "two")
+        ]
+        url = stack.enter_context(round_robin(replicas, tmp_path))
+        people = [Person(url) for _ in range(PEOPLE)]
+        clicking = asyncio.gather(*(person.click_all() for person in people))
+        async with asyncio.timeout(60):
+            while sum(person.seen for person in people) < PEOPLE * CLICKS // 3:  # noqa: ASYNC110 - by many tasks
+                await asyncio.sleep(0.01)
+            replicas[0].kill()
+            killed_at = sum(person.seen for person in people)
+            await clicking
+        with open_store(redis_server.url, namespace="replicas") as store:
+            ids = [parse_qs(person.query)["fluxlit_sid"][0] for person in people]
+            sessions = [store.read(each) for each in ids]
+            stored = [0 if session is None else session.data["clicks"] for session in sessions]
+            count = store.count()
+        replicas[0].process.wait()
+
+    lost = sum(person.lost for person in people) + sum(max(0, CLICKS - clicks) for clicks in stored)
+    duplicated = sum(person.duplicated for person in people) + sum(max(0, clicks - CLICKS) for clicks in stored)
+    print(
+        f"\n{PEOPLE} people, {sum(stored)} clicks stored, replica killed after {killed_at}, "
+        f"{sum(person.reconnects for person in people)} reconnects, {lost} lost, {duplicated} duplicated"
+    )
+    assert (lost, duplicated, count) == (0, 0, PEOPLE)
+    assert set().union(*(person.replicas for person in people)) == {"replica one", "replica two"}
+    assert sum(person.reconnects for person in people) > 0
