@@ -33,7 +33,7 @@ def word(value: str) -> Sample:
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
 TRUE = Sample("true", "yes", True)
-FALSE = Sample("false", "yes", False)
+FALSE = Sample("false", "no", False)
 
 SAMPLES = {
     "title": word("Portal"),
