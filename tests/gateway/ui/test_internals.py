@@ -53,6 +53,29 @@ CASES = {
         logging.getLogger("uvicorn.error").warning("x")
         assert seen == ["streamlit.runtime", "streamlit.made.later", "uvicorn.error"], seen
     """,
+    "sessions are reported by whoever manages them": """
+        class Manager:
+            def connect_session(self, client, *, user_info): return "s1"
+            def disconnect_session(self, session_id): pass
+            def close_session(self, session_id): pass
+        class Runtime: _session_mgr = Manager()
+        seen = []
+        internals.report_sessions(Runtime, lambda *report: seen.append(report))
+        assert Runtime._session_mgr.connect_session(None, user_info={}) == "s1"
+        Runtime._session_mgr.disconnect_session("s1")
+        Runtime._session_mgr.close_session("s1")
+        assert seen == [("opened", "s1"), ("left", "s1"), ("closed", "s1")], seen
+        from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+        for name in vars(Manager):
+            assert name.startswith("__") or callable(getattr(WebsocketSessionManager, name)), name
+    """,
+    "a running script is seen": """
+        from types import SimpleNamespace as Any
+        from streamlit.runtime.app_session import AppSessionState as State
+        sessions = [Any(session=Any(_state=state)) for state in (State.APP_IS_RUNNING, State.APP_NOT_RUNNING)]
+        manager = Any(list_active_sessions=lambda: sessions)
+        assert internals.running_scripts(Any(_session_mgr=manager)) == 1
+    """,
     "static routes exist": """
         internals.load_options({"server.enableStaticServing": True})
         assert internals.static_routes("/project/app.py", "")
