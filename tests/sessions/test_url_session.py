@@ -32,10 +32,12 @@ class Switched:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self.off = False
+        self.refused = 0
         self.writes = 0
 
     def __getattr__(self, name: str) -> Any:
         if self.off:
+            self.refused += 1
             raise SessionStoreUnavailable("it is off", location="memory", operation=name)
         self.writes += name in ("create", "save", "rotate")
         return getattr(self._store, name)
@@ -662,6 +664,13 @@ def test_a_tab_that_knows_its_session_goes_on_and_saves_later(store: Switched) -
     assert tab.warnings == []
     assert tab.url_id == session_id
     assert store.read(session_id).data == {"a": 2, "$state:cart": ["apple"]}
+
+
+def test_a_run_waits_for_a_store_that_is_away_only_once(store: Switched) -> None:
+    tab = Tab(store).run(set_to(a=1))
+    with switched_off(store):
+        tab.run(set_to(a=2, b=3, c=4))
+    assert store.refused == 1
 
 
 def test_what_was_changed_elsewhere_after_an_outage_is_merged(store: Switched) -> None:
