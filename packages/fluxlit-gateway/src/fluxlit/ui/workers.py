@@ -76,13 +76,17 @@ class WorkersPlacement:
         Raises:
             WorkerError: with the worker's own message.
         """
+        failure: WorkerError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for member in self.members:
                     group.create_task(member.supervisor.start())
         except* WorkerError as failures:
             await self.stop()
-            raise _first(failures) from None
+            failure = _first(failures)
+        # Not raised inside: before Python 3.11.4 that wraps it in a group of its own.
+        if failure is not None:
+            raise failure
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
         """See `Placement.stop`."""
