@@ -1,12 +1,14 @@
 """A parent that supervises `children.py NAME`: `python parent.py NAME DIRECTORY`. It cleans nothing up itself."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
 from fluxlit.supervisor import Command, Supervisor
 
 name, directory = sys.argv[1], Path(sys.argv[2])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background deaf to it
 
 
 async def main() -> None:
