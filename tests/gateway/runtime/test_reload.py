@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,3 +61,16 @@ def test_a_reload_that_fails_puts_the_old_modules_back(root: Path) -> None:
     with Project(root).reimported():
         assert importlib.import_module("reloaded_value").VALUE == "another one"
     assert sys.modules["reloaded_value"] is not old
+
+
+def test_a_change_within_the_second_that_keeps_the_size_is_not_lost(root: Path) -> None:
+    source = root / "reloaded_quick.py"
+    source.write_text("VALUE = 4\n")
+    saved = source.stat().st_mtime
+    assert importlib.import_module("reloaded_quick").VALUE == 4
+
+    source.write_text("VALUE = 5\n")
+    os.utime(source, (saved, saved))
+
+    with Project(root).reimported():
+        assert importlib.import_module("reloaded_quick").VALUE == 5

@@ -45,8 +45,9 @@ class Project:
     def reimported(self) -> Iterator[None]:
         """Forget the project's modules, so that what is imported inside is new; an exception brings the old back."""
         old = self.loaded()
-        for name in old:
+        for name, module in old.items():
             del sys.modules[name]
+            _drop_bytecode(module)
         importlib.invalidate_caches()
         try:
             yield
@@ -59,3 +60,15 @@ class Project:
     def _owns(self, file: Path) -> bool:
         file = file.resolve()
         return file.is_relative_to(self._root) and not INSTALLED & set(file.relative_to(self._root).parts)
+
+
+def _drop_bytecode(module: ModuleType) -> None:
+    """Remove a module's compiled file.
+
+    Python takes it for current while size and whole second of the source stay the same, and so would miss the second
+    of two quick saves (PEP 552).
+    """
+    cached = module.__spec__.cached if module.__spec__ else None
+    if cached:
+        with contextlib.suppress(OSError):
+            Path(cached).unlink()
