@@ -63,7 +63,10 @@ def test_a_reload_that_fails_puts_the_old_modules_back(root: Path) -> None:
     assert sys.modules["reloaded_value"] is not old
 
 
-def test_a_change_within_the_second_that_keeps_the_size_is_not_lost(root: Path) -> None:
+def test_a_change_within_the_second_that_keeps_the_size_is_not_lost(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     source = root / "reloaded_quick.py"
     source.write_text("VALUE = 4\n")
     saved = source.stat().st_mtime
