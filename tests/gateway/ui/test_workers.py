@@ -20,6 +20,7 @@ from tests.gateway.ui.test_placements import served
 
 APP = """
 import os, time
+from pathlib import Path
 from fluxlit import FluxLit
 
 app = FluxLit()
@@ -32,7 +33,8 @@ def home(st):
 @app.page("/slow")
 def slow(st):
     st.text("begins")
-    time.sleep(1.5)
+    while not Path("go").exists():
+        time.sleep(0.02)
     st.text("ends")
 """
 
@@ -64,7 +66,13 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
             async with Tab(gate) as tab, Tab(gate) as busy:
                 await tab.run()
                 running = asyncio.create_task(busy.run(page="slow"))
-                await asyncio.wait_for(placement.roll(), 60)
+                rolling = asyncio.create_task(placement.roll())
+                await until(
+                    lambda: any(busy.session_id in member.sessions for member in placement._leaving), timeout_s=30
+                )
+                assert not (await asyncio.wait({rolling, running}, timeout=0.5))[0], "it waits for the run"
+                project.write("go", "")
+                await asyncio.wait_for(rolling, 60)
                 assert (await running).texts == ["begins", "ends"], "a run under way comes to its end"
                 with pytest.raises(websockets.ConnectionClosed) as closed:
                     await tab.run()
