@@ -172,5 +172,6 @@ def test_the_name_in_the_settings_is_the_one_that_is_hidden() -> None:
 
 def test_pages_without_fluxlit_sessions_are_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "entry_points", lambda **_: ())
+    monkeypatch.setattr(sessions, "_process", sessions._Process())
     with pytest.raises(FluxLitError, match="pip install"):
         next(sessions.page_session(None, Settings()))

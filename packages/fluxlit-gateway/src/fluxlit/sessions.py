@@ -81,6 +81,7 @@ class _Process:
         self._lock = threading.Lock()
         self._settings: Settings | None = None
         self._store: SessionStore | None = None
+        self._binding: Callable[..., Any] | None = None
 
     def configure(self, settings: Settings | None) -> SessionStore | None:
         with self._lock:
@@ -94,6 +95,16 @@ class _Process:
             if self._store is None:
                 self._store = _open(self._settings)
             return self._store
+
+    def binding(self) -> Callable[..., Any]:
+        # Looked up once: it reads the metadata of every installed package, and pages run in many threads.
+        with self._lock:
+            if self._binding is None:
+                found = entry_points(group=BINDINGS, name="url_session")
+                if not found:
+                    raise FluxLitError(f"A page asks for its session, but nothing installed has sessions. {INSTALL}")
+                self._binding = next(iter(found)).load()
+            return self._binding
 
 
 _process = _Process()
@@ -133,10 +144,7 @@ def session_store() -> SessionStore:
 
 def page_session(st: Any, settings: Settings) -> Iterator[Any]:
     """The visitor's session around one run of a page: what a parameter named `session` is filled with."""
-    found = entry_points(group=BINDINGS, name="url_session")
-    if not found:
-        raise FluxLitError(f"A page asks for its session, but no package that has sessions is installed. {INSTALL}")
-    bind: Callable[..., Any] = next(iter(found)).load()
+    bind = _process.binding()
     with bind(st, session_store(), param=settings.url_session_query_param) as session:
         yield session
 
