@@ -8,7 +8,9 @@ from pathlib import Path
 from fluxlit.supervisor import Command, Supervisor
 
 name, directory = sys.argv[1], Path(sys.argv[2])
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background deaf to it
+# A shell starts what runs in the background deaf to SIGINT, and nohup what it runs to SIGHUP.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 async def main() -> None:
