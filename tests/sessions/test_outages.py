@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,19 +122,21 @@ def test_increments_survive_crashes_and_none_is_counted_twice(clients: Any, serv
     """Kill Redis again and again while a counter is counted up; its log of writes is on disk before it answers."""
     store: Any = clients(write_budget=10, read_budget=10)
     session = store.create({"n": 0})
-    crashes = 0
+    crashes, saves = 0, 0
+
+    def worked(least: int) -> bool:
+        return saves > least
 
     def crash() -> None:
         nonlocal crashes
         while crashes < 8:
-            time.sleep(0.05)  # let it work for a while between crashes
+            wait_until(partial(worked, 7 * crashes))  # let it work for a while between crashes
             server.kill()
             server.start()
             crashes += 1
 
     thread = threading.Thread(target=crash)
     thread.start()
-    saves = 0
     while thread.is_alive():
         session = store.save(session, {"n": session.data["n"] + 1})
         saves += 1
