@@ -122,7 +122,9 @@ verdict 'upload to a page' all 'is 400' 'has session_id'
 
 # --- streams
 
-curl "${options[@]}" --no-buffer --max-time 2 "$url/api/events?count=1000" >"$work/body" 2>"$work/error"
+# Three minutes of events: whoever keeps them back until the end sends none in time.
+curl "${options[@]}" --no-buffer --max-time 8 "$url/api/events?count=1000" 2>"$work/error" |
+    grep --max-count 3 --line-buffered '^data: ' >"$work/body"
 status=$(grep --count '^data: ' "$work/body")
 verdict 'events arrive one by one' test "$status" -ge 3
 ask "$url/api/download?size=5000000"

@@ -49,6 +49,11 @@ def buffering(text: str) -> str:
     )
 
 
+def failures(report: str) -> set[str]:
+    """The checks of the smoke test that failed."""
+    return {line.split("  ")[1].partition(" (")[0] for line in report.splitlines() if line.startswith("FAIL")}
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "noticed"),
     [
@@ -77,7 +82,7 @@ def test_the_smoke_test_notices_what_an_edge_breaks(
         done = smoke_test(edge)
 
     assert done.returncode == 1
-    failed = {line.split("  ")[1].partition(" (")[0] for line in done.stdout.splitlines() if line.startswith("FAIL")}
+    failed = failures(done.stdout)
     assert failed == noticed
     assert done.stdout.splitlines()[-1] == f"{len(failed)} failed"
 
@@ -117,9 +122,10 @@ def test_haproxy_may_end_tls(applications: Applications, tmp_path: Path) -> None
         done = smoke_test(edge)
         after_uploads = [refused_upload(edge, tmp_path)[1] for _ in range(8)]
 
-    assert done.returncode == 0, done.stdout
+    # HAProxy may cancel an HTTP/2 stream whose upload is refused, and lose the refusal with it:
+    # https://github.com/haproxy/haproxy/issues/3495. Nothing else may fail, and what follows must work.
+    assert failures(done.stdout) <= {"upload to a page"}, done.stdout
     assert "ok    HTTP/2" in done.stdout
-    # The refusal itself may be lost: https://github.com/haproxy/haproxy/issues/3495
     assert after_uploads == ["200"] * 8
 
 
