@@ -259,7 +259,10 @@ def bad_page(st: Any) -> Iterator[None]:
 BAD_PAGES: list[tuple[Callable[..., Any], str]] = [
     (
         bad_name,
-        "parameter 'cleint', which nothing can fill (did you mean 'client'?). A page can ask for st, client and",
+        (
+            "parameter 'cleint', which nothing can fill (did you mean 'client'?). "
+            "A page can ask for st, client and session by name"
+        ),
     ),
     (bad_type, "parameter 'folder', which nothing can fill. A page can ask for"),
     (bad_annotation, "outside `if TYPE_CHECKING`"),
