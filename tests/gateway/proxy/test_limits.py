@@ -88,6 +88,19 @@ async def test_rule_19_heads_have_limits(head: bytes, status: int) -> None:
     assert (answer.status, len(seen)) == (status, status == 200)
 
 
+async def test_rule_19_what_came_before_a_head_does_not_count_as_part_of_it() -> None:
+    """The end of a body and the beginning of the next head often arrive in one read."""
+    script, seen = answering(OK, OK)
+    async with stage(script) as scene:
+        client = await scene.client()
+        body = b"b" * 200_000
+        await client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n" + body + b"GET / HTT")
+        assert (await client.answer()).status == 200
+        await client.send(b"P/1.1\r\nHost: h\r\n\r\n")
+        assert (await client.answer()).status == 200
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize(("start", "status"), [(b"GET /", 414), (b"GET / HTTP/1.1\r\nHost: h\r\nX: ", 431)])
 async def test_rule_19_a_head_without_end_is_not_collected(start: bytes, status: int) -> None:
     """One that trickles in is refused as soon as it is over the limit."""

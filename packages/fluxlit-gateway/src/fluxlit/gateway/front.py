@@ -102,8 +102,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Not less than the bytes of the head that is being read; exact only while it matters.
+        # Bytes of the head that is being read; those that shared a read with the message before are not counted.
         self._head = 0
+        self._read = 0
         self._in_head = False
         self._refused = False
 
@@ -111,7 +112,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse what has arrived, unless the head is over its limit."""
         if self._refused:
             return
-        self._head = self._head + len(data) if self._in_head else len(data)
+        self._read = len(data)
+        self._head = self._head + self._read if self._in_head else self._read
         if self._in_head and self._head > MAX_HEAD:
             self._refuse(431 if self.headers else 414)
             return
@@ -138,13 +140,18 @@ class HttpProtocol(HttpToolsProtocol):
                 self.cycle.expected_content_length = UntilClose()
         self.headers = self.headers.copy()  # Trailers are added to the copy, and nobody reads it.
 
+    def on_message_complete(self) -> None:
+        """End a request; what else was read together with its end is of the next, and nobody knows where it begins."""
+        self._head = 0
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed."""
         if not self._refused:
             self._refuse(400)
 
     def _objection(self) -> int:
-        if self._head > MAX_TARGET:
+        if self._head + self._read > MAX_TARGET:  # Only then is it worth adding up.
             if len(self.url) > MAX_TARGET:
                 return 414
             if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
