@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from typing import Any
 
 import pytest
 
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
+from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import OK, Peer, answering, get, post, stage, until
 
 pytestmark = pytest.mark.anyio
@@ -237,3 +239,91 @@ async def test_a_turn_is_given_back_whatever_ends_an_exchange() -> None:
             assert (await client.ask(get())).status == 200
         client = await scene.client()
         assert (await client.ask(get())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /" + b"x" * 1100 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 5000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: y\r\n" % number for number in range(40)) + b"\r\n", 431),
+        (b"GET /" + b"x" * 1000 + b" HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 2000 + b"\r\n\r\n", 200),
+    ],
+)
+async def test_rule_19_the_limits_of_heads_are_settings(head: bytes, status: int) -> None:
+    """RFC 9110 section 15.5.15 and RFC 6585 section 5."""
+    settings = Settings(
+        log_level="critical",
+        gateway_max_request_head_bytes=4096,
+        gateway_max_request_target_bytes=1024,
+        gateway_max_request_fields=32,
+    )
+    script, _ = answering(OK)
+    async with stage(script, settings=settings) as scene:
+        assert (await (await scene.client()).ask(head)).status == status
+
+
+FLOOD = 20_000_000
+
+
+async def flood(peer: Peer) -> None:
+    await peer.request()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % FLOOD)
+    peer.writer.write(b"x" * FLOOD)
+    await peer.gone()
+
+
+# Under uvicorn alone the proxy looks after its turns; in front of it the connection itself has a limit.
+SERVERS: dict[str, dict[str, Any]] = {
+    "fluxlit": {"settings": Settings(log_level="critical", gateway_send_timeout_s=0.4)},
+    "uvicorn": {"limits": ProxyLimits(concurrent=1, send=0.4), "http": "httptools"},
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_rule_20_a_client_that_reads_nothing_gives_its_turn_back(server: str) -> None:
+    """A turn that is never given back would starve the others in the end."""
+    arguments = {"limits": ProxyLimits(concurrent=1), **SERVERS[server]}
+    async with stage(flood, **arguments) as scene:
+        reader = await scene.client(limit=1024)
+        reader.pause()
+        await reader.send(get())
+        began = time.monotonic()
+        other = await scene.client()
+        assert (await other.ask_head(get())).status == 200
+        assert time.monotonic() - began > 0.3
+        other.abort()
+
+
+async def test_rule_20_a_client_that_reads_slowly_is_served_to_the_end() -> None:
+    """The limit is on standing still, not on the whole duration."""
+    limits, settings = ProxyLimits(send=0.4), Settings(log_level="critical", gateway_send_timeout_s=0.4)
+    async with stage(flood, limits=limits, settings=settings) as scene:
+        client = await scene.client()
+        head = await client.ask_head(get())
+        length = int(head.all(b"content-length")[0])
+        while length:
+            client.resume()
+            length -= len(await client.reader.readexactly(min(length, 2_500_000)))
+            client.pause()
+            await asyncio.sleep(0.15)
+        assert length == 0
+
+
+async def test_rule_20_a_connection_whose_last_answer_nobody_reads_is_cut() -> None:
+    """Closing it waits for the client, which may be for ever."""
+    settings = Settings(log_level="critical", gateway_send_timeout_s=0.4)
+    script, _ = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000)
+    async with stage(script, settings=settings, timeout_keep_alive=0.2) as scene:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        raw.setblocking(False)
+        with raw:
+            await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", scene.port))
+            await until(lambda: scene.server.server_state.connections)
+            for connection in scene.server.server_state.connections:
+                given = connection.transport.get_extra_info("socket")
+                given.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+            await asyncio.get_running_loop().sock_sendall(raw, get())
+            await until(lambda: scene.connections)
+            await until(lambda: not scene.server.server_state.connections, within=5)

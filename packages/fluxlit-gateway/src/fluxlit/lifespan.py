@@ -8,6 +8,9 @@ from typing import Any
 from fluxlit.asgi import Application, Message
 from fluxlit.errors import FluxLitError
 
+CANCEL_S = 1.0
+"""Seconds that a lifespan gets to notice that it was cancelled; one that will not is left to the end of the loop."""
+
 
 class LifespanError(FluxLitError):
     """The application's own start-up or shutdown failed."""
@@ -36,16 +39,29 @@ class Lifespan:
         self._task = asyncio.create_task(self._run())
         await self._ask("lifespan.startup")
 
-    async def stop(self) -> None:
+    async def stop(self, within: float) -> None:
         """Run the shutdown, if the start-up succeeded.
 
+        Args:
+            within: seconds that it may take; then it is cancelled.
+
         Raises:
-            LifespanError: it failed.
+            LifespanError: it failed, or was not over in time.
         """
         if self._task is None or self._task.done():
             return
-        await self._ask("lifespan.shutdown")
-        await self._task
+        try:
+            async with asyncio.timeout(within):
+                await self._ask("lifespan.shutdown")
+                await asyncio.wait({self._task})
+        except TimeoutError:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CANCEL_S)
+            raise LifespanError(
+                f"The API did not stop: the end of its lifespan took longer than {within:g} s and was cancelled. "
+                f"The limit is the setting api_shutdown_timeout_s."
+            ) from None
+        self._task.result()
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}

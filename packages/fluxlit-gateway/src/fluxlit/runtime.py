@@ -142,7 +142,7 @@ class Runtime:
 
     async def _stop_lifespan(self) -> None:
         try:
-            await self._lifespan.stop()
+            await self._lifespan.stop(self.settings.api_shutdown_timeout_s)
         except FluxLitError as error:
             logger.error("%s", error)  # noqa: TRY400  # the message says it all
 
@@ -310,7 +310,7 @@ class Runtime:
         pages = frozenset(record.path for record in fresh.pages)
         self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
         try:
-            await old.stop()
+            await old.stop(self.settings.api_shutdown_timeout_s)
         except FluxLitError as error:
             logger.error("%s", error)  # noqa: TRY400  # the message says it all
 

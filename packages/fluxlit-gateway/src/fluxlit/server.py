@@ -11,14 +11,15 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import AddressInUseError, FluxLitError, SettingsError
-from fluxlit.gateway.front import HttpProtocol, WebSocketProtocol
+from fluxlit.gateway.front import FrontLimits, HttpProtocol, WebSocketProtocol
 from fluxlit.settings import Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("fluxlit")
 
-BACKLOG = 2048
 # Above the 60 to 75 s for which nginx and most load balancers keep an idle connection: it must not be this side
 # that closes one just as a request arrives.
 KEEP_ALIVE_S = 80
@@ -85,7 +85,7 @@ def serve(
         runtime = Runtime(load(wanted), flags=flags, target=wanted, development=watch is not None, head_start=early)
         settings = runtime.settings
         fluxlit_logging.configure(settings)
-        with bind(settings.gateway_host, settings.gateway_port) as listener:
+        with bind(settings.gateway_host, settings.gateway_port, settings.gateway_listen_backlog) as listener:
             server = AsgiServer(configuration(runtime, settings))
             process = Process(runtime, server, listener, watch)
             report = ready(runtime, listener)
@@ -191,7 +191,7 @@ def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
-        http=HttpProtocol,
+        http=cast("type[HttpProtocol]", partial(HttpProtocol, limits=front_limits(settings))),
         ws=WebSocketProtocol,
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,
@@ -199,14 +199,24 @@ def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         proxy_headers=False,
         server_header=False,
-        backlog=BACKLOG,
+        backlog=settings.gateway_listen_backlog,
         timeout_keep_alive=KEEP_ALIVE_S,
         # uvicorn hands the number to asyncio as it is; a fraction works, whatever its annotation says.
         timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,  # type: ignore[arg-type]
     )
 
 
-def bind(host: str, port: int) -> socket.socket:
+def front_limits(settings: Settings) -> FrontLimits:
+    """What one connection may ask for, as the settings have it."""
+    return FrontLimits(
+        head=settings.gateway_max_request_head_bytes,
+        target=settings.gateway_max_request_target_bytes,
+        fields=settings.gateway_max_request_fields,
+        send=settings.gateway_send_timeout_s,
+    )
+
+
+def bind(host: str, port: int, backlog: int) -> socket.socket:
     """Take the public address before anything else is started.
 
     Raises:
@@ -224,7 +234,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
         # Two sockets may be bound to a port that neither listens on; listening finds out. What connects from now on
         # waits in the backlog until uvicorn accepts.
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

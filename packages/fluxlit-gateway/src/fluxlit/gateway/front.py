@@ -8,6 +8,7 @@ uvicorn's own are in place; docs/explanation/proxy.md says what differs.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -16,13 +17,32 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from fluxlit.gateway.readers import Patience
+
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-# nginx: 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 fields.
-MAX_HEAD = 64 * 1024
-MAX_TARGET = 16 * 1024
-MAX_FIELDS = 256
+
+@dataclass(frozen=True, slots=True)
+class FrontLimits:
+    """What one connection may ask for.
+
+    nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 fields.
+
+    Attributes:
+        head: bytes of the request line and the fields.
+        target: bytes of the path with its query.
+        fields: number of fields.
+        send: seconds that a client may go without reading anything of its answer.
+    """
+
+    head: int = 64 * 1024
+    target: int = 16 * 1024
+    fields: int = 256
+    send: float = 60.0
+
+
+DEFAULT_LIMITS = FrontLimits()
 
 KNOWN_VERSIONS = ("1.1", "1.0")
 
@@ -98,10 +118,16 @@ class HttpProtocol(HttpToolsProtocol):
     * An upgrade to anything but a WebSocket is ignored, and nothing after that request is parsed; with a body it
       is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8).
     * HTTP/1.0 clients get no chunked coding (RFC 9112 section 6.1).
+    * A client that reads nothing of its answer is cut off in the end.
+
+    Args:
+        limits: what one connection may ask for.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, limits: FrontLimits = DEFAULT_LIMITS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._limits = limits
+        self._patience: Patience | None = None
         # Bytes of the head that is being read; those that shared a read with the message before are not counted.
         self._head = 0
         self._read = 0
@@ -114,7 +140,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._read = len(data)
         self._head = self._head + self._read if self._in_head else self._read
-        if self._in_head and self._head > MAX_HEAD:
+        if self._in_head and self._head > self._limits.head:
             self._refuse(431 if self.headers else 414)
             return
         super().data_received(data)
@@ -150,13 +176,41 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._refused:
             self._refuse(400)
 
+    def pause_writing(self) -> None:
+        """Hold the application back, and watch whether the client reads."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """Let the application write again."""
+        super().resume_writing()
+        if self._patience is not None:
+            self._patience.end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note of the connection's end."""
+        if self._patience is not None:
+            self._patience.end()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, also where the client has not read its last answer."""
+        super().timeout_keep_alive_handler()
+        self._watch_reader()
+
+    def _watch_reader(self) -> None:
+        if self._patience is None:
+            self._patience = Patience(self.transport, self.loop, self._limits.send)
+        self._patience.begin()
+
     def _objection(self) -> int:
-        if self._head + self._read > MAX_TARGET:  # Only then is it worth adding up.
-            if len(self.url) > MAX_TARGET:
+        limits = self._limits
+        if self._head + self._read > limits.target:  # Only then is it worth adding up.
+            if len(self.url) > limits.target:
                 return 414
-            if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+            if sum(len(name) + len(value) for name, value in self.headers) > limits.head:
                 return 431
-        if len(self.headers) > MAX_FIELDS:
+        if len(self.headers) > limits.fields:
             return 431
         if b"#" in self.url:
             return 400

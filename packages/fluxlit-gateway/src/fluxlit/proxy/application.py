@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from fluxlit.asgi import Message, Receive, Scope, Send
 from fluxlit.proxy.errors import UpstreamError, UpstreamTimeoutError
-from fluxlit.proxy.exchange import BodyTooLargeError, ClientLeftError, Exchange, RefusedError
+from fluxlit.proxy.exchange import BodyTooLargeError, ClientLeftError, ClientStalledError, Exchange, RefusedError
 from fluxlit.proxy.headers import Header
 from fluxlit.proxy.relay import Relay
 from fluxlit.proxy.upstream import Upstream
@@ -83,9 +83,12 @@ class ReverseProxy:
             await exchange.run()
         except ClientLeftError:
             logger.debug("%s %s: the client left", scope["method"], scope["path"])
+        except ClientStalledError:
+            limit = self.upstream.limits.send
+            logger.warning("%s %s: cut short: the client read nothing for %g s", scope["method"], scope["path"], limit)
         except BodyTooLargeError:
-            limit = self.upstream.limits.body
-            await self._give_up(exchange, 413, f"The request's body is longer than {limit} bytes.", "body too large")
+            largest = self.upstream.limits.body
+            await self._give_up(exchange, 413, f"The request's body is longer than {largest} bytes.", "body too large")
         except RefusedError as error:
             await self._give_up(exchange, error.status, str(error), str(error))
         except UpstreamTimeoutError as error:

@@ -51,6 +51,10 @@ class ClientLeftError(Exception):
     """The client closed its connection before the exchange was over."""
 
 
+class ClientStalledError(Exception):
+    """The client reads nothing of its answer."""
+
+
 class BodyTooLargeError(Exception):
     """The request's body is longer than the limit allows."""
 
@@ -149,6 +153,7 @@ class Exchange:
         Raises:
             UpstreamError: the upstream failed; see `started` for whether an answer had begun.
             ClientLeftError: the client is gone.
+            ClientStalledError: the client has read nothing for too long.
             BodyTooLargeError: the body is over the limit.
             RefusedError: the request cannot be passed on safely.
         """
@@ -176,9 +181,11 @@ class Exchange:
                 lease.on_slow = lambda: self._feed(connection)
             else:
                 self._feed(connection)
-            await self._answer(connection)
+            await self._answer(lease)
         except BaseException:
             connection.reusable = False
+            if lease.stalled and lease.holder is not None and not lease.holder.uncancel():
+                raise ClientStalledError from None
             self._raise_cause()
             raise
         finally:
@@ -256,7 +263,8 @@ class Exchange:
 
     # To the client: the answer.
 
-    async def _answer(self, connection: Connection) -> None:
+    async def _answer(self, lease: Lease) -> None:
+        connection = lease.connection
         while not connection.status:
             await connection.wait()
         headers = end_to_end(connection.headers, RESPONSE_DROPPED)
@@ -269,6 +277,7 @@ class Exchange:
             headers.append((b"connection", b"close"))
         self.started = True
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        lease.sent += 1
         more = True
         while more:
             if not connection.pending and not connection.complete:
@@ -277,6 +286,7 @@ class Exchange:
             more = not connection.complete
             if data or not more:
                 await self.send({"type": "http.response.body", "body": data, "more_body": more})
+                lease.sent += 1
 
 
 def give_up(feeder: asyncio.Task[None], connection: Connection) -> None:

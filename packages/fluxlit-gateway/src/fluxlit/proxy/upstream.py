@@ -34,6 +34,7 @@ class ProxyLimits:
         body: bytes of a request's body; beyond it the client is answered 413.
         concurrent: exchanges under way at once.
         queue: how long a request waits for its turn before the client is answered 503.
+        send: how long a client may leave one part of its answer unread; then its exchange ends.
         idle: how long an unused connection is kept. Stay below the upstream's own time: uvicorn's is 5 s.
         ws_open: until the upstream has answered a WebSocket handshake.
         ws_ping: gap between pings to the upstream.
@@ -48,6 +49,7 @@ class ProxyLimits:
     body: int = 0
     concurrent: int = 256
     queue: float = 5.0
+    send: float = 60.0
     idle: float = 4.0
     ws_open: float = 10.0
     ws_ping: float = 30.0
@@ -65,11 +67,34 @@ class Lease:
         connection: the connection.
         started_at: when the lease began, in the loop's time.
         on_slow: called once if the exchange takes longer than a tick.
+        holder: the task of the exchange.
+        sent: parts of the answer that the client has taken; a counter, as reading the clock each time costs more.
+        stalled: the client took nothing for too long, and the holder has been cancelled for it.
     """
 
     connection: Connection
     started_at: float
     on_slow: Callable[[], None] | None = field(default=None)
+    holder: asyncio.Task[object] | None = field(default=None)
+    sent: int = 0
+    stalled: bool = False
+    _seen: int = -1
+    _seen_at: float = 0.0
+
+    def look(self, now: float, limit: float) -> None:
+        """End the exchange if one and the same part of the answer has been on its way to the client for too long.
+
+        The holder stands in the middle of a `send` then, where nothing but a cancellation reaches it.
+
+        Args:
+            now: the loop's time.
+            limit: seconds; 0 for no limit.
+        """
+        if self._seen != self.sent or self.connection.waited_for or not self.connection.status:
+            self._seen, self._seen_at = self.sent, now
+        elif limit and now - self._seen_at > limit and self.holder is not None and not self.stalled:
+            self.stalled = True
+            self.holder.cancel()
 
 
 class Upstream:
@@ -107,7 +132,7 @@ class Upstream:
         except BaseException:
             self._turns.release()
             raise
-        lease = Lease(connection, asyncio.get_running_loop().time())
+        lease = Lease(connection, asyncio.get_running_loop().time(), holder=asyncio.current_task())
         self._leases.add(lease)
         self._start_ticking()
         return lease
@@ -185,6 +210,7 @@ class Upstream:
             if lease.on_slow is not None and now - lease.started_at > TICK:
                 on_slow, lease.on_slow = lease.on_slow, None
                 on_slow()
+            lease.look(now, self.limits.send)
             if read and connection.waited_for and now - connection.active_at > read:
                 connection.fail(UpstreamTimeoutError(f"{self.address} sent nothing for {read:g} s"))
         for connection, since in self._idle:

@@ -37,14 +37,22 @@ class SettingsArguments(TypedDict, total=False):
     gateway_max_proxy_request_body_bytes: int
     gateway_max_concurrent_upstream_http: int
     gateway_upstream_queue_timeout_s: float
+    gateway_upstream_idle_timeout_s: float
+    gateway_send_timeout_s: float
+    gateway_max_request_head_bytes: int
+    gateway_max_request_target_bytes: int
+    gateway_max_request_fields: int
+    gateway_listen_backlog: int
     gateway_ws_open_timeout_s: float
     gateway_ws_ping_interval_s: float
     gateway_ws_ping_timeout_s: float
     gateway_ws_close_timeout_s: float
     gateway_ws_max_message_bytes: int
     gateway_ws_max_client_message_bytes: int
+    gateway_ws_max_backlog_bytes: int
     uvicorn_graceful_shutdown_timeout_s: float
     gateway_drain_delay_s: float
+    api_shutdown_timeout_s: float
     enable_gateway_access_log: bool
     enable_request_logging: bool
     session_store: str | None

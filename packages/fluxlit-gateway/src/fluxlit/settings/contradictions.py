@@ -78,6 +78,17 @@ def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source])
         )
 
 
+def _target_fits_head(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.gateway_max_request_target_bytes > settings.gateway_max_request_head_bytes:
+        yield Problem(
+            "gateway_max_request_target_bytes",
+            f"gateway_max_request_target_bytes is {settings.gateway_max_request_target_bytes}, more than the whole "
+            f"head of {settings.gateway_max_request_head_bytes} bytes that gateway_max_request_head_bytes "
+            f"({sources['gateway_max_request_head_bytes'].where}) allows; lower the one or raise the other",
+            sources["gateway_max_request_target_bytes"].where,
+        )
+
+
 def select_mode(settings: Settings, sources: Mapping[str, Source]) -> tuple[Settings, Mapping[str, Source]]:
     """Let an upstream select the external mode, unless a layer names a mode."""
     if settings.streamlit_upstream is None or sources["streamlit_mode"].layer is not Layer.DEFAULT:
@@ -91,5 +102,6 @@ _RULES = (
     (("streamlit_mode", "streamlit_upstream"), _upstream_needs_external),
     (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
     (("session_store", "streamlit_workers"), _memory_is_not_shared),
+    (("gateway_max_request_target_bytes", "gateway_max_request_head_bytes"), _target_fits_head),
     (("public_base_url", "root_path"), _public_path_is_root_path),
 )

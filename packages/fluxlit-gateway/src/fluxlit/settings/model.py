@@ -177,6 +177,42 @@ class Settings(BaseSettings):
     gateway_upstream_queue_timeout_s: SecondsOrZero = Field(
         default=5.0, description="Time that a request waits for its turn before it is answered with 503."
     )
+    gateway_upstream_idle_timeout_s: Seconds = Field(
+        default=4.0,
+        description="Time that an unused connection to the UI is kept. Less than the UI itself keeps it: uvicorn "
+        "closes one after 5 s.",
+    )
+    gateway_send_timeout_s: Seconds = Field(
+        default=60.0,
+        description="Time that a client may take without reading anything of its response; then the connection is "
+        "cut. Not a limit on the whole duration.",
+    )
+    gateway_max_request_head_bytes: Annotated[
+        int, Field(ge=4_096, le=1_048_576, json_schema_extra={"unit": "bytes"})
+    ] = Field(
+        default=65_536,
+        description="Largest request line and fields together; beyond it the answer is 431. For `fluxlit run`; "
+        "uvicorn has a limit of its own.",
+    )
+    gateway_max_request_target_bytes: Annotated[
+        int, Field(ge=1_024, le=1_048_576, json_schema_extra={"unit": "bytes"})
+    ] = Field(
+        default=16_384,
+        description="Longest path with its query; beyond it the answer is 414. For `fluxlit run`.",
+    )
+    gateway_max_request_fields: int = Field(
+        default=256,
+        ge=32,
+        le=10_000,
+        description="Largest number of fields in a request; beyond it the answer is 431. For `fluxlit run`.",
+    )
+    gateway_listen_backlog: int = Field(
+        default=2_048,
+        ge=1,
+        le=65_535,
+        description="Number of connections that the system keeps until they are accepted. The system has an upper "
+        "bound of its own (`net.core.somaxconn`). For `fluxlit run`; uvicorn has `--backlog`.",
+    )
     gateway_ws_open_timeout_s: Seconds = Field(default=10.0, description="Time for a WebSocket handshake with the UI.")
     gateway_ws_ping_interval_s: Seconds = Field(default=30.0, description="Time between two WebSocket pings.")
     gateway_ws_ping_timeout_s: Seconds = Field(
@@ -189,6 +225,11 @@ class Settings(BaseSettings):
     gateway_ws_max_client_message_bytes: Bytes = Field(
         default=26_214_400, description="Largest WebSocket message from a browser (Streamlit's own limit is 25 MiB)."
     )
+    gateway_ws_max_backlog_bytes: Bytes = Field(
+        default=67_108_864,
+        description="Bytes from the UI that may wait for a browser that reads slowly; beyond it the WebSocket is "
+        "closed with 1013, and the browser connects again to the same session.",
+    )
     uvicorn_graceful_shutdown_timeout_s: SecondsOrZero = Field(
         default=30.0,
         description="Time that open requests get to finish when the gateway stops.",
@@ -199,6 +240,11 @@ class Settings(BaseSettings):
         description="Time between SIGTERM, from which on `readyz` says 503, and the end of accepting connections. "
         "As long as your load balancer needs to notice; Ctrl-C does not wait.",
         json_schema_extra={"flag": "--drain-delay"},
+    )
+    api_shutdown_timeout_s: Seconds = Field(
+        default=10.0,
+        description="Time that the API's own lifespan gets for its end, after the open requests have ended. Then it "
+        "is cancelled.",
     )
     enable_gateway_access_log: bool = Field(
         default=False, description="Log one line for each request at the gateway, after its response."

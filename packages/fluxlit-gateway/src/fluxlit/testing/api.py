@@ -61,7 +61,7 @@ def api_client(app: Application, *, settings: Settings | None = None) -> Iterato
         transport = _SyncTransport(_Stateful(_gateway(app, settings), lifespan.state), loop.run)
         with ApiClient(_base_url(settings), transport=transport) as client:
             yield client
-        loop.run(lifespan.stop())
+        loop.run(lifespan.stop(settings.api_shutdown_timeout_s))
     finally:
         loop.close()
 
@@ -82,7 +82,7 @@ async def async_api_client(app: Application, *, settings: Settings | None = None
     transport = ASGIWebSocketTransport(_Stateful(_gateway(app, settings), lifespan.state))
     async with httpx.AsyncClient(transport=transport, base_url=f"{_base_url(settings)}/") as client:
         yield client
-    await lifespan.stop()
+    await lifespan.stop(settings.api_shutdown_timeout_s)
 
 
 def detached_client(app: Application, settings: Settings) -> ApiClient:
