@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from fluxlit.asgi import Application, Scope
 from fluxlit.sessions import SessionStore
@@ -21,6 +21,19 @@ PEER = "fluxlit.peer"
 
 USER = "fluxlit.user"
 """Key of the `User` in the ASGI scope that the API sees; absent for a visitor who has not logged in."""
+
+LOGIN = "/auth/login"
+"""Path below the API's mount where a browser logs in: what the sign-in element of a page leads to, by GET."""
+
+LOGOUT = "/auth/logout"
+"""Path below the API's mount where a browser logs out: what the sign-out element leads to, by GET."""
+
+RETURN_TO = "return_to"
+"""Query parameter of both: path of the page to go back to, with the public mount. Not to be believed unchecked."""
+
+SESSION = "session"
+"""Query parameter of `LOGOUT`: the handle of the login session, `User.session`. Whoever knows it is the user's own
+page, so a GET that names the right one is no forgery of another site; without it `LOGOUT` must insist on POST."""
 
 
 class Identity(Protocol):
@@ -195,7 +208,11 @@ class Authenticator(Protocol):
         """End background work."""
 
     async def authenticate(self, scope: Scope) -> Judgement:
-        """Look for credentials of one kind and judge them. Never raises; a call counts as activity of the session."""
+        """Look for credentials of one kind and judge them. Never raises; a call counts as activity of the session.
+
+        A WebSocket's scope is shown again while the user works over it, from time to time before `User.expires_at`:
+        then cookies cannot be set any more.
+        """
         ...
 
     def routes(self) -> Mapping[str, Application]:
@@ -216,4 +233,17 @@ class Authenticator(Protocol):
 
     def ended(self) -> AsyncIterator[str]:
         """Handles of login sessions that ended, on whatever replica, each within a second."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What an authenticator may say of itself beside."""
+
+    def challenge(self) -> str:
+        """Value of WWW-Authenticate for a caller of the API without credentials (RFC 9110 section 11.6.1)."""
+        ...
+
+    def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The security schemes for the API's OpenAPI document, by name; each alone is enough."""
         ...
