@@ -8,6 +8,7 @@ A plug-in's entry point names a `typer.Typer` or a function that Typer can turn 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -20,6 +21,8 @@ BUILT_IN = {
     "new": ("fluxlit_cli.new:new", "Create a project that runs at once and has a test."),
     "dev": ("fluxlit_cli.dev:dev", "Run an application and reload what changes."),
     "run": ("fluxlit_cli.run:run", "Run an application in production."),
+    "config": ("fluxlit_cli.config.command:config", "Show every setting and where its value came from."),
+    "config schema": ("fluxlit_cli.config.command:config_schema", "Write a JSON Schema for fluxlit.toml."),
 }
 
 
@@ -46,8 +49,14 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Replace the stand-in of the command that will run by the command itself."""
         self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        name, command, rest = super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, joined(args))
         return name, command and load(str(name)), rest
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """Make one word of a command that has two, such as ``config schema``."""
+    name = " ".join(arguments[:2])
+    return [name, *arguments[2:]] if name in BUILT_IN else list(arguments)
 
 
 def load(name: str) -> Any:

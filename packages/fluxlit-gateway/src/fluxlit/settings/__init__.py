@@ -1,11 +1,13 @@
 """Every setting once: name, type, default and bounds; the layers that set it, and their order."""
 
 from fluxlit.settings.arguments import SettingsArguments
+from fluxlit.settings.layers import Given
 from fluxlit.settings.model import Settings
 from fluxlit.settings.provenance import Layer, Source
 from fluxlit.settings.resolution import Resolved, ResolvedTarget, resolve, resolve_target
 
 __all__ = [
+    "Given",
     "Layer",
     "Resolved",
     "ResolvedTarget",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,14 @@ class Resolved:
         sources: the source of each value, by setting.
         project_root: directory of the project file, else the working directory.
         project_file: the project file, if there is one.
+        shadowed: by setting, what weaker layers say about it in vain, strongest first.
     """
 
     settings: Settings
     sources: Mapping[str, Source]
     project_root: Path
     project_file: Path | None = None
+    shadowed: Mapping[str, tuple[Given, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def resolve(
     problems += contradictions(settings, sources, broken)
     if problems:
         raise SettingsError(problems)
-    return Resolved(settings, sources, layers.root, layers.file)
+    return Resolved(settings, sources, layers.root, layers.file, _shadowed(layers.given))
 
 
 def resolve_target(
@@ -117,6 +119,16 @@ def _strongest(given: Iterable[Given]) -> dict[str, Given]:
     for item in given:
         chosen.setdefault(item.setting, item)
     return chosen
+
+
+def _shadowed(given: Iterable[Given]) -> dict[str, tuple[Given, ...]]:
+    rest: dict[str, tuple[Given, ...]] = {}
+    seen = set()
+    for item in given:
+        if item.setting in seen:
+            rest[item.setting] = (*rest.get(item.setting, ()), item)
+        seen.add(item.setting)
+    return rest
 
 
 def _settings(given: Iterable[Given]) -> Settings:

@@ -1,0 +1,1 @@
+"""`fluxlit config`: what is in force, where it came from, and what is dangerous about it."""
