@@ -7,19 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from annotated_types import Ge, Gt, Le, MinLen
-
 from fluxlit.settings import Settings, describe
 
 # What editors' TOML language servers (Taplo, Tombi) understand best.
 DIALECT = "http://json-schema.org/draft-07/schema#"
 _TYPES = {"bool": "boolean", "int": "integer", "float": "number", "list": "array", "table": "object"}
-_BOUNDS = {
-    Ge: ("minimum", "ge"),
-    Gt: ("exclusiveMinimum", "gt"),
-    Le: ("maximum", "le"),
-    MinLen: ("minLength", "min_length"),
-}
 
 
 def schema() -> dict[str, Any]:
@@ -51,19 +43,10 @@ def _form(setting: str) -> Mapping[str, Any]:
     kind = describe.kind(setting)
     if kind == "choice":
         return {"enum": list(describe.choices(setting))}
-    form: dict[str, Any] = {"type": _TYPES.get(kind, "string"), **_bounds(setting)}
+    form: dict[str, Any] = {"type": _TYPES.get(kind, "string"), **describe.limits(setting)}
     if kind == "list":
         # One text in comma form is a list, too.
         return {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}
     if word := describe.facts(setting).get("word"):
         return {"anyOf": [form, {"const": word}]}
     return form
-
-
-def _bounds(setting: str) -> dict[str, Any]:
-    found = {}
-    for item in Settings.model_fields[setting].metadata:
-        if type(item) in _BOUNDS:
-            key, attribute = _BOUNDS[type(item)]
-            found[key] = getattr(item, attribute)
-    return found

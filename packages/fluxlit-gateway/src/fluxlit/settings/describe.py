@@ -15,6 +15,12 @@ from fluxlit.settings.model import Settings
 
 SETTINGS = tuple(Settings.model_fields)
 _SHOWN = 80
+_LIMITS: dict[str, tuple[type[Any], str]] = {
+    "minimum": (Ge, "ge"),
+    "exclusiveMinimum": (Gt, "gt"),
+    "maximum": (Le, "le"),
+    "minLength": (MinLen, "min_length"),
+}
 
 
 def facts(setting: str) -> dict[str, Any]:
@@ -76,6 +82,12 @@ def expected(setting: str) -> str:
     }
     word = facts(setting).get("word")
     return phrases[kind(setting)].strip() + (f" or {word}" if word else "")
+
+
+def limits(setting: str) -> dict[str, Any]:
+    """Return the bounds of a setting as keywords of JSON Schema, such as ``minimum``."""
+    found = {word: getattr(_bound(setting, kind), name, None) for word, (kind, name) in _LIMITS.items()}
+    return {word: value for word, value in found.items() if value is not None}
 
 
 def _bound(setting: str, limit: type[Any]) -> Any:
