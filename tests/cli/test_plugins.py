@@ -9,7 +9,7 @@ from tests.cli.command import fluxlit, says
 PLUGIN = '''
 import typer
 
-def build(target: str = "app:app", *, force: bool = False) -> int:
+def assemble(target: str = "app:app", *, force: bool = False) -> int:
     """Write the files."""
     print("built", target, force)
     return 4 if force else 0
@@ -29,12 +29,12 @@ nonsense = 5
 '''
 
 ENTRIES = """[fluxlit.commands]
-build = plugin:build
+assemble = plugin:assemble
 tools = plugin:tools
 lost = plugin:lost
 gone = no_such_module:thing
 nonsense = plugin:nonsense
-run = plugin:build
+run = plugin:assemble
 """
 
 
@@ -52,15 +52,15 @@ def path(tmp_path: Path) -> str:
 def test_they_are_listed_with_their_owner_and_without_being_imported(path: str) -> None:
     done = fluxlit("--help", PYTHONPATH=path)
     assert done.returncode == 0
-    assert "build" in done.stdout
+    assert "assemble" in done.stdout
     assert "A command of fluxlit-example 2.5." in done.stdout
     assert done.stderr == ""
 
 
 def test_a_function_becomes_a_command_and_its_result_the_exit_code(path: str) -> None:
-    done = fluxlit("build", "--target", "x:y", "--force", PYTHONPATH=path)
+    done = fluxlit("assemble", "--target", "x:y", "--force", PYTHONPATH=path)
     assert (done.stdout, done.returncode) == ("built x:y True\n", 4)
-    assert "Write the files." in fluxlit("build", "--help", PYTHONPATH=path).stdout
+    assert "Write the files." in fluxlit("assemble", "--help", PYTHONPATH=path).stdout
 
 
 def test_a_typer_application_becomes_a_group(path: str) -> None:
@@ -87,4 +87,4 @@ def test_a_built_in_command_cannot_be_taken_over(path: str) -> None:
 
 
 def test_a_command_that_is_mistyped_is_suggested(path: str) -> None:
-    says(fluxlit("biuld", PYTHONPATH=path), 2, "No such command 'biuld'. Did you mean 'build'?")
+    says(fluxlit("assembel", PYTHONPATH=path), 2, "No such command 'assembel'. Did you mean 'assemble'?")

@@ -1,1 +1,1 @@
-"""Deployment files for FluxLit. Holds nothing to use yet."""
+"""Deployment files for FluxLit applications: the `fluxlit build` command and what it is made of."""

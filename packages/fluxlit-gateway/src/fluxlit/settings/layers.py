@@ -57,24 +57,29 @@ class Layers:
 
 
 def read_layers(
-    flags: Mapping[str, object], arguments: Mapping[str, object], environ: Mapping[str, str], directory: Path
+    flags: Mapping[str, object],
+    arguments: Mapping[str, object],
+    environ: Mapping[str, str],
+    directory: Path,
+    *,
+    dotenv: bool = True,
 ) -> Layers:
     """Read every layer; nothing is raised, what is wrong is part of the answer."""
     file = find_project_file(directory)
     root = file.path.parent if file.path else directory
     dotenv_path = root / ".env"
-    dotenv = read_dotenv(dotenv_path, directory)
+    beside = read_dotenv(dotenv_path, directory) if dotenv else DotenvFile()
     given = (
         *_given(flags, Layer.FLAG, flag_name),
         *_from_variables(environ, Layer.ENVIRONMENT, str),
-        *_from_variables(dotenv.values, Layer.DOTENV, lambda name: located(dotenv_path, directory, dotenv.lines[name])),
+        *_from_variables(beside.values, Layer.DOTENV, lambda name: located(dotenv_path, directory, beside.lines[name])),
         *_given(file.values, Layer.FILE, lambda key: file.where(key, directory)),
         *_given(arguments, Layer.CODE, lambda _: _IN_CODE),
     )
     return Layers(
         tuple(item for item in given if item.setting in SETTINGS),
-        (*file.problems, *dotenv.problems),
-        (*_unknown_keys(given), *_unknown_variables(environ, dotenv, dotenv_path, directory)),
+        (*file.problems, *beside.problems),
+        (*_unknown_keys(given), *_unknown_variables(environ, beside, dotenv_path, directory)),
         root,
         file.path,
     )

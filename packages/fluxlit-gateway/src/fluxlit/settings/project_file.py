@@ -18,6 +18,8 @@ from fluxlit.settings.toml_lines import line_of
 
 _OWN, _SHARED = "fluxlit.toml", "pyproject.toml"
 _TABLE = ("tool", "fluxlit")
+# Tables that belong to other distributions: `fluxlit build` reads and checks this one.
+_OTHERS = frozenset({"build"})
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class ProjectFile:
     Attributes:
         path: the file, `None` when there is none.
         values: its keys and values, unchecked.
+        others: tables in it that other distributions read.
         table: path of the table that holds them.
         problems: why it could not be read.
     """
@@ -35,6 +38,7 @@ class ProjectFile:
     values: Mapping[str, Any] = field(default_factory=dict)
     table: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     def where(self, key: str, directory: Path) -> str:
         """Name the line of a key, with the file's path as seen from a directory."""
@@ -62,7 +66,7 @@ def find_project_file(directory: Path) -> ProjectFile:
         shared = folder / _SHARED
         if shared.is_file() and _concerns_us(shared):
             found = _read(shared, _TABLE, directory)
-            if found.values or found.problems:
+            if found.values or found.others or found.problems:
                 return found
     return ProjectFile()
 
@@ -86,7 +90,8 @@ def _read(path: Path, table: tuple[str, ...], directory: Path) -> ProjectFile:
         name = ".".join(table)
         problem = Problem(name, f"[{name}] must be a table of settings", located(path, directory))
         return ProjectFile(path, problems=(problem,))
-    return ProjectFile(path, values, table)
+    others = {key: value for key, value in values.items() if key in _OTHERS}
+    return ProjectFile(path, {key: value for key, value in values.items() if key not in others}, table, others=others)
 
 
 def _unreadable(path: Path, directory: Path, error: OSError | ValueError) -> Problem:

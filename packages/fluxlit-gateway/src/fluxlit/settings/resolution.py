@@ -61,6 +61,7 @@ def resolve(
     arguments: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     directory: str | Path | None = None,
+    dotenv: bool = True,
 ) -> Resolved:
     """Merge all layers: flag, environment, `.env`, project file, `FluxLit(...)` arguments, default.
 
@@ -69,11 +70,12 @@ def resolve(
         arguments: arguments of `FluxLit(...)`; `None` means not given.
         environ: the environment, by default that of the process.
         directory: where the search for the project file starts, by default the working directory.
+        dotenv: read `.env`, which belongs to one machine; a description of the project leaves it out.
 
     Raises:
         SettingsError: with all problems of all layers, not only the first.
     """
-    layers = read_layers(flags or {}, arguments or {}, _environment(environ), _start(directory))
+    layers = read_layers(flags or {}, arguments or {}, _environment(environ), _start(directory), dotenv=dotenv)
     problems = [*layers.unreadable, *layers.unknown, *_invalid(layers.given)]
     broken = {problem.setting for problem in problems}
     chosen = _strongest(layers.given)

@@ -1,0 +1,72 @@
+"""`python -m fluxlit_cli.facts [TARGET]`: what a project is, as one JSON object for other programs.
+
+`fluxlit build` asks this way, in a process of its own, because the answer needs the application to be imported
+and must not depend on the machine: no `.env`, and of the environment only what the caller passes on. Secrets are
+left out, and passwords in URLs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fluxlit.errors import FluxLitError
+from fluxlit.settings import Resolved, describe, resolve, resolve_target
+from fluxlit.settings.project_file import ProjectFile, find_project_file
+from fluxlit.target import DEFAULT_TARGET, load
+
+_PASSWORD = re.compile(r"://[^/@\s]*@")
+
+
+def facts(target: str | None) -> dict[str, Any]:
+    """Describe the project in the working directory.
+
+    Raises:
+        FluxLitError: a setting is wrong, or the target cannot be imported.
+    """
+    named = resolve_target(flags={"target": target} if target else {}).target
+    application: Any = load(named or DEFAULT_TARGET)
+    resolved = resolve(arguments=application.setting_arguments, dotenv=False)
+    return {
+        "target": named or application.import_target or DEFAULT_TARGET,
+        "root": str(resolved.project_root),
+        "settings": _settings(resolved),
+        "login": bool(getattr(application, "auth", None)),
+        "has_ui": application.has_ui,
+        "build": _build(find_project_file(Path.cwd())),
+    }
+
+
+def _settings(resolved: Resolved) -> dict[str, Any]:
+    values = resolved.settings.model_dump(mode="json")
+    shown = {name: value for name, value in values.items() if not describe.is_secret(name)}
+    return {name: _PASSWORD.sub("://***@", value) if isinstance(value, str) else value for name, value in shown.items()}
+
+
+def _build(file: ProjectFile) -> dict[str, Any]:
+    if "build" not in file.others or file.path is None:
+        return {}
+    return {"file": str(file.path), "table": ".".join((*file.table, "build")), "values": file.others["build"]}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the facts, or ``{"error": message}`` with exit code 1."""
+    # What the application prints while it is imported must not get into the answer.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        found = facts(arguments[0] if arguments else None)
+    except FluxLitError as error:
+        found = {"error": str(error)}
+    with answer:
+        json.dump(found, answer, default=str)
+    return 1 if "error" in found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

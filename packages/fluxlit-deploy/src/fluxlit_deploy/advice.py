@@ -1,0 +1,60 @@
+"""What there is to say about a project itself, whatever is generated from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fluxlit_deploy.base import base_image
+from fluxlit_deploy.dependencies import PYPROJECT, LockKind
+from fluxlit_deploy.description import Project
+from fluxlit_deploy.finding import Finding
+
+_LOCK = {
+    LockKind.UNHASHED: (
+        "there are no hashes: a later build may install other versions, or files that somebody replaced.",
+        "Compile it: uv pip compile --generate-hashes requirements.in -o requirements.txt.",
+    ),
+    LockKind.PYPROJECT: (
+        "there is no lock file beside it: every build installs whatever is newest on its day.",
+        "Run uv lock and commit uv.lock.",
+    ),
+    LockKind.NONE: (
+        "nothing says what the application needs, so the image gets FluxLit alone, in its newest version.",
+        "List the dependencies in pyproject.toml, run uv lock, and commit both.",
+    ),
+}
+
+
+def advise(project: Project) -> Iterator[Finding]:
+    """Yield what is wrong with the project as it is."""
+    dependencies = project.dependencies
+    file = dependencies.file or PYPROJECT
+    if dependencies.kind in _LOCK:
+        yield Finding("project-lock", "warning", file, None, *_LOCK[dependencies.kind])
+    if dependencies.kind is not LockKind.NONE and not dependencies.has_command:
+        yield Finding(
+            "project-command",
+            "error",
+            file,
+            None,
+            "fluxlit-cli is not among the dependencies, but the container starts with its command, fluxlit run.",
+            "Add fluxlit-cli (or fluxlit, which brings everything) to the dependencies.",
+        )
+    if "@sha256:" not in base_image(project):
+        yield Finding(
+            "project-base",
+            "warning",
+            "Dockerfile",
+            None,
+            f"the digest of {base_image(project)} is not known here, so the base image may change under the same name.",
+            "fluxlit build --refresh-base shows how to find it; set it as base_image in [build] of fluxlit.toml.",
+        )
+    if project.settings.get("gateway_port") == 0:
+        yield Finding(
+            "project-port",
+            "warning",
+            "fluxlit.toml",
+            None,
+            "gateway_port is 0, any free port, which nothing outside a container could find.",
+            "The image listens on 8000 instead; name a port to choose another.",
+        )

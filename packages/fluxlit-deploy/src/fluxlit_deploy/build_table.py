@@ -1,0 +1,88 @@
+"""The table ``[build]`` of the project file: what an image needs that no lock file names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fluxlit_deploy.errors import DeployError
+
+# Debian policy 5.6.1, and a version after "=" as apt-get understands it.
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?")
+
+
+@dataclass(frozen=True)
+class BuildTable:
+    """What ``[build]`` in ``fluxlit.toml`` (``[tool.fluxlit.build]`` in ``pyproject.toml``) says.
+
+    Attributes:
+        system_packages: Debian packages that the running application needs.
+        build_packages: Debian packages that only the installation of dependencies needs.
+        index_url: address of a package index that replaces the public one, without credentials.
+        base_image: image to build on and to run on, instead of the official Python image.
+        runtime_image: image to run on where it differs from `base_image`, for instance one without a shell.
+    """
+
+    system_packages: tuple[str, ...] = ()
+    build_packages: tuple[str, ...] = ()
+    index_url: str | None = None
+    base_image: str | None = None
+    runtime_image: str | None = None
+
+
+def build_table(found: Mapping[str, Any]) -> BuildTable:
+    """Check a ``[build]`` table.
+
+    Args:
+        found: ``file``, ``table`` and ``values`` as they were read, or nothing.
+
+    Raises:
+        DeployError: the table holds what it must not.
+    """
+    if not found:
+        return BuildTable()
+    place = f"{Path(str(found['file'])).name}, [{found['table']}]"
+    values = found["values"]
+    if not isinstance(values, dict):
+        raise DeployError(f'{place} must be a table, as in: [{found["table"]}] system_packages = ["libpq5"].')
+    checks = {field.name: _packages if field.name.endswith("packages") else _text for field in fields(BuildTable)}
+    for key in values:
+        if key not in checks:
+            close = difflib.get_close_matches(key, checks, n=1)
+            advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(checks)}."
+            raise DeployError(f"{place}: unknown key {key}; {advice}")
+    checked: dict[str, Any] = {key: checks[key](place, key, value) for key, value in values.items()}
+    return BuildTable(**checked)
+
+
+def _packages(place: str, key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise DeployError(f'{place}: {key} must be a list of names, such as ["libpq5"].')
+    for item in value:
+        if not _PACKAGE.fullmatch(item):
+            raise DeployError(f'{place}: {key} holds "{item}", which is no name of a Debian package.')
+    return tuple(sorted(set(value)))
+
+
+def _text(place: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise DeployError(f"{place}: {key} must be a text that is not empty.")
+    if key.endswith("_image"):
+        if not _IMAGE.fullmatch(value):
+            raise DeployError(f'{place}: {key} is "{value}", which is no reference to an image.')
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or re.search(r"[\s\"'\\$]", value):
+        raise DeployError(f"{place}: {key} must be the https address of a package index.")
+    if parts.username or parts.password:
+        raise DeployError(
+            f"{place}: {key} must not hold a user name or a password, because it becomes part of the image. "
+            f"Put them into a netrc file and pass that at build time: docker build --secret id=netrc,src=$HOME/.netrc ."
+        )
+    return value

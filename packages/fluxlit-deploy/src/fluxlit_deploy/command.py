@@ -1,0 +1,140 @@
+"""`fluxlit build`: from the command line to the files, and to what is said about them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fluxlit_deploy import advice, generators, writer
+from fluxlit_deploy.base import REFRESH
+from fluxlit_deploy.description import Project, inspect_project
+from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.finding import Finding
+from fluxlit_deploy.options import Edge, Options, PathMode
+from fluxlit_deploy.writer import Change
+
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="The FluxLit object: module:attribute or path/to/file.py:attribute. "
+        "By default FLUXLIT_APP, else target in the project file, else app:app.",
+        show_default=False,
+    ),
+]
+
+# What to write. A new kind of files adds its option here and its line in `generators`.
+Compose = Annotated[bool, typer.Option("--compose", help="Also write a Compose file with the application and Redis.")]
+EdgeName = Annotated[
+    Edge | None, typer.Option("--edge", help="Also configure this reverse proxy in front.", show_default=False)
+]
+Mode = Annotated[
+    PathMode | None,
+    typer.Option(
+        "--path-mode",
+        help="What the edge does with the public prefix: there is none (root), removed (strip), forwarded (full).",
+        show_default=False,
+    ),
+]
+
+# Where and how to write.
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.", metavar="FOLDER")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there and differ.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show what would change; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Name the files that would be written; write nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+
+# Instead of writing.
+Check = Annotated[bool, typer.Option("--check", help="Check the files that are there and explain each finding.")]
+Refresh = Annotated[bool, typer.Option("--refresh-base", help="Explain how to renew the digest of the base image.")]
+
+
+def build(
+    target: Target = None,
+    *,
+    compose: Compose = False,
+    edge: EdgeName = None,
+    path_mode: Mode = None,
+    output: Output = Path(),
+    force: Force = False,
+    diff: Diff = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    check: Check = False,
+    refresh_base: Refresh = False,
+) -> int:
+    """Write what it takes to ship an application, or check what is there.
+
+    Without options that is a Dockerfile and a .dockerignore. No existing file is changed unless --force
+    says so, and when one file cannot be written, none is.
+    """
+    if refresh_base:
+        typer.echo(REFRESH)
+        return 0
+    try:
+        project = inspect_project(Path.cwd(), target)
+        if check:
+            return _report(generators.check(project, output), as_json=as_json)
+        options = Options(compose=compose, edge=edge, path_mode=path_mode)
+        changes = writer.plan(generators.generate(project, options), output)
+        if not (diff or dry_run):
+            writer.write(changes, force=force)
+    except DeployError as error:
+        return _refuse(str(error), as_json=as_json)
+    _tell(project, changes, diff=diff, dry_run=dry_run, as_json=as_json)
+    return 0
+
+
+def _refuse(message: str, *, as_json: bool) -> int:
+    typer.echo(json.dumps({"error": message}) if as_json else f"error: {message}", err=not as_json)
+    return 1
+
+
+def _report(findings: Sequence[Finding], *, as_json: bool) -> int:
+    failed = any(finding.severity == "error" for finding in findings)
+    if as_json:
+        typer.echo(json.dumps({"findings": [_fields(finding) for finding in findings]}, indent=2))
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        typer.echo(_count(findings))
+    return 1 if failed else 0
+
+
+def _count(findings: Sequence[Finding]) -> str:
+    errors = sum(finding.severity == "error" for finding in findings)
+    return f"{errors} errors, {len(findings) - errors} warnings" if findings else "Nothing to say."
+
+
+def _tell(project: Project, changes: Sequence[Change], *, diff: bool, dry_run: bool, as_json: bool) -> None:
+    findings = tuple(advice.advise(project))
+    if as_json:
+        typer.echo(json.dumps(_answer(changes, findings, written=not (diff or dry_run), diff=diff), indent=2))
+        return
+    for finding in findings:
+        typer.echo(str(finding), err=True)
+    if diff:
+        sys.stdout.write("".join(change.diff() for change in changes))
+        return
+    words = {"new": "would write", "same": "unchanged", "differs": "would replace"}
+    if not dry_run:
+        words = {"new": "wrote", "same": "unchanged", "differs": "replaced"}
+    for change in changes:
+        typer.echo(f"{words[change.status]} {change.path}")
+
+
+def _answer(changes: Sequence[Change], findings: Sequence[Finding], *, written: bool, diff: bool) -> dict[str, Any]:
+    files = [
+        {"path": str(change.path), "status": change.status} | ({"diff": change.diff()} if diff else {})
+        for change in changes
+    ]
+    return {"written": written, "files": files, "findings": [_fields(finding) for finding in findings]}
+
+
+def _fields(finding: Finding) -> dict[str, Any]:
+    return dict(vars(finding))

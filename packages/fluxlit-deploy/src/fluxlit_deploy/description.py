@@ -1,0 +1,187 @@
+"""`Project`: what the generators know about an application, and `inspect_project`, which finds it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from fluxlit_deploy.build_table import BuildTable, build_table
+from fluxlit_deploy.dependencies import PYPROJECT, Dependencies, LockKind, find_dependencies, read_toml
+from fluxlit_deploy.errors import DeployError
+
+PYTHONS = ("3.12", "3.13", "3.11")
+"""Versions of Python that FluxLit runs on, the preferred one first."""
+
+WORKERS_STOP_S = 10.0
+"""Time that the gateway's own end may take after the drain: workers get SIGTERM, then SIGKILL."""
+
+_IMPORT_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Project:
+    """An application, as far as its deployment is concerned. Nothing in it depends on the machine.
+
+    Attributes:
+        name: for images, services and objects: lower-case letters, digits and hyphens (RFC 1123).
+        title: for people.
+        target: ``module:attribute``, or the path of a file relative to the project.
+        python: minor version of Python, such as ``3.12``.
+        dependencies: what to install.
+        build: further wishes of the project file.
+        login: pages and API ask for a login.
+        has_ui: there are pages.
+        settings: every setting that is no secret, by name, without the `.env` and the environment of this machine.
+    """
+
+    name: str
+    title: str
+    target: str
+    python: str = PYTHONS[0]
+    dependencies: Dependencies = field(default_factory=lambda: Dependencies(LockKind.NONE))
+    build: BuildTable = field(default_factory=BuildTable)
+    login: bool = False
+    has_ui: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        """The port inside the container. Port 0, any free one, is of no use there."""
+        return int(self.settings.get("gateway_port") or 8000)
+
+    @property
+    def root_path(self) -> str:
+        """Public prefix, empty or ``/a/b``."""
+        return str(self.settings.get("root_path", ""))
+
+    @property
+    def api_path(self) -> str:
+        """Path of the API below the root path."""
+        return str(self.settings.get("api_mount_path", "/api"))
+
+    @property
+    def workers(self) -> int:
+        """Number of Streamlit processes in one replica."""
+        return int(self.settings.get("streamlit_workers", 1)) if self.mode == "workers" else 0
+
+    @property
+    def mode(self) -> str:
+        """Where the UI runs: ``workers``, ``embedded`` or ``external``."""
+        return str(self.settings.get("streamlit_mode", "workers"))
+
+    @property
+    def session_store(self) -> str | None:
+        """URL of the session store without its password, `None` without sessions."""
+        found = self.settings.get("session_store")
+        return str(found) if found else None
+
+    @property
+    def drain_delay_s(self) -> float:
+        """Seconds between SIGTERM and the end of accepting connections."""
+        return float(self.settings.get("gateway_drain_delay_s", 0.0))
+
+    @property
+    def graceful_timeout_s(self) -> float:
+        """Seconds that open requests get after that."""
+        return float(self.settings.get("uvicorn_graceful_shutdown_timeout_s", 30.0))
+
+    @property
+    def stop_seconds(self) -> int:
+        """Seconds from SIGTERM to the exit in the worst case; whoever sends SIGKILL must wait longer."""
+        return round(self.drain_delay_s + self.graceful_timeout_s + WORKERS_STOP_S + 0.499)
+
+
+def inspect_project(directory: Path, target: str | None = None) -> Project:
+    """Describe the project in a directory. Its application is imported, in a process of its own.
+
+    Args:
+        directory: the project's folder.
+        target: ``module:attribute``; by default what the project itself says.
+
+    Raises:
+        DeployError: the project cannot be described; the message says why.
+    """
+    facts = _facts(directory, target)
+    root = Path(facts["root"])
+    if root != directory.resolve():
+        raise DeployError(f"The project file is in {root}: run the command there, so that paths mean the same.")
+    project = read_toml(directory / PYPROJECT).get("project", {})
+    return Project(
+        name=slug(str(project.get("name") or directory.resolve().name)),
+        title=str(facts["settings"].get("title", "")),
+        target=_relative(facts["target"], directory),
+        python=_python(directory, str(project.get("requires-python") or "")),
+        dependencies=find_dependencies(directory),
+        build=build_table(facts["build"]),
+        login=facts["login"],
+        has_ui=facts["has_ui"],
+        settings=facts["settings"],
+    )
+
+
+def slug(name: str) -> str:
+    """Turn any name into one for images and Kubernetes objects; at most 40 characters, to leave room for suffixes."""
+    found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
+    return found if found[:1].isalpha() else f"app-{found}".strip("-")
+
+
+def _facts(directory: Path, target: str | None) -> dict[str, Any]:
+    command = [sys.executable, "-m", "fluxlit_cli.facts", *([target] if target else [])]
+    # This machine's settings must not get into files for others; which target is meant is another matter.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FLUXLIT_") or key == "FLUXLIT_APP"}
+    try:
+        done = subprocess.run(  # noqa: S603  # our own program
+            command, cwd=directory, env=kept, capture_output=True, text=True, timeout=_IMPORT_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DeployError(
+            f"Importing the application took more than {_IMPORT_TIMEOUT_S} seconds. Move slow work out of the module, "
+            f"into a page or into the API's lifespan."
+        ) from None
+    try:
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise DeployError(f"The application ended its process while it was imported: {last}") from None
+    if "error" in facts:
+        raise DeployError(facts["error"])
+    return facts
+
+
+def _relative(target: str, directory: Path) -> str:
+    """Write the path in a target as it will be inside the image, relative to the project."""
+    place, colon, attribute = target.rpartition(":") if ":" in target else (target, "", "")
+    if not (place.endswith(".py") or "/" in place):
+        return target
+    path = (directory / place).resolve()
+    if not path.is_relative_to(directory.resolve()):
+        raise DeployError(f"Target {target!r} is outside the project {directory.resolve()}, and so outside the image.")
+    return f"./{path.relative_to(directory.resolve()).as_posix()}{colon}{attribute}"
+
+
+def _python(directory: Path, requires: str) -> str:
+    chosen = directory / ".python-version"
+    if chosen.is_file() and (found := re.match(r"\s*(?:cpython-?)?(3\.\d+)", chosen.read_text("utf-8", "replace"))):
+        if found[1] not in PYTHONS:
+            raise DeployError(f".python-version asks for Python {found[1]}; FluxLit runs on {', '.join(PYTHONS)}.")
+        return found[1]
+    try:
+        allowed = SpecifierSet(requires)
+    except InvalidSpecifier:
+        raise DeployError(f'pyproject.toml: requires-python = "{requires}" is not valid.') from None
+    for version in PYTHONS:
+        # A late patch release, because ">=3.12.4" admits 3.12 as well.
+        if allowed.contains(f"{version}.99"):
+            return version
+    raise DeployError(
+        f'pyproject.toml: requires-python = "{requires}" admits none of {", ".join(PYTHONS)}, on which FluxLit runs.'
+    )

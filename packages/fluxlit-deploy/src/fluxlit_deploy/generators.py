@@ -1,0 +1,51 @@
+"""The table of generators: who writes what, when, and who checks it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxlit_deploy import advice, image, image_check
+from fluxlit_deploy.description import Project
+from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.file import File
+from fluxlit_deploy.finding import Finding
+from fluxlit_deploy.options import Options
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One kind of files.
+
+    Attributes:
+        wanted: whether the options ask for it.
+        files: a pure function that makes the files.
+        check: looks at the files of this kind in a folder, also at those that somebody wrote by hand; says nothing
+            about files that are not there.
+    """
+
+    wanted: Callable[[Options], bool]
+    files: Callable[[Project, Options], tuple[File, ...]]
+    check: Callable[[Project, Path], Iterable[Finding]]
+
+
+GENERATORS = (Generator(lambda options: options.image, image.files, image_check.check),)
+
+
+def generate(project: Project, options: Options) -> tuple[File, ...]:
+    """Make every file that the options ask for, sorted by path.
+
+    Raises:
+        DeployError: the options do not fit the project or each other.
+    """
+    files = [file for each in GENERATORS if each.wanted(options) for file in each.files(project, options)]
+    if not files:
+        raise DeployError("Nothing is left to write: the options leave out every file.")
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def check(project: Project, directory: Path) -> tuple[Finding, ...]:
+    """Check every file that is there, and the project itself; errors first."""
+    found = [*advice.advise(project), *(finding for each in GENERATORS for finding in each.check(project, directory))]
+    return tuple(sorted(found, key=lambda item: (item.severity != "error", item.file, item.line or 0, item.id)))

@@ -1,0 +1,66 @@
+"""The image: `Dockerfile` and `.dockerignore`."""
+
+from __future__ import annotations
+
+from fluxlit_deploy.base import base_image
+from fluxlit_deploy.dependencies import PYPROJECT, UV_LOCK, Dependencies, LockKind
+from fluxlit_deploy.description import Project
+from fluxlit_deploy.file import File
+from fluxlit_deploy.options import Options
+from fluxlit_deploy.template import render_file
+
+UID = 10001
+"""User and group of the container. Above 10000, so that it is nobody on the host either."""
+
+UV_VERSION = "0.13.9"
+"""The installer in the build stage; it is not in the image that runs."""
+
+SECRET = "--mount=type=secret,id=netrc,target=/root/.netrc "  # noqa: S105  # the name of one
+"""Credentials for a private index: there while one command runs, in no layer."""
+
+_VENV = "uv venv --quiet /opt/venv && uv pip install "
+_DEPENDENCIES = {
+    LockKind.UV: "uv sync --locked --no-dev --no-editable --no-install-project",
+    LockKind.HASHED: f"{_VENV}--require-hashes -r requirements.txt",
+    LockKind.UNHASHED: f"{_VENV}-r requirements.txt",
+    LockKind.PYPROJECT: f"{_VENV}-r pyproject.toml",
+    LockKind.NONE: f'{_VENV}"fluxlit-cli>=1.0,<2"',
+}
+
+
+def files(project: Project, _options: Options) -> tuple[File, ...]:
+    """Make the Dockerfile and the .dockerignore."""
+    dependencies, build = project.dependencies, project.build
+    secret = SECRET if build.index_url or dependencies.private_index else ""
+    dockerfile = render_file(
+        "Dockerfile",
+        "docker/Dockerfile.jinja",
+        project=project,
+        build=build,
+        dependencies=dependencies,
+        base_image=base_image(project),
+        runtime_image=build.runtime_image or "${PYTHON_IMAGE}",
+        # A library that is compiled needs the headers and, in the same stage, the library.
+        build_packages=sorted({*build.build_packages, *build.system_packages}) if build.build_packages else [],
+        uv_version=UV_VERSION,
+        uid=UID,
+        secret=secret,
+        because=dependencies.file or "this file",
+        mounts=mounts(dependencies),
+        install=_DEPENDENCIES[dependencies.kind],
+        install_project=_install_project(dependencies),
+        sets_port=project.settings.get("gateway_port") == 0,
+    )
+    return dockerfile, render_file(".dockerignore", "docker/dockerignore.jinja")
+
+
+def mounts(dependencies: Dependencies) -> list[str]:
+    """Return the paths of the project that the installation of the dependencies reads."""
+    named = {UV_LOCK: [UV_LOCK, PYPROJECT]}.get(dependencies.file or "", [dependencies.file])
+    return [path for path in [*named, *dependencies.local] if path]
+
+
+def _install_project(dependencies: Dependencies) -> str:
+    if dependencies.kind is LockKind.UV:
+        return "uv sync --locked --no-dev --no-editable"
+    return "uv pip install --no-deps ."

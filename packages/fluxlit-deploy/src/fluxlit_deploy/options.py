@@ -1,0 +1,29 @@
+"""`Options`: what somebody asks `fluxlit build` to write, beyond what the project itself says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Edge = Literal["nginx", "caddy", "traefik", "haproxy"]
+EDGES: tuple[Edge, ...] = get_args(Edge)
+
+PathMode = Literal["root", "strip", "full"]
+PATH_MODES: tuple[PathMode, ...] = get_args(PathMode)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to write.
+
+    Attributes:
+        image: a Dockerfile and a .dockerignore.
+        compose: a Compose file.
+        edge: the reverse proxy to configure, `None` for none.
+        path_mode: what the edge does with the public prefix; `None` for what the root path suggests.
+    """
+
+    image: bool = True
+    compose: bool = False
+    edge: Edge | None = None
+    path_mode: PathMode | None = None

@@ -1,0 +1,71 @@
+"""Templates: text files below ``templates/``, rendered by Jinja.
+
+The delimiters are those of ERB, because Jinja's own mean something in Helm charts, in Traefik's configuration and in
+Compose files, and a template should look like the file that it becomes::
+
+    <% if project.root_path %>        a statement; a line that holds nothing else leaves no trace
+    <%= project.port %>               a value
+    <%# why #%>                       a comment
+
+A name that is not defined is an error, never an empty text.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from pathlib import PurePosixPath
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+
+from fluxlit_deploy.file import File
+
+
+def render(template: str, **values: object) -> str:
+    """Render one template.
+
+    Args:
+        template: its path below ``templates/``, such as ``docker/Dockerfile``.
+        **values: what it may use. Values reach the text as they are; ``| json`` writes one as a quoted
+            string, list or object that JSON, YAML, TOML and a Dockerfile's exec form all read alike.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+def render_file(path: str, template: str, *, mode: int = 0o644, **values: object) -> File:
+    """Render one template as the file at a path below the output directory."""
+    return File(PurePosixPath(path), render(template, **values), mode)
+
+
+class _Packaged(BaseLoader):
+    """Templates out of the installed package, without the look into setuptools that Jinja's own loader takes."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
+        found = resources.files("fluxlit_deploy").joinpath("templates", *template.split("/"))
+        if not found.is_file():
+            raise TemplateNotFound(template)
+        return found.read_text("utf-8"), None, None
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(  # noqa: S701  # none of these texts is HTML
+        loader=_Packaged(),
+        undefined=StrictUndefined,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<%=",
+        variable_end_string="%>",
+        comment_start_string="<%#",
+        comment_end_string="#%>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["json"] = _json
+    return environment
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
