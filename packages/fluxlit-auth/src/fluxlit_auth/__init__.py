@@ -1,1 +1,1 @@
-"""Login for FluxLit. Holds nothing to use yet."""
+"""Login for FluxLit: OpenID Connect in front of pages, API and WebSockets."""

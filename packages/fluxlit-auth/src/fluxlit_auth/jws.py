@@ -1,0 +1,90 @@
+"""Verifying a signed token: who made it. What it says is judged by others (id_token.py, logout_token.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import Key
+from joserfc.jws import JWSRegistry, extract_compact
+
+from fluxlit_auth.errors import TokenRefused, UnknownKey
+from fluxlit_auth.keys import SECRETS, SIGNATURES, Keys, KeySet, suitable
+
+
+class _Registry(JWSRegistry):
+    """Fields that are not understood are ignored, as RFC 7515 section 4 demands; some issuers send certificates."""
+
+    max_header_length = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token whose signature is its issuer's.
+
+    Attributes:
+        header: its JOSE header.
+        claims: its content.
+    """
+
+    header: dict[str, Any]
+    claims: dict[str, Any] = field(repr=False)
+
+
+async def verify(token: str, keys: Keys, algorithms: Collection[str]) -> Verified:
+    """Checks the signature of a token.
+
+    Args:
+        token: in compact form (RFC 7515 section 7.1).
+        keys: the issuer's.
+        algorithms: those that are accepted. It comes from the configuration, never from the token.
+
+    Raises:
+        TokenRefused: it is malformed, of another algorithm, or not signed by any of the keys.
+        ProviderUnavailable: the keys cannot be had.
+    """
+    header = _header(token)
+    alg, kid = header.get("alg"), header.get("kid")
+    if not isinstance(alg, str) or alg not in algorithms or (alg not in SIGNATURES and alg not in SECRETS):
+        raise TokenRefused("alg", "the token is signed with an algorithm that is not allowed")
+    known = await keys.current()
+    try:
+        return _verified(token, alg, _only(suitable(known, alg, kid), kid))
+    except TokenRefused as refused:
+        if refused.reason not in {"key", "signature"}:
+            raise
+        newer = await keys.again(known)
+        if newer is known:
+            raise
+        return _verified(token, alg, _only(suitable(newer, alg, kid), kid))
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        header = extract_compact(token.encode("ascii"), registry=_Registry()).headers()
+    except (JoseError, ValueError, TypeError, RecursionError):
+        raise TokenRefused("format", "the token is no signed token in compact form") from None
+    return dict(header)
+
+
+def _only(keys: KeySet, kid: object) -> Key:
+    """The one key that it can be: with several, a token has to name its own (OpenID Connect Core section 10.1)."""
+    if not keys:
+        raise UnknownKey("the token is signed with a key that its issuer does not publish")
+    if len(keys) > 1 and kid is None:
+        raise UnknownKey("the token does not say which of its issuer's keys signed it")
+    return keys[0]
+
+
+def _verified(token: str, alg: str, key: Key) -> Verified:
+    registry = _Registry(algorithms=[alg], strict_check_header=False)
+    try:
+        found = jwt.decode(token, key, algorithms=[alg], registry=registry)
+    except BadSignatureError:
+        raise TokenRefused("signature", "the signature of the token is wrong") from None
+    except (JoseError, ValueError, TypeError, RecursionError):
+        raise TokenRefused("format", "the token cannot be read") from None
+    return Verified(dict(found.header), found.claims)

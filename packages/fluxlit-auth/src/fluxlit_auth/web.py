@@ -1,0 +1,180 @@
+"""Talking to a provider over HTTP: small JSON documents, strict limits, no redirects.
+
+The client is httpx2, which Authlib 1.9 uses: its signatures for client authentication are made for this client, and
+with plain httpx they only warn that they are going to stop working.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable
+
+TIMEOUT_S = 10.0
+MAX_BYTES = 1024 * 1024
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+DIGITS_OF_RETRY_AFTER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a provider answered.
+
+    Attributes:
+        status: HTTP status, never above 499: those are errors.
+        content_type: without parameters, in lower case.
+        body: as it came.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+
+    def document(self, what: str) -> dict[str, Any]:
+        """The JSON object in the body.
+
+        Args:
+            what: names the document in the error.
+
+        Raises:
+            ProviderUnavailable: there is none.
+        """
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise ProviderUnavailable(f"{what}: the answer ({self.status}) is no JSON object")
+        return document
+
+
+class Web:
+    """The way to a provider.
+
+    Args:
+        transport: for tests: what answers instead of the network.
+        timeout: seconds for each step of one exchange.
+    """
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None, timeout: float = TIMEOUT_S) -> None:
+        self._transport, self._timeout = transport, timeout
+        self._client: httpx2.AsyncClient | None = None
+
+    async def document(self, url: str, what: str, *, bearer: str | None = None) -> dict[str, Any]:
+        """Gets a JSON object that has to be there.
+
+        Args:
+            url: where it is.
+            what: names it in errors.
+            bearer: an access token to send along.
+
+        Raises:
+            ProviderUnavailable: it cannot be had.
+        """
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        reply = await self.send("GET", url, what, headers=headers)
+        if reply.status != 200:
+            raise ProviderUnavailable(f"{what}: {host_of(url)} answered {reply.status}")
+        return reply.document(what)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> Reply:
+        """Exchanges one request for one answer.
+
+        Raises:
+            ProviderUnavailable: no answer, a server error, a redirect, or more than a mebibyte.
+        """
+        request = self._opened().build_request(
+            method,
+            url,
+            data=dict(form) if form is not None else None,
+            headers={"accept": "application/json", **(headers or {})},
+        )
+        try:
+            response = await self._opened().send(request, auth=auth or httpx2.Auth(), stream=True)
+            try:
+                return await self._read(response, what, host_of(url))
+            finally:
+                await response.aclose()
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            # The class says enough; its text can repeat a URL with a query.
+            raise ProviderUnavailable(f"{what}: {host_of(url)} cannot be reached ({type(error).__name__})") from error
+
+    async def close(self) -> None:
+        """Closes connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _opened(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            self._client = httpx2.AsyncClient(transport=self._transport, timeout=self._timeout, follow_redirects=False)
+        return self._client
+
+    async def _read(self, response: httpx2.Response, what: str, host: str) -> Reply:
+        if response.status_code >= 500 or response.status_code == 429:
+            raise ProviderUnavailable(
+                f"{what}: {host} answered {response.status_code}", retry_after=_retry_after(response)
+            )
+        if response.status_code >= 300 and response.status_code < 400:
+            raise ProviderUnavailable(f"{what}: {host} answered with a redirect, which is not followed")
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise ProviderUnavailable(f"{what}: {host} sent more than {MAX_BYTES} bytes")
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return Reply(response.status_code, content_type, bytes(body))
+
+
+def checked_url(url: object, what: str, *, plain: bool) -> str:
+    """An address of a provider that tokens and codes may be sent to.
+
+    Args:
+        url: the address.
+        what: names it in the error.
+        plain: plain HTTP is allowed, because the issuer is on this machine and uses it itself.
+
+    Raises:
+        AuthConfigError: it is no URL, or not one over TLS (RFC 9700 section 2.6).
+    """
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        usable = parts is not None and bool(parts.hostname) and parts.username is None and not parts.fragment
+        usable = usable and (parts is None or parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts is None or not isinstance(url, str) or not url.isascii() or not url.isprintable():
+        raise AuthConfigError(f"{what} must be a URL such as https://login.example.com")
+    if parts.scheme == "https" or (parts.scheme == "http" and plain and is_loopback(parts.hostname or "")):
+        return url
+    raise AuthConfigError(f"{what} must begin with https://; plain http:// is for a provider on this machine only")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name is this machine's own: nothing else in the network hears what is sent there."""
+    return host in LOOPBACK or host.endswith(".localhost")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, for messages: paths and queries can hold secrets."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _retry_after(response: httpx2.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return max(1.0, min(float(text), 300.0)) if text.isdigit() and len(text) <= DIGITS_OF_RETRY_AFTER else 5.0
