@@ -58,6 +58,8 @@ def replace(key: Key, expected: int, envelope: bytes = b"two") -> Replace:
 def test_creating_twice_is_creating_once(backend: Backend) -> None:
     command = create(key(), TAG)
     first, again = backend.execute(command), backend.execute(command)
+    assert isinstance(first, Header)
+    assert isinstance(again, Header)
     assert (first.version, first.history, first.created, first.tag) == (1, again.history, again.created, TAG)
     assert backend.execute(Read(command.key)) == Record(first, b"name", b"one")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,6 +33,7 @@ class Switched:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self.off = False
+        self.lose_answers = False
         self.refused = 0
         self.writes = 0
 
@@ -40,7 +42,13 @@ class Switched:
             self.refused += 1
             raise SessionStoreUnavailable("it is off", location="memory", operation=name)
         self.writes += name in ("create", "save", "rotate")
+        if self.lose_answers and name in ("create", "save"):
+            return functools.partial(self._lose, getattr(self._store, name), name)
         return getattr(self._store, name)
+
+    def _lose(self, function: Callable[..., Any], name: str, *args: Any, **options: Any) -> Any:
+        function(*args, **options)
+        raise SessionStoreUnavailable("cut", location="memory", operation=name, may_have_applied=True)
 
 
 @pytest.fixture(autouse=True)
@@ -428,6 +436,23 @@ def test_a_conflict_found_at_the_end_of_a_run_is_reported_on_the_page(store: Swi
     assert first.warnings == []
 
 
+def test_a_report_survives_runs_that_are_cut_off(store: Switched) -> None:
+    first = Tab(store).run(set_to(cart=[]))
+    runs: list[int] = []
+
+    def body(st: Any, session: Any) -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            session["cart"].append(1)
+            store.save(store.read(first.url_id), {"cart": [2]})
+        if len(runs) < 4:
+            st.rerun()
+
+    assert any("`cart`" in text for text in first.run(body).warnings)
+    assert len(runs) == 4
+    assert first.run().warnings == []
+
+
 def test_the_application_can_solve_conflicts(store: Switched) -> None:
     first, second = two_tabs(store, conflict=lambda _key, _old, mine, theirs: sorted({*mine, *theirs}))
     first.run(set_to(cart=[]))
@@ -671,6 +696,18 @@ def test_a_run_waits_for_a_store_that_is_away_only_once(store: Switched) -> None
     with switched_off(store):
         tab.run(set_to(a=2, b=3, c=4))
     assert store.refused == 1
+
+
+def test_a_first_save_whose_answer_was_lost_is_found_again_and_not_repeated(store: Switched) -> None:
+    def count(_st: Any, session: Any) -> None:
+        session.change("clicks", lambda clicks: clicks + 1, default=0)
+
+    tab = Tab(store)
+    store.lose_answers = True
+    tab.run(count)
+    store.lose_answers = False
+    tab.run(count)
+    assert (store.count(), store.read(tab.url_id).data) == (1, {"clicks": 2})
 
 
 def test_what_was_changed_elsewhere_after_an_outage_is_merged(store: Switched) -> None:

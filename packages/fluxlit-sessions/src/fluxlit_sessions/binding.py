@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import logging
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -143,7 +144,7 @@ class Binding:
         if found is None:
             if had is not None:
                 self._forget()
-                memory.notices.append(ENDED)
+                memory.notice(ENDED)
             return self._save()  # what an outage kept from becoming a session
         conflicts: tuple[str, ...] = ()
         if had is None or had.id not in (found.id, self._claimed):
@@ -194,10 +195,27 @@ class Binding:
         if not changed(before, memory.data):
             return ()
         if memory.session is None:
-            memory.session = self._store.create(memory.data, subject=self._visitor.user)
-            self.show()
-            return ()
+            return self._create()
         return self._write(self._store.save)
+
+    def _create(self) -> tuple[str, ...]:
+        """Saves for the first time. If the answer gets lost, the next attempt finds what this one has left."""
+        memory = self.memory
+        if memory.unborn is None:
+            memory.unborn = self._store.derive_id("url-session", secrets.token_urlsafe(32))
+        try:
+            memory.session = self._store.create(memory.data, subject=self._visitor.user, session_id=memory.unborn)
+        except SessionConflict:
+            found = self._store.read(memory.unborn)
+            memory.unborn = None
+            if found is None or found.subject != self._visitor.user:
+                return self._create()
+            memory.session = found  # nobody but this tab has ever known the id: what it holds is what we have sent
+            self.show()
+            return self._save()
+        memory.unborn = None
+        self.show()
+        return ()
 
     def _write(self, write: Callable[[Session, Mapping[str, Any]], Session]) -> tuple[str, ...]:
         """Writes on top of whatever others have saved in the meantime."""
@@ -221,7 +239,7 @@ class Binding:
             except SessionNotFound as error:
                 self.gone = error
                 self._forget()
-                memory.notices.append(ENDED)
+                memory.notice(ENDED)
                 raise
             else:
                 self.show()

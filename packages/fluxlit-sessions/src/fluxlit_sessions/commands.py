@@ -34,8 +34,8 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Create(Command[Header]):
-    """Store a new record under a key that nobody else knows."""
+class Create(Command[Header | Conflict]):
+    """Store a new record, unless there is one under its key."""
 
     key: Key
     token: bytes

@@ -82,8 +82,8 @@ class Core:
 
     # Sessions
 
-    def create(self, data: Mapping[str, Any], subject: str | None) -> Operation[Session]:
-        minted = self._ids.mint()
+    def create(self, data: Mapping[str, Any], subject: str | None, session_id: str | None = None) -> Operation[Session]:
+        minted = self._ids.mint() if session_id is None else self._known(session_id)
         plain = self._encode(data)
         command = Create(
             minted.key,
@@ -93,7 +93,14 @@ class Core:
             self._tag(subject),
             self._seal_subject(subject, minted.key),
         )
-        return Operation("create", command, lambda header: self._session(minted, plain, header, subject))
+
+        def finish(answer: Header | Conflict) -> Session:
+            return self._session(minted, plain, self._applied(answer, minted.key, 0), subject)
+
+        return Operation("create", command, finish)
+
+    def derive_id(self, purpose: str, secret: str) -> str:
+        return self._ids.derive(purpose, secret).text
 
     def read(self, session_id: str, *, touch: bool) -> Operation[Session | None]:
         minted = self._ids.parse(session_id)

@@ -82,6 +82,11 @@ class Ids:
         raw = bytes([first]) + secrets.token_bytes(32)
         return self._minted(raw, kind, purpose)
 
+    def derive(self, purpose: str, secret: str) -> Minted:
+        """Returns the id that stands for a secret of the application's own; the same for the same secret."""
+        text = b"\0".join((b"fluxlit-sessions/1 derived", self._namespace, purpose.encode(), secret.encode()))
+        return self._minted(hashlib.sha512(text).digest()[:33], Kind.SESSION, "")
+
     def parse(self, text: str, kind: Kind = Kind.SESSION, purpose: str = "") -> Minted | None:
         """Returns the id and its key, `None` if `text` does not even look like an id."""
         if not _ID.fullmatch(text):

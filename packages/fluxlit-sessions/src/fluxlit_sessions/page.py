@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,6 +25,9 @@ from fluxlit_sessions.visitor import Visitor
 logger = logging.getLogger("fluxlit_sessions")
 
 Outage = Literal["banner", "raise"]
+
+NOTICE_S = 5.0
+"""How long a notice comes back in runs that are cut off, in seconds."""
 
 RESERVED = "$"
 """Start of the keys in a session's data that are not the page's own."""
@@ -75,6 +79,7 @@ class Bound:
         self._kept = Kept(visitor.st.session_state, binding.memory, keep)
         self._on_outage = outage
         self._warned = False
+        self._told: set[str] = set()
         self._start()
 
     @property
@@ -151,6 +156,8 @@ class Bound:
             if self._memory.revision != self._began:
                 self._kept.restore()
             self._show_notices()
+            for text in self._told:
+                self._memory.notices.pop(text, None)
             self._check_outage()
 
     def _finish(self) -> None:
@@ -165,7 +172,7 @@ class Bound:
             pass  # noted by the binding
         except (SessionDataError, SessionConflict) as problem:
             logger.warning("%s", problem)
-            self._memory.notices.append(UNSAVED.format(reason=problem))
+            self._memory.notice(UNSAVED.format(reason=problem))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.handle}>"
@@ -216,12 +223,19 @@ class Bound:
         if conflicts:
             keys = ", ".join(f"`{_readable(key)}`" for key in conflicts)
             logger.warning("session %s: changed in two tabs at once: %s", self.handle, keys)
-            self._memory.notices.append(CONFLICT.format(keys=keys))
+            self._memory.notice(CONFLICT.format(keys=keys))
 
     def _show_notices(self) -> None:
-        while self._memory.notices:
-            self._visitor.st.warning(self._memory.notices[0], icon=":material/history:")
-            del self._memory.notices[0]
+        # A run that st.rerun or the next click ends takes what it has shown off the page at once. So a notice is shown
+        # again until a run has come to its end with it, or somebody has had the time to read it.
+        now, notices = time.monotonic(), self._memory.notices
+        for text, told in list(notices.items()):
+            if told and now - told > NOTICE_S:
+                del notices[text]
+            elif text not in self._told:
+                self._told.add(text)
+                self._visitor.st.warning(text, icon=":material/history:")
+                notices[text] = told or now
 
     def _check_outage(self) -> None:
         outage, st = self._binding.outage, self._visitor.st

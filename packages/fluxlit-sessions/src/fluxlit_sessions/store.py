@@ -42,15 +42,27 @@ class SessionStore(Protocol):
         """Whether the last operation reached the store. No I/O."""
         ...
 
-    def create(self, data: Mapping[str, Any] | None = None, *, subject: str | None = None) -> Session:
-        """Starts a session under a new id.
+    def create(
+        self, data: Mapping[str, Any] | None = None, *, subject: str | None = None, session_id: str | None = None
+    ) -> Session:
+        """Starts a session, under a new id unless told which.
 
         Args:
             data: its first content.
             subject: the user that it belongs to, up to 255 bytes.
+            session_id: an id from `derive_id`. Never one that came from outside.
 
         Raises:
+            SessionConflict: there is a session of this id; nothing was written.
             SessionDataError, SessionTooLarge: the data cannot be stored.
+        """
+        ...
+
+    def derive_id(self, purpose: str, secret: str) -> str:
+        """Returns the id that stands for a secret of the application's own, for `create` and `read`. No I/O.
+
+        It is the same for the same purpose and secret in every process. The store keeps neither; only who knows the
+        secret can make the id again, so the secret needs at least 120 random bits.
         """
         ...
 
@@ -135,7 +147,9 @@ class SessionStore(Protocol):
         """Releases connections and files of the blocking methods."""
         ...
 
-    async def acreate(self, data: Mapping[str, Any] | None = None, *, subject: str | None = None) -> Session:
+    async def acreate(
+        self, data: Mapping[str, Any] | None = None, *, subject: str | None = None, session_id: str | None = None
+    ) -> Session:
         """`create` for async code."""
         ...
 
@@ -239,11 +253,18 @@ class BackedStore:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location} namespace={self._core.namespace}>"
 
-    def create(self, data: Mapping[str, Any] | None = None, *, subject: str | None = None) -> Session:
-        return self._run(self._core.create(data or {}, subject))
+    def create(
+        self, data: Mapping[str, Any] | None = None, *, subject: str | None = None, session_id: str | None = None
+    ) -> Session:
+        return self._run(self._core.create(data or {}, subject, session_id))
 
-    async def acreate(self, data: Mapping[str, Any] | None = None, *, subject: str | None = None) -> Session:
-        return await self._arun(self._core.create(data or {}, subject))
+    async def acreate(
+        self, data: Mapping[str, Any] | None = None, *, subject: str | None = None, session_id: str | None = None
+    ) -> Session:
+        return await self._arun(self._core.create(data or {}, subject, session_id))
+
+    def derive_id(self, purpose: str, secret: str) -> str:
+        return self._core.derive_id(purpose, secret)
 
     def read(self, session_id: str, *, touch: bool = False) -> Session | None:
         return self._run(self._core.read(session_id, touch=touch))

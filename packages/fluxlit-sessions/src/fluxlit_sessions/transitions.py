@@ -61,8 +61,8 @@ def apply(command: Command[Any], load: Load, now: int) -> Outcome:  # noqa: PLR0
 
 
 def _create(command: Create, found: Record | None, now: int) -> Outcome:
-    if found is not None:  # the key is random: only a repetition of this very command can have made it
-        return Outcome(found.header)
+    if found is not None:
+        return Outcome(_stale(found.header, 0, command.token))
     expires, absolute = command.lifetimes.first(now)
     header = Header(1, now, now, expires, absolute, push(command.token), command.tag)
     return Outcome(header, {command.key: Record(header, command.subject, command.envelope)})

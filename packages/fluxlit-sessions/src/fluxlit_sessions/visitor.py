@@ -35,12 +35,13 @@ class Memory:
 
     Attributes:
         session: as the store last said; its data is what `data` is compared with, and never changed.
+        unborn: the id under which the first save may have happened, although its answer never came.
         data: the state of this tab; what differs from the session has not been saved yet.
         user: who Streamlit says that this is, once it was asked.
         restored: keys of ``st.session_state`` that were in step with `data` when last looked at.
         widgets: keys that turned out to belong to widgets.
         unfit: keys whose values cannot be stored, with their types.
-        notices: what the next run must tell the person.
+        notices: what the next run must tell the person, with when it was told first (monotonic seconds, 0 for not yet).
         ended: the session has ended, and keys that came out of it may still be in ``st.session_state``.
         doubt: a save may have happened although its answer never came.
         forgotten: keys are to be kept, and nobody has entered the ``with`` block that would save them.
@@ -48,16 +49,21 @@ class Memory:
     """
 
     session: Session | None = None
+    unborn: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     user: str | SignedIn | None = SIGNED_IN
     restored: set[str] = field(default_factory=set)
     widgets: set[str] = field(default_factory=set)
     unfit: dict[str, str] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
+    notices: dict[str, float] = field(default_factory=dict)
     ended: bool = False
     doubt: bool = False
     forgotten: bool = False
     revision: int = 0
+
+    def notice(self, text: str) -> None:
+        """Has the next run tell the person something."""
+        self.notices[text] = 0.0
 
     def __repr__(self) -> str:
         return f"<Memory of {self.session.handle if self.session else 'no session'}>"

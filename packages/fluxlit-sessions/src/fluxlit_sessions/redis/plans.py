@@ -84,7 +84,7 @@ class Plans:
             (self._record(key), self._index(key.shard, command.tag)),
             (life.idle, life.absolute, command.token, command.tag, key.digest, command.subject, command.envelope),
         )
-        return unpack_header(reply.values[0])[0]
+        return _written(reply, 0)
 
     def _read(self, command: Read) -> Plan:
         life = command.lifetimes

@@ -72,11 +72,16 @@ def _script(body: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-# KEYS record, index; ARGV time, idle, absolute, token, tag, digest, subject, envelope -> header
+# KEYS record, index; ARGV time, idle, absolute, token, tag, digest, subject, envelope -> header, version found
 CREATE = _script("""
 local time, token = now(), ARGV[4]
 local h = alive(KEYS[1], time)
-if h then rewrite(KEYS[1], h) return pack(h) end
+if h then
+  if not wrote(h, 0, token) then return h.version end
+  rewrite(KEYS[1], h)
+  h.version = 1
+  return pack(h)
+end
 h = {version = 1, created = time, touched = time, absolute = time + tonumber(ARGV[3]), tag = ARGV[5],
      history = token .. string.rep('\\0', 56), subject = #ARGV[7]}
 use(h, time, tonumber(ARGV[2]))

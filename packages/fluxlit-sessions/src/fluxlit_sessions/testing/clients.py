@@ -28,7 +28,7 @@ class AsyncSide:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.store, f"a{name}" if hasattr(self.store, f"a{name}") else name)
-        if not callable(found):
+        if not callable(found) or name == "derive_id":  # it has no I/O, and so no async twin
             return found
 
         def call(*args: Any, **options: Any) -> Any:

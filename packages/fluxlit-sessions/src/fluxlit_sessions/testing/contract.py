@@ -179,6 +179,37 @@ class SessionStoreContract:
         assert "swordfish" not in repr(session)
         assert session.handle in repr(session)
 
+    def test_a_secret_of_the_application_leads_to_one_session_in_every_client(
+        self, clients: Clients, clock: ManualClock
+    ) -> None:
+        store = clients(clock=clock, idle_ttl=100)
+        named = store.derive_id("page", "a secret")
+        assert store.read(named) is None
+        created = store.create({"a": 1}, subject="ada", session_id=named)
+        assert (created.id, store.read(store.derive_id("page", "a secret"))) == (named, created)
+        for other in (store.derive_id("page", "another"), store.derive_id("login", "a secret")):
+            assert store.read(other) is None
+        if self.shared:
+            assert clients(clock=clock).derive_id("page", "a secret") == named
+        assert clients(clock=clock, namespace="elsewhere").derive_id("page", "a secret") != named
+
+    def test_an_id_is_taken_once(self, store: SessionStore, clock: ManualClock) -> None:
+        named = store.derive_id("page", "a secret")
+        first = store.create({"by": 1}, session_id=named)
+        saved = store.save(first, {"by": 2})
+        with pytest.raises(SessionConflict) as caught:
+            store.create({"by": 3}, session_id=named)
+        assert (caught.value.expected, caught.value.found, caught.value.handle) == (0, 2, first.handle)
+        assert store.read(named) == saved
+        clock.advance(101)
+        assert store.create(session_id=named).version == 1
+
+    @pytest.mark.parametrize("forged", ["", "x", "ä" * 44])
+    def test_a_session_is_not_created_under_what_is_no_id(self, store: SessionStore, forged: str) -> None:
+        with pytest.raises(SessionNotFound):
+            store.create(session_id=forged)
+        assert store.count() == 0
+
     # Saving
 
     def test_a_save_replaces_the_data_and_counts_up(self, store: SessionStore) -> None:
