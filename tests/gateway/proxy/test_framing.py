@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.gateway.proxy.harness import OK, Message, Peer, answering, get, post, stage
+from tests.gateway.proxy.harness import OK, Message, Peer, answering, get, post, stage, until
 
 pytestmark = pytest.mark.anyio
 
@@ -264,6 +264,35 @@ async def test_rule_16_a_refusal_before_the_body_poisons_no_connection() -> None
         assert await client.rest() == b""
         await scene.connections[0].gone()
     assert bodies in ([], [b""])
+
+
+async def test_rule_16_who_sends_the_body_without_being_asked_still_reads_the_refusal() -> None:
+    """RFC 9112 section 9.6: Go's transport announces to wait, and does not."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\nno")
+        await peer.rest()
+
+    async with stage(script) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 20000000\r\nExpect: 100-continue\r\n\r\n")
+        await until(lambda: scene.connections)
+        await client.send(b"x" * 20_000_000)
+        answer = await client.answer()
+        assert (answer.status, answer.body, answer.all(b"connection")) == (405, b"no", [b"close"])
+        assert await client.rest() == b""
+
+
+async def test_rule_16_a_body_that_comes_with_the_head_is_not_waited_for() -> None:
+    """RFC 9110 section 10.1.1: no 100 is needed then, and the connection stays free of doubt."""
+    script, seen = answering(OK, OK)
+    async with stage(script) as scene:
+        client = await scene.client()
+        for _ in range(2):
+            answer = await client.ask(POST + b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc")
+            assert (answer.status, answer.all(b"connection")) == (200, [])
+    assert [(message.body, message.all(b"expect")) for message in seen] == [(b"abc", [])] * 2
 
 
 async def test_rule_16_an_upstream_that_does_not_know_expectations_gets_the_body_after_a_second() -> None:

@@ -8,6 +8,7 @@ uvicorn's own are in place; docs/explanation/proxy.md says what differs.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -44,6 +45,9 @@ class FrontLimits:
 
 DEFAULT_LIMITS = FrontLimits()
 
+# How long a client may go on sending what nobody reads any more, in seconds; nginx's lingering_timeout.
+LINGER_S = 5.0
+
 KNOWN_VERSIONS = ("1.1", "1.0")
 
 REASONS = {
@@ -76,11 +80,12 @@ class Joined:
     is held back until the loop's next turn at most, so an answer without a body yet is not late either.
     """
 
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_held", "_loop", "_part", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, part: Callable[[], None]) -> None:
         self._transport = transport
         self._loop = loop
+        self._part = part
         self._held: bytes | None = b""
 
     def write(self, data: bytes) -> None:
@@ -104,9 +109,9 @@ class Joined:
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Write what is held, then close."""
+        """Write what is held, then part with the client."""
         self._flush()
-        self._transport.close()
+        self._part()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -119,6 +124,10 @@ class HttpProtocol(HttpToolsProtocol):
       is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8).
     * HTTP/1.0 clients get no chunked coding (RFC 9112 section 6.1).
     * A client that reads nothing of its answer is cut off in the end.
+    * A client that announces to wait with its body and then does not, as Go's transport does, is not waited for; its
+      connection stays usable (RFC 9110 section 10.1.1).
+    * A client that is still sending when the last answer is written gets the time to read it: a connection that is
+      closed with unread bytes is reset, and the answer is lost (RFC 9112 section 9.6).
 
     Args:
         limits: what one connection may ask for.
@@ -160,11 +169,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._use_authority()
         super().on_headers_complete()
         if not self.parser.should_upgrade():
-            self.cycle.transport = cast("asyncio.Transport", Joined(self.transport, self.loop))
+            self.cycle.transport = cast("asyncio.Transport", Joined(self.transport, self.loop, self._part))
             if self.scope["http_version"] == "1.0":
                 self.cycle.chunked_encoding = False
                 self.cycle.expected_content_length = UntilClose()
         self.headers = self.headers.copy()  # Trailers are added to the copy, and nobody reads it.
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body; who sends it unasked does not wait to be asked."""
+        if self.cycle.waiting_for_100_continue:
+            self.cycle.waiting_for_100_continue = False
+            self.scope["headers"] = [field for field in self.scope["headers"] if field[0] != b"expect"]
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request; what else was read together with its end is of the next, and nobody knows where it begins."""
@@ -251,7 +267,22 @@ class HttpProtocol(HttpToolsProtocol):
             b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
             b"connection: close\r\n\r\n%b\n" % (status, reason, len(reason) + 1, reason)
         )
-        self.transport.close()
+        self._linger()
+
+    def _part(self) -> None:
+        """Close after the last answer, at once if the client has nothing left to send."""
+        if self.cycle.more_body:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Write nothing more, and throw away what still comes, until the client has seen that or time is up."""
+        self._refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
 
 class Server(ServerProtocol):
