@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,12 @@ def run(target: Target = None, *, flags: Mapping[str, object]) -> int:
     The address is printed once pages and API really answer. Ctrl-C or SIGTERM lets open requests
     finish; a second Ctrl-C stops at once.
     """
+    if os.getpid() == 1:  # of a container: somebody must take orphans in
+        from fluxlit.init import split  # noqa: PLC0415  (POSIX alone)
+
+        if (code := split()) is not None:
+            return code
+
     from fluxlit.server import serve  # noqa: PLC0415  (heavy)
 
     return serve(target, flags, on_ready=announce)
