@@ -1,11 +1,14 @@
-"""The table ``[build]`` of the project file: what an image needs that no lock file names."""
+"""The table ``[build]`` of the project file: what an image needs that no lock file names.
+
+Its subtables belong to the generators of their names, which check them.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +30,8 @@ class BuildTable:
         index_url: address of a package index that replaces the public one, without credentials.
         base_image: image to build on and to run on, instead of the official Python image.
         runtime_image: image to run on where it differs from `base_image`, for instance one without a shell.
+        kubernetes: the subtable of `fluxlit_deploy.kubernetes`, unchecked.
+        edge: the subtable of `fluxlit_deploy.edges`, unchecked.
     """
 
     system_packages: tuple[str, ...] = ()
@@ -34,6 +39,8 @@ class BuildTable:
     index_url: str | None = None
     base_image: str | None = None
     runtime_image: str | None = None
+    kubernetes: Mapping[str, Any] = field(default_factory=dict)
+    edge: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_table(found: Mapping[str, Any]) -> BuildTable:
@@ -51,7 +58,7 @@ def build_table(found: Mapping[str, Any]) -> BuildTable:
     values = found["values"]
     if not isinstance(values, dict):
         raise DeployError(f'{place} must be a table, as in: [{found["table"]}] system_packages = ["libpq5"].')
-    checks = {field.name: _packages if field.name.endswith("packages") else _text for field in fields(BuildTable)}
+    checks = {each.name: _CHECKS.get(each.name, _text) for each in fields(BuildTable)}
     for key in values:
         if key not in checks:
             close = difflib.get_close_matches(key, checks, n=1)
@@ -68,6 +75,20 @@ def _packages(place: str, key: str, value: object) -> tuple[str, ...]:
         if not _PACKAGE.fullmatch(item):
             raise DeployError(f'{place}: {key} holds "{item}", which is no name of a Debian package.')
     return tuple(sorted(set(value)))
+
+
+def _subtable(place: str, key: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise DeployError(f"{place}: {key} must be a table of its own.")
+    return value
+
+
+_CHECKS: Mapping[str, Callable[[str, str, object], Any]] = {
+    "system_packages": _packages,
+    "build_packages": _packages,
+    "kubernetes": _subtable,
+    "edge": _subtable,
+}
 
 
 def _text(place: str, key: str, value: object) -> str:

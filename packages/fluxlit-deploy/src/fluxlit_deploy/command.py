@@ -30,6 +30,10 @@ Target = Annotated[
 
 # What to write. A new kind of files adds its option here and its line in `generators`.
 Compose = Annotated[bool, typer.Option("--compose", help="Also write a Compose file with the application and Redis.")]
+Kubernetes = Annotated[
+    bool, typer.Option("--kubernetes", help="Also write manifests for Kustomize, by [build.kubernetes].")
+]
+Helm = Annotated[bool, typer.Option("--helm", help="Also write a Helm chart, by [build.kubernetes].")]
 EdgeName = Annotated[
     Edge | None, typer.Option("--edge", help="Also configure this reverse proxy in front.", show_default=False)
 ]
@@ -58,6 +62,8 @@ def build(
     target: Target = None,
     *,
     compose: Compose = False,
+    kubernetes: Kubernetes = False,
+    helm: Helm = False,
     edge: EdgeName = None,
     path_mode: Mode = None,
     output: Output = Path(),
@@ -80,7 +86,7 @@ def build(
         project = inspect_project(Path.cwd(), target)
         if check:
             return _report(generators.check(project, output), as_json=as_json)
-        options = Options(compose=compose, edge=edge, path_mode=path_mode)
+        options = Options(compose=compose, kubernetes=kubernetes, helm=helm, edge=edge, path_mode=path_mode)
         changes = writer.plan(generators.generate(project, options), output)
         if not (diff or dry_run):
             writer.write(changes, force=force)

@@ -19,11 +19,15 @@ class Options:
     Attributes:
         image: a Dockerfile and a .dockerignore.
         compose: a Compose file.
+        kubernetes: manifests for Kustomize.
+        helm: a Helm chart.
         edge: the reverse proxy to configure, `None` for none.
         path_mode: what the edge does with the public prefix; `None` for what the root path suggests.
     """
 
     image: bool = True
     compose: bool = False
+    kubernetes: bool = False
+    helm: bool = False
     edge: Edge | None = None
     path_mode: PathMode | None = None

@@ -1,0 +1,50 @@
+"""The manifests: a Kustomize base, an overlay to try things out, and one for production."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from fluxlit_deploy.file import File
+from fluxlit_deploy.kubernetes.plan import Plan
+from fluxlit_deploy.template import render
+
+FOLDER = PurePosixPath("kubernetes")
+
+_BASE = (
+    "base/kustomization.yaml",
+    "base/settings.env",
+    "base/serviceaccount.yaml",
+    "base/deployment.yaml",
+    "base/service.yaml",
+    "base/networkpolicy.yaml",
+)
+_DEV = ("overlays/dev/kustomization.yaml", "overlays/dev/namespace.yaml", "overlays/dev/settings.env")
+_PRODUCTION = (
+    "kustomization.yaml",
+    "namespace.yaml",
+    "settings.env",
+    "secret-patch.yaml",
+    "poddisruptionbudget.yaml",
+    "horizontalpodautoscaler.yaml",
+)
+
+
+def manifests(plan: Plan) -> tuple[File, ...]:
+    """Make the manifests below ``kubernetes/``."""
+    production = (*_PRODUCTION, *_chosen(plan))
+    paths = ("README.md", *_BASE, *_DEV, *(f"overlays/production/{name}" for name in production))
+    return tuple(File(FOLDER / path, render(f"kubernetes/{path}", plan=plan, chart=False)) for path in paths)
+
+
+def _chosen(plan: Plan) -> list[str]:
+    """The files of the production overlay that not everybody needs."""
+    chosen = ["httproute.yaml" if plan.route == "gateway" else "ingress.yaml"]
+    if plan.redis != "none":
+        chosen.append("networkpolicy-redis.yaml")
+    if plan.redis == "operator":
+        chosen.append("redis.yaml")
+    if plan.affinity in {"traefik", "haproxy"}:
+        chosen.append("affinity-patch.yaml")
+    if plan.affinity in {"envoy-gateway", "istio"}:
+        chosen.append("affinity.yaml")
+    return chosen

@@ -1,0 +1,175 @@
+"""`Plan`: every value of the manifests, computed once, so that Kustomize and Helm cannot disagree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fluxlit_deploy.description import WORKERS_STOP_S, Project
+from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.image import UID
+from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY, Image, parse_image
+from fluxlit_deploy.kubernetes.options import TABLE, Affinity, ClusterTable, Redis, Route, check_fit
+from fluxlit_deploy.options import PathMode
+
+SESSIONS_METRIC = "fluxlit_sessions"
+
+_PLACEHOLDER_VERSION = "1.0.0"
+_STARTUP_PERIOD_S = 2
+_IMPORT_S = 30
+_GATEWAY_MIB = 192
+_WORKER_MIB = 320
+# "auto" starts a worker for each processor of the limit, and the limit is computed from the workers.
+_AUTO_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Drain:
+    """The times of a shutdown, in the order in which they pass.
+
+    Attributes:
+        pre_stop_s: Kubernetes waits before it sends SIGTERM; everything is served.
+        delay_s: after SIGTERM everything is served, readiness says 503.
+        graceful_s: open requests may finish.
+        end_s: the workers stop.
+    """
+
+    pre_stop_s: int
+    delay_s: float
+    graceful_s: float
+    end_s: float
+
+    @property
+    def least_grace_s(self) -> int:
+        """Seconds that ``terminationGracePeriodSeconds`` must have: it begins with the preStop hook."""
+        return math.ceil(self.pre_stop_s + self.delay_s + self.graceful_s + self.end_s)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every value of the manifests; the names are those of `Project` and `ClusterTable`.
+
+    Attributes:
+        workers: number of Streamlit processes, or ``auto``.
+        processes: the gateway and its workers.
+        grace_period: seconds until SIGKILL.
+        uid: number of the container's user.
+        sessions_metric: name of the custom metric.
+    """
+
+    name: str
+    target: str
+    image: Image
+    host: str
+    port: int
+    root_path: str
+    api: str
+    route: Route
+    gateway: str
+    edge_namespace: str
+    path_mode: PathMode
+    redis: Redis
+    redis_port: int
+    affinity: Affinity
+    workers: int | str
+    processes: int
+    replicas: int
+    max_replicas: int
+    sessions_per_replica: int
+    start_timeout_s: float
+    drain: Drain
+    grace_period: int
+    uid: int = UID
+    sessions_metric: str = SESSIONS_METRIC
+
+    @property
+    def grace_sum(self) -> str:
+        """How the grace period came about, for a comment."""
+        drain = self.drain
+        parts = [(drain.pre_stop_s, "preStop"), (drain.delay_s, "drain delay"), (drain.graceful_s, "graceful timeout")]
+        return f"{' + '.join(f'{seconds:g} s {name}' for seconds, name in parts)} + {drain.end_s:g} s to end"
+
+    @property
+    def startup_tries(self) -> int:
+        """Failures of the startup probe until the container is restarted."""
+        return math.ceil((self.start_timeout_s + _IMPORT_S) / _STARTUP_PERIOD_S)
+
+    @property
+    def pre_stop_s(self) -> int:
+        """Seconds of the preStop hook."""
+        return self.drain.pre_stop_s
+
+    @property
+    def cpu_request(self) -> str:
+        """A quarter of a processor for the gateway and for each worker."""
+        return f"{250 * self.processes}m"
+
+    @property
+    def cpu_limit(self) -> str:
+        """A processor for the gateway and for each worker."""
+        return str(self.processes)
+
+    @property
+    def memory_request(self) -> str:
+        """Memory of an idle gateway and of workers with some sessions."""
+        return f"{_memory_mib(self.processes)}Mi"
+
+    @property
+    def memory_limit(self) -> str:
+        """Twice as much."""
+        return f"{2 * _memory_mib(self.processes)}Mi"
+
+
+def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None = None) -> Plan:
+    """Compute every value.
+
+    Args:
+        project: the application.
+        table: what was decided about the cluster.
+        path_mode: what the route does with the root path; by default ``full`` with one and ``root`` without.
+
+    Raises:
+        DeployError: the decisions do not go together, or a given grace period is too short.
+    """
+    check_fit(project, table, path_mode)
+    workers = "auto" if project.settings.get("streamlit_workers") == "auto" else project.workers
+    drain = Drain(table.pre_stop_s, project.drain_delay_s, project.graceful_timeout_s, WORKERS_STOP_S)
+    return Plan(
+        name=project.name,
+        target=project.target,
+        image=parse_image(table.image or f"{PLACEHOLDER_REGISTRY}/{project.name}:{_PLACEHOLDER_VERSION}"),
+        host=table.host or f"{project.name}.example.com",
+        port=project.port,
+        root_path=project.root_path,
+        api=project.api_path,
+        route=table.route,
+        gateway=table.gateway or ("gateway" if table.route == "gateway" else "traefik"),
+        edge_namespace=table.edge_namespace,
+        path_mode=path_mode or ("full" if project.root_path else "root"),
+        redis=table.redis,
+        redis_port=table.redis_port,
+        affinity=table.affinity,
+        workers=workers,
+        processes=1 + (_AUTO_WORKERS if isinstance(workers, str) else workers),
+        replicas=table.replicas,
+        max_replicas=table.max_replicas,
+        sessions_per_replica=table.sessions_per_replica,
+        start_timeout_s=float(project.settings.get("streamlit_start_timeout_s", 60.0)),
+        drain=drain,
+        grace_period=_grace(drain, table.grace_period_s),
+    )
+
+
+def _memory_mib(processes: int) -> int:
+    return _GATEWAY_MIB + _WORKER_MIB * (processes - 1)
+
+
+def _grace(drain: Drain, wanted: int) -> int:
+    if wanted == 0 or wanted >= drain.least_grace_s:
+        return wanted or drain.least_grace_s
+    raise DeployError(
+        f"{TABLE}: grace_period_s = {wanted} is too short. {drain.pre_stop_s} s preStop, {drain.delay_s:g} s drain "
+        f"delay, {drain.graceful_s:g} s for open requests and {drain.end_s:g} s to end make {drain.least_grace_s} s; "
+        f"Kubernetes would kill requests that FluxLit still wants to finish. Take the key out to have it computed, or "
+        f"lower uvicorn_graceful_shutdown_timeout_s."
+    )

@@ -1,0 +1,76 @@
+"""Charts rendered without Helm: its templates on Go's own engine, its values merged and checked as Helm does."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import jsonschema
+import yaml
+
+GO = Path(sys.executable).with_name("go")
+
+
+class ChartError(Exception):
+    """The chart refuses its values."""
+
+
+@cache
+def engine() -> Path:
+    """The compiled engine; one for the process."""
+    folder = Path(mkdtemp(prefix="fluxlit-helm-"))
+    atexit.register(shutil.rmtree, folder)
+    binary, source = folder / "render", Path(__file__).with_name("render.go")
+    environ = os.environ | {
+        "GOCACHE": str(folder / "cache"),
+        "GOFLAGS": "",
+        "HOME": str(folder),
+        "GOTOOLCHAIN": "local",
+    }
+    subprocess.run([GO, "build", "-o", binary, source], env=environ, check=True, timeout=300)
+    return binary
+
+
+def values_of(chart: Path, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The chart's defaults with changes laid over them, checked by the chart's schema."""
+    merged = merge(yaml.safe_load((chart / "values.yaml").read_text()), changes or {})
+    schema = json.loads((chart / "values.schema.json").read_text())
+    if found := [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(merged)]:
+        raise ChartError("; ".join(found))
+    return merged
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables are joined, everything else replaced."""
+    deeper = {
+        key: merge(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(key), dict)
+    }
+    return below | above | deeper
+
+
+def template(chart: Path, changes: dict[str, Any] | None = None, name: str = "portal") -> list[dict[str, Any]]:
+    """The objects that `helm template` would print."""
+    texts = rendered(chart, changes, name)
+    documents = [text for path, text in sorted(texts.items()) if path.endswith(".yaml")]
+    return [each for text in documents for each in yaml.safe_load_all(text) if each]
+
+
+def rendered(chart: Path, changes: dict[str, Any] | None = None, name: str = "portal") -> dict[str, str]:
+    """Every template, rendered, by its path."""
+    templates = {f"chart/templates/{path.name}": path.read_text() for path in (chart / "templates").iterdir()}
+    asked = {"name": name, "namespace": "web", "values": values_of(chart, changes), "templates": templates}
+    done = subprocess.run([engine()], input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise ChartError(done.stderr)
+    texts: dict[str, str] = json.loads(done.stdout)
+    return texts

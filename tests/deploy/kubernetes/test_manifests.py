@@ -1,0 +1,245 @@
+"""The manifests: valid, clean by every linter, the same every time, and the same objects from Kustomize and Helm."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluxlit_deploy.errors import DeployError
+from tests.deploy.kubernetes import helm, kustomize, linters, schemas
+from tests.deploy.kubernetes.conftest import Write, generated
+from tests.support.processes import ROOT
+
+DIGEST = "sha256:" + "ab" * 32
+GOLDEN = Path(__file__).with_name("golden")
+
+# Each decision once at least with each other that it could get in the way of.
+MATRIX = [
+    {"route": route, "redis": redis, "affinity": affinity, "sessions_per_replica": sessions, "root_path": root}
+    for route, redis, affinity, sessions, root in itertools.product(
+        ("gateway", "ingress"),
+        ("url", "operator", "none"),
+        ("none", "traefik", "haproxy", "envoy-gateway", "istio"),
+        (0, 200),
+        ("", "/apps/portal"),
+    )
+    if (affinity, route) not in {("haproxy", "gateway"), ("envoy-gateway", "ingress")}
+]
+
+
+def table_of(case: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in case.items() if key != "root_path"} | {"image": f"registry.test/p@{DIGEST}"}
+
+
+def production(folder: Path) -> list[dict[str, Any]]:
+    return kustomize.build(folder / "kubernetes" / "overlays" / "production")
+
+
+@pytest.mark.parametrize("case", MATRIX, ids=lambda case: "-".join(str(value) for value in case.values()))
+def test_every_combination_is_valid_and_clean(case: dict[str, Any], write: Write) -> None:
+    folder = write(table_of(case), root_path=case["root_path"])
+
+    objects = {name: kustomize.build(folder / "kubernetes/overlays" / name) for name in ("dev", "production")}
+    objects["chart"] = helm.template(folder / "helm/portal")
+    for version, (name, found) in itertools.product(schemas.newest_minors(), objects.items()):
+        assert [problem for each in found for problem in schemas.problems(each, version)] == [], name
+    for name in ("production", "chart"):
+        assert linters.findings(linters.KUBE_LINTER, objects[name]) == []
+        assert linters.findings(linters.KUBE_SCORE, objects[name]) == []
+
+
+def test_the_linters_are_whole() -> None:
+    assert len(linters.KUBE_LINTER) == 31
+    assert len(linters.KUBE_SCORE) == 27
+
+
+@pytest.mark.parametrize(
+    ("damage", "noticed"),
+    [
+        ("readOnlyRootFilesystem: true", {"no-read-only-root-fs"}),
+        ("runAsNonRoot: true", {"run-as-non-root"}),
+        ("              drop:\n                - ALL", {"drop-net-raw-capability"}),
+        ("allowPrivilegeEscalation: false", {"privilege-escalation-container"}),
+        ("topologyKey: kubernetes.io/hostname", set()),
+        ("serviceAccountName: portal", set()),
+    ],
+)
+def test_a_linter_notices_what_is_taken_out(damage: str, noticed: set[str], write: Write) -> None:
+    folder = write({"image": f"registry.test/p@{DIGEST}"})
+    path = folder / "kubernetes/base/deployment.yaml"
+    assert damage in path.read_text()
+    path.write_text(path.read_text().replace(damage, "") if noticed else path.read_text().replace(damage, damage + "x"))
+
+    found = linters.findings(linters.KUBE_LINTER, production(folder)) + linters.findings(
+        linters.KUBE_SCORE, production(folder)
+    )
+
+    expected = noticed or {"Deployment has host PodAntiAffinity", "non-existent-service-account"}
+    assert expected & {each.partition(":")[0] for each in found}
+
+
+def test_a_schema_notices_a_mistake(write: Write) -> None:
+    [deployment] = kustomize.select(production(write()), "Deployment")
+    deployment["spec"]["template"]["spec"]["terminationGracePeriod"] = 5
+
+    for version in schemas.newest_minors():
+        assert "terminationGracePeriod" in "".join(schemas.problems(deployment, version))
+
+
+def test_kustomize_and_helm_make_the_same_objects(write: Write) -> None:
+    folder = write({"redis": "operator", "affinity": "traefik", "sessions_per_replica": 50}, root_path="/apps/portal")
+
+    ours = {(each["kind"], each["metadata"]["name"]): each for each in production(folder)}
+    chart = {(each["kind"], each["metadata"]["name"]): each for each in helm.template(folder / "helm/portal")}
+    for found in (ours, chart):
+        for each in found.values():
+            each["metadata"].pop("namespace", None)
+    [settings] = [key for key in ours if key[0] == "ConfigMap" and key[1] != "portal-redis"]
+    assert ours.pop(settings)["data"] == chart.pop(("ConfigMap", "portal"))["data"]
+    del ours["Namespace", "portal"]  # Helm leaves it to --create-namespace
+    # Kustomize's second policy is a rule of the chart's only one.
+    rule = ours.pop(("NetworkPolicy", "portal-to-redis"))["spec"]["egress"]
+    ours["NetworkPolicy", "portal"]["spec"]["egress"] += rule
+    pods = chart["Deployment", "portal"]["spec"]["template"]
+    pods["metadata"].pop("annotations")
+    ours["Deployment", "portal"]["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"] = (
+        "portal"
+    )
+
+    assert ours == chart
+
+
+def test_the_grace_period_follows_the_settings(write: Write) -> None:
+    folder = write({"pre_stop_s": 7}, gateway_drain_delay_s=3.5, uvicorn_graceful_shutdown_timeout_s=45.0)
+
+    [deployment] = kustomize.select(production(folder), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["containers"][0]["lifecycle"]["preStop"] == {"sleep": {"seconds": 7}}
+    assert pod["terminationGracePeriodSeconds"] == 66  # 7 + 3.5 + 45 + 10, rounded up
+    [chart] = kustomize.select(
+        helm.template(
+            folder / "helm/portal", {"drain": {"preStopSeconds": 1, "delaySeconds": 2, "gracefulSeconds": 3}}
+        ),
+        "Deployment",
+    )
+    assert chart["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 16
+
+
+def test_a_changed_setting_rolls_out(write: Write) -> None:
+    def reference(folder: Path) -> tuple[Any, Any]:
+        [ours] = kustomize.select(production(folder), "Deployment")
+        [chart] = kustomize.select(helm.template(folder / "helm/portal"), "Deployment")
+        pods = chart["spec"]["template"]
+        return ours["spec"]["template"]["spec"]["containers"][0]["envFrom"][0], pods["metadata"]["annotations"]
+
+    before = reference(write())
+    after = reference(write(uvicorn_graceful_shutdown_timeout_s=29.0))
+
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_production_takes_its_secrets_from_the_secret_only(write: Write) -> None:
+    folder = write({"redis": "operator"}, session_store="redis://cache:6379/0")
+
+    [deployment] = kustomize.select(production(folder), "Deployment")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": "portal"}} in container["envFrom"]
+    texts = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert "FLUXLIT_SECRET_KEY=" not in texts.replace("--from-literal=FLUXLIT_SECRET_KEY=", "")
+    [dev] = kustomize.select(kustomize.build(folder / "kubernetes/overlays/dev"), "ConfigMap")
+    assert dev["data"]["FLUXLIT_SESSION_STORE"] == "memory://"
+
+
+@pytest.mark.parametrize("path_mode", ["full", "strip"])
+def test_a_route_keeps_or_removes_the_prefix(path_mode: Any, write: Write) -> None:
+    folder = write({"host": "apps.test"}, path_mode, root_path="/apps/portal")
+
+    [route] = kustomize.select(production(folder), "HTTPRoute")
+    last = route["spec"]["rules"][-1]
+    assert last["matches"] == [{"path": {"type": "PathPrefix", "value": "/apps/portal"}}]
+    assert ("filters" in last) == (path_mode == "strip")
+    [settings] = kustomize.select(production(folder), "ConfigMap")
+    assert settings["data"]["FLUXLIT_PUBLIC_BASE_URL"] == "https://apps.test/apps/portal"
+
+
+@pytest.mark.parametrize("workers", [1, 4, "auto"])
+def test_resources_grow_with_the_workers(workers: Any, write: Write) -> None:
+    [container] = kustomize.containers(production(write(streamlit_workers=workers)))
+
+    processes = 3 if workers == "auto" else 1 + workers
+    assert container["resources"]["limits"]["cpu"] == str(processes)
+    assert container["resources"]["requests"]["cpu"] == f"{250 * processes}m"
+
+
+def test_the_files_are_the_same_every_time() -> None:
+    assert generated({"redis": "operator"}) == generated({"redis": "operator"})
+
+
+@pytest.mark.parametrize("name", ["plain", "everything"])
+def test_the_main_ones_are_as_they_were(name: str) -> None:
+    case: dict[str, Any] = {"plain": {}, "everything": {"redis": "operator", "affinity": "istio"}}[name]
+    files = generated(case | {"image": f"registry.test/p@{DIGEST}", "host": "portal.test"}, root_path="/portal")
+    text = "".join(f"=== {file.path}\n{file.text}" for file in files)
+
+    assert text == (GOLDEN / f"{name}.txt").read_text(), "look at the difference; if it is meant, write the file anew"
+
+
+def test_yamllint_is_content(write: Write) -> None:
+    folder = write({"redis": "operator", "affinity": "envoy-gateway"}, "strip", root_path="/portal")
+    rules = "{extends: default, rules: {document-start: disable, line-length: {max: 120}}}"
+
+    command: list[str | Path] = [sys.executable, "-m", "yamllint", "--strict", "-d", rules, folder / "kubernetes"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("table", "settings", "path_mode", "message"),
+    [
+        ({"grace_period_s": 30}, {}, None, r"grace_period_s = 30 is too short. 10 s preStop.* make 50 s"),
+        ({"replicas": 1}, {}, None, "each roll-out and each drained node is an outage"),
+        ({"replicas": 20}, {}, None, "max_replicas, 10, is below replicas, 20"),
+        ({"replicas": True}, {}, None, "replicas must be a whole number"),
+        ({"image": "portal"}, {}, None, "may be another image tomorrow"),
+        ({"image": "Not An Image"}, {}, None, "is no image"),
+        ({"host": "https://x.test/"}, {}, None, "is no host name: write it without scheme"),
+        ({"gateway": "My Gateway"}, {}, None, "is no name in Kubernetes"),
+        ({"rute": "ingress"}, {}, None, "unknown key rute; did you mean route"),
+        ({"route": "nginx"}, {}, None, "route must be one of gateway, ingress, not 'nginx'"),
+        ({"host": 5}, {}, None, "host must be a text"),
+        ({"affinity": "haproxy"}, {}, None, 'set route = "ingress"'),
+        ({"affinity": "envoy-gateway", "route": "ingress"}, {}, None, 'set route = "gateway"'),
+        ({"redis": "none"}, {"session_store": "sqlite:///s.db"}, None, "2 replicas do not share"),
+        ({}, {}, "strip", "needs a prefix, but root_path is empty"),
+        ({}, {"root_path": "/p"}, "root", 'root_path is "/p"'),
+        ({"route": "ingress"}, {"root_path": "/p"}, "strip", "not possible with a plain Ingress"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    table: dict[str, Any], settings: dict[str, Any], path_mode: Any, message: str
+) -> None:
+    with pytest.raises(DeployError, match=message):
+        generated(table, path_mode, **settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": {"tag": "latest"}}, "latest"),
+        ({"image": {"tag": "", "digest": ""}}, "must say which image"),
+        ({"settings": {"FLUXLIT_SECRET_KEY": "x"}}, "FLUXLIT_SECRET_KEY"),
+        ({"route": {"type": "nginx"}}, "nginx"),
+        ({"autoscaling": {"minReplicas": 1}}, "minimum"),
+        ({"replicaCount": 3}, "replicaCount"),
+    ],
+)
+def test_the_chart_refuses_wrong_values(changes: dict[str, Any], message: str, write: Write) -> None:
+    with pytest.raises(helm.ChartError, match=message):
+        helm.template(write() / "helm/portal", changes)
