@@ -21,6 +21,7 @@ BUILT_IN = {
     "new": ("fluxlit_cli.new:new", "Create a project that runs at once and has a test."),
     "dev": ("fluxlit_cli.dev:dev", "Run an application and reload what changes."),
     "run": ("fluxlit_cli.run:run", "Run an application in production."),
+    "doctor": ("fluxlit_cli.doctor.command:doctor", "Look for what would keep an application from running well."),
     "config": ("fluxlit_cli.config.command:config", "Show every setting and where its value came from."),
     "config schema": ("fluxlit_cli.config.command:config_schema", "Write a JSON Schema for fluxlit.toml."),
 }

@@ -93,7 +93,7 @@ class _Process:
     def store(self) -> SessionStore:
         with self._lock:
             if self._store is None:
-                self._store = _open(self._settings)
+                self._store = open_store(self._settings)
             return self._store
 
     def binding(self) -> Callable[..., Any]:
@@ -155,7 +155,15 @@ def session_classes() -> Mapping[str, str]:
     return {entry.value: entry.name for entry in entry_points(group=ANNOTATIONS)}
 
 
-def _open(settings: Settings | None) -> SessionStore:
+def open_store(settings: Settings | None) -> SessionStore:
+    """A store of its own, beside that of the process; whoever opens it closes it.
+
+    Args:
+        settings: they name the store and its keys.
+
+    Raises:
+        FluxLitError: no store is set, or it cannot be opened.
+    """
     if settings is None or settings.session_store is None:
         raise FluxLitError(f"A session was asked for, but {NO_STORE}")
     scheme = settings.session_store.partition(":")[0].lower()

@@ -1,0 +1,1 @@
+"""`fluxlit doctor`: find out what is wrong before users do."""

@@ -1,0 +1,175 @@
+"""`fluxlit doctor`: what it prints, its exit code, and checks of other distributions."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from fluxlit_cli.doctor.registry import BUILT_IN
+from fluxlit_cli.doctor.subject import Subject
+from tests.cli.command import fluxlit, says, write
+from tests.cli.doctor.patient import APP, Patient
+
+ADDED = '''
+import threading, time
+
+print("the plug-in speaks")
+meeting = threading.Barrier(2, timeout=20)
+
+def first(subject):
+    """Meets the second."""
+    meeting.wait()
+    return "pass", f"{subject.application.pages.records[0].path} {subject.settings.gateway_port}", ""
+
+def second(subject):
+    """Meets the first."""
+    meeting.wait()
+    return "warn", "a password: http://a:swordfish@b", "Do something."
+
+def nothing(subject):
+    """Has nothing to look at."""
+
+def wrong(subject):
+    return "maybe"
+
+def breaks(subject):
+    raise SystemExit(5)
+
+def hangs(subject):
+    time.sleep(600)
+
+lost = 5
+'''
+NAMES = ("first", "second", "nothing", "wrong", "breaks", "hangs", "lost", "gone", "clock")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A folder in which a distribution with checks is installed."""
+    entries = "".join(f"{name} = added:{name}\n" for name in NAMES)
+    write(
+        tmp_path,
+        {
+            "app.py": APP + 'print("the application speaks")\n',
+            "added.py": ADDED,
+            "added-2.5.dist-info/METADATA": "Metadata-Version: 2.1\nName: added\nVersion: 2.5\n",
+            "added-2.5.dist-info/entry_points.txt": f"[fluxlit.checks]\n{entries}",
+        },
+    )
+    return str(tmp_path)
+
+
+def test_the_lines_and_the_count(tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    done = fluxlit("doctor", "--port", "0", directory=tmp_path)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout
+    assert [line for line in lines[:-1] if not re.match(r"(PASS|WARN)  [a-z-]+ +\S|      +-> \S", line)] == []
+    count = rf"{len(BUILT_IN)} checks: \d+ passed, \d+ warned, 0 failed, \d+ had nothing to look at"
+    assert re.fullmatch(count, lines[-1])
+    assert "\x1b" not in done.stdout
+
+
+def test_data_for_scripts(path: str, tmp_path: Path) -> None:
+    done = fluxlit("doctor", "--json", "--check", "target-import,port-free", "-c", "platform", "--port", "0",
+                   directory=tmp_path, PYTHONPATH=path)  # fmt: skip
+    told = json.loads(done.stdout)
+    assert [check["name"] for check in told["checks"]] == ["platform", "target-import", "port-free"]
+    assert {key: value for key, value in told.items() if key != "checks"} == {
+        "status": "pass", "target": "app:app", "warnings_only": False,
+    }  # fmt: skip
+    assert set(told["checks"][0]) == {"name", "status", "detail", "remedy", "seconds"}
+    assert "the application speaks" in done.stderr
+
+
+def test_verbose_data_has_the_settings_without_secrets(tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    done = fluxlit("doctor", "--json", "--verbose", "-c", "secrets", directory=tmp_path, FLUXLIT_SECRET_KEY="x" * 40)
+    told = json.loads(done.stdout)
+    assert told["verbose"]["settings"]["secret_key"] == "***"
+    assert told["verbose"]["pages"] == ["/"]
+    assert "x" * 40 not in done.stdout
+
+
+def test_the_list(path: str, tmp_path: Path) -> None:
+    names = [line.split()[0] for line in fluxlit("doctor", "--list", PYTHONPATH=path).stdout.splitlines()]
+    assert names[: len(BUILT_IN)] == [check.name for check in BUILT_IN]
+    assert names[len(BUILT_IN) :] == sorted(set(NAMES) - {"clock"})
+
+
+def test_an_unknown_check_is_suggested() -> None:
+    says(fluxlit("doctor", "--check", "port-fre"), 2, "there is no check 'port-fre'. Did you mean 'port-free'?")
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "code"),
+    [
+        (["--gateway-upstream-read-timeout-s", "1"], [], 0),
+        (["--gateway-upstream-read-timeout-s", "1"], ["--strict"], 1),
+        (["--streamlit-options", "5"], [], 1),
+        (["--streamlit-options", "5"], ["--warnings-only"], 0),
+    ],
+)
+def test_the_exit_code(flags: list[str], options: list[str], code: int, tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    done = fluxlit("doctor", "-c", "limits,settings-valid", *flags, *options, directory=tmp_path)
+    assert done.returncode == code, done.stdout
+
+
+def test_checks_of_others_run_side_by_side_and_cannot_break_the_rest(path: str, tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = fluxlit("doctor", "--json", "--timeout", "3", "--port", "0", "-c", ",".join(NAMES),
+                   directory=tmp_path, PYTHONPATH=path)  # fmt: skip
+    assert time.monotonic() - started < 60  # the thread that hangs does not keep the program
+    told = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    # Each of the first two waits for the other, so both ran at the same time.
+    assert (told["first"]["status"], told["first"]["detail"]) == ("pass", "/ 0")
+    assert (told["second"]["status"], told["second"]["remedy"]) == ("warn", "Do something.")
+    assert told["second"]["detail"] == "a password: http://a:***@b"
+    assert told["nothing"]["status"] == "skip"
+    assert "returned 'maybe'" in told["wrong"]["detail"]
+    assert "the check itself failed with SystemExit: 5" in told["breaks"]["detail"]
+    assert told["hangs"]["detail"] == "no answer within 3 s."
+    assert "the check itself failed with TypeError" in told["lost"]["detail"]
+    assert "added 2.5 adds this check, but it cannot be loaded: AttributeError" in told["gone"]["detail"]
+    assert told["clock"]["status"] == "pass"
+    assert done.returncode == 1
+
+
+def test_without_an_application_the_machine_is_still_examined(tmp_path: Path) -> None:
+    done = fluxlit("doctor", directory=tmp_path)
+    assert done.returncode == 1
+    assert re.search(r"(?m)^FAIL  target-import .*there is no module 'app'", done.stdout)
+    assert re.search(r"(?m)^PASS  file-descriptors ", done.stdout)
+    assert "Traceback" not in done.stdout + done.stderr
+    shown = fluxlit("doctor", "--verbose", directory=tmp_path).stdout
+    assert re.search(r"(?m)^SKIP  openapi +not examined: the application cannot be imported\.", shown)
+
+
+def test_an_import_that_hangs_is_interrupted(patient: Patient) -> None:
+    patient.code("\nimport time\nwhile True: time.sleep(0.01)\n")
+    subject = Subject(None, patient.flags, patient.machine, patient.folder)
+    subject.open(0.3)
+    assert "the import took more than 0.3 s" in subject.project.problem
+
+
+def test_the_limits_of_a_real_process(tmp_path: Path) -> None:
+    """Without doubles: a shell with few descriptors, no home, and no place for temporary files."""
+    write(tmp_path, {"app.py": APP, "site/sitecustomize.py": LIMITS})
+    done = fluxlit(
+        "doctor", "-c", "file-descriptors,temp-directory,home-directory",
+        directory=tmp_path, PYTHONPATH=str(tmp_path / "site"), TMPDIR=str(tmp_path), HOME="/proc/nobody",
+    )  # fmt: skip
+    assert re.search(r"(?m)^FAIL  file-descriptors +the process may open 128 files at most", done.stdout)
+    assert re.search(r"(?m)^WARN  home-directory +/proc/nobody cannot be written", done.stdout)
+    assert re.search(r"(?m)^PASS  temp-directory ", done.stdout)
+
+
+LIMITS = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+"""
