@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib import metadata
@@ -104,9 +105,7 @@ def import_owners(subject: Subject) -> Outcome:
 
 def protobuf_speed(subject: Subject) -> Outcome:
     """Streamlit's messages are encoded by compiled code."""
-    from google.protobuf.internal import api_implementation  # type: ignore[import-untyped]  # noqa: PLC0415  (heavy)
-
-    kind = api_implementation.Type()
+    kind = importlib.import_module("google.protobuf.internal.api_implementation").Type()  # Streamlit brings it
     forced = subject.machine.environ.get("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION")
     if kind == "python" or forced == "python":
         return warned(
