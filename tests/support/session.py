@@ -22,6 +22,7 @@ class Session:
         url: the application's address.
         resume: session id to come back to.
         cookie: sent with the handshake, ``name=value``.
+        headers: more of the handshake.
         stalls: the tab reads next to nothing: a reader that has gone to sleep.
         id: the id of the session, once it has run.
         told: the cookies that the accepted handshake has set.
@@ -30,6 +31,7 @@ class Session:
     url: str
     resume: str | None = None
     cookie: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     stalls: bool = False
     id: str | None = None
     told: SimpleCookie = field(default_factory=SimpleCookie)
@@ -45,7 +47,7 @@ class Session:
             f"{self.url.replace('http', 'ws', 1)}/_stcore/stream",
             subprotocols=[websockets.Subprotocol(part) for part in ("streamlit", token, self.resume) if part],
             origin=websockets.Origin(self.url),
-            additional_headers={"Cookie": cookies},
+            additional_headers={"Cookie": cookies, **self.headers},
             max_size=None,
             max_queue=1 if self.stalls else 16,
             open_timeout=30,

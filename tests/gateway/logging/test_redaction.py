@@ -133,3 +133,14 @@ def test_a_call_with_wrong_arguments_reports_itself_and_harms_nobody(capsys: pyt
     logger.addHandler(handler)
     logger.info("%s %s", *range(1))
     assert "not enough arguments" in capsys.readouterr().err
+
+
+def test_streamlits_own_messages_do_not_tell_the_id_of_a_session() -> None:
+    secret = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    for text in (
+        f"Session with id {secret} is already connected! Reconnecting to existing session.",
+        f"Ignoring reconnect to active session id {secret}: user identity mismatch.",
+        f"Dropped logout close for session {secret} because the event loop is closed.",
+    ):
+        assert secret not in redact(text)
+        assert "***" in redact(text)

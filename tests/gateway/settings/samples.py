@@ -89,6 +89,7 @@ SAMPLES = {
     "enable_gateway_access_log": TRUE,
     "enable_request_logging": TRUE,
     "session_store": word("redis://ada:swordfish@redis:6379/1"),
+    "restore_sessions": FALSE,
     "url_session_query_param": word("sid"),
     "secret_key": Sample(f'["{KEY}"]', KEY, (KEY,)),
     "debug": TRUE,

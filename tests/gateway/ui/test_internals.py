@@ -76,6 +76,22 @@ CASES = {
         manager = Any(list_active_sessions=lambda: sessions)
         assert internals.running_scripts(Any(_session_mgr=manager)) == 1
     """,
+    "this Streamlit has what restoring sessions needs": """
+        from fluxlit.ui import session_internals
+        assert session_internals.missing() is None, session_internals.missing()
+    """,
+    "one that has not is named, and restoring is off": """
+        from fluxlit.settings import Settings
+        from fluxlit.ui import resume, session_internals
+        from streamlit.runtime.state import SessionState
+        kept = SessionState.__dict__["_getitem"]
+        del SessionState._getitem
+        assert "_getitem" in session_internals.missing()
+        assert resume.set_up(Settings(session_store="sqlite:///s.db")) is None
+        SessionState._getitem = kept
+        for url, wanted in (("memory://", True), (None, True), ("sqlite:///s.db", False)):
+            assert resume.set_up(Settings(session_store=url, restore_sessions=wanted)) is None
+    """,
     "static routes exist": """
         internals.load_options({"server.enableStaticServing": True})
         assert internals.static_routes("/project/app.py", "")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from fluxlit.pages import Cookie, Depends, Header, Query
+    from fluxlit.restored import RestoredSession, restored_session
     from fluxlit.sessions import SessionStore, session_store
     from fluxlit.settings import Settings
 
@@ -35,11 +36,13 @@ __all__ = [
     "PageError",
     "Problem",
     "Query",
+    "RestoredSession",
     "SessionStore",
     "Settings",
     "SettingsError",
     "TargetError",
     "WorkerError",
+    "restored_session",
     "session_store",
 ]
 
@@ -61,6 +64,7 @@ __getattr__ = lazy_exports(
             "WorkerError",
         ),
         "fluxlit.pages": ("Cookie", "Depends", "Header", "Query"),
+        "fluxlit.restored": ("RestoredSession", "restored_session"),
         "fluxlit.sessions": ("SessionStore", "session_store"),
         "fluxlit.settings": ("Settings",),
     },

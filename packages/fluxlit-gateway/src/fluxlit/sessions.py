@@ -6,6 +6,7 @@ entry points, so nothing here imports them:
 ``fluxlit.session_stores``      URL scheme -> callable(url, **options) that returns a store
 ``fluxlit.session_bindings``    ``url_session`` -> callable(st, store, param=...) that returns the visitor's session,
                                 a context manager around one run
+``fluxlit.session_copies``      ``copies`` -> callable(store, listener) that returns `SessionCopies`
 ``fluxlit.session_annotations`` ``store`` and ``session`` -> the classes by which pages ask for them
 """
 
@@ -23,6 +24,7 @@ from fluxlit.settings import Settings
 
 STORES = "fluxlit.session_stores"
 BINDINGS = "fluxlit.session_bindings"
+COPIES = "fluxlit.session_copies"
 ANNOTATIONS = "fluxlit.session_annotations"
 
 INSTALL = 'Install it: pip install "fluxlit-sessions[redis,encryption]".'
@@ -71,6 +73,62 @@ class SessionStore(Protocol):
 
     async def aclose(self) -> None:
         """Releases all connections, those of the running event loop included."""
+        ...
+
+
+class SessionCopy(Protocol):
+    """The copy of one live session. `fluxlit_sessions.copies.Copy` documents more."""
+
+    owner: str
+    attached: bool
+    lost: bool
+
+    @property
+    def dirty(self) -> bool:
+        """There is something that has not been written yet."""
+        ...
+
+    def put(self, state: Mapping[str, Any], rest: Mapping[str, Any], lost: Mapping[str, str]) -> bool:
+        """Takes note of what the session holds now; says whether that is worth a write. No I/O."""
+        ...
+
+    def call_when_saved(self, function: Callable[[], None]) -> bool:
+        """Has a function called, in another thread, when nothing is left to write; says no if that is so already."""
+        ...
+
+    def end(self) -> None:
+        """Nobody may go on with the session."""
+        ...
+
+
+class SessionCopies(Protocol):
+    """The copies of all live sessions of one process. `fluxlit_sessions.copies.Copies` documents more."""
+
+    @property
+    def down(self) -> bool:
+        """The store could not be reached when something was last to be written."""
+        ...
+
+    async def look(self, name: str) -> Any:
+        """Returns the copy of the session with this id, with its `owner` and `saved_at`; `None` if there is none."""
+        ...
+
+    def begin(self, name: str, identity: Mapping[str, Any]) -> SessionCopy:
+        """Returns a copy, still empty, for a session that is new."""
+        ...
+
+    def take_over(
+        self, name: str, found: Any, identity: Mapping[str, Any]
+    ) -> tuple[SessionCopy, dict[str, Any]] | None:
+        """Makes a found session that of this process; `None` if it is another user's."""
+        ...
+
+    def submit(self, copy: SessionCopy) -> None:
+        """Has a copy written in the background."""
+        ...
+
+    def close(self, timeout: float) -> bool:
+        """Writes what is left; says whether all was written. Blocks."""
         ...
 
 
@@ -140,6 +198,26 @@ def session_store() -> SessionStore:
         FluxLitError: no store is set, or it cannot be opened.
     """
     return _process.store()
+
+
+def is_shared(url: str | None) -> bool:
+    """Whether other processes can have the store that a URL names."""
+    return url is not None and url.partition(":")[0].lower() != "memory"
+
+
+def session_copies(listener: Any) -> SessionCopies:
+    """Copies of this process's live sessions, in its session store.
+
+    Args:
+        listener: hears what becomes of them: `taken`, `away` and `back`.
+
+    Raises:
+        FluxLitError: the store cannot be opened, or nothing installed keeps copies.
+    """
+    found = entry_points(group=COPIES, name="copies")
+    if not found:
+        raise FluxLitError(f"restore_sessions: nothing installed keeps copies of sessions. {INSTALL}")
+    return cast("SessionCopies", next(iter(found)).load()(session_store(), listener))
 
 
 def page_session(st: Any, settings: Settings) -> Iterator[Any]:

@@ -7,6 +7,7 @@ itself is never imported: the page hands over its `st`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -120,11 +121,19 @@ def _memory(state: Any, key: str) -> Memory:
 
 def _signed_in(st: Any) -> str | None:
     user: Any = getattr(st, "user", None)
-    facts = {} if user is None else user.to_dict()
+    return _named({} if user is None else user.to_dict())
+
+
+def _named(facts: Mapping[str, Any]) -> str | None:
     if facts.get("sub"):
         # OpenID Connect Core section 5.7: only issuer and subject together name one person for ever.
         return f"{facts['iss']}|{facts['sub']}" if facts.get("iss") else str(facts["sub"])
     return str(facts["email"]) if facts.get("email") else None
+
+
+def subject_of(facts: Mapping[str, Any]) -> str | None:
+    """Returns the subject under which a store keeps sessions of the user with these facts, `None` for nobody."""
+    return _subject(_named(facts))
 
 
 def _subject(user: str | SignedIn | None) -> str | None:

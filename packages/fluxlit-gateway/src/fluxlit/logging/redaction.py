@@ -37,8 +37,10 @@ _HEADER = re.compile(rf"""(?i)\b({_HEADERS})(["']?\s*(?:[:=,]\s*(?:b(?=["']))?|\
 _CREDENTIALS = re.compile(r"\b((?i:bearer|basic|digest))(\s+)(?=[a-z]*[^a-z\s])[A-Za-z0-9._~+/=-]{6,}")
 _URL_PASSWORD = re.compile(r"(://[^/\s:@\"']*):([^/\s\"']*)@")
 _UPLOAD = re.compile(r"(/_stcore/upload_file/)[^/\s\"'?]+")
+# Streamlit's own messages: "Session with id ... is already connected", "logged-out session id ...".
+_SESSION = re.compile(r"(?i)(\bsession (?:with )?(?:id:? )?)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-_WORTH_A_LOOK = re.compile(r"(?i)[?&;#][^=\s]+=|://|upload_file|bearer|basic|digest|" + _HEADERS)
+_WORTH_A_LOOK = re.compile(r"(?i)[?&;#][^=\s]+=|://|upload_file|\bsession |bearer|basic|digest|" + _HEADERS)
 
 
 def redact(text: str) -> str:
@@ -54,6 +56,7 @@ def redact(text: str) -> str:
     text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
     text = _PARAMETER.sub(_parameter, text)
     text = _UPLOAD.sub(rf"\1{HIDDEN}", text)
+    text = _SESSION.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(_header, text)
     return _CREDENTIALS.sub(rf"\1\2{HIDDEN}", text)
 

@@ -56,6 +56,7 @@ class SettingsArguments(TypedDict, total=False):
     enable_gateway_access_log: bool
     enable_request_logging: bool
     session_store: str | None
+    restore_sessions: bool
     url_session_query_param: str
     secret_key: str | Sequence[str]
     debug: bool

@@ -260,6 +260,11 @@ class Settings(BaseSettings):
         "sessions.",
         repr=False,
     )
+    restore_sessions: bool = Field(
+        default=True,
+        description="With a `session_store` that others share: keep a copy of each page's `st.session_state` and "
+        "widgets in it, so that another worker or replica goes on with the session when this one is gone.",
+    )
     url_session_query_param: Annotated[str, AfterValidator(grammar.query_param)] = Field(
         default="fluxlit_sid", description="Name of the query parameter that holds the id of a visitor's session."
     )

@@ -24,7 +24,7 @@ from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.settings import Resolved
 from fluxlit.target import locate
-from fluxlit.ui import internals
+from fluxlit.ui import internals, resume
 from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
@@ -78,6 +78,11 @@ class EmbeddedPlacement:
         limiter.total_tokens = threads
         self._runtime = Runtime.instance()
         self._app = ActivityMiddleware(streamlit, collector.touch)
+        copying = resume.set_up(self._settings)
+        if copying is not None:
+            copying.attach(self._runtime)
+            self._app = copying.look_first(self._app)
+            self._life.push_async_callback(copying.close)
         if not internals.collects_after_runs():
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)

@@ -28,11 +28,12 @@ from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
 from fluxlit.supervisor import Lifeline
-from fluxlit.ui import internals
+from fluxlit.ui import internals, resume
 from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.logs import ChannelHandler
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.reload import reload_pages, report_fault
+from fluxlit.ui.resume import Resumption
 from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streamlit_run, load_site, main_script, show
 from fluxlit.ui.spec import WorkerSpec
 
@@ -95,6 +96,7 @@ class Worker:
         self._settings = spec.effective_settings()
         self._lifeline = lifeline
         self._collector: GarbageCollector | None = None
+        self._copying: Resumption = None
         self._reloading = asyncio.Lock()
 
     def prepare(self) -> None:
@@ -143,7 +145,8 @@ class Worker:
     def _application(self) -> Any:
         self._streamlit = build_streamlit(self._spec)
         watched = ActivityMiddleware(self._streamlit, self._touch)
-        return forwarded(watched, self._settings)
+        self._copying = resume.set_up(self._settings)
+        return forwarded(self._copying.look_first(watched) if self._copying else watched, self._settings)
 
     def _touch(self) -> None:
         if self._collector is not None:
@@ -155,6 +158,8 @@ class Worker:
             await server.serve()
         with contextlib.suppress(TimeoutError):  # a script that does not stop is ended with the process
             await asyncio.wait_for(asyncio.shield(self._runtime.stopped), _RUNTIME_END_S)
+        if self._copying is not None:
+            await self._copying.close()
         if self._collecting is not None:
             self._collecting.cancel()
 
@@ -166,6 +171,8 @@ class Worker:
         if not internals.collects_after_runs():
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
+        if self._copying is not None:
+            self._copying.attach(self._runtime)
         internals.report_sessions(self._runtime, self._report_session)
         self._lifeline.watch(self._heard)
         self._lifeline.send_line(json.dumps({"type": "ready"}))

@@ -1,0 +1,388 @@
+# ruff: noqa: PLC0415, SLF001
+"""All of Streamlit's sessions that FluxLit touches although it is not public: reading one, and making one anew.
+
+`missing` says whether this Streamlit has it all. With one that has not, sessions do not come back on another worker,
+the log says so at start, and everything else works. Importing this module does not import Streamlit.
+
+What a session is, as far as it can be carried: the keys of ``st.session_state`` (values that user code has set), the
+values of widgets by element id, which user key belongs to which element id, and what ``persist_state`` remembers.
+Not carried: what a trigger said (a button is pressed once), uploaded files (they are in the memory of one process),
+callbacks and everything else that is code. Code comes back by running the page.
+
+A widget's value is carried as it is where it is plain data, else in the form in which the browser sends it. Until the
+page has run, a restored widget has a stand-in for its metadata, under which Streamlit neither drops the value as that
+of a widget that nobody knows nor reads what the browser sends before it knows how.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OWN = ("_fluxlit", "$$STREAMLIT_INTERNAL")
+"""Start of keys that are not the application's."""
+
+UPLOADS = "file_uploader_state_value"
+_NOT_CARRIED = frozenset({"trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value", UPLOADS})
+_PLAIN = (bool, int, float, str, type(None), dt.date, dt.time, dt.datetime, dt.timedelta)
+_RUN_ENDS = frozenset(
+    {"SCRIPT_STOPPED_WITH_SUCCESS", "FRAGMENT_STOPPED_WITH_SUCCESS", "SCRIPT_STOPPED_WITH_COMPILE_ERROR"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContent:
+    """What a session holds.
+
+    Attributes:
+        state: keys that user code has set, with their values.
+        page: hash of the page that it shows.
+        keys: user key of a widget -> its element id.
+        values: element id -> what kind of value it has on the wire, and the value, plain data.
+        wires: element id -> the value as the browser sends it, for those that are not plain data.
+        memory: what `persist_state` and widgets bound to the URL remember.
+        sent: mark of the widget values that the browser has sent last.
+        lost: what is not carried, and why.
+    """
+
+    state: Mapping[str, Any]
+    page: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    wires: Mapping[str, bytes] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    sent: str = ""
+    lost: Mapping[str, str] = field(default_factory=dict)
+
+
+def missing() -> str | None:
+    """What this Streamlit lacks of what is touched here, `None` if nothing."""
+    try:
+        _probe()
+    except Exception as error:  # noqa: BLE001  (whatever a new release does with its own parts)
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _probe() -> None:
+    """Carry a session from one state to another, without a server."""
+    import inspect
+
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from streamlit.runtime.app_session import AppSession
+    from streamlit.runtime.pages_manager import PagesManager
+    from streamlit.runtime.scriptrunner import ScriptRunner
+    from streamlit.runtime.state import SessionState
+    from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+
+    wanted = {"client", "script_data", "user_info", "existing_session_id", "session_id_override"}
+    if not wanted <= inspect.signature(WebsocketSessionManager.connect_session).parameters.keys():
+        raise TypeError("connect_session takes other arguments")
+    for owner, names in (
+        (WebsocketSessionManager, ("get_session_info", "close_session", "mark_session_nonresumable")),
+        (AppSession, ("_on_scriptrunner_event", "_enqueue_forward_msg", "handle_backmsg", "request_rerun")),
+        (PagesManager, ("current_page_script_hash", "set_current_page_script_hash")),
+        (ScriptRunner, ("_on_script_finished",)),
+    ):
+        for name in names:
+            getattr(owner, name)
+    source, target = SessionState(), SessionState()
+    source._new_session_state["key"] = 1
+    element = "$$ID-0-slider"
+    source._key_id_mapper["slider"] = element
+    source._new_widget_state.set_widget_metadata(_stand_in(element, "int_value"))
+    source._new_widget_state.set_from_value(element, 5)
+    content = _read(source, page="p", sent="")
+    _write(target, content)
+    if (target["key"], target["slider"], content.values) != (1, 5, {element: ("int_value", 5)}):
+        raise ValueError("a session does not come out as it went in")
+    BackMsg().rerun_script.widget_states.widgets.add(id=element, int_value=5)
+
+
+# --- one session
+
+
+def read(session: Any) -> SessionContent:
+    """What a session holds; to be called in the thread of its script, when that has come to its end."""
+    return _read(session._session_state, session._pages_manager.current_page_script_hash, mark_of(session))
+
+
+def write(session: Any, content: SessionContent, notes: Mapping[str, Any]) -> None:
+    """Make a new session, which has not run yet, hold what another held, and more keys of ours."""
+    _write(session._session_state, content)
+    session._session_state._old_state.update(notes)
+    session._pages_manager.set_current_page_script_hash(content.page)
+    session._client_state.page_script_hash = content.page
+
+
+def _read(state: Any, page: str, sent: str) -> SessionContent:
+    old, new, widgets = dict(state._old_state), dict(state._new_session_state), state._new_widget_state
+    keys = dict(state._key_id_mapper._key_id_mapping)
+    own = {
+        key: value
+        for key, value in {**old, **new}.items()
+        if not _is_element(key) and not key.startswith(OWN) and (key not in keys or key in old)
+    }
+    key_of = {element: key for key, element in keys.items()}
+    values: dict[str, tuple[str, Any]] = {}
+    wires: dict[str, bytes] = {}
+    lost: dict[str, str] = {}
+    elements = [*filter(_is_element, old), *dict(widgets.states), *(keys[key] for key in new if key in keys)]
+    for element in dict.fromkeys(elements):
+        metadata = widgets.widget_metadata.get(element)
+        if metadata is None:
+            continue
+        key = key_of.get(element)
+        try:
+            value = new[key] if key in new else state._getitem(element, key)
+        except KeyError:
+            continue
+        if metadata.value_type in _NOT_CARRIED:
+            if metadata.value_type == UPLOADS and value:
+                lost[key or "file uploader"] = "uploaded files stay in the process that has received them"
+        elif _is_plain(value):
+            values[element] = (metadata.value_type, value)
+        elif (wire := widgets.get_serialized(element)) is not None:
+            wires[element] = wire.SerializeToString()
+    return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost)
+
+
+def _write(state: Any, content: SessionContent) -> None:
+    state._old_state.update(content.state)
+    for key, element in content.keys.items():
+        state._key_id_mapper[key] = element
+    for element, (kind, value) in content.values.items():
+        state._new_widget_state.set_widget_metadata(_stand_in(element, kind))
+        state._old_state[element] = value
+    tracker, memory = state._persist_tracker, content.memory
+    tracker._scopes.update(memory.get("scopes", {}))
+    tracker._widget_pages.update(memory.get("widget_pages", {}))
+    tracker._value_pages.update(memory.get("value_pages", {}))
+    tracker._pending_resets.update(memory.get("pending_resets", ()))
+    state._query_param_bound_widget_ids.update(memory.get("bound", ()))
+
+
+def _memory_of(state: Any) -> dict[str, Any]:
+    tracker = state._persist_tracker
+    memory = {
+        "scopes": dict(tracker._scopes),
+        "widget_pages": dict(tracker._widget_pages),
+        "value_pages": dict(tracker._value_pages),
+        "pending_resets": sorted(tracker._pending_resets),
+        "bound": sorted(state._query_param_bound_widget_ids),
+    }
+    return {name: value for name, value in memory.items() if value}
+
+
+def _is_element(key: str) -> bool:
+    return key.startswith("$$ID")
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(type(item) in _PLAIN for item in value)
+    return type(value) in _PLAIN
+
+
+def _stand_in(element: str, kind: str) -> Any:
+    from streamlit.runtime.state.common import WidgetMetadata
+
+    return WidgetMetadata(id=element, deserializer=_unknown, serializer=_unknown, value_type=kind)  # type: ignore[arg-type]
+
+
+def _unknown(value: Any) -> Any:
+    # What Streamlit itself raises for a value of a widget that has not been on the page yet.
+    raise KeyError(value)
+
+
+# --- messages
+
+
+def mark_of(session: Any) -> str:
+    """Mark of the widget values that the browser has sent last; empty before it has."""
+    return attached(session, "sent") or ""
+
+
+def mark_states(message: Any) -> str:
+    """The same for those in a message."""
+    import zlib
+
+    states = sorted(state.SerializeToString(deterministic=True) for state in message.rerun_script.widget_states.widgets)
+    return f"{len(states)}-{zlib.crc32(b''.join(states)):08x}"
+
+
+def needs_widgets(message: Any) -> bool:
+    """A message that is for a part of the page, or says that something was pressed."""
+    request = message.rerun_script
+    return bool(request.fragment_id) or any(
+        state.WhichOneof("value") in _NOT_CARRIED - {UPLOADS} and _is_active(state)
+        for state in request.widget_states.widgets
+    )
+
+
+def _is_active(state: Any) -> bool:
+    kind = state.WhichOneof("value")
+    return bool(state.trigger_value) if kind == "trigger_value" else True
+
+
+def drop_missing_uploads(session: Any, message: Any) -> None:
+    """Take files out of a message that this process does not have: a page would be told that they were deleted."""
+    for state in message.rerun_script.widget_states.widgets:
+        if state.WhichOneof("value") != UPLOADS:
+            continue
+        files = state.file_uploader_state_value.uploaded_file_info
+        known = {
+            found.file_id
+            for found in session._uploaded_file_mgr.get_files(session.id, [info.file_id for info in files])
+        }
+        kept = [info for info in files if info.file_id in known]
+        if len(kept) < len(files):
+            copies = [type(info).FromString(info.SerializeToString()) for info in kept]
+            del files[:]
+            files.extend(copies)
+
+
+def is_run_request(message: Any) -> bool:
+    """A browser's message that asks for a run."""
+    return bool(message.WhichOneof("type") == "rerun_script")
+
+
+def is_run_end(message: Any) -> bool:
+    """A server's message that says that a run has come to its end."""
+    return bool(message.WhichOneof("type") == "script_finished")
+
+
+def toast(body: str, icon: str, seconds: int) -> Any:
+    """A message that shows a toast, for 0 seconds: until it is closed. It needs no run of the page."""
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+    from streamlit.proto.RootContainer_pb2 import RootContainer
+
+    message = ForwardMsg()
+    message.metadata.delta_path[:] = [RootContainer.EVENT, 0]
+    message.delta.new_element.toast.body = body
+    message.delta.new_element.toast.icon = icon
+    message.delta.new_element.toast.duration = seconds
+    return message
+
+
+# --- the life of a session
+
+
+def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
+    """Call `run_ended` with the session in the thread of its script, after each run and before the browser is told.
+
+    Also notes what the browser sends. The session must have no run yet. Nothing here keeps it alive.
+    """
+    kind, weak = type(session), weakref.ref(session)
+
+    def on_event(sender: Any, event: Any, **details: Any) -> None:
+        watched = weak()
+        if watched is None:
+            return
+        if event.name in _RUN_ENDS and sender is watched._scriptrunner:
+            run_ended(watched)
+        kind._on_scriptrunner_event(watched, sender, event, **details)
+
+    def handle_backmsg(message: Any) -> None:
+        watched = weak()
+        if watched is None:
+            return
+        if is_run_request(message):
+            attach(watched, "sent", mark_states(message))
+        kind.handle_backmsg(watched, message)
+
+    session._on_scriptrunner_event = on_event
+    session.handle_backmsg = handle_backmsg
+
+
+@contextlib.contextmanager
+def divert_messages(session: Any, handle: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
+    """Give what the browser sends to `handle`; yields what takes it otherwise."""
+    usual = session.handle_backmsg
+    session.handle_backmsg = handle
+    try:
+        yield usual
+    finally:
+        session.handle_backmsg = usual
+
+
+@contextlib.contextmanager
+def unseen(session: Any) -> Iterator[None]:
+    """Let runs of a session show nothing in the browser."""
+    session._enqueue_forward_msg = lambda _message: None
+    try:
+        yield
+    finally:
+        del session._enqueue_forward_msg
+
+
+def run_as_before(session: Any, content: SessionContent, message: Any) -> None:
+    """Start a run of the page as it was: with the old values of its widgets."""
+    from streamlit.proto.ClientState_pb2 import ClientState
+    from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+    request = message.rerun_script
+    state = ClientState(query_string=request.query_string, page_script_hash=content.page)
+    if request.HasField("context_info"):
+        state.context_info.CopyFrom(request.context_info)
+    state.widget_states.widgets.extend(WidgetState.FromString(wire) for wire in content.wires.values())
+    session.request_rerun(state)
+
+
+def is_running(session: Any) -> bool:
+    """A script of the session runs, or is about to."""
+    return session._scriptrunner is not None and session._state.value != "SHUTDOWN_REQUESTED"
+
+
+def knows_widgets(session: Any, message: Any) -> bool:
+    """All widgets that a message speaks of have been on the page since the session was made anew."""
+    metadata = session._session_state._new_widget_state.widget_metadata
+    return all(
+        state.id in metadata and metadata[state.id].deserializer is not _unknown
+        for state in message.rerun_script.widget_states.widgets
+    )
+
+
+def attach(owner: Any, name: str, value: Any) -> None:
+    """Let a session or a connection hold something of ours, for as long as it lives."""
+    owner.__dict__[f"_fluxlit_{name}"] = value
+
+
+def attached(owner: Any, name: str) -> Any:
+    """What `attach` has given, `None` if nothing."""
+    return owner.__dict__.get(f"_fluxlit_{name}")
+
+
+# --- the manager of sessions
+
+
+def manager_of(runtime: Any) -> Any:
+    """The manager of a runtime's sessions."""
+    return runtime._session_mgr
+
+
+def live_session(manager: Any, session_id: str) -> Any:
+    """The session with this id in this process, with or without a browser, `None` if there is none."""
+    info = manager.get_session_info(session_id)
+    return None if info is None else info.session
+
+
+def client_of(manager: Any, session_id: str) -> Any:
+    """The connection of a session, `None` without a browser."""
+    info = manager.get_active_session_info(session_id)
+    return None if info is None else info.client
+
+
+def sessions_of(manager: Any) -> Iterable[Any]:
+    """All sessions that have a browser."""
+    return [info.session for info in manager.list_active_sessions()]
+
+
+async def close_client(client: Any, code: int) -> None:
+    """Close a browser's WebSocket: it connects again by itself."""
+    with contextlib.suppress(Exception):  # it may be closed already
+        await client._websocket.close(code)

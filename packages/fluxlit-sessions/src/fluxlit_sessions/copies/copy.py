@@ -1,0 +1,227 @@
+"""One session's copy, and how it is written.
+
+A copy names its owner: a random mark of the process that has the live session. Whoever takes a session over writes
+the copy anew under a mark of its own, based on the version that it has read. From then on the former owner's writes
+meet another version and another mark, and it knows that its session is out of date: two processes never both believe
+that they have the session.
+
+====================================  =============================================================================
+a write finds                         then
+====================================  =============================================================================
+the version that it expects           it is done
+another version, and our own mark     an earlier write of ours whose answer was lost; go on from there
+a lower version than we have seen     the store has lost writes (a restart without a disk); ours is the newest
+another version, another mark         `Taken`: somebody else has the session
+nothing                               the store has lost the copy, or it has expired; create it again
+====================================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fluxlit_sessions.copies.content import Packer
+from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionTooLarge
+from fluxlit_sessions.session import Session
+from fluxlit_sessions.store import SessionStore
+from fluxlit_sessions.visitor import subject_of
+
+FORMAT = 1
+ATTEMPTS = 8
+
+
+class Taken(Exception):
+    """Another process has the session now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A copy as the store has it.
+
+    Attributes:
+        session: the store's record.
+        owner: who wrote it.
+        saved_at: when, aware, UTC.
+    """
+
+    session: Session
+    owner: str
+    saved_at: datetime
+
+    @classmethod
+    def of(cls, session: Session) -> Found | None:
+        """Returns the copy in a record, `None` if it is written in a way that this version does not know."""
+        data = session.data
+        if data.get("copy") != FORMAT:
+            return None
+        return cls(session, data["owner"], datetime.fromtimestamp(data["at"], UTC))
+
+
+class Copy:
+    """The copy of one live session. Safe for threads.
+
+    Args:
+        name: the session's own id, a secret of at least 120 random bits; the store never sees it.
+        session_id: the id in the store that stands for it.
+        identity: facts of the user; the copy opens for exactly these.
+        packer: of the process.
+
+    Attributes:
+        owner: mark of this process and session.
+        lost: another process has taken the session.
+        attached: somebody is connected; the copy is kept alive.
+    """
+
+    def __init__(self, name: str, session_id: str, identity: Mapping[str, Any], packer: Packer) -> None:
+        self.session_id = session_id
+        self.owner = secrets.token_hex(8)
+        self.lost = False
+        self.attached = True
+        self._packer = packer
+        self._subject = subject_of(identity)
+        self._user = user_mark(name, identity)
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._session: Session | None = None
+        self._body: str | None = None
+        self._last = b""
+        self._wanted = self._saved = 0
+        self._when_saved: Callable[[], None] | None = None
+        self._saved_at = 0.0
+        self._ended = False
+
+    @property
+    def dirty(self) -> bool:
+        """There is something that has not been written yet."""
+        return self._wanted != self._saved
+
+    def put(self, state: Mapping[str, Any], rest: Mapping[str, Any], lost: Mapping[str, str]) -> bool:
+        """Takes note of what the session holds now; says whether that is worth a write. No I/O.
+
+        The values are turned into text before it returns: they may change afterwards.
+
+        Args:
+            state: the application's values; see `Packer.pack`.
+            rest: more groups, all of which can be stored.
+            lost: names of what the caller has left out, and why.
+        """
+        return self._put(self._packer.pack(state, rest, lost))
+
+    def call_when_saved(self, function: Callable[[], None]) -> bool:
+        """Has a function called, in another thread, when nothing is left to write; says no if that is so already."""
+        with self._lock:
+            if not self.dirty:
+                return False
+            self._when_saved = function
+            return True
+
+    def end(self) -> None:
+        """Nobody may go on with the session: the next write removes the copy, and none puts it back."""
+        with self._lock:
+            self._ended = True
+            self._wanted += 1
+
+    def adopt(self, found: Found) -> None:
+        """Takes a copy over: what was found is written again, under this owner's mark."""
+        self._session = found.session
+        self._put(found.session.data["body"])
+
+    def write(self, store: SessionStore) -> None:
+        """Writes what is wanted, if anything is. Blocks.
+
+        Raises:
+            Taken: another process has the session; nothing was written.
+            SessionStoreUnavailable: it may be tried again.
+        """
+        with self._writing:
+            with self._lock:
+                body, wanted, ended = self._body, self._wanted, self._ended
+                if wanted == self._saved or self.lost:
+                    return
+            if ended:
+                store.delete(self.session_id)
+            elif body is not None:
+                self._session = self._store(store, body)
+                self._saved_at = time.time()
+            self._written(wanted)
+
+    def keep_alive(self, store: SessionStore) -> None:
+        """Counts a use if half of the copy's life is over. Blocks.
+
+        Raises:
+            SessionStoreUnavailable: it may be tried again.
+        """
+        with self._writing:
+            session, now = self._session, time.time()
+            if session is None or self.lost or self._ended or not self.attached:
+                return
+            expires = session.expires_at.timestamp()
+            if now < (self._saved_at + expires) / 2:
+                return
+            try:
+                store.touch(self.session_id)
+                self._saved_at = now  # the next look is after another half of a life
+            except SessionNotFound:
+                self._last = b""  # the next run writes it again, whether or not it changes anything
+
+    def _put(self, body: str) -> bool:
+        digest = hashlib.blake2b(body.encode(), digest_size=16).digest()
+        with self._lock:
+            if digest == self._last or self._ended:
+                return False
+            self._last, self._body = digest, body
+            self._wanted += 1
+            return True
+
+    def _written(self, wanted: int) -> None:
+        with self._lock:
+            self._saved = wanted
+            if self.dirty:
+                return
+            self._body = None
+            call, self._when_saved = self._when_saved, None
+        if call is not None:
+            call()
+
+    def _store(self, store: SessionStore, body: str) -> Session:
+        session = self._session
+        for _ in range(ATTEMPTS):
+            data = {"copy": FORMAT, "owner": self.owner, "user": self._user, "at": time.time(), "body": body}
+            try:
+                if session is None:
+                    return store.create(data, subject=self._subject, session_id=self.session_id)
+                return store.save(session, data)
+            except SessionConflict:
+                session = self._after_conflict(store, session)
+            except SessionNotFound:
+                session = None
+            except SessionTooLarge as error:
+                smaller = self._packer.shrink(body, error)
+                if smaller is None:
+                    raise
+                body = smaller
+        raise Taken
+
+    def _after_conflict(self, store: SessionStore, session: Session | None) -> Session | None:
+        found = store.read(self.session_id)
+        ours = found is None or found.data.get("owner") == self.owner
+        behind = found is not None and session is not None and found.version < session.version
+        if not (ours or behind):
+            self.lost = True
+            raise Taken
+        return found
+
+
+def user_mark(name: str, identity: Mapping[str, Any]) -> str:
+    """Returns what stands for a user in a copy: who does not know the session's own id cannot even guess at it."""
+    facts = json.dumps(dict(identity), sort_keys=True, default=str)
+    return hmac.digest(name.encode(), b"user\0" + facts.encode(), "sha256").hex()

@@ -1,0 +1,255 @@
+"""The whole session comes back: two replicas, no affinity, one Redis, and one replica killed while people click."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Self
+
+import httpx
+import psutil
+import pytest
+import websockets
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+
+from fluxlit.testing import Server, run_server
+from tests.integration.sessions.test_replicas import round_robin
+from tests.sessions.servers import RedisServer
+from tests.support.session import Session
+
+pytestmark = pytest.mark.anyio
+
+PEOPLE = 50
+CLICKS = 6
+NAMES = ("one", "two")
+
+APP = """
+    import os
+
+    from fluxlit import FluxLit, restored_session
+
+    app = FluxLit(title="Counter")
+
+    def press():
+        st_state()["presses"] = st_state().get("presses", 0) + 1
+
+    def slid():
+        st_state().setdefault("slides", []).append(st_state()["slider"])
+
+    def st_state():
+        import streamlit as st
+        return st.session_state
+
+    @app.page("/")
+    def home(st):
+        state = st.session_state
+        state.setdefault("clicks", 0)
+        state.setdefault("slider", 3)
+        state.setdefault("model", object())
+        st.button("Press", on_click=press)
+        if st.button("Click"):
+            state.clicks += 1
+        value = st.slider("Slider", 0, 10, key="slider", on_change=slid)
+        chosen = st.selectbox("Kind", [object, int, str], format_func=lambda kind: kind.__name__)
+        st.text(str(state.clicks))
+        st.text(os.environ.get("REPLICA", ""))
+        st.text(str(state.get("presses", 0)))
+        st.text(f"{value} {state.get('slides', [])} {chosen.__name__}")
+        back = restored_session()
+        st.text("" if back is None else f"lost {sorted(back.lost)}")
+"""
+
+
+@dataclass
+class Tab(Session):
+    """A tab that knows the widgets on its page, and sends their values with each message as a browser does."""
+
+    elements: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=lambda: {"Slider": 3, "Kind": "object"})
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        receive = self._socket.recv
+
+        async def noting() -> Any:
+            data = await receive()
+            message = ForwardMsg.FromString(data)
+            if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
+                element = message.delta.new_element
+                kind = element.WhichOneof("type")
+                if kind in ("button", "slider", "selectbox"):
+                    found = getattr(element, kind)
+                    self.elements[found.label] = found.id
+            return data
+
+        self._socket.recv = noting
+        return self
+
+    async def send(self, pressed: str | None = None, **values: Any) -> list[str]:
+        self.values.update(values)
+        states = WidgetStates()
+        if self.elements:
+            states.widgets.add(id=self.elements["Slider"]).double_array_value.data.append(self.values["Slider"])
+            states.widgets.add(id=self.elements["Kind"], string_value=self.values["Kind"])
+        if pressed is not None:
+            states.widgets.add(id=self.elements[pressed], trigger_value=True)
+        return await self.run(widgets=states, timeout=20)
+
+
+@dataclass
+class Person:
+    """Somebody who clicks a number of times, and clicks again only after looking that it did not count.
+
+    Attributes:
+        url: the balancer's address.
+        seen: clicks that the page has shown as counted in a run that has ended.
+        reconnects: how often the connection was lost.
+        lost: clicks that were shown as counted and then were not.
+        duplicated: clicks that counted twice.
+        strange: sessions that came back under another id.
+        replica: who has answered last.
+    """
+
+    url: str
+    seen: int = 0
+    reconnects: int = -1
+    lost: int = 0
+    duplicated: int = 0
+    strange: int = 0
+    replica: str = ""
+    elements: dict[str, str] = field(default_factory=dict)
+
+    async def click_all(self) -> None:
+        doubt, session_id = False, None
+        while self.seen < CLICKS:
+            try:
+                async with Tab(self.url, resume=session_id, elements=self.elements) as tab:
+                    self.reconnects += 1
+                    if session_id is None:
+                        self.look(await tab.send(), most=0)
+                    elif doubt:
+                        self.look(await tab.send(), most=self.seen + 1)
+                        doubt = False
+                    while self.seen < CLICKS:
+                        self.strange += session_id not in (None, tab.id or session_id)
+                        session_id = tab.id or session_id
+                        doubt = True
+                        # Every other click has a callback; after a failover it is often the first thing that happens.
+                        self.look(await tab.send("Press" if self.seen % 2 else "Click"), most=self.seen + 1)
+                        doubt = False
+                        await asyncio.sleep(0.01)
+            except (OSError, TimeoutError, httpx.HTTPError, KeyError, websockets.WebSocketException):
+                await asyncio.sleep(0.05)  # as a browser does before it connects again
+
+    def look(self, texts: list[str], *, most: int) -> None:
+        count, self.replica = int(texts[0]) + int(texts[2]), texts[1]
+        self.lost += max(0, self.seen - count)
+        self.duplicated += max(0, count - most)
+        self.seen = count
+
+
+def kill_worker(server: Server) -> None:
+    for pid in server.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if "fluxlit.ui.worker" in process.cmdline():
+                process.kill()
+                process.wait(10)
+    server.wait_ready()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("counter")
+    (path / "app.py").write_text(dedent(APP))
+    return path
+
+
+async def test_no_click_is_lost_or_counted_twice_when_a_replica_dies(
+    redis_server: RedisServer, directory: Path, tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as stack:
+        store = f"{redis_server.url}?namespace=whole"
+        replicas = [
+            stack.enter_context(
+                run_server("app:app", directory, command="run", environment={"REPLICA": name}, session_store=store)
+            )
+            for name in NAMES
+        ]
+        url = stack.enter_context(round_robin(replicas, tmp_path))
+        people = [Person(url) for _ in range(PEOPLE)]
+        clicking = asyncio.gather(*(person.click_all() for person in people))
+        async with asyncio.timeout(80):
+            while sum(person.seen for person in people) < PEOPLE * CLICKS // 3:  # noqa: ASYNC110 - by many tasks
+                await asyncio.sleep(0.01)
+            clicking_on = [person for person in people if person.seen < CLICKS - 1]
+            busiest, _ = Counter(person.replica for person in clicking_on).most_common(1)[0]
+            replicas[NAMES.index(busiest)].kill()
+            victims = [person for person in clicking_on if person.replica == busiest]
+            await clicking
+    lost, duplicated = sum(person.lost for person in people), sum(person.duplicated for person in people)
+    print(
+        f"\n{PEOPLE} people, {sum(person.seen for person in people)} clicks, "
+        f"{sum(person.reconnects for person in people)} reconnects, {lost} lost, {duplicated} duplicated"
+    )
+    assert (lost, duplicated, sum(person.strange for person in people)) == (0, 0, 0)
+    assert victims
+    assert all(person.reconnects and person.replica != busiest for person in victims)
+
+
+@pytest.fixture(scope="module")
+def server(directory: Path) -> Any:
+    with run_server(
+        "app:app",
+        directory,
+        command="run",
+        session_store="sqlite:///sessions.db",
+        streamlit_options={"server.trustedUserHeaders": {"X-Who": "email"}},
+    ) as server:
+        yield server
+
+
+async def test_state_widgets_and_callbacks_are_as_before_on_another_worker(server: Server) -> None:
+    async with Tab(server.url) as tab:
+        await tab.send()
+        await tab.send("Press")
+        await tab.send("Click")
+        before = await tab.send(Slider=7, Kind="int")
+        assert before[2:5] == ["1", "7 [7] int", ""]
+    kill_worker(server)
+    async with Tab(server.url, resume=tab.id, elements=tab.elements, values=tab.values) as again:
+        assert (await again.send("Press"))[2:5] == ["2", "7 [7] int", "lost ['model']"]
+        assert (await again.send(Slider=8))[3] == "8 [7, 8] int"
+        assert again.id == tab.id
+    kill_worker(server)
+    async with Tab(server.url, resume=tab.id, elements=tab.elements, values=again.values) as third:
+        texts = await third.send(Slider=9, Kind="str")
+        assert (texts[0], texts[2:4]) == ("1", ["2", "9 [7, 8, 9] str"])
+    assert server.log().count("st.session_state['model'] is not in the copy") == 3  # once in each worker
+    assert (tab.id or "-") not in server.log()
+
+
+async def test_somebody_else_who_knows_the_id_gets_a_session_of_their_own(server: Server) -> None:
+    async with Tab(server.url, headers={"X-Who": "ada"}) as ada:
+        await ada.send()
+        assert (await ada.send("Click"))[0] == "1"
+    kill_worker(server)
+    for who in ({"X-Who": "bob"}, {}):
+        async with Tab(server.url, resume=ada.id, headers=who) as other:
+            assert (await other.send())[0] == "0"
+            assert other.id != ada.id
+    async with Tab(server.url, resume=ada.id, headers={"X-Who": "ada"}, elements=ada.elements) as again:
+        assert (await again.send("Click"))[0] == "2"
+        assert again.id == ada.id
+
+
+async def test_an_id_that_no_server_has_given_out_is_not_adopted(server: Server) -> None:
+    for invented in ("00000000-0000-4000-8000-000000000000", "x"):
+        async with Tab(server.url, resume=invented) as tab:
+            await tab.send()
+            assert tab.id != invented

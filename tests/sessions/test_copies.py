@@ -1,0 +1,288 @@
+"""Copies of live sessions: who has a session, what is lost, and what happens while the store is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fluxlit_sessions import MemorySessionStore, SessionStoreUnavailable
+from fluxlit_sessions.copies import Copies, Copy, Found
+
+NAME = "0f8fad5b-d9cb-469f-a165-70867728950e"
+ADA = {"email": "ada@example.com"}
+
+
+class Heard:
+    """Notes what a writer says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.more = threading.Condition()
+
+    def _note(self, what: str) -> None:
+        with self.more:
+            self.said.append(what)
+            self.more.notify_all()
+
+    def taken(self, copy: Copy) -> None:
+        self._note("taken")
+
+    def away(self) -> None:
+        self._note("away")
+
+    def back(self) -> None:
+        self._note("back")
+
+    def wait_for(self, what: str) -> None:
+        with self.more:
+            assert self.more.wait_for(lambda: what in self.said, 5), self.said
+
+
+class Faulty:
+    """A store that can be switched off, or lose the answers to writes."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.off = self.lose = False
+        self.writes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._store, name)
+        if name not in ("create", "save", "read", "aread", "delete", "touch"):
+            return function
+
+        def call(*args: Any, **options: Any) -> Any:
+            if self.off:
+                raise SessionStoreUnavailable("it is off", location="memory")
+            result = function(*args, **options)
+            self.writes += name in ("create", "save")
+            if self.lose and name in ("create", "save"):
+                self.lose = False
+                raise SessionStoreUnavailable("cut", location="memory", may_have_applied=True)
+            return result
+
+        return call
+
+
+class Process:
+    """A worker's half: copies, and who hears of them."""
+
+    def __init__(self, store: Any) -> None:
+        self.heard = Heard()
+        self.copies = Copies(store, self.heard)
+
+    def begin(self, identity: dict[str, Any] | None = None) -> Copy:
+        return self.copies.begin(NAME, identity or {})
+
+    def save(self, copy: Copy, state: dict[str, Any]) -> None:
+        copy.put(state, {}, {})
+        self.copies.submit(copy)
+        self.settle(copy)
+
+    def settle(self, copy: Copy) -> None:
+        done = threading.Event()
+        if copy.call_when_saved(done.set):
+            assert done.wait(5)
+
+    def look(self, name: str = NAME) -> Found | None:
+        return asyncio.run(self.copies.look(name))
+
+    def resume(self, identity: dict[str, Any] | None = None) -> tuple[Copy, dict[str, Any]] | None:
+        found = self.look()
+        assert found is not None
+        taken = self.copies.take_over(NAME, found, identity or {})
+        if taken is not None:
+            self.copies.submit(taken[0])
+            self.settle(taken[0])
+        return taken
+
+
+@pytest.fixture
+def store() -> Faulty:
+    return Faulty(MemorySessionStore())
+
+
+@pytest.fixture
+def processes(store: Faulty) -> Iterator[tuple[Process, Process]]:
+    both = Process(store), Process(store)
+    yield both
+    store.off = False
+    for process in both:
+        process.copies.close(5)
+
+
+def test_another_process_goes_on_with_what_was_saved_last(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    copy = one.begin()
+    one.save(copy, {"cart": ["apple"]})
+    one.save(copy, {"cart": ["apple", "pear"], "when": {1, 2}})
+    taken = other.resume()
+    assert taken is not None
+    assert taken[1]["state"] == {"cart": ["apple", "pear"], "when": {1, 2}}
+
+
+@pytest.mark.parametrize("name", ["", "x", NAME.replace("0", "1"), "../../etc", "ä"])
+def test_an_id_of_no_session_finds_nothing_and_creates_nothing(
+    processes: tuple[Process, Process], store: Faulty, name: str
+) -> None:
+    assert processes[0].look(name) is None
+    assert store.count() == 0
+
+
+def test_a_copy_opens_for_its_user_alone_and_is_left_as_it_is_for_others(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    one.save(one.begin(ADA), {"cart": 1})
+    assert other.resume({"email": "bob@example.com"}) is None
+    assert other.resume({}) is None
+    found = other.look()
+    assert found is not None
+    assert found.session.subject == "ada@example.com"
+    assert other.resume(ADA) is not None
+
+
+def test_nothing_in_the_store_tells_the_id_of_a_session_or_who_its_anonymous_user_is(store: Faulty) -> None:
+    process = Process(store)
+    process.save(process.begin({"token": "swordfish"}), {"cart": 1})
+    dump = repr(vars(store._store._backend))
+    assert "cart" in dump
+    assert NAME not in dump
+    assert "swordfish" not in dump
+
+
+def test_who_has_lost_a_session_learns_it_and_writes_nothing_more(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    old = one.begin()
+    one.save(old, {"n": 1})
+    taken = other.resume()
+    assert taken is not None
+    old.put({"n": 99}, {}, {})
+    one.copies.submit(old)
+    one.heard.wait_for("taken")
+    assert old.lost
+    other.save(taken[0], {"n": 2})
+    again = one.resume()
+    assert again is not None
+    assert again[1]["state"] == {"n": 2}
+
+
+def test_a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses(
+    processes: tuple[Process, Process], store: Faulty
+) -> None:
+    one, other = processes
+    copy = one.begin()
+    for state in ({"n": 1}, {"n": 2}):
+        store.lose = True
+        one.save(copy, state)
+    assert one.heard.said == ["away", "back"] * 2
+    taken = other.resume()
+    assert taken is not None
+    assert taken[1]["state"] == {"n": 2}
+
+
+def test_a_store_that_has_lost_everything_gets_it_again(processes: tuple[Process, Process], store: Faulty) -> None:
+    one, other = processes
+    copy = one.begin()
+    one.save(copy, {"n": 1})
+    one.save(copy, {"n": 2})
+    for info in store.list():
+        store.revoke(info.handle)
+    one.save(copy, {"n": 3})
+    taken = other.resume()
+    assert taken is not None
+    assert taken[1]["state"] == {"n": 3}
+
+
+def test_a_store_that_came_back_with_older_data_does_not_win(processes: tuple[Process, Process], store: Faulty) -> None:
+    one, other = processes
+    before = one.begin()
+    one.save(before, {"n": 1})
+    backup = dict(store._store._backend._records)
+    taken = other.resume()
+    assert taken is not None
+    other.save(taken[0], {"n": 2})
+    store._store._backend._records = backup
+    other.save(taken[0], {"n": 3})
+    found = other.look()
+    assert found is not None
+    assert (found.owner, other.heard.said) == (taken[0].owner, [])
+
+
+def test_an_outage_loses_nothing_and_the_newest_is_written_after_it(
+    processes: tuple[Process, Process], store: Faulty
+) -> None:
+    one, other = processes
+    copy = one.begin()
+    one.save(copy, {"n": 1})
+    store.off = True
+    for n in range(2, 6):
+        copy.put({"n": n}, {}, {})
+        one.copies.submit(copy)
+    one.heard.wait_for("away")
+    assert (copy.dirty, one.copies.down) == (True, True)
+    with pytest.raises(SessionStoreUnavailable):
+        other.look()
+    store.off = False
+    one.settle(copy)
+    one.heard.wait_for("back")
+    assert not one.copies.down
+    taken = other.resume()
+    assert taken is not None
+    assert taken[1]["state"] == {"n": 5}
+
+
+def test_what_has_not_changed_is_not_written_again(processes: tuple[Process, Process], store: Faulty) -> None:
+    one, _ = processes
+    copy = one.begin()
+    one.save(copy, {"n": 1})
+    assert copy.put({"n": 1}, {}, {}) is False
+    assert (copy.dirty, store.writes) == (False, 1)
+
+
+def test_values_that_cannot_be_stored_are_left_out_and_named_once(
+    processes: tuple[Process, Process], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = processes
+    copy = one.begin()
+    with caplog.at_level(logging.WARNING):
+        one.save(copy, {"model": object(), "n": 1})
+        one.save(copy, {"model": object(), "n": 2})
+    taken = other.resume()
+    assert taken is not None
+    assert (taken[1]["state"], taken[1]["lost"]) == ({"n": 2}, {"model": "builtins.object"})
+    assert [record.message.count("'model'") for record in caplog.records] == [2]
+
+
+def test_the_largest_values_are_left_out_where_a_session_is_too_large(caplog: pytest.LogCaptureFixture) -> None:
+    process = Process(MemorySessionStore(max_bytes=2000))
+    process.save(process.begin(), {"big": "x" * 3000, "small": "y" * 100})
+    taken = process.resume()
+    assert taken is not None
+    assert taken[1]["state"] == {"small": "y" * 100}
+    assert taken[1]["lost"] == {"big": "too large: 3002 bytes"}
+    process.copies.close(5)
+
+
+def test_nobody_goes_on_with_a_session_that_has_been_logged_out(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    copy = one.begin(ADA)
+    one.save(copy, {"n": 1})
+    copy.end()
+    one.copies.submit(copy)
+    one.settle(copy)
+    one.save(copy, {"n": 2})
+    assert other.look() is None
+
+
+def test_all_is_written_before_a_process_ends(store: Faulty) -> None:
+    process = Process(store)
+    copies = [process.copies.begin(f"{NAME}{number}", {}) for number in range(100)]
+    for copy in copies:
+        copy.put({"n": 1}, {}, {})
+        process.copies.submit(copy)
+    assert process.copies.close(10)
+    assert store.count() == 100
