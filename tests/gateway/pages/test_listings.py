@@ -91,6 +91,8 @@ def test_the_manifest_says_all_that_is_known_about_a_page() -> None:
         "layout": "wide",
         "initial_sidebar_state": None,
         "tags": ["money"],
+        "public": False,
+        "roles": [],
         "inputs": [
             {
                 "in": "query",

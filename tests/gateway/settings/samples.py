@@ -48,6 +48,7 @@ SAMPLES = {
     "forwarded_allow_ips": Sample('["10.0.0.0/8", "::1"]', "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     "public_base_url": Sample('"https://Example.com/"', "https://example.com", "https://example.com"),
     "allowed_origins": Sample('["https://a.example"]', '["https://a.example"]', ("https://a.example",)),
+    "public_paths": Sample('["/api/hook", "/app/static/"]', "/api/hook, /app/static/", ("/api/hook", "/app/static/")),
     "enable_security_headers": FALSE,
     "frame_options": word("DENY"),
     "referrer_policy": word("no-referrer"),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from fluxlit.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from fluxlit.access import CurrentUser, OptionalUser, current_user, require_login, require_roles
     from fluxlit.app import FluxLit
+    from fluxlit.authentication import User
     from fluxlit.client import ApiClient
     from fluxlit.errors import (
         AddressInUseError,
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
         TargetError,
         WorkerError,
     )
-    from fluxlit.pages import Cookie, Depends, Header, Query
+    from fluxlit.pages import Cookie, Depends, Header, Query, sign_in, sign_out
     from fluxlit.restored import RestoredSession, restored_session
     from fluxlit.sessions import SessionStore, session_store
     from fluxlit.settings import Settings
@@ -29,10 +31,12 @@ __all__ = [
     "ApiClient",
     "ClientError",
     "Cookie",
+    "CurrentUser",
     "Depends",
     "FluxLit",
     "FluxLitError",
     "Header",
+    "OptionalUser",
     "PageError",
     "Problem",
     "Query",
@@ -41,9 +45,15 @@ __all__ = [
     "Settings",
     "SettingsError",
     "TargetError",
+    "User",
     "WorkerError",
+    "current_user",
+    "require_login",
+    "require_roles",
     "restored_session",
     "session_store",
+    "sign_in",
+    "sign_out",
 ]
 
 # Whatever of FluxLit is imported, this file runs first. FastAPI takes a third of a second to import, and the command
@@ -51,7 +61,9 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "fluxlit.access": ("CurrentUser", "OptionalUser", "current_user", "require_login", "require_roles"),
         "fluxlit.app": ("FluxLit",),
+        "fluxlit.authentication": ("User",),
         "fluxlit.client": ("ApiClient",),
         "fluxlit.errors": (
             "AddressInUseError",
@@ -63,7 +75,7 @@ __getattr__ = lazy_exports(
             "TargetError",
             "WorkerError",
         ),
-        "fluxlit.pages": ("Cookie", "Depends", "Header", "Query"),
+        "fluxlit.pages": ("Cookie", "Depends", "Header", "Query", "sign_in", "sign_out"),
         "fluxlit.restored": ("RestoredSession", "restored_session"),
         "fluxlit.sessions": ("SessionStore", "session_store"),
         "fluxlit.settings": ("Settings",),

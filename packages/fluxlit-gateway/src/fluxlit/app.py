@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar, Unpack, overload
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar, Unpack, overload
 from fastapi import FastAPI
 
 from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.authentication import Authenticator
 from fluxlit.errors import FluxLitError
 from fluxlit.pages import PageOptions, PageRecord, PageRegistry, discover_pages
 from fluxlit.runtime import Runtime
@@ -33,6 +34,8 @@ class FluxLit:
             path counts from the file that creates this object.
         import_target: ``module:attribute`` by which workers import this object; by default found by itself.
         fastapi_kwargs: arguments for the new FastAPI application.
+        auth: who may log in, and how: one authenticator of `fluxlit_auth` or of your own (`fluxlit.authentication`),
+            or several, which are asked in their order. With it everything needs a user that is not declared public.
         **settings: any setting, the weakest layer but the defaults. See `fluxlit.settings.Settings`.
 
     Attributes:
@@ -40,6 +43,7 @@ class FluxLit:
         api_is_adopted: the FastAPI application was given, and keeps its own title.
         pages: the registered pages.
         ui_script: the adopted Streamlit script.
+        authenticators: those of `auth`; empty if nobody logs in.
 
     Raises:
         FluxLitError: arguments that contradict each other.
@@ -55,6 +59,7 @@ class FluxLit:
         ui: str | Path | None = None,
         import_target: str | None = None,
         fastapi_kwargs: Mapping[str, Any] | None = None,
+        auth: Authenticator | Sequence[Authenticator] | None = None,
         **settings: Unpack[SettingsArguments],
     ) -> None:
         if api is not None and fastapi_kwargs:
@@ -65,6 +70,7 @@ class FluxLit:
         self.api = api if api is not None else FastAPI(**{"title": title or DEFAULT_TITLE, **(fastapi_kwargs or {})})
         self.api_is_adopted = api is not None
         self.import_target = import_target
+        self.authenticators = _authenticators(auth)
         self.ui_script = _script(ui, inspect.stack()[1].filename) if ui is not None else None
         self.setting_arguments: dict[str, Any] = dict(settings) | ({"title": title} if title is not None else {})
         self.pages = PageRegistry(self, api_mount_path=settings.get("api_mount_path", "/api"))
@@ -138,6 +144,17 @@ class FluxLit:
         if self._runtime is None:
             self._runtime = Runtime(self)
         await self._runtime(scope, receive, send)
+
+
+def _authenticators(auth: Authenticator | Sequence[Authenticator] | None) -> tuple[Authenticator, ...]:
+    given = () if auth is None else tuple(auth) if isinstance(auth, Sequence) else (auth,)
+    for each in given:
+        if not callable(getattr(each, "authenticate", None)) or isinstance(each, type):
+            raise FluxLitError(
+                f"FluxLit(auth=...): {each!r} is no authenticator. Give an object such as OIDC.from_settings() of "
+                f"fluxlit_auth, or one with the methods of fluxlit.authentication.Authenticator."
+            )
+    return given
 
 
 def _script(ui: str | Path, caller: str) -> Path:

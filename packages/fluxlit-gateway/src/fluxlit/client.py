@@ -19,7 +19,7 @@ import http.cookiejar
 import math
 import re
 import threading
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, cast
@@ -94,11 +94,13 @@ class InternalApi:
         base_url: the API as it sees itself: scheme, host and mount.
         uds: UNIX socket to connect to in place of the URL's host.
         headers: sent with every request.
+        identify: gives headers for one call, in the thread that makes it: whose page it is that calls.
     """
 
     base_url: str
     uds: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    identify: Callable[[], Mapping[str, str]] | None = None
 
 
 class ApiClient:
@@ -115,6 +117,8 @@ class ApiClient:
         headers: sent with every request.
         timeout: seconds to wait for each step of a call (send, next bytes of the answer); connecting gets 5 at most.
         transport: how to reach the API, in place of the network; for tests.
+        identify: gives headers for one call, in the thread that makes it. So a client that is kept, by
+            `st.cache_resource` for instance, still calls as the user whose page is running.
 
     Raises:
         ClientError: if `base_url` is not such a URL or `timeout` is not a positive number.
@@ -128,10 +132,12 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
+        identify: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._base = _parse_base(base_url)
         self._headers = httpx.Headers(headers)
         self._timeout = _parse_timeout(timeout)
+        self._identify = identify
         self._http = httpx.Client(
             transport=transport or httpx.HTTPTransport(uds=uds, limits=_connections(), trust_env=False),
             trust_env=False,
@@ -272,7 +278,7 @@ class ApiClient:
             ClientError: if the path leads out of the API.
             ApiError: if the API refuses the WebSocket or cannot be reached.
         """
-        sent = dict(self._merged(headers))
+        sent = dict(self._signed(headers))
         with ExitStack() as stack:
             try:
                 session: httpx_ws.WebSocketSession = stack.enter_context(
@@ -307,7 +313,7 @@ class ApiClient:
 
     def _arguments(self, options: RequestOptions) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(options)
-        headers = self._merged(options.get("headers"))
+        headers = self._signed(options.get("headers"))
         if arguments.get("json", UNSET) is None:
             del arguments["json"]
             arguments["content"] = b"null"
@@ -322,6 +328,12 @@ class ApiClient:
         merged = httpx.Headers(self._headers)
         merged.update(headers)
         return merged
+
+    def _signed(self, headers: Mapping[str, str] | None) -> httpx.Headers:
+        """The headers of one call: those of the client, of the call, and of whoever is calling."""
+        signed = self._merged(headers)
+        signed.update(self._identify() if self._identify is not None else None)
+        return signed
 
     def _url(self, path: str) -> str:
         _check_path(path)
@@ -347,7 +359,9 @@ _current: ApiClient | None = None
 def configure(api: InternalApi | None) -> None:
     """Tell this process where its API is; called once by whoever starts the process. `None` forgets it."""
     global _current
-    client = None if api is None else ApiClient(api.base_url, uds=api.uds, headers=api.headers)
+    client = None
+    if api is not None:
+        client = ApiClient(api.base_url, uds=api.uds, headers=api.headers, identify=api.identify)
     with _lock:
         previous, _current = _current, client
     if previous is not None:

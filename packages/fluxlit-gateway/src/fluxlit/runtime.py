@@ -25,6 +25,7 @@ from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
+from fluxlit.login import build_gate, rules_of, secure_openapi
 from fluxlit.multiworker import refuse_multiworker
 from fluxlit.observe import AccessLog, Observer
 from fluxlit.private import PrivateServer
@@ -87,6 +88,7 @@ class Runtime:
         self._placement: Placement | None = None
         self._stack = contextlib.AsyncExitStack()
         self._drained_at = 0.0
+        self._gate = build_gate(self.application, self.settings)
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         self._observer = Observer(SecurityHeaders(self._gateway, self.settings), log=log)
@@ -135,6 +137,8 @@ class Runtime:
         self._gateway.draining = False
         await self._stack.enter_async_context(sessions.opened(self.settings))
         await self._stack.enter_async_context(watched("The gateway"))
+        if self._gate is not None:
+            await self._stack.enter_async_context(self._gate.running())
         if self.has_ui:
             await self._stack.enter_async_context(self._ui())
         await self._lifespan.start()
@@ -187,6 +191,7 @@ class Runtime:
             application.pages.require_session_store(sessions.NO_STORE)
         if not application.api_is_adopted:
             application.api.title = self.settings.title
+        secure_openapi(application, self.settings)
 
     def _api(self, application: FluxLit) -> Application:
         """The API as browsers may call it."""
@@ -216,6 +221,7 @@ class Runtime:
             root_path=settings.root_path,
             trust=Trust.of(enabled=settings.trust_proxy, allowed=settings.forwarded_allow_ips),
             origins=OriginPolicy.of(settings.allowed_origins, settings.public_base_url),
+            gate=self._gate,
         )
 
     async def _to_placement(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -231,7 +237,12 @@ class Runtime:
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
         mount = self.settings.root_path + self.settings.api_mount_path
-        await self.application.api({**scope, "root_path": mount}, receive, send)
+        scope = {**scope, "root_path": mount}
+        if self._gate is None:
+            await self.application.api(scope, receive, send)
+        else:
+            path = scope["path"].removeprefix(self.settings.root_path)
+            await self._gate.admit_page(self.application.api, scope, receive, send, path)
 
     @property
     def has_ui(self) -> bool:
@@ -250,6 +261,7 @@ class Runtime:
             run_directory=directory.path,
             api_socket=Path(directory.socket("api")),
             api_base_url=f"http://localhost{settings.root_path}{settings.api_mount_path}",
+            login=self._gate is not None,
             public_host=public.hostname or "localhost",
             public_port=public.port or (443 if public.scheme == "https" else settings.gateway_port),
             development=self._development,
@@ -309,6 +321,9 @@ class Runtime:
         self._gateway.api = self._api(fresh)
         pages = frozenset(record.path for record in fresh.pages)
         self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
+        if self._gate is not None:
+            self._gate.rules = rules_of(fresh, self.settings)
+            secure_openapi(fresh, self.settings)
         try:
             await old.stop(self.settings.api_shutdown_timeout_s)
         except FluxLitError as error:

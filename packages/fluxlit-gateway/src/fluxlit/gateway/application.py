@@ -8,9 +8,11 @@ from typing import Protocol
 from urllib.parse import quote
 
 from fluxlit.asgi import Application, Receive, Scope, Send
+from fluxlit.authentication import Peer
 from fluxlit.gateway.answers import answer_json, answer_problem, answer_text, redirect
 from fluxlit.gateway.dispatch import Map, Route, below_mount
 from fluxlit.gateway.forwarding import Sender, Trust, is_host, sender
+from fluxlit.gateway.gate import Gate, Visit
 from fluxlit.gateway.origin import OriginPolicy
 from fluxlit.observe import classify
 
@@ -40,6 +42,7 @@ class Gateway:
         trust: which peers may speak for others.
         origins: who may open a WebSocket to the UI.
         assets: serves the files of Streamlit's front end, if `map.assets` says so.
+        gate: guards API and UI; `None` where nobody logs in.
         draining: the process is about to stop: readiness says so.
     """
 
@@ -51,6 +54,7 @@ class Gateway:
     trust: Trust = field(default_factory=Trust)
     origins: OriginPolicy = field(default_factory=lambda: OriginPolicy.of(()))
     assets: Application | None = None
+    gate: Gate | None = None
     draining: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +77,7 @@ class Gateway:
         if route is Route.UI:
             await self._to_ui(scope, receive, send, mount, path, host)
         elif route is Route.API:
-            await self.api(self._api_scope(scope, mount, path, host), receive, send)
+            await self._to_api(scope, receive, send, mount, path, host)
         elif route is Route.ASSET and self.assets is not None:
             await self.assets({**scope, "path": path, "root_path": ""}, receive, send)
         else:
@@ -109,14 +113,25 @@ class Gateway:
             return
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] += who.fields(mount or who.prefix)
-        await self.ui(seen, receive, send)
+        if self.gate is None:
+            await self.ui(seen, receive, send)
+        else:
+            public = mount or who.prefix
+            raw = self._raw_below(scope, mount, path)
+            visit = Visit(Route.UI, seen, peer_of(scope, self.trust), public, path, raw, receive, send)
+            await self.gate.admit(self.ui, visit)
 
-    def _api_scope(self, scope: Scope, mount: str, path: str, host: bytes) -> Scope:
+    async def _to_api(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> None:
         who = sender(scope, host, self.trust)
+        raw = self._raw_below(scope, mount, path)
         mount = mount or who.prefix
-        seen = located(scope, who, mount, self._raw_below(scope, mount, path), path)
+        seen = located(scope, who, mount, raw, path)
         seen["root_path"] = mount + self.map.api
-        return seen
+        if self.gate is None:
+            await self.api(seen, receive, send)
+        else:
+            visit = Visit(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)
+            await self.gate.admit(self.api, visit)
 
     def _raw_below(self, scope: Scope, mount: str, path: str) -> bytes:
         """The undecoded path below the mount: byte for byte what the client wrote."""
@@ -145,6 +160,13 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
         "client": who.client,
         "headers": headers,
     }
+
+
+def peer_of(scope: Scope, trust: Trust) -> Peer:
+    """The other end of the connection, for those who judge credentials."""
+    client = scope.get("client")
+    address = client[0] if client else ""
+    return Peer(address, bool(trust) and trust.trusts(address), scope["headers"])
 
 
 def raw_after(raw: bytes, characters: int) -> bytes:

@@ -45,6 +45,9 @@ IDENTITY = frozenset(
 )
 ROUTE = frozenset({b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
 
+# What the gateway says to the UI's process and to itself; see `fluxlit.handover`.
+OWN = b"x-fluxlit-"
+
 # What is taken over from a trusted peer; every other x-forwarded-* field (-user, -email, -groups...) names a user.
 HONOURED = frozenset(
     {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
@@ -66,7 +69,7 @@ def speaks_for_others(name: bytes) -> bool:
     Underscores count as hyphens: many a framework reads both as one name (CGI's rule, RFC 3875 section 4.1.18).
     """
     name = name.replace(b"_", b"-")
-    return name in IDENTITY or name in ROUTE or name.startswith(b"x-forwarded-")
+    return name in IDENTITY or name in ROUTE or name.startswith((b"x-forwarded-", OWN))
 
 
 @dataclass(frozen=True)

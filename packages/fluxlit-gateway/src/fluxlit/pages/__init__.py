@@ -1,6 +1,7 @@
 """Pages: registering them, filling their parameters, and showing them in Streamlit's navigation."""
 
 from fluxlit.pages.discovery import discover_pages
+from fluxlit.pages.elements import sign_in, sign_out
 from fluxlit.pages.injection import RunContext, run_page
 from fluxlit.pages.manifest import manifest, manifest_json
 from fluxlit.pages.marker import Cookie, Depends, Header, Query
@@ -24,4 +25,6 @@ __all__ = [
     "manifest",
     "manifest_json",
     "run_page",
+    "sign_in",
+    "sign_out",
 ]

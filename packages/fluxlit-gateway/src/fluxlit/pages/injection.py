@@ -18,7 +18,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fluxlit.access import Denied
+from fluxlit.authentication import User
 from fluxlit.client import ApiClient, current
+from fluxlit.pages.elements import show_denied
 from fluxlit.pages.marker import Place
 from fluxlit.pages.plan import Input, Kind, Needed, Plan, Planner, Provided
 from fluxlit.pages.request import InputError, read_input
@@ -40,6 +43,8 @@ class RunContext:
         overrides: dependency -> function to call in its place, for tests.
         headers: in place of the headers of the session's request, for tests.
         cookies: in place of its cookies, for tests.
+        user: who has logged in; `None` for nobody.
+        guarded: the application has a login, so pages are for users unless they say otherwise.
     """
 
     st: Any
@@ -49,6 +54,25 @@ class RunContext:
     overrides: Mapping[Callable[..., Any], Callable[..., Any]] = field(default_factory=dict)
     headers: Mapping[str, str] | None = None
     cookies: Mapping[str, str] | None = None
+    user: User | None = None
+    guarded: bool = False
+
+    def permits(self, record: PageRecord) -> bool:
+        """Whether the user may see a page."""
+        try:
+            self.check(record)
+        except Denied:
+            return False
+        return True
+
+    def check(self, record: PageRecord) -> None:
+        """Check that the user may see a page.
+
+        Raises:
+            Denied: they may not.
+        """
+        if self.guarded and record.requirement is not None:
+            record.requirement.check(self.user)
 
     @property
     def client(self) -> ApiClient:
@@ -76,16 +100,20 @@ class RunContext:
 
 
 def run_page(record: PageRecord, context: RunContext) -> None:
-    """Run a page function with everything that it asks for.
+    """Run a page function with everything that it asks for, if the user may see it.
 
-    A value from the browser that does not validate is shown on the page, which then stops.
-    Whatever the page raises goes on to Streamlit after clean-up.
+    A value from the browser that does not validate is shown on the page, which then stops; so is that the page, or
+    something that it asks for, is not for this user. Whatever the page raises goes on to Streamlit after clean-up.
     """
     try:
+        context.check(record)
         with contextlib.ExitStack() as stack:
             ended = _call_page(record, _Run(context, record.planner, stack))
     except InputError as error:
         _show(context.st, error)
+        context.st.stop()
+    except Denied as error:
+        show_denied(context.st, error)
         context.st.stop()
     if ended is not None:
         raise ended

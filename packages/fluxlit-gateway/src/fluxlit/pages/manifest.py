@@ -54,6 +54,8 @@ def _page(record: PageRecord, *, landing: bool, root: Path) -> dict[str, Any]:
         "layout": record.layout,
         "initial_sidebar_state": record.initial_sidebar_state,
         "tags": list(record.tags),
+        "public": record.public,
+        "roles": sorted(record.roles),
         "inputs": _inputs(record.plan) if record.plan else [],
         "dependencies": sorted(set(_dependencies(record.plan))) if record.plan else [],
     }

@@ -6,7 +6,7 @@ twice: once as the default, and once, hidden, under its path, so that both addre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from fluxlit.pages.injection import RunContext, run_page
 from fluxlit.pages.record import PageRecord
 
 if TYPE_CHECKING:
+    from fluxlit.authentication import User
     from fluxlit.client import ApiClient
     from fluxlit.pages.registry import PageRegistry
     from fluxlit.settings import Settings
@@ -66,6 +67,9 @@ def build_navigation(
     overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
     headers: Mapping[str, str] | None = None,
     cookies: Mapping[str, str] | None = None,
+    user: User | None = None,
+    guarded: bool = False,
+    is_asked_for: Callable[[Any], bool] = lambda _: True,
 ) -> Any:
     """What `st.navigation` takes; to be called in a Streamlit script run.
 
@@ -77,15 +81,40 @@ def build_navigation(
         overrides: dependency -> function to call in its place, for tests.
         headers: in place of the request's headers, for tests.
         cookies: in place of the request's cookies, for tests.
+        user: who has logged in.
+        guarded: the application has a login: pages are shown to whom they are for.
+        is_asked_for: says of an `st.Page` whether the browser asks for it. A page that is not for this user is
+            mentioned only then, or as the one at `/`, and says no.
 
     Returns:
         A list of `st.Page`, or a dict of such lists by section if any page has one.
     """
     import streamlit as st  # noqa: PLC0415 - the gateway's process must not import it
 
-    context = RunContext(st, app, settings, client, overrides or {}, headers, cookies)
-    grouped = {name: [_page(entry, context) for entry in entries] for name, entries in sections(registry).items()}
+    context = RunContext(st, app, settings, client, overrides or {}, headers, cookies, user, guarded)
+    grouped = {
+        name: [page for entry in entries for page in _permitted(entry, context, is_asked_for)]
+        for name, entries in sections(registry).items()
+    }
+    grouped = {name: pages for name, pages in grouped.items() if pages}
     return grouped if any(grouped) else [page for pages in grouped.values() for page in pages]
+
+
+def _permitted(entry: Entry, context: RunContext, is_asked_for: Callable[[Any], bool]) -> Iterator[Any]:
+    """The page, or in its place one that says no and tells nothing about it."""
+    if context.permits(entry.record):
+        yield _page(entry, context)
+        return
+    title = context.settings.title if context.settings is not None else "Sign in"
+    no = context.st.Page(
+        lambda: run_page(entry.record, context),
+        title=title,
+        url_path=entry.url_path,
+        default=entry.default,
+        visibility="hidden",
+    )
+    if entry.default or is_asked_for(no):
+        yield no
 
 
 def _page(entry: Entry, context: RunContext) -> Any:
@@ -104,6 +133,7 @@ def _page(entry: Entry, context: RunContext) -> Any:
 
 def _configured(run: Callable[[], None], record: PageRecord, context: RunContext) -> Callable[[], None]:
     def configure_and_run() -> None:
+        context.check(record)
         _configure(record, context)
         run()
 

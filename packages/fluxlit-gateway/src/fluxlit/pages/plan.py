@@ -13,12 +13,13 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
 
 import fastapi.params
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
+from fluxlit.access import Invitation, Requirement
 from fluxlit.errors import PageError
 from fluxlit.pages.marker import DependsMarker, InputMarker, Place
 from fluxlit.pages.source import Location, innermost, location_of, name_of
@@ -182,7 +183,7 @@ class Planner:
 
     def menu(self) -> str:
         """What a page can ask for, in words."""
-        types = ", ".join(sorted({getattr(type_, "__name__", str(type_)) for type_ in self.providers}))
+        types = ", ".join(sorted(type_.__name__ for type_ in self.providers if isinstance(type_, type)))
         return (
             f"A page can ask for {', '.join(NAMED)} and {SESSION} by name; for {types} by annotation; and for anything "
             f"else with Depends(...), Query(), Header() or Cookie(). A parameter with a default needs none of these."
@@ -229,6 +230,8 @@ class _Step:
             ) from error
         bare, extras = _split(annotation)
         marker = next((item for item in (parameter.default, *extras) if _is_marker(item)), None)
+        if isinstance(marker, fastapi.params.Depends) and _is_check(marker.dependency):
+            return Provided(_checking(marker.dependency))
         if isinstance(marker, fastapi.params.Depends | fastapi.params.Param):
             name = type(marker).__name__
             raise self._error(
@@ -274,8 +277,10 @@ class _Step:
         plain = (typing.get_origin(bare) or bare) in (Any, MutableMapping)
         return parameter.name == SESSION and plain and parameter.default is inspect.Parameter.empty
 
-    def _needed(self, parameter: inspect.Parameter, marker: DependsMarker, bare: Any) -> Needed:
+    def _needed(self, parameter: inspect.Parameter, marker: DependsMarker, bare: Any) -> Needed | Provided:
         dependency = marker.dependency or bare
+        if _is_check(dependency):
+            return Provided(_checking(dependency))
         if not callable(dependency) or dependency is Any:
             raise self._error(
                 f"has parameter {parameter.name!r} with Depends() that names nothing to call. "
@@ -312,6 +317,14 @@ class _Step:
 
     def _error(self, problem: str) -> PageError:
         return PageError(f"{self.where}: {self.label} {problem}.")
+
+
+def _is_check(dependency: Any) -> TypeGuard[Requirement | Invitation]:
+    return isinstance(dependency, Requirement | Invitation)
+
+
+def _checking(dependency: Requirement | Invitation) -> Provider:
+    return lambda run: dependency.check(run.user)
 
 
 def _session_class(annotation: Any) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fluxlit.access import Requirement
 from fluxlit.errors import PageError
 from fluxlit.pages.path import LANDING
 from fluxlit.pages.plan import Plan, Planner
@@ -39,6 +40,8 @@ class PageRecord:
         hidden: reachable by its address, but not listed in the navigation.
         default: the landing page, shown at `/`.
         tags: words for tools that read the manifest.
+        public: visitors who have not logged in may see it.
+        roles: of which a user needs one to see it; empty if any user may.
         description: the first line of the function's docstring, shown as a tooltip in the navigation.
         location: where the page was registered or defined.
         plan: how to call the function; `None` for a script.
@@ -57,6 +60,8 @@ class PageRecord:
     hidden: bool
     default: bool
     tags: tuple[str, ...]
+    public: bool
+    roles: frozenset[str]
     description: str
     location: Location
     plan: Plan | None = field(repr=False, compare=False)
@@ -72,6 +77,11 @@ class PageRecord:
         """Whether the page claims to be the landing page."""
         return self.default or self.path == LANDING
 
+    @property
+    def requirement(self) -> Requirement | None:
+        """What a user must be to see the page, where the application has a login; `None` if everybody may."""
+        return None if self.public else Requirement(self.roles)
+
     def page_config(self, *, arrived: bool) -> dict[str, Any]:
         """The arguments for `st.set_page_config`; Streamlit takes the icon from the navigation.
 
@@ -84,6 +94,21 @@ class PageRecord:
         layout = self.layout or ("centered" if arrived else None)
         sidebar = self.initial_sidebar_state or ("auto" if arrived else None)
         return {"page_title": self.title, "layout": layout, "initial_sidebar_state": sidebar}
+
+
+def check_access(*, public: bool, roles: Collection[str]) -> frozenset[str]:
+    """The roles of a page.
+
+    Raises:
+        PageError: they are no set of names, or contradict `public`.
+    """
+    if isinstance(roles, str):
+        raise PageError(f"roles={roles!r} is one text: give a set, roles={{{roles!r}}}.")
+    if public and roles:
+        raise PageError("a page cannot be public and have roles: leave one of them out.")
+    if not all(roles):
+        raise PageError(f"roles={roles!r} holds an empty name.")
+    return frozenset(roles)
 
 
 def check_look(icon: str | None, layout: str | None, initial_sidebar_state: str | int | None) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from fluxlit.access import require_login
+from fluxlit.authentication import User
 from fluxlit.client import ApiClient
 from fluxlit.errors import PageError
 from fluxlit.pages.path import LANDING, check_mount, parse_path
 from fluxlit.pages.plan import Planner, Provider
-from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_look
+from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_access, check_look
 from fluxlit.pages.source import Location, caller, location_of
 from fluxlit.sessions import SessionStore, page_session, session_store
 from fluxlit.settings import Settings
@@ -31,6 +33,9 @@ class PageOptions(TypedDict, total=False):
         hidden: keep the page out of the navigation; its address works.
         default: make it the landing page, shown at `/` as well as at its path. A page at `/` is that already.
         tags: words for tools that read the manifest.
+        public: show the page to visitors who have not logged in. Without a login in the application all pages are.
+        roles: show the page to users with one of these roles only: for others it is not in the navigation, and its
+            address refuses them.
     """
 
     title: str | None
@@ -42,6 +47,8 @@ class PageOptions(TypedDict, total=False):
     hidden: bool
     default: bool
     tags: Sequence[str]
+    public: bool
+    roles: Collection[str]
 
 
 class PageRegistry:
@@ -59,6 +66,8 @@ class PageRegistry:
         self.provide(lambda run: run.client, ApiClient)
         self.provide(lambda run: run.settings, Settings)
         self.provide(lambda _: session_store(), SessionStore)
+        self.provide(lambda run: require_login.check(run.user), User)
+        self.provide(lambda run: run.user, User | None)
         if owner is not None:
             self.provide(lambda run: run.app, *type(owner).__mro__[:-1])
 
@@ -96,6 +105,8 @@ class PageRegistry:
         try:
             path = parse_path(path)
             check_look(options.get("icon"), options.get("layout"), options.get("initial_sidebar_state"))
+            public = options.get("public", False)
+            roles = check_access(public=public, roles=options.get("roles", ()))
             source = _find_script(page, script, origin.location)
             planner = Planner(self._providers)
             record = PageRecord(
@@ -111,6 +122,8 @@ class PageRegistry:
                 hidden=options.get("hidden", False),
                 default=options.get("default", False),
                 tags=tuple(options.get("tags", ())),
+                public=public,
+                roles=roles,
                 description=_first_line(page),
                 location=location,
                 plan=planner.plan_page(page, path, origin.names) if page is not None else None,
@@ -193,6 +206,16 @@ class PageRegistry:
         for record in self._records:
             if record.plan is not None and record.plan.calls(page_session):
                 raise _located(PageError(f"page {record.path!r} asks for its session, but {reason}"), record.location)
+
+    def require_login(self, reason: str) -> None:
+        """Refuse to run without a login where a page has roles: nobody could have one.
+
+        Raises:
+            PageError: with the reason why there is none.
+        """
+        for record in self._records:
+            if record.roles:
+                raise _located(PageError(f"page {record.path!r} has roles, but {reason}"), record.location)
 
     def _check(self, new: PageRecord) -> None:
         check_mount(new.path, self._api_mount_path)

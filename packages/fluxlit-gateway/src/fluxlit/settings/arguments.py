@@ -19,6 +19,7 @@ class SettingsArguments(TypedDict, total=False):
     forwarded_allow_ips: Sequence[str]
     public_base_url: str
     allowed_origins: Sequence[str]
+    public_paths: Sequence[str]
     enable_security_headers: bool
     frame_options: Literal["SAMEORIGIN", "DENY", ""]
     referrer_policy: str

@@ -91,6 +91,13 @@ def open_route(value: str) -> str:
     return value
 
 
+def public_path(value: str) -> str:
+    """Check a path below the root path, compared with decoded paths."""
+    if not value.startswith("/") or any(mark in value for mark in ("..", "//", "?", "#", "%", "\\")):
+        raise ValueError(f'holds "{value}"; it must hold paths such as "/api/webhook" or "/app/static/"')
+    return value
+
+
 def public_base_url(value: str) -> str:
     """Check the public address, ``http(s)://host[:port][/path]``; a trailing slash is dropped."""
     if value == "":

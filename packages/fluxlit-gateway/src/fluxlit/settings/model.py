@@ -24,6 +24,10 @@ def _each_origin(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(grammar.origin(item) for item in value)
 
 
+def _each_public_path(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(grammar.public_path(item) for item in value)
+
+
 def _each_open_route(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(grammar.open_route(item) for item in value)
 
@@ -104,6 +108,11 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
         default=(), description="Further browser origins, beyond the application's own, that may open WebSockets."
+    )
+    public_paths: Annotated[Texts, AfterValidator(_each_public_path)] = Field(
+        default=(),
+        description="Paths below the root path that need no login where the application has one, such as "
+        "`/api/webhook`. One that ends in a slash stands for everything below it: `/app/static/`.",
     )
     enable_security_headers: bool = Field(
         default=True,

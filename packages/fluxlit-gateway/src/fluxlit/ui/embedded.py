@@ -19,7 +19,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from fluxlit import client
+from fluxlit import access, client
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.settings import Resolved
@@ -30,6 +30,7 @@ from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.unavailable import answer_unavailable
+from fluxlit.ui.visitors import Visitors
 
 _TAKEN_OVER = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
 
@@ -48,6 +49,7 @@ class EmbeddedPlacement:
         self._main = sys.modules["__main__"]
         self._settings = resolved.settings
         self._spec = facts.spec(resolved, facts.run_directory / "unused.sock")
+        self._visitors = Visitors(self._settings.root_path)
         self._app: Any = None
         self._runtime: Any = None
         self._life = AsyncExitStack()
@@ -83,6 +85,9 @@ class EmbeddedPlacement:
             copying.attach(self._runtime)
             self._app = copying.look_first(self._app)
             self._life.push_async_callback(copying.close)
+        self._app = self._visitors.watched(self._app)
+        if self._spec.login:
+            self._visitors.attach(self._runtime)
         if not internals.collects_after_runs():
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)
@@ -121,8 +126,11 @@ class EmbeddedPlacement:
 
     def _configure_client(self) -> None:
         spec = self._spec
+        access.configure(access.Desk(self._visitors.user, self._settings.root_path + self._settings.api_mount_path))
+        self._life.callback(access.configure, None)
         if spec.api_base_url:
-            client.configure(client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers))
+            api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._visitors.call_headers)
+            client.configure(api)
             self._life.callback(client.configure, None)
 
     def _prepare_script(self) -> None:
@@ -133,7 +141,8 @@ class EmbeddedPlacement:
             self._show()
 
     def _show(self) -> None:
-        show(Site(self._app_object, self._app_object.pages, self._settings, main=self._main))
+        pages = self._app_object.pages
+        show(Site(self._app_object, pages, self._settings, visitor=self._visitors.user, main=self._main))
 
 
 @contextlib.contextmanager

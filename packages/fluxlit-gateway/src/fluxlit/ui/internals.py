@@ -115,6 +115,75 @@ def report_sessions(runtime: Runtime, report: Callable[[str, str], None]) -> Non
     manager.close_session = close_session
 
 
+def identify_sessions(
+    runtime: Runtime, facts: Callable[[], Mapping[str, Any]], arrived: Callable[[str, Any], None]
+) -> None:
+    """Say who a session's user is.
+
+    Args:
+        runtime: Streamlit's.
+        facts: called in the task of a WebSocket's handshake; what `st.user` is to say beside Streamlit's own.
+        arrived: called in the same task with the session's id and Streamlit's object for it.
+    """
+    manager: Any = runtime._session_mgr
+    connect: Any = runtime.connect_session
+
+    def connect_session(client: Any, user_info: Mapping[str, Any], *args: Any, **options: Any) -> str:
+        session_id: str = connect(client, {**user_info, **facts()}, *args, **options)
+        arrived(session_id, manager.get_active_session_info(session_id).session)
+        return session_id
+
+    changed: Any = runtime
+    changed.connect_session = connect_session
+
+
+def current_session() -> str | None:
+    """The id of the session whose script runs in this thread; `None` outside a run."""
+    from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+
+    context = get_script_run_ctx(suppress_warning=True)
+    return context.session_id if context is not None else None
+
+
+def is_asked_for(page: Any) -> bool:
+    """Whether the browser asks for this `st.Page` in the current run."""
+    from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return True
+    asked = context.pages_manager.intended_page_script_hash
+    if asked:
+        return bool(page._script_hash == asked)
+    return bool(page.url_path == (context.pages_manager.intended_page_name or ""))
+
+
+def report_media(runtime: Runtime, report: Callable[[str, str], None]) -> None:
+    """Call `report` with the URL of every file that a run shows or offers, and with the id of its session."""
+    manager: Any = runtime.media_file_mgr
+    add, execute = manager.add, manager.execute_deferred
+
+    def add_file(*args: Any, **kwargs: Any) -> str:
+        url: str = add(*args, **kwargs)
+        report(url, current_session() or "")
+        return url
+
+    def execute_deferred(file_id: str) -> str:
+        asked = manager._deferred_callables.get(file_id)
+        url: str = execute(file_id)
+        if asked is not None:
+            report(url, asked["session_id"])
+        return url
+
+    manager.add = add_file
+    manager.execute_deferred = execute_deferred
+
+
+def media_files(runtime: Runtime) -> frozenset[str]:
+    """The ids of the files that Streamlit keeps now."""
+    return frozenset(runtime.media_file_mgr._file_metadata)
+
+
 def running_scripts(runtime: Runtime) -> int:
     """How many sessions run a script now."""
     sessions = runtime._session_mgr.list_active_sessions()

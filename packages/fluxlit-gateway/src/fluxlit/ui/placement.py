@@ -76,6 +76,7 @@ class UiFacts:
         public_host: host name under which browsers know the gateway, as far as is known.
         public_port: the port, likewise.
         arguments: ``sys.argv[1:]`` for the user's script.
+        login: the application has a login.
         development: whether this is ``fluxlit dev``.
         head_start: a worker process that was started before all this was known.
     """
@@ -90,6 +91,7 @@ class UiFacts:
     public_host: str = "localhost"
     public_port: int = 8000
     arguments: tuple[str, ...] = ()
+    login: bool = False
     development: bool = False
     head_start: Spawned | None = None
 
@@ -109,6 +111,7 @@ class UiFacts:
             sys_path=tuple(str(Path(entry).absolute()) for entry in sys.path),
             cookie_secret=cookie_secret,
             arguments=self.arguments,
+            login=self.login,
             development=self.development,
         )
 

@@ -9,12 +9,13 @@ A run that is under way keeps the modules that it has. One that begins during th
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
 from fluxlit.errors import FluxLitError
 from fluxlit.reload import Project
-from fluxlit.ui.site import Site, current, load_site, show
+from fluxlit.ui.site import current, load_site, show
 from fluxlit.ui.spec import WorkerSpec
 
 
@@ -33,7 +34,7 @@ def reload_pages(spec: WorkerSpec) -> str:
     try:
         with project.reimported():
             if spec.script is None and spec.target is not None:
-                show(load_site(spec.target, spec.effective_settings()))
+                show(load_site(spec.target, spec.effective_settings(), current().visitor))
     except FluxLitError:
         raise
     except (Exception, SystemExit) as error:
@@ -45,7 +46,7 @@ def reload_pages(spec: WorkerSpec) -> str:
 def report_fault(text: str) -> None:
     """Show, above the pages that still serve, why the last reload failed."""
     site_now = current()
-    show(Site(site_now.app, site_now.pages, site_now.settings, fault=text))
+    show(dataclasses.replace(site_now, fault=text))
 
 
 def _ms(started: float) -> int:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fluxlit.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.authentication import User
 from fluxlit.errors import WorkerError
 from fluxlit.pages import PageRegistry, build_navigation
 from fluxlit.settings import Settings
@@ -37,6 +38,7 @@ class Site:
         pages: its pages.
         settings: the effective settings.
         fault: why the last reload failed, shown above the pages that still serve; empty when it did not.
+        visitor: gives the user of the run that calls it.
         main: what ``sys.modules["__main__"]`` is to be again, where Streamlit is a guest in somebody else's process.
     """
 
@@ -44,7 +46,13 @@ class Site:
     pages: PageRegistry
     settings: Settings
     fault: str = ""
+    visitor: Callable[[], User | None] = lambda: None
     main: ModuleType | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """The application has a login."""
+        return bool(getattr(self.app, "authenticators", ()))
 
 
 _current: Site | None = None
@@ -63,15 +71,15 @@ def current() -> Site:
     return _current
 
 
-def load_site(target: str, settings: Settings) -> Site:
-    """Import the FluxLit object that `target` names, and make its site.
+def load_site(target: str, settings: Settings, visitor: Callable[[], User | None] = lambda: None) -> Site:
+    """Import the FluxLit object that `target` names, and make its site; `visitor` as in `Site`.
 
     Raises:
         TargetError: it cannot be imported; the cause is the user's own exception.
         FluxLitError: what the import of the user's module raised of ours, a `PageError` for instance.
     """
     app: Any = load(target)
-    return Site(app, app.pages, settings)
+    return Site(app, app.pages, settings, visitor=visitor)
 
 
 def run_entry() -> None:
@@ -91,7 +99,15 @@ def run_entry() -> None:
     if not len(site.pages):
         st.info('This application has no pages yet. Add one with `@app.page("/")`.')
         return
-    st.navigation(build_navigation(site.pages, site.app, settings=site.settings)).run()
+    pages = build_navigation(
+        site.pages,
+        site.app,
+        settings=site.settings,
+        user=site.visitor(),
+        guarded=site.guarded,
+        is_asked_for=internals.is_asked_for,
+    )
+    st.navigation(pages).run()
 
 
 def main_script(spec: WorkerSpec) -> Path:

@@ -39,6 +39,7 @@ class WorkerSpec:
             one start share it, for a browser may meet any of them.
         sys_path: import path of the gateway, so that both processes find the same modules.
         arguments: what the user's script sees in ``sys.argv`` after its own name.
+        login: the application has a login: requests say who sends them, and what is one user's is kept from others.
         development: whether this is ``fluxlit dev``: error details and developer menu are shown in the browser.
     """
 
@@ -55,6 +56,7 @@ class WorkerSpec:
     cookie_secret: str = dataclasses.field(default="", repr=False)
     sys_path: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    login: bool = False
     development: bool = False
 
     def to_json(self) -> str:

@@ -9,6 +9,8 @@ run_pages("app:app", api_url="http://gateway:8000/api")
 
 ``streamlit run pages_server.py --server.baseUrlPath ...`` then shows the pages, and the gateway, in another container
 perhaps, has ``FLUXLIT_STREAMLIT_UPSTREAM=http://pages:8501``.
+
+With a login, that Streamlit believes what the gateway says of its users: nobody but the gateway may reach it.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from fluxlit import client
+from fluxlit import access, client
+from fluxlit.authentication import User
+from fluxlit.handover import RUN_FIELD, USER_FIELD, read_user
 from fluxlit.settings import resolve
 from fluxlit.target import load
+from fluxlit.ui import internals
 from fluxlit.ui.site import Site, run_entry, show
 
 _loading = threading.Lock()
@@ -47,6 +52,23 @@ def run_pages(target: str, *, api_url: str | None = None) -> None:
 def _load(target: str, api_url: str | None) -> None:
     app: Any = load(target)
     settings = resolve(arguments=app.setting_arguments).settings
+    access.configure(access.Desk(_user, settings.root_path + settings.api_mount_path))
     if api_url is not None:
-        client.configure(client.InternalApi(api_url))
-    show(Site(app, app.pages, settings))
+        client.configure(client.InternalApi(api_url, identify=_call_headers))
+    show(Site(app, app.pages, settings, visitor=_user))
+
+
+def _user() -> User | None:
+    """The user whom the gateway has named at the WebSocket's handshake."""
+    return read_user(value.encode("latin-1") for value in _handshake(USER_FIELD))
+
+
+def _call_headers() -> dict[str, str]:
+    handles = _handshake(RUN_FIELD)
+    return {RUN_FIELD.decode("ascii"): handles[0]} if handles else {}
+
+
+def _handshake(name: bytes) -> list[str]:
+    import streamlit as st  # noqa: PLC0415
+
+    return list(st.context.headers.get_all(name.decode("ascii"))) if internals.current_session() else []

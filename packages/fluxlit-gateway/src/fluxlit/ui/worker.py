@@ -23,7 +23,7 @@ from typing import Any
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from fluxlit import client, sessions
+from fluxlit import access, client, sessions
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
@@ -36,6 +36,7 @@ from fluxlit.ui.reload import reload_pages, report_fault
 from fluxlit.ui.resume import Resumption
 from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streamlit_run, load_site, main_script, show
 from fluxlit.ui.spec import WorkerSpec
+from fluxlit.ui.visitors import Visitors
 
 logger = logging.getLogger("fluxlit.worker")
 
@@ -98,6 +99,7 @@ class Worker:
         self._collector: GarbageCollector | None = None
         self._copying: Resumption = None
         self._reloading = asyncio.Lock()
+        self._visitors = Visitors(self._settings.root_path)
 
     def prepare(self) -> None:
         """Everything that may fail, before anything listens.
@@ -111,12 +113,14 @@ class Worker:
         internals.route_logs()
         configure_streamlit(spec)
         sessions.configure(self._settings)
+        access.configure(access.Desk(self._visitors.user, self._settings.root_path + self._settings.api_mount_path))
         if spec.api_base_url:
-            client.configure(client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers))
+            api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._visitors.call_headers)
+            client.configure(api)
         if spec.script is not None:
             imitate_streamlit_run(spec.script, spec.arguments)
         elif spec.target is not None:
-            show(load_site(spec.target, self._settings))
+            show(load_site(spec.target, self._settings, self._visitors.user))
 
     def serve(self) -> None:
         """Serve until SIGTERM."""
@@ -146,7 +150,8 @@ class Worker:
         self._streamlit = build_streamlit(self._spec)
         watched = ActivityMiddleware(self._streamlit, self._touch)
         self._copying = resume.set_up(self._settings)
-        return forwarded(self._copying.look_first(watched) if self._copying else watched, self._settings)
+        inner = self._copying.look_first(watched) if self._copying else watched
+        return forwarded(self._visitors.watched(inner), self._settings)
 
     def _touch(self) -> None:
         if self._collector is not None:
@@ -174,6 +179,8 @@ class Worker:
         if self._copying is not None:
             self._copying.attach(self._runtime)
         internals.report_sessions(self._runtime, self._report_session)
+        if self._spec.login:
+            self._visitors.attach(self._runtime)
         self._lifeline.watch(self._heard)
         self._lifeline.send_line(json.dumps({"type": "ready"}))
 

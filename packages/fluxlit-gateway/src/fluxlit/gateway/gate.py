@@ -1,0 +1,344 @@
+"""The gate: asks the authenticators who sends a request, and lets it through, or not.
+
+What is public and what needs a user is decided in `guard`, whether a call comes from the application's own pages in
+`proof`, what is taken out of a request in `credentials`. Here these are put together around the API and the UI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from fluxlit.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.authentication import PEER, USER, Authenticator, Described, Objection, Peer, User
+from fluxlit.gateway.connections import Connection, Connections
+from fluxlit.gateway.credentials import Secrets
+from fluxlit.gateway.dispatch import Route
+from fluxlit.gateway.guard import DELIBERATE, Need, Rules, is_navigation
+from fluxlit.gateway.origin import OriginPolicy
+from fluxlit.gateway.proof import MISSING, is_proven
+from fluxlit.gateway.refusal import Refusal, to_login
+from fluxlit.handover import RUN_FIELD, Header, fact_fields, user_fields
+
+logger = logging.getLogger("fluxlit.login")
+
+AGAIN_S = 1.0
+"""Seconds before an authenticator that stopped telling of ended sessions is listened to again."""
+
+NO_USER = "This needs a user: log in, or send credentials."
+NO_ROLE = "You are signed in, but this is for users with another role."
+
+PRIVATE: Header = (b"cache-control", b"private, no-store")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What all authenticators together make of a request.
+
+    Attributes:
+        user: who sends it.
+        problem: what is wrong with its credentials, if no others are good.
+        cookies: values of Set-Cookie for the answer.
+        deliberate: the caller has proved who it is on purpose; a browser would not have done so by itself.
+    """
+
+    user: User | None = None
+    problem: Objection | None = None
+    cookies: tuple[bytes, ...] = ()
+    deliberate: bool = False
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request at the gate.
+
+    Attributes:
+        route: what it is for: the API or the UI.
+        scope: the request as that is to see it.
+        peer: the other end of its connection.
+        mount: the public mount.
+        path: decoded path below the mount.
+        raw: the same, undecoded.
+        receive: ASGI's.
+        send: ASGI's.
+    """
+
+    route: Route
+    scope: Scope
+    peer: Peer
+    mount: str
+    path: str
+    raw: bytes
+    receive: Receive
+    send: Send
+
+    @property
+    def shown(self) -> Scope:
+        """The request as authenticators see it."""
+        return {
+            **self.scope,
+            "root_path": self.mount,
+            "path": self.mount + self.path,
+            "raw_path": self.mount.encode("ascii") + self.raw,
+            PEER: self.peer,
+        }
+
+
+class Gate:
+    """Guards the API and the UI.
+
+    Args:
+        authenticators: asked in this order; the first that knows the user decides.
+        rules: what needs a user.
+        origins: who, beside the application itself, may send requests that a browser signs by itself.
+        api: where the API is mounted.
+        documents: paths of the API that people open in a browser: its documentation.
+        away: the UI runs in another container: it gets the user in single facts too, and its calls of the API come
+            over the public port.
+
+    Attributes:
+        rules: may be replaced while the gateway runs.
+        connections: open WebSockets and event streams.
+    """
+
+    def __init__(
+        self,
+        authenticators: Sequence[Authenticator],
+        rules: Rules,
+        *,
+        origins: OriginPolicy,
+        api: str,
+        documents: frozenset[str] = frozenset(),
+        away: bool = False,
+    ) -> None:
+        self.rules = rules
+        self._authenticators = tuple(authenticators)
+        self._origins = origins
+        self._documents = documents
+        self._away = away
+        self._routes = {api + path: own for each in self._authenticators for path, own in each.routes().items()}
+        self._challenges = tuple(each.challenge() for each in self._authenticators if isinstance(each, Described))
+        self._secrets = Secrets.of(
+            [name for each in self._authenticators for name in each.strips()],
+            [name for each in self._authenticators for name in each.strips_cookies()],
+        )
+        self.connections = Connections(self._recheck)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start the authenticators, and close connections whose login ends, for as long as this is entered."""
+        async with contextlib.AsyncExitStack() as stack:
+            for each in self._authenticators:
+                await each.start()
+                stack.push_async_callback(each.stop)
+            tasks = [asyncio.create_task(self.connections.watch())]
+            tasks += [asyncio.create_task(self._listen(each)) for each in self._authenticators]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self, authenticator: Authenticator) -> None:
+        while True:
+            try:
+                async for session in authenticator.ended():
+                    self.connections.end(session)
+                return
+            except Exception:
+                logger.exception("Ended logins are not heard of; trying again in %g s", AGAIN_S)
+                await asyncio.sleep(AGAIN_S)
+
+    async def admit(self, application: Application, visit: Visit) -> None:
+        """Serve a request that came over the public port: by the application, a route of a login, or a refusal."""
+        shown = visit.shown
+        own = self._routes.get(visit.path)
+        if own is not None and visit.scope["type"] == "http":
+            await own(shown, visit.receive, visit.send)
+            return
+        judged = await self._judge(shown)
+        need = self.rules.need(visit.route, visit.scope, visit.path)
+        if judged.user is not None and not judged.deliberate and not is_proven(visit.scope, visit.peer, self._origins):
+            if need.user:
+                await self._refuse(visit, Refusal(403, MISSING, (), judged.cookies))
+                return
+            judged = Judged(cookies=judged.cookies)  # A public path does not learn who was made to ask for it.
+        if refusal := self._objection(judged, need, visit):
+            await self._turn_away(visit, shown, refusal)
+        else:
+            await self._pass(application, visit, shown, judged, need)
+
+    async def admit_page(self, application: Application, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Serve a call that a page sends to the API over the private socket.
+
+        Args:
+            application: the API.
+            scope: the call, with the public mount.
+            receive: ASGI's.
+            send: ASGI's.
+            path: decoded path below the mount.
+        """
+        peer = Peer("", trusted=False, headers=scope["headers"])
+        mount = scope["path"].removesuffix(path)
+        visit = Visit(Route.API, scope, peer, mount, path, quote(path).encode("ascii"), receive, send)
+        judged = self._by_run(visit.peer) or await self._judge(visit.shown)
+        if refusal := self._objection(judged, self.rules.need(Route.API, scope, path), visit):
+            await refusal.to_program(scope, send)
+            return
+        headers = [field for field in scope["headers"] if field[0] != RUN_FIELD]
+        await application(self._for_api({**scope, "headers": headers}, judged.user), receive, send)
+
+    # Who it is.
+
+    async def _judge(self, shown: Scope) -> Judged:
+        if self._away and (page := self._by_run(shown[PEER])):
+            return page
+        problem: Objection | None = None
+        cookies: tuple[bytes, ...] = ()
+        for each in self._authenticators:
+            verdict = await each.authenticate(shown)
+            cookies += tuple(verdict.set_cookies)
+            if verdict.user is not None:
+                user = User.of(verdict.user)
+                return Judged(user, None, cookies, user.scheme in DELIBERATE)
+            problem = problem or verdict.problem
+        return Judged(None, problem, cookies)
+
+    def _by_run(self, peer: Peer) -> Judged | None:
+        """The user of the page that sends a call."""
+        handle = next((value for name, value in peer.headers if name == RUN_FIELD), None)
+        user = self.connections.find(handle.decode("latin-1")) if handle else None
+        return Judged(user, deliberate=True) if user is not None else None
+
+    async def _recheck(self, shown: Scope) -> tuple[User | None, bool]:
+        judged = await self._judge(shown)
+        return judged.user, judged.problem is None or judged.problem.status != 503
+
+    # No.
+
+    def _objection(self, judged: Judged, need: Need, visit: Visit) -> Refusal | None:
+        if not need.user:
+            return None
+        if judged.user is None:
+            if judged.problem is None:
+                return Refusal(401, NO_USER, self._challenges, judged.cookies)
+            own = (judged.problem.challenge,) if judged.problem.challenge else ()
+            challenges = own or (self._challenges if judged.problem.status == 401 else ())
+            return Refusal(judged.problem.status, judged.problem.detail, challenges, judged.cookies)
+        if need.roles and not need.roles & judged.user.roles:
+            return Refusal(403, NO_ROLE, (), judged.cookies)
+        return None
+
+    async def _turn_away(self, visit: Visit, shown: Scope, refusal: Refusal) -> None:
+        for_people = visit.route is Route.UI or visit.path in self._documents
+        could_help = refusal.status == 401 and for_people and is_navigation(visit.scope, visit.path)
+        location = self._login(shown) if could_help else None
+        if location:
+            await to_login(visit.scope, visit.send, location, refusal.cookies)
+        else:
+            await self._refuse(visit, refusal)
+
+    async def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+        if visit.route is Route.UI and is_navigation(visit.scope, visit.path):
+            await refusal.to_browser(visit.scope, visit.send)
+        else:
+            await refusal.to_program(visit.scope, visit.send)
+
+    def _login(self, shown: Scope) -> str | None:
+        return next((place for each in self._authenticators if (place := each.login_location(shown))), None)
+
+    # Yes.
+
+    async def _pass(self, application: Application, visit: Visit, shown: Scope, judged: Judged, need: Need) -> None:
+        user = judged.user
+        send: Send = visit.send
+        fields: list[Header] = [(b"set-cookie", cookie) for cookie in judged.cookies]
+        private = need.user and user is not None
+        if fields or private:
+            send = Noted(send, fields, private=private)
+        scope = visit.scope
+        if user is None:
+            await application(self._for(visit.route, scope, None, ""), visit.receive, send)
+        elif scope["type"] == "websocket":
+            await self._pass_socket(application, visit, Connection(user, shown), send)
+        elif visit.route is Route.API and may_outlive(user):
+            await self._pass_call(application, visit, Connection(user, shown), send)
+        else:
+            await application(self._for(visit.route, scope, user, ""), visit.receive, send)
+
+    async def _pass_socket(self, application: Application, visit: Visit, connection: Connection, send: Send) -> None:
+        self.connections.add(connection)
+        try:
+            scope = self._for(visit.route, visit.scope, connection.user, connection.handle)
+            await connection.serve(application, scope, visit.receive, send)
+        finally:
+            self.connections.remove(connection)
+
+    async def _pass_call(self, application: Application, visit: Visit, connection: Connection, send: Send) -> None:
+        """A call whose answer may turn out to be an event stream, which ends with the login."""
+
+        async def watching(message: Message) -> None:
+            if message["type"] == "http.response.start" and is_event_stream(message):
+                self.connections.add(connection)
+            await send(message)
+
+        try:
+            await connection.stream(application, self._for_api(visit.scope, connection.user), visit.receive, watching)
+        finally:
+            self.connections.remove(connection)
+
+    def _for(self, route: Route, scope: Scope, user: User | None, handle: str) -> Scope:
+        if route is Route.API:
+            return self._for_api(scope, user)
+        headers = self._secrets.without(scope["headers"], authorization=False)
+        if user is not None:
+            headers += user_fields(user)
+            if self._away:
+                headers += fact_fields(user)
+            if handle:
+                headers.append((RUN_FIELD, handle.encode("ascii")))
+        return {**scope, "headers": headers}
+
+    def _for_api(self, scope: Scope, user: User | None) -> Scope:
+        headers = self._secrets.without(scope["headers"], authorization=True)
+        return {**scope, "headers": headers} | ({USER: user} if user is not None else {})
+
+
+def may_outlive(user: User) -> bool:
+    """Whether a login can end while an answer is under way."""
+    return user.session is not None or user.expires_at is not None
+
+
+def is_event_stream(message: Message) -> bool:
+    """Whether an answer goes on until somebody ends it (HTML standard, "Server-sent events")."""
+    kinds = (value for name, value in message.get("headers", ()) if name.lower() == b"content-type")
+    return any(kind.lower().startswith(b"text/event-stream") for kind in kinds)
+
+
+class Noted:
+    """A `send` that adds to an answer's head what the gate has to say.
+
+    What was shown to a user is kept by no cache, unless the application has decided otherwise (ASVS 5.0, 14.3.2).
+    """
+
+    __slots__ = ("_fields", "_private", "_send")
+
+    def __init__(self, send: Send, fields: list[Header], *, private: bool) -> None:
+        self._send = send
+        self._fields = fields
+        self._private = private
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Send a message."""
+        kind = message["type"]
+        if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            headers = [*message.get("headers", ()), *self._fields]
+            if self._private and kind == "http.response.start" and all(name != b"cache-control" for name, _ in headers):
+                headers.append(PRIVATE)
+            message = {**message, "headers": headers}
+        return self._send(message)

@@ -1,0 +1,72 @@
+"""The answers of the guard: to a browser, to a program that calls the API, and to a WebSocket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+
+from fluxlit.asgi import Scope, Send
+from fluxlit.gateway.answers import NO_STORE, Header, answer, request_id_of
+
+RETRY_AFTER_S = 5
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
+small{{color:#808495}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}}}</style></head>
+<body><h1>{title}</h1><p>{detail}</p>{note}</body></html>
+"""
+_TITLES = {401: "Please sign in", 403: "Not for you", 503: "Sign-in is not available now"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not carried out.
+
+    Attributes:
+        status: 401 nobody is logged in; 403 not allowed; 503 nobody can tell now.
+        detail: for whoever asked.
+        challenges: values of WWW-Authenticate.
+        cookies: values of Set-Cookie to go with the answer.
+    """
+
+    status: int
+    detail: str
+    challenges: tuple[str, ...] = ()
+    cookies: tuple[bytes, ...] = ()
+
+    async def to_browser(self, scope: Scope, send: Send) -> None:
+        """Answer with a small page."""
+        request_id = request_id_of(scope)
+        note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
+        title = _TITLES.get(self.status, HTTPStatus(self.status).phrase)
+        page = _PAGE.format(title=escape(title), detail=escape(self.detail), note=note)
+        await answer(scope, send, self.status, page.encode(), b"text/html; charset=utf-8", self._fields())
+
+    async def to_program(self, scope: Scope, send: Send) -> None:
+        """Answer with a problem document (RFC 9457)."""
+        problem: dict[str, str | int] = {
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if request_id := request_id_of(scope):
+            problem["request_id"] = request_id
+        body = json.dumps(problem, separators=(",", ":")).encode()
+        await answer(scope, send, self.status, body, b"application/problem+json", self._fields())
+
+    def _fields(self) -> list[Header]:
+        fields: list[Header] = [NO_STORE]
+        fields += [(b"www-authenticate", challenge.encode("latin-1", "replace")) for challenge in self.challenges]
+        if self.status == 503:
+            fields.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        return fields + [(b"set-cookie", cookie) for cookie in self.cookies]
+
+
+async def to_login(scope: Scope, send: Send, location: str, cookies: tuple[bytes, ...]) -> None:
+    """Send a browser to the login, by GET whatever it came with (RFC 9110 section 15.4.3)."""
+    fields: list[Header] = [(b"location", location.encode("latin-1", "replace")), NO_STORE]
+    fields += [(b"set-cookie", cookie) for cookie in cookies]
+    await answer(scope, send, 302, b"", b"text/plain; charset=utf-8", fields)
