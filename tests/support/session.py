@@ -72,6 +72,11 @@ class Session:
         await self.ask(page, widgets, query)
         return await self.shown(timeout)
 
+    async def sounds(self, page: str = "") -> list[str]:
+        """Run the script; the addresses of the sounds that it offers."""
+        await self.ask(page)
+        return list(_sounds(await self._received(60)))
+
     async def ask(self, page: str = "", widgets: Any = None, query: str = "") -> None:
         """Ask for a run of the script, and do not wait for it."""
         message = BackMsg()
@@ -83,13 +88,24 @@ class Session:
 
     async def shown(self, timeout: float = 60) -> list[str]:
         """Wait for the end of a run, whoever has asked for it; every text that it shows, in order."""
+        return list(_texts(await self._received(timeout)))
+
+    async def _received(self, timeout: float) -> list[ForwardMsg]:
         received: list[ForwardMsg] = []
         async with asyncio.timeout(timeout):
             while not received or received[-1].WhichOneof("type") != "script_finished":
                 received.append(ForwardMsg.FromString(await self._socket.recv()))
                 if received[-1].WhichOneof("type") == "new_session":
                     self.id = received[-1].new_session.initialize.session_id
-        return list(_texts(received))
+        return received
+
+
+def _sounds(messages: list[Any]) -> Iterator[str]:
+    for message in messages:
+        if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
+            element = message.delta.new_element
+            if element.WhichOneof("type") == "audio":
+                yield element.audio.url
 
 
 def _texts(messages: list[Any]) -> Iterator[str]:
@@ -97,7 +113,7 @@ def _texts(messages: list[Any]) -> Iterator[str]:
         if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
             element = message.delta.new_element
             kind = element.WhichOneof("type")
-            if kind in ("markdown", "text", "heading"):
+            if kind in ("alert", "markdown", "text", "heading"):
                 yield getattr(element, kind).body
             elif kind == "exception":
                 yield f"exception: {element.exception.message}"

@@ -63,7 +63,7 @@ class Connection:
 
         async def hearing() -> Message:
             message = await receive()
-            self.heard = True
+            self.heard = self.heard or message["type"] == "websocket.receive"
             return message
 
         try:
