@@ -22,7 +22,7 @@ from typing import Annotated
 
 import fastapi
 from fastapi import HTTPException
-from starlette.requests import HTTPConnection
+from fastapi.requests import HTTPConnection
 
 from fluxlit.authentication import USER, User
 
