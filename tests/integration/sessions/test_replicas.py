@@ -180,6 +180,7 @@ async def test_nothing_is_lost_or_counted_twice_when_a_replica_dies(redis_server
                     command="run",
                     environment={"REPLICA": name},
                     session_store=f"{redis_server.url}?namespace=replicas",
+                    restore_sessions=False,  # those of st.session_state would be counted too
                 )
             )
             for name in NAMES
