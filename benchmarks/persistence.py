@@ -1,4 +1,4 @@
-"""What a session adds to a rerun: a light page without one, one that keeps it, and one that changes it each time."""
+"""What sessions add to a rerun of a light page: one that is kept by its URL, and a copy of the whole session."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ def unchanged(st, session=Depends(kept)):
     st.session_state.setdefault("filters", {"colour": "red", "size": [1, 2, 3]})
     light(st)
 
+@app.page("/state")
+def state(st):
+    st.session_state.setdefault("cart", [{"sku": f"item-{number}", "count": number} for number in range(20)])
+    st.session_state.filters = st.session_state.get("filters", 0) + 1
+    light(st)
+
 @app.page("/changed")
 def changed(st, session=Depends(kept)):
     st.session_state.setdefault("cart", [{"sku": f"item-{number}", "count": number} for number in range(20)])
@@ -52,7 +58,22 @@ def changed(st, session=Depends(kept)):
     light(st)
 """
 
-PAGES = {"no session": "", "kept, unchanged": "kept", "kept, changed each time": "changed"}
+PAGES = {
+    "no session": (False, ""),
+    "kept, unchanged": (False, "kept"),
+    "kept, changed each time": (False, "changed"),
+    "state changed each time": (False, "state"),
+    "no session, copied": (True, ""),
+    "state changed each time, copied": (True, "state"),
+}
+"""Name -> whether the server copies whole sessions, and the page."""
+
+BARS = {
+    "kept, unchanged": "no session",
+    "no session, copied": "no session",
+    "state changed each time, copied": "state changed each time",
+}
+"""What is compared with what: at most a tenth more, with Redis on loopback."""
 
 
 @dataclass
@@ -97,11 +118,12 @@ class Tab:
         self.cpu += after.user + after.system - before.user - before.system
 
 
-async def measure(url: str, worker: psutil.Process, rounds: int, count: int) -> dict[str, Tab]:
+async def measure(servers: dict[bool, tuple[str, psutil.Process]], rounds: int, count: int) -> dict[str, Tab]:
     """Visit the pages in turn, so that whatever else the machine does meets all of them."""
     tabs = {}
     async with contextlib.AsyncExitStack() as stack:
-        for name, page in PAGES.items():
+        for name, (copied, page) in PAGES.items():
+            url = servers[copied][0]
             socket = await stack.enter_async_context(
                 websockets.connect(
                     f"{url.replace('http', 'ws', 1)}/_stcore/stream",
@@ -115,8 +137,8 @@ async def measure(url: str, worker: psutil.Process, rounds: int, count: int) -> 
             for _ in range(10):
                 await tabs[name].rerun()
         for _ in range(rounds):
-            for tab in tabs.values():
-                await tab.measure(worker, count)
+            for name, tab in tabs.items():
+                await tab.measure(servers[PAGES[name][0]][1], count)
     return tabs
 
 
@@ -137,6 +159,16 @@ def worker_of(server: Program) -> psutil.Process:
     return next(process for process in below if "fluxlit.ui.worker" in process.cmdline())
 
 
+@contextlib.contextmanager
+def serving(folder: Path, store: str, *, copied: bool) -> Iterator[tuple[str, psutil.Process]]:
+    """A FluxLit that copies whole sessions or does not; its address and its worker."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with fluxlit_run(folder, port, session_store=store, restore_sessions=str(copied).lower()) as server:
+        until(server, partial(answers, f"{address}/api/readyz"))
+        yield address, worker_of(server)
+
+
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -146,11 +178,9 @@ def main() -> None:
     with workspace() as folder, redis(folder) as redis_url:
         (folder / "app.py").write_text(APP)
         for store, url in (("Redis on loopback", redis_url), ("SQLite file", f"sqlite:///{folder}/sessions.db")):
-            port = free_port()
-            address = f"http://127.0.0.1:{port}"
-            with fluxlit_run(folder, port, session_store=url) as server:
-                until(server, partial(answers, f"{address}/api/readyz"))
-                tabs = asyncio.run(measure(address, worker_of(server), rounds, 30))
+            with contextlib.ExitStack() as stack:
+                servers = {copied: stack.enter_context(serving(folder, url, copied=copied)) for copied in (False, True)}
+                tabs = asyncio.run(measure(servers, rounds, 30))
             medians = {name: statistics.median(tab.seconds) * 1000 for name, tab in tabs.items()}
             cpu = {name: tab.cpu / len(tab.seconds) * 1000 for name, tab in tabs.items()}
             rows += [
@@ -158,14 +188,13 @@ def main() -> None:
                     store,
                     name,
                     f"{medians[name]:.2f}",
-                    f"{medians[name] / medians['no session']:.2f}",
+                    f"{medians[name] / medians[BARS.get(name, 'no session')]:.2f}",
                     f"{cpu[name]:.2f}",
                 ]
                 for name in PAGES
             ]
-            bars.append(
-                Bar(f"{store}: kept beside no session", medians["kept, unchanged"] / medians["no session"], 1.1)
-            )
+            for name, beside in BARS.items():
+                bars.append(Bar(f"{store}: {name} beside {beside}", medians[name] / medians[beside], 1.1))
     print(table("A rerun with a session", ["store", "page", "p50 ms", "ratio", "worker CPU ms"], rows))
     report(bars)
 
