@@ -28,7 +28,8 @@ class StoreOptions(TypedDict, total=False):
         types: enums, Pydantic models and dataclasses that may be stored; a mapping gives the names.
         keys: encrypt with the first, decrypt with any (see `KeyRing`). Default: no encryption.
         clock: seconds since the epoch, for tests. Default: the clock of the store (Redis) or of the machine.
-        observer: called after every operation.
+        observer: called after every operation. Default: spans and a histogram by OpenTelemetry, where its API is
+            installed (see telemetry.py).
     """
 
     namespace: str

@@ -21,6 +21,7 @@ from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionSto
 from fluxlit_sessions.observe import Observer, OperationEvent, Outage, notify
 from fluxlit_sessions.options import StoreOptions
 from fluxlit_sessions.session import KEEP, Keep, Session, SessionInfo, at
+from fluxlit_sessions.telemetry import default_observer
 
 T = TypeVar("T")
 
@@ -239,7 +240,7 @@ class BackedStore:
     def __init__(self, backend: Backend, options: StoreOptions) -> None:
         self._backend = backend
         self._core = Core(options)
-        self._observer: Observer | None = options.get("observer")
+        self._observer: Observer | None = options.get("observer") or default_observer()
         self._outage = Outage(backend.location)
 
     @property
