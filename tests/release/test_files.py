@@ -146,7 +146,8 @@ def imported(source: Path) -> set[str]:
 
 def distribution(package: str) -> str:
     """Return what to install for an import."""
-    others = {import_name: name for name, import_name in IMPORT_NAMES.items()} | {"dotenv": "python-dotenv"}
+    others: dict[str | None, str] = {import_name: name for name, import_name in IMPORT_NAMES.items()}
+    others |= {"dotenv": "python-dotenv", "opentelemetry": "opentelemetry-api"}
     return others.get(package, package.replace("_", "-"))
 
 
