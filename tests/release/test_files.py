@@ -147,7 +147,7 @@ def imported(source: Path) -> set[str]:
 def distribution(package: str) -> str:
     """Return what to install for an import."""
     others: dict[str | None, str] = {import_name: name for name, import_name in IMPORT_NAMES.items()}
-    others |= {"dotenv": "python-dotenv", "opentelemetry": "opentelemetry-api"}
+    others |= {"dotenv": "python-dotenv", "opentelemetry": "opentelemetry-api", "yaml": "pyyaml"}
     return others.get(package, package.replace("_", "-"))
 
 

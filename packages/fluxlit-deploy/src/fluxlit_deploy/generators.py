@@ -32,7 +32,7 @@ class Generator:
 
 GENERATORS = (
     Generator(lambda options: options.image, image.files, image_check.check),
-    Generator(lambda options: options.kubernetes, kubernetes.manifest_files, lambda _project, _directory: ()),
+    Generator(lambda options: options.kubernetes, kubernetes.manifest_files, kubernetes.check),
     Generator(lambda options: options.helm, kubernetes.chart_files, lambda _project, _directory: ()),
 )
 

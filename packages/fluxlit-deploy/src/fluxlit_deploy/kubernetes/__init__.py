@@ -1,5 +1,6 @@
 """Kubernetes: manifests for Kustomize, a Helm chart, and checks of what is there."""
 
+from fluxlit_deploy.kubernetes.check import check
 from fluxlit_deploy.kubernetes.generate import chart_files, manifest_files
 
-__all__ = ["chart_files", "manifest_files"]
+__all__ = ["chart_files", "check", "manifest_files"]

@@ -1,0 +1,86 @@
+"""YAML files with the line of every key, so that a finding can say where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class Table(dict[Any, Any]):
+    """A mapping that knows where its keys stand.
+
+    Attributes:
+        lines: line of each key, counted from 1.
+    """
+
+    lines: dict[Any, int]
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with lines."""
+
+    def table(self, node: yaml.MappingNode) -> Table:
+        """Construct a mapping and note its lines."""
+        found = Table(self.construct_mapping(node, deep=True))
+        found.lines = {self.construct_object(key): key.start_mark.line + 1 for key, _ in node.value}
+        return found
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _Loader.table)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file.
+
+    Attributes:
+        file: the file as findings name it.
+        content: what is in it.
+    """
+
+    file: str
+    content: Table
+
+    def line(self, *keys: Any) -> int | None:
+        """Return the line of a key below others, or of the last one on the way that is there."""
+        found: Any = self.content
+        line = None
+        for key in keys:
+            if isinstance(found, Table) and key in found:
+                line, found = found.lines[key], found[key]
+            elif isinstance(found, list) and isinstance(key, int) and key < len(found):
+                found = found[key]
+            else:
+                break
+        return line
+
+    def at(self, *keys: Any) -> Any:
+        """Return the value of a key below others, `None` where it is not there."""
+        found: Any = self.content
+        for key in keys:
+            try:
+                found = found[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
+
+
+def read_documents(path: Path, name: str) -> Iterator[Document]:
+    """Read a file's documents.
+
+    Args:
+        path: the file.
+        name: the file as findings name it.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+        OSError: it cannot be read.
+        UnicodeError: it is no UTF-8.
+    """
+    for content in yaml.load_all(path.read_text("utf-8"), _Loader):
+        if isinstance(content, Table):
+            yield Document(name, content)
