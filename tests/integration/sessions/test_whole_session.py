@@ -70,6 +70,7 @@ class Tab(Session):
     """A tab that knows the widgets on its page, and sends their values with each message as a browser does."""
 
     elements: dict[str, str] = field(default_factory=dict)
+    toasts: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=lambda: {"Slider": 3, "Kind": "object"})
 
     async def __aenter__(self) -> Self:
@@ -78,17 +79,22 @@ class Tab(Session):
 
         async def noting() -> Any:
             data = await receive()
-            message = ForwardMsg.FromString(data)
-            if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
-                element = message.delta.new_element
-                kind = element.WhichOneof("type")
-                if kind in ("button", "slider", "selectbox"):
-                    found = getattr(element, kind)
-                    self.elements[found.label] = found.id
+            self.note(data)
             return data
 
         self._socket.recv = noting
         return self
+
+    def note(self, data: bytes) -> None:
+        message = ForwardMsg.FromString(data)
+        if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
+            element = message.delta.new_element
+            kind = element.WhichOneof("type")
+            if kind in ("button", "slider", "selectbox"):
+                found = getattr(element, kind)
+                self.elements[found.label] = found.id
+            elif kind == "toast":
+                self.toasts.append(element.toast.body)
 
     async def send(self, pressed: str | None = None, **values: Any) -> list[str]:
         self.values.update(values)
@@ -253,3 +259,91 @@ async def test_an_id_that_no_server_has_given_out_is_not_adopted(server: Server)
         async with Tab(server.url, resume=invented) as tab:
             await tab.send()
             assert tab.id != invented
+
+
+@pytest.fixture(scope="module")
+def replicas(redis_server: RedisServer, directory: Path) -> Any:
+    store = f"{redis_server.url}?namespace=pair&read_budget=0.3&write_budget=0.5"
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                run_server("app:app", directory, command="run", environment={"REPLICA": name}, session_store=store)
+            )
+            for name in NAMES
+        ]
+
+
+async def test_a_replica_does_not_go_on_with_what_it_remembers_of_a_session_that_was_elsewhere(
+    replicas: list[Server],
+) -> None:
+    session_id, elements = None, dict[str, str]()
+    for turn in range(6):
+        replica = replicas[turn % 2]
+        async with Tab(replica.url, resume=session_id, elements=elements) as tab:
+            if session_id is None:
+                await tab.send()
+            texts = await tab.send("Press")
+            assert (texts[1], texts[2]) == (NAMES[turn % 2], str(turn + 1))
+            assert session_id in (None, tab.id)
+            session_id = tab.id
+
+
+async def test_a_tab_that_is_left_open_learns_that_its_session_went_on_elsewhere(replicas: list[Server]) -> None:
+    async with Tab(replicas[0].url) as first:
+        await first.send()
+        await first.send("Press")
+        async with Tab(replicas[1].url, resume=first.id, elements=first.elements) as second:
+            assert (await second.send("Press"))[2] == "2"
+            await first.ask(widgets=pressed(first, "Press"))
+            assert await first.closed() == 1012  # its browser would connect again, and find what the second has saved
+            assert (await second.send("Press"))[2] == "3"
+
+
+async def test_a_store_that_restarts_under_load_loses_nothing(
+    redis_server: RedisServer, replicas: list[Server]
+) -> None:
+    counts = [0] * 20
+    stop = asyncio.Event()
+
+    async def click(number: int, tab: Tab) -> None:
+        while not stop.is_set():
+            counts[number] = int((await tab.send("Click"))[0])
+            await asyncio.sleep(0.02)
+
+    async with contextlib.AsyncExitStack() as stack:
+        tabs = [await stack.enter_async_context(Tab(replicas[0].url)) for _ in counts]
+        await asyncio.gather(*(tab.send() for tab in tabs))
+        clicking = asyncio.gather(*(click(number, tab) for number, tab in enumerate(tabs)))
+        await reached(counts, 3)
+        await asyncio.to_thread(redis_server.kill)
+        try:
+            await reached(counts, max(counts) + 5)
+        finally:
+            await asyncio.to_thread(redis_server.start)
+        await reached(counts, max(counts) + 3)
+        stop.set()
+        await clicking
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(saved(tab) for tab in tabs))
+    kill_worker(replicas[0])
+    for number, tab in enumerate(tabs):
+        async with Tab(replicas[1].url, resume=tab.id, elements=tab.elements) as again:
+            assert (await again.send("Click"))[0] == str(counts[number] + 1)
+
+
+def pressed(tab: Tab, name: str) -> WidgetStates:
+    states = WidgetStates()
+    states.widgets.add(id=tab.elements[name], trigger_value=True)
+    return states
+
+
+async def reached(counts: list[int], number: int) -> None:
+    async with asyncio.timeout(30):
+        while min(counts) < number:  # noqa: ASYNC110 - by many tasks
+            await asyncio.sleep(0.02)
+
+
+async def saved(tab: Tab) -> None:
+    """Wait until the page has said that everything is saved."""
+    while "answers again" not in " ".join(tab.toasts):
+        await tab._socket.recv()
