@@ -1,0 +1,24 @@
+"""The files of an edge, rendered from its plan; the same templates for users and for docker/proxy-deployment/."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from fluxlit_deploy.edges.plan import EdgePlan
+from fluxlit_deploy.file import File
+from fluxlit_deploy.template import render
+
+FILES = {
+    "nginx": {"fluxlit.conf": "nginx/fluxlit.conf", "site.conf": "nginx/site.conf"},
+    "caddy": {"Caddyfile": "caddy/Caddyfile"},
+    "traefik": {"traefik.yml": "traefik/traefik.yml", "dynamic.yml": "traefik/dynamic.yml"},
+    "haproxy": {"haproxy.cfg": "haproxy/haproxy.cfg"},
+}
+
+
+def configuration(edge: EdgePlan) -> tuple[File, ...]:
+    """Make the files of one edge, with paths relative to its own folder."""
+    return tuple(
+        File(PurePosixPath(name), render(f"edges/{template}", edge=edge))
+        for name, template in FILES[edge.engine].items()
+    )
