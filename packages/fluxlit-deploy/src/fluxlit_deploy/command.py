@@ -15,7 +15,7 @@ from fluxlit_deploy.base import REFRESH
 from fluxlit_deploy.description import Project, inspect_project
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.finding import Finding
-from fluxlit_deploy.options import Edge, Options, PathMode
+from fluxlit_deploy.options import Edge, Options, PathMode, Platform
 from fluxlit_deploy.writer import Change
 
 Target = Annotated[
@@ -34,6 +34,9 @@ Kubernetes = Annotated[
     bool, typer.Option("--kubernetes", help="Also write manifests for Kustomize, by [build.kubernetes].")
 ]
 Helm = Annotated[bool, typer.Option("--helm", help="Also write a Helm chart, by [build.kubernetes].")]
+PlatformName = Annotated[
+    Platform | None, typer.Option("--platform", help="Also write what this platform wants.", show_default=False)
+]
 EdgeName = Annotated[
     Edge | None, typer.Option("--edge", help="Also configure this reverse proxy in front.", show_default=False)
 ]
@@ -64,6 +67,7 @@ def build(
     compose: Compose = False,
     kubernetes: Kubernetes = False,
     helm: Helm = False,
+    platform: PlatformName = None,
     edge: EdgeName = None,
     path_mode: Mode = None,
     output: Output = Path(),
@@ -86,7 +90,9 @@ def build(
         project = inspect_project(Path.cwd(), target)
         if check:
             return _report(generators.check(project, output), as_json=as_json)
-        options = Options(compose=compose, kubernetes=kubernetes, helm=helm, edge=edge, path_mode=path_mode)
+        options = Options(
+            compose=compose, kubernetes=kubernetes, helm=helm, platform=platform, edge=edge, path_mode=path_mode
+        )
         changes = writer.plan(generators.generate(project, options), output)
         if not (diff or dry_run):
             writer.write(changes, force=force)

@@ -8,6 +8,9 @@ from typing import Literal, get_args
 Edge = Literal["nginx", "caddy", "traefik", "haproxy"]
 EDGES: tuple[Edge, ...] = get_args(Edge)
 
+Platform = Literal["systemd", "fly", "render", "cloud-run", "azure"]
+PLATFORMS: tuple[Platform, ...] = get_args(Platform)
+
 PathMode = Literal["root", "strip", "full"]
 PATH_MODES: tuple[PathMode, ...] = get_args(PathMode)
 
@@ -21,6 +24,7 @@ class Options:
         compose: a Compose file.
         kubernetes: manifests for Kustomize.
         helm: a Helm chart.
+        platform: the platform to write files for, `None` for none.
         edge: the reverse proxy to configure, `None` for none.
         path_mode: what the edge does with the public prefix; `None` for what the root path suggests.
     """
@@ -29,5 +33,6 @@ class Options:
     compose: bool = False
     kubernetes: bool = False
     helm: bool = False
+    platform: Platform | None = None
     edge: Edge | None = None
     path_mode: PathMode | None = None

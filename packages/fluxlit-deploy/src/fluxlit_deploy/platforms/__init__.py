@@ -1,0 +1,5 @@
+"""Files for single machines under systemd and for platforms that run containers."""
+
+from fluxlit_deploy.platforms.generate import platform_files
+
+__all__ = ["platform_files"]
