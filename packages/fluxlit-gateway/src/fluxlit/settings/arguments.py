@@ -60,5 +60,17 @@ class SettingsArguments(TypedDict, total=False):
     restore_sessions: bool
     url_session_query_param: str
     secret_key: str | Sequence[str]
+    oidc_issuer: str
+    oidc_preset: Literal["", "auth0", "entra", "github", "google", "keycloak", "okta"]
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_client_key_file: str | None
+    oidc_scopes: Sequence[str]
+    oidc_roles_claims: Sequence[str]
+    oidc_algorithms: Sequence[str]
+    oidc_leeway_s: float
+    oidc_logout_at_provider: bool
+    login_idle_timeout_s: float
+    login_absolute_timeout_s: float
     debug: bool
     allow_unified_uvicorn_multiworker: bool

@@ -285,6 +285,49 @@ class Settings(BaseSettings):
         repr=False,
         json_schema_extra={"secret": True},
     )
+    oidc_issuer: str = Field(
+        default="",
+        description="The OpenID provider where users log in, such as `https://login.example.com`: exactly as its "
+        "metadata spell it. Used by `FluxLit(auth=OIDC.from_settings())`, as are the other settings of logins.",
+    )
+    oidc_preset: Literal["", "auth0", "entra", "github", "google", "keycloak", "okta"] = Field(
+        default="", description="Fill in what is particular about a well-known provider."
+    )
+    oidc_client_id: str = Field(default="", description="Name of the application at the provider.")
+    oidc_client_secret: str = Field(
+        default="",
+        description="Secret of the application at the provider. Set it by the environment.",
+        repr=False,
+        json_schema_extra={"secret": True},
+    )
+    oidc_client_key_file: str | None = Field(
+        default=None,
+        description="File with the application's private key (PEM or JWK), in place of a secret: `private_key_jwt`.",
+    )
+    oidc_scopes: Texts = Field(
+        default=(), description="Scopes to ask for. Without them those of the preset, else `openid profile email`."
+    )
+    oidc_roles_claims: Texts = Field(
+        default=(),
+        description="Where the roles of a user are in the claims, nested names with dots between them: "
+        "`realm_access.roles`. Without it where the preset's provider has them, else `roles` and `groups`.",
+    )
+    oidc_algorithms: Texts = Field(
+        default=(),
+        description="Signatures of tokens that are accepted. Without it all with a private key that are safe.",
+    )
+    oidc_leeway_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False, json_schema_extra={"unit": "seconds"})] = (
+        Field(default=30.0, description="Time by which the clocks of provider and application may differ.")
+    )
+    oidc_logout_at_provider: bool = Field(
+        default=True, description="End the session at the provider, too, when a user logs out."
+    )
+    login_idle_timeout_s: Seconds = Field(
+        default=3600.0, description="Time after which a login that is not used ends. Work in an open page is use."
+    )
+    login_absolute_timeout_s: Seconds = Field(
+        default=86400.0, description="Time after which a login ends however much it is used."
+    )
     debug: bool = Field(
         default=False,
         description="Show tracebacks and more detail in logs and error pages. Not for production.",

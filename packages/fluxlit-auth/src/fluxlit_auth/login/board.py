@@ -1,0 +1,114 @@
+"""What replicas tell each other through the store: which logins have ended, and which ids were seen already.
+
+A note lies in a record that every replica finds, because its id is derived from what it is about and from when. Three
+kinds:
+
+- ``once``: the first replica to claim a text gets true, all others false, for as long as the record lives;
+- a list for a day, such as the logins with one ``sid`` of the provider;
+- the journal of ended logins, in records for ten minutes each. Every replica reads the newest two, twice in a second:
+  that works with every store and costs two small reads, whatever the number of sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from fluxlit_auth.login.stores import DAY, WALL, Clock
+from fluxlit_sessions import Session, SessionConflict, SessionNotFound, SessionStore
+
+SLICE_S = 600.0
+"""Longer than clocks of replicas differ, and short enough that a slice stays small."""
+
+ATTEMPTS = 20
+
+
+class Board:
+    """The notes of one application.
+
+    Args:
+        store: where they are.
+        lookback: seconds for which lists by day are looked for: the longest life of a login.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, store: SessionStore, lookback: float, clock: Clock = WALL) -> None:
+        self._store, self._lookback, self._clock = store, lookback, clock
+
+    async def once(self, purpose: str, text: str) -> bool:
+        """Claims a text; false if anybody has claimed it before.
+
+        Raises:
+            SessionStoreUnavailable: the store does not answer.
+        """
+        try:
+            await self._store.acreate(session_id=self._store.derive_id(f"once {purpose}", text))
+        except SessionConflict:
+            return False
+        return True
+
+    async def note(self, purpose: str, about: str, text: str) -> None:
+        """Adds a text to today's list about something.
+
+        Raises:
+            SessionStoreUnavailable: the store does not answer.
+        """
+        await self._add(purpose, f"{self._day()} {about}", [text])
+
+    async def notes(self, purpose: str, about: str) -> list[str]:
+        """The texts in the lists about something, of today and of all days that still matter.
+
+        Raises:
+            SessionStoreUnavailable: the store does not answer.
+        """
+        days = range(self._day() - int(self._lookback // DAY) - 1, self._day() + 1)
+        found = [await self._texts(purpose, f"{day} {about}") for day in days]
+        return list(dict.fromkeys(text for texts in found for text in texts))
+
+    async def announce(self, handles: Iterable[str]) -> None:
+        """Tells all replicas that logins have ended.
+
+        Raises:
+            SessionStoreUnavailable: the store does not answer.
+        """
+        if texts := list(handles):
+            await self._add("ended", str(self._slice()), texts)
+
+    async def announced(self) -> list[str]:
+        """The logins that ended in the last ten minutes or more.
+
+        Raises:
+            SessionStoreUnavailable: the store does not answer.
+        """
+        now = self._slice()
+        return [*await self._texts("ended", str(now - 1)), *await self._texts("ended", str(now))]
+
+    async def _add(self, purpose: str, about: str, texts: list[str]) -> None:
+        named = self._store.derive_id(purpose, about)
+        for attempt in range(ATTEMPTS):
+            found = await self._store.aread(named)
+            try:
+                await self._write(named, found, texts)
+            except (SessionConflict, SessionNotFound):
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.005 * attempt)
+            else:
+                return
+
+    async def _write(self, named: str, found: Session | None, texts: list[str]) -> None:
+        if found is None:
+            await self._store.acreate({"texts": texts}, session_id=named)
+        else:
+            merged = dict.fromkeys([*found.data.get("texts", []), *texts])
+            await self._store.asave(found, {"texts": list(merged)})
+
+    async def _texts(self, purpose: str, about: str) -> list[str]:
+        found = await self._store.aread(self._store.derive_id(purpose, about))
+        return [] if found is None else list(found.data.get("texts", []))
+
+    def _day(self) -> int:
+        return int(self._clock() // DAY)
+
+    def _slice(self) -> int:
+        return int(self._clock() // SLICE_S)

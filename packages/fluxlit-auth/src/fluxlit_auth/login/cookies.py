@@ -1,0 +1,108 @@
+"""The cookies of a login: their names, how they are read, how they are set.
+
+With TLS every name begins with ``__Host-``: browsers then take the cookie only over TLS, for this one host and path
+``/``, and no sibling domain can put one in its place (RFC 6265bis section 4.1.3.2, ASVS 3.3.3). Over plain HTTP, which
+is for development on this machine only, names begin with ``fluxlit-dev-`` and hold the port, because cookies do not
+know ports. A cookie of the one kind is never accepted in the other's place.
+
+All cookies have path ``/``, so applications under several mounts of one host see each other's; the mount is part of
+the name, so that they do not overwrite them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NAMES = ("__Host-fluxlit-*", "fluxlit-dev-*")
+"""What begins so is for the login alone."""
+
+MAX_ATTEMPTS = 5
+"""Logins that one browser can have under way at once, in as many tabs; mod_auth_openidc allows 7."""
+
+_VALUE = re.compile(r"[A-Za-z0-9._-]{1,512}\Z")
+_ATTEMPT = re.compile(r"[0-9a-f]{16}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """The names of the cookies of one application.
+
+    Attributes:
+        prefix: what all of them begin with.
+        secure: they are for TLS only.
+    """
+
+    prefix: str
+    secure: bool
+
+    @classmethod
+    def of(cls, origin: str, mount: str) -> Jar:
+        """The names under a public address.
+
+        Args:
+            origin: scheme, host and port.
+            mount: the public mount, empty for none.
+        """
+        secure = origin.startswith("https://")
+        tag = hashlib.sha256(mount.encode()).hexdigest()[:8] if mount else ""
+        if not secure:
+            port = origin.rpartition(":")[2]
+            tag = f"{port if port.isdigit() else '80'}{'-' if tag else ''}{tag}"
+        begin = "__Host-fluxlit-" if secure else "fluxlit-dev-"
+        return cls(begin + (f"{tag}-" if tag else ""), secure)
+
+    @property
+    def session(self) -> str:
+        """Name of the cookie of the login session."""
+        return f"{self.prefix}session"
+
+    @property
+    def logout(self) -> str:
+        """Name of the cookie that binds a logout at the provider to the browser."""
+        return f"{self.prefix}logout"
+
+    def attempt(self, state: str) -> str:
+        """Name of the cookie that binds a login attempt to the browser; it does not show the state."""
+        return f"{self.prefix}login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+
+    def attempts(self, cookies: Mapping[str, tuple[str, ...]]) -> list[str]:
+        """Names of the attempts that a browser has under way, oldest first: their values begin with the time."""
+        begin = f"{self.prefix}login-"
+        found = [name for name in cookies if name.startswith(begin) and _ATTEMPT.match(name.removeprefix(begin))]
+        return sorted(found, key=lambda name: cookies[name][0].zfill(20))
+
+    def set(self, name: str, value: str, *, max_age: int | None = None) -> bytes:
+        """A Set-Cookie value; without `max_age` (seconds) the cookie lasts as long as the browser's session."""
+        parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
+        if self.secure:
+            parts.append("Secure")
+        if max_age is not None:
+            parts.append(f"Max-Age={max_age}")
+        return "; ".join(parts).encode("ascii")
+
+    def clear(self, name: str) -> bytes:
+        """A Set-Cookie value that removes a cookie."""
+        return self.set(name, "", max_age=0)
+
+
+def read_cookies(scope: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The cookies of a request that could be ours, each with all values that came under its name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for field, text in scope["headers"]:
+        if field != b"cookie":
+            continue
+        for pair in text.decode("latin-1").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name.startswith(tuple(pattern.rstrip("*") for pattern in NAMES)) and _VALUE.match(value):
+                found[name] = (*found.get(name, ()), value)
+    return found
+
+
+def only(cookies: Mapping[str, tuple[str, ...]], name: str) -> str | None:
+    """The value of a cookie; `None` also if there are several of the name: one of them is somebody else's work."""
+    values = cookies.get(name, ())
+    return values[0] if len(values) == 1 else None

@@ -1,0 +1,201 @@
+"""What a login by OpenID Connect is configured with: settings, arguments and presets put together and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
+
+from fluxlit_auth.errors import AuthConfigError
+from fluxlit_auth.keys import SIGNATURES
+from fluxlit_auth.login.presets import PRESETS, Preset
+
+PLAIN = Preset()
+NEEDED = (
+    "Set it by FLUXLIT_{upper}, by {lower} in fluxlit.toml, or in code: OIDC({argument}=...). The provider's how-to "
+    "page says where to find it."
+)
+
+
+class LoginSettings(Protocol):
+    """The settings that a login reads; `fluxlit.settings.Settings` describes each."""
+
+    root_path: str
+    api_mount_path: str
+    session_store: str | None
+    secret_key: tuple[str, ...]
+    oidc_issuer: str
+    oidc_preset: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_client_key_file: str | None
+    oidc_scopes: tuple[str, ...]
+    oidc_roles_claims: tuple[str, ...]
+    oidc_algorithms: tuple[str, ...]
+    oidc_leeway_s: float
+    oidc_logout_at_provider: bool
+    login_idle_timeout_s: float
+    login_absolute_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What `OIDC` was given in code. Settings from outside win over it, as they do over arguments of `FluxLit`."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    preset: str = ""
+    scopes: tuple[str, ...] = ()
+    roles_claims: tuple[str, ...] = ()
+    authorization_params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything about one client at one provider.
+
+    Attributes:
+        issuer: the provider.
+        client_id: the client's name there.
+        client_secret: its secret; empty with a key.
+        client_key: its private key, for `private_key_jwt`.
+        preset: what is particular about the provider.
+        scopes: what is asked for.
+        roles_claims: where roles are in the claims.
+        authorization_params: further parameters of authorization requests.
+        algorithms: signatures that are accepted.
+        leeway: seconds by which clocks may differ.
+        logout_at_provider: a logout ends the session at the provider as well.
+        idle: seconds until a login session that is not used ends.
+        absolute: seconds until it ends in any case.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    client_key: Key | None = field(repr=False)
+    preset: Preset
+    scopes: tuple[str, ...]
+    roles_claims: tuple[str, ...]
+    authorization_params: Mapping[str, str]
+    algorithms: tuple[str, ...]
+    leeway: float
+    logout_at_provider: bool
+    idle: float
+    absolute: float
+
+
+def read_options(settings: LoginSettings, given: Arguments) -> Options:
+    """Puts settings, arguments and preset together.
+
+    Raises:
+        AuthConfigError: something is missing or contradicts something else.
+    """
+    preset = _preset(settings.oidc_preset or given.preset)
+    client_id = _needed(settings.oidc_client_id or given.client_id, "oidc_client_id", "client_id")
+    key = _client_key(settings.oidc_client_key_file)
+    secret = settings.oidc_client_secret or given.client_secret
+    if key is None:
+        # A backend for frontends is a confidential client (RFC 10017).
+        _needed(secret, "oidc_client_secret", "client_secret")
+    if settings.login_idle_timeout_s > settings.login_absolute_timeout_s:
+        raise AuthConfigError("login_idle_timeout_s must not be longer than login_absolute_timeout_s.")
+    claims = settings.oidc_roles_claims or given.roles_claims or preset.roles_claims
+    params = {**preset.authorization_params, **given.authorization_params}
+    return Options(
+        issuer=_needed(settings.oidc_issuer or given.issuer or preset.issuer, "oidc_issuer", "issuer"),
+        client_id=client_id,
+        client_secret=secret,
+        client_key=key,
+        preset=preset,
+        scopes=_scopes(settings.oidc_scopes or given.scopes or preset.scopes, preset),
+        roles_claims=tuple(claim.replace("{client_id}", client_id) for claim in claims),
+        authorization_params=_params(params),
+        algorithms=_algorithms(settings.oidc_algorithms),
+        leeway=settings.oidc_leeway_s,
+        logout_at_provider=settings.oidc_logout_at_provider,
+        idle=settings.login_idle_timeout_s,
+        absolute=settings.login_absolute_timeout_s,
+    )
+
+
+OURS = frozenset(
+    {
+        *("client_id", "client_secret", "code_challenge", "code_challenge_method", "nonce", "redirect_uri"),
+        *("request", "request_uri", "response_mode", "response_type", "scope", "state"),
+    }
+)
+"""Parameters of an authorization request on which the safety of the flow rests."""
+
+
+def _params(params: Mapping[str, Any]) -> Mapping[str, str]:
+    for name in params:
+        if name in OURS:
+            raise AuthConfigError(f"OIDC(authorization_params=...) must not hold {name}: FluxLit sets that itself.")
+    return {name: str(value) for name, value in params.items()}
+
+
+def _preset(name: str) -> Preset:
+    if name and name not in PRESETS:
+        raise AuthConfigError(f"There is no preset {name!r}; there are {', '.join(sorted(PRESETS))}.")
+    return PRESETS.get(name, PLAIN)
+
+
+def _needed(value: str, setting: str, argument: str) -> str:
+    if not value:
+        how = NEEDED.format(upper=setting.upper(), lower=setting, argument=argument)
+        raise AuthConfigError(f"Login by OpenID Connect needs {setting}. {how}")
+    return value
+
+
+def _scopes(scopes: Sequence[str], preset: Preset) -> tuple[str, ...]:
+    # Without openid there is no ID token, and nobody would be logged in (OpenID Connect Core section 3.1.2.1).
+    return tuple(scopes) if preset.known or "openid" in scopes else ("openid", *scopes)
+
+
+def _algorithms(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in SIGNATURES:
+            raise AuthConfigError(
+                f"oidc_algorithms holds {name!r}; signatures that only the provider can make are "
+                f"{', '.join(SIGNATURES)}."
+            )
+    return tuple(names) or tuple(SIGNATURES)
+
+
+def _client_key(path: str | None) -> Key | None:
+    if not path:
+        return None
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return _private(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuthConfigError(f"oidc_client_key_file {path} cannot be read: {error}.") from None
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise AuthConfigError(
+            f"oidc_client_key_file {path} must hold one private RSA, EC or Ed25519 key, as PEM without a password "
+            f"or as a JWK."
+        ) from None
+
+
+def _private(text: str) -> Key:
+    key = import_key(json.loads(text)) if text.lstrip().startswith("{") else _of_pem(text)
+    if not isinstance(key, (RSAKey, ECKey, OKPKey)) or not key.is_private:
+        raise ValueError
+    key.ensure_kid()
+    return key
+
+
+def _of_pem(text: str) -> Key:
+    for kind in (RSAKey, ECKey, OKPKey):
+        try:
+            return kind.import_key(text)
+        except (JoseError, ValueError, TypeError):
+            continue
+    raise ValueError

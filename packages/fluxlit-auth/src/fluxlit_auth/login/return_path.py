@@ -1,0 +1,52 @@
+"""Where a browser goes after a login: a path of this application, or its start page. No open redirect.
+
+Only what is certainly a path is taken, because browsers read much else as another host: a second slash or a
+backslash after the first one, control characters that they skip, a scheme. A percent-encoded slash or backslash is
+harmless to a browser and yet refused at the start of the path: something behind may decode it.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+MAX_LENGTH = 2000
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
+_QUERY = re.compile(r'[^\x00-\x20\x7f-\U0010ffff\\#"<>]*\Z')
+_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+def return_path(wanted: str | None, mount: str) -> str:
+    """The path to go to.
+
+    Args:
+        wanted: what the browser asked for, from anywhere.
+        mount: the public mount of the application, such as ``/apps/my-app``; empty for none.
+
+    Returns:
+        `wanted` if it leads into the application, else its start page. Path and query, no host.
+    """
+    return wanted if wanted is not None and leads_inside(wanted, mount) else f"{mount}/"
+
+
+def leads_inside(wanted: str, mount: str) -> bool:
+    """Whether a text is a path, with or without a query, below the mount, however a browser or a proxy reads it."""
+    written, _, query = wanted.partition("?")
+    if len(wanted) > MAX_LENGTH or not _PATH.match(written) or not _QUERY.match(query):
+        return False
+    path = _decoded(written)
+    if path is None or _CONTROL.search(path) or path.startswith("//"):
+        return False
+    if any(segment in {".", ".."} for segment in path.split("/")):
+        return False
+    return path == mount or path.startswith(f"{mount}/")
+
+
+def _decoded(path: str) -> str | None:
+    """The path with every layer of percent-encoding taken off; `None` if there is no end to it."""
+    for _ in range(5):
+        once = unquote(path, errors="replace")
+        if once == path:
+            return path
+        path = once
+    return None
