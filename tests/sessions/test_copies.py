@@ -6,12 +6,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fluxlit_sessions import MemorySessionStore, SessionStoreUnavailable
 from fluxlit_sessions.copies import Copies, Copy, Found
+from fluxlit_sessions.testing import ManualClock
 
 NAME = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ADA = {"email": "ada@example.com"}
@@ -276,6 +278,25 @@ def test_nobody_goes_on_with_a_session_that_has_been_logged_out(processes: tuple
     one.settle(copy)
     one.save(copy, {"n": 2})
     assert other.look() is None
+
+
+def test_the_copy_of_an_open_tab_is_kept_alive_and_that_of_a_closed_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr("fluxlit_sessions.copies.copy.time", SimpleNamespace(time=clock))
+    store = MemorySessionStore(clock=clock, idle_ttl=100, touch_interval=1)
+    process = Process(store)
+    copy = process.begin()
+    process.save(copy, {"n": 1})
+    for _ in range(5):
+        clock.advance(60)
+        copy.keep_alive(store)
+        assert process.look() is not None
+    copy.attached = False
+    clock.advance(60)
+    copy.keep_alive(store)
+    clock.advance(60)
+    assert process.look() is None
+    process.copies.close(5)
 
 
 def test_all_is_written_before_a_process_ends(store: Faulty) -> None:

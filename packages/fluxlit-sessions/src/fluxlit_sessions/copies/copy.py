@@ -95,7 +95,7 @@ class Copy:
         self._body: str | None = None
         self._last = b""
         self._wanted = self._saved = 0
-        self._when_saved: Callable[[], None] | None = None
+        self._when_saved: list[Callable[[], None]] = []
         self._saved_at = 0.0
         self._ended = False
 
@@ -121,7 +121,7 @@ class Copy:
         with self._lock:
             if not self.dirty:
                 return False
-            self._when_saved = function
+            self._when_saved.append(function)
             return True
 
     def end(self) -> None:
@@ -188,8 +188,8 @@ class Copy:
             if self.dirty:
                 return
             self._body = None
-            call, self._when_saved = self._when_saved, None
-        if call is not None:
+            calls, self._when_saved = self._when_saved, []
+        for call in calls:
             call()
 
     def _store(self, store: SessionStore, body: str) -> Session:

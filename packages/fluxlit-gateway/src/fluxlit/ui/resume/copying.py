@@ -23,6 +23,7 @@ import contextlib
 import logging
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fluxlit.asgi import Application, Receive, Scope, Send
@@ -60,7 +61,7 @@ class Copying:
         self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
-        self._told: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._told: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._looked: dict[str, Any] = {}
         self._manager: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,7 +153,7 @@ class Copying:
         if copy is None:
             copy = self._keep(session, self._copies.begin(connected, user_info))
         copy.attached = True
-        gate = Gate(client, copy, lambda: self._copies.down, self._say_away(client))
+        gate = Gate(client, copy, lambda: self._copies.down, self._say_away(client, copy))
         self._gates.add(gate)
         session_internals.attach(client, "gate", gate)
         return connected
@@ -258,21 +259,25 @@ class Copying:
         for gate in list(self._gates):
             gate.give_up()
 
-    def _say_away(self, client: Any) -> Callable[[Callable[[Any], None]], None]:
+    def _say_away(self, client: Any, copy: SessionCopy) -> Callable[[Callable[[Any], None]], None]:
         weak = weakref.ref(client)
 
         def say(send: Callable[[Any], None]) -> None:
             send(session_internals.toast(AWAY, ":material/cloud_off:", 0))
             if (told := weak()) is not None:
-                self._told.add(told)
+                self._told[told] = copy
 
         return say
 
     def _back(self) -> None:
-        for client in list(self._told):
-            with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
-                client.write_forward_msg(session_internals.toast(BACK, ":material/cloud_done:", 4))
-        self._told.clear()
+        told, self._told = dict(self._told), weakref.WeakKeyDictionary()
+        for client, copy in told.items():
+            if not copy.call_when_saved(partial(self._soon, self._say_back, client)):
+                self._say_back(client)
+
+    def _say_back(self, client: Any) -> None:
+        with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
+            client.write_forward_msg(session_internals.toast(BACK, ":material/cloud_done:", 4))
 
 
 def is_outage(error: Exception) -> bool:
