@@ -391,3 +391,38 @@ async def test_nothing_that_is_secret_is_logged(
 async def _back_channel(browser: Browser, token: str) -> Any:
     body = f"logout_token={token}".encode()
     return await browser.post("/api/auth/backchannel-logout", body, content_type="application/x-www-form-urlencoded")
+
+
+async def test_a_dump_of_the_store_opens_nothing(hostile: HostileProvider, clock: Clock, tmp_path: Path) -> None:
+    """The tickets of oauth2-proxy: id and secret are in the cookie alone; ASVS 13.3 and 14.2."""
+    path = tmp_path / "s.db"
+    browser = Browser(replica(hostile, clock, session_store=f"sqlite:///{path}"))
+    await browser.begin()
+    await browser.log_in(hostile)
+    await browser.oidc.stop()
+    dump = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    secrets = [*browser.session.split("."), *hostile._refresh, hostile.requests[0]["state"], "Ada Lovelace"]
+    assert dump
+    assert [secret for secret in secrets if secret.encode() in dump] == []
+
+
+@pytest.mark.parametrize("mount", ["", "/apps/one"])
+async def test_applications_of_one_host_do_not_share_a_login(
+    hostile: HostileProvider, clock: Clock, mount: str
+) -> None:
+    browser = Browser(replica(hostile, clock), mount=mount)
+    back = await browser.log_in(hostile, f"{mount}/page")
+    assert back.headers["location"] == f"{mount}/page"
+    assert hostile.requests[0]["redirect_uri"] == f"https://app.test{mount}/api/auth/callback"
+    neighbour = Browser(browser.oidc, mount="/apps/two", cookies=browser.cookies)
+    assert (await neighbour.verdict()).user is None
+
+
+async def test_the_keys_may_rotate_while_somebody_is_at_the_provider(
+    browser: Browser, hostile: HostileProvider
+) -> None:
+    """oidcc-client-test-signing-key-rotation-just-before-signing."""
+    await browser.log_in(hostile)
+    location = await browser.begin()
+    hostile.signing_key, hostile.published = RSA_KEYS[1], [RSA_KEYS[1]]
+    assert (await browser.get(there_and_back(hostile, location))).status_code == 303
