@@ -214,6 +214,7 @@ def test_yamllint_is_content(write: Write) -> None:
         ({"rute": "ingress"}, {}, None, "unknown key rute; did you mean route"),
         ({"route": "nginx"}, {}, None, "route must be one of gateway, ingress, not 'nginx'"),
         ({"host": 5}, {}, None, "host must be a text"),
+        ({"sessions_metric": "a b"}, {}, None, "no name of a metric"),
         ({"affinity": "haproxy"}, {}, None, 'set route = "ingress"'),
         ({"affinity": "envoy-gateway", "route": "ingress"}, {}, None, 'set route = "gateway"'),
         ({"redis": "none"}, {"session_store": "sqlite:///s.db"}, None, "2 replicas do not share"),

@@ -20,6 +20,7 @@ Affinity = Literal["none", "traefik", "haproxy", "envoy-gateway", "istio"]
 TABLE = "[build.kubernetes]"
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+")
+_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -39,6 +40,7 @@ class ClusterTable:
         replicas: least number of replicas.
         max_replicas: largest number of replicas.
         sessions_per_replica: sessions above which replicas are added; 0 looks at the processors only.
+        sessions_metric: name of the custom metric that counts the sessions of a replica.
         pre_stop_s: seconds that a replica goes on serving while the edges learn that it leaves.
         grace_period_s: seconds until SIGKILL; 0 computes them from the drain settings.
     """
@@ -54,6 +56,7 @@ class ClusterTable:
     replicas: int = 2
     max_replicas: int = 10
     sessions_per_replica: int = 0
+    sessions_metric: str = "fluxlit_sessions"
     pre_stop_s: int = 10
     grace_period_s: int = 0
 
@@ -141,11 +144,16 @@ def _label(key: str, value: str) -> str | None:
     return f'{key} is "{value}", which is no name in Kubernetes: use lower-case letters, digits and hyphens.'
 
 
+def _metric(key: str, value: str) -> str | None:
+    return None if _METRIC.fullmatch(value) else f'{key} is "{value}", which is no name of a metric in Prometheus.'
+
+
 _TEXTS: dict[str, Callable[[str, str], str | None]] = {
     "image": _image,
     "host": _host,
     "gateway": _label,
     "edge_namespace": _label,
+    "sessions_metric": _metric,
 }
 
 

@@ -12,8 +12,6 @@ from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY, Image, parse_i
 from fluxlit_deploy.kubernetes.options import TABLE, Affinity, ClusterTable, Redis, Route, check_fit
 from fluxlit_deploy.options import PathMode
 
-SESSIONS_METRIC = "fluxlit_sessions"
-
 _PLACEHOLDER_VERSION = "1.0.0"
 _STARTUP_PERIOD_S = 2
 _IMPORT_S = 30
@@ -54,7 +52,6 @@ class Plan:
         processes: the gateway and its workers.
         grace_period: seconds until SIGKILL.
         uid: number of the container's user.
-        sessions_metric: name of the custom metric.
     """
 
     name: str
@@ -76,11 +73,11 @@ class Plan:
     replicas: int
     max_replicas: int
     sessions_per_replica: int
+    sessions_metric: str
     start_timeout_s: float
     drain: Drain
     grace_period: int
     uid: int = UID
-    sessions_metric: str = SESSIONS_METRIC
 
     @property
     def grace_sum(self) -> str:
@@ -154,6 +151,7 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         replicas=table.replicas,
         max_replicas=table.max_replicas,
         sessions_per_replica=table.sessions_per_replica,
+        sessions_metric=table.sessions_metric,
         start_timeout_s=float(project.settings.get("streamlit_start_timeout_s", 60.0)),
         drain=drain,
         grace_period=_grace(drain, table.grace_period_s),

@@ -14,7 +14,7 @@ from fluxlit_deploy.options import Options, Platform
 from fluxlit_deploy.template import render
 
 _FILES: dict[Platform, dict[str, str]] = {
-    "systemd": {"{name}.service": "app.service", "{name}.socket": "app.socket"},
+    "systemd": {"{name}.service": "app.service"},
     "fly": {"fly.toml": "fly.toml"},
     "render": {"render.yaml": "render.yaml"},
     "cloud-run": {"cloud-run.yaml": "cloud-run.yaml"},
