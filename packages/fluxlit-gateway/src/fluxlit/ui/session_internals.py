@@ -292,6 +292,8 @@ def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
         if watched is None:
             return
         if is_run_request(message):
+            if attached(watched, "restored"):  # its browser goes on naming files that the former process has had
+                drop_missing_uploads(watched, message)
             attach(watched, "sent", mark_states(message))
         kind.handle_backmsg(watched, message)
 

@@ -181,6 +181,7 @@ class Copying:
         content = content_of(groups)
         session_internals.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
+        session_internals.attach(session, "restored", True)
         session_internals.attach(session, "warm_up", WarmUp(session, content))
         self._copies.submit(copy)
         logger.info("A session has been restored from its copy in the session store.")
