@@ -49,6 +49,7 @@ class Keeper:
     def __init__(self, logins: Logins, renewal: Renewal, clock: Clock = WALL) -> None:
         self._logins, self._renewal, self._clock = logins, renewal, clock
         self._seen: OrderedDict[bytes, tuple[User, float, float]] = OrderedDict()
+        logins.ending.append(self.forget)
 
     async def judge(self, ticket: str, jar: Jar) -> Verdict:
         """What a ticket is worth. Never raises because of the store or the provider.

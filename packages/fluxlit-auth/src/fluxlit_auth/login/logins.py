@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -92,10 +92,14 @@ class Logins:
     Args:
         stores: where they are.
         board: how replicas hear that one has ended.
+
+    Attributes:
+        ending: told the handle of each session that this process ends, before anybody else hears of it.
     """
 
     def __init__(self, stores: Stores, board: Board) -> None:
         self._store, self._board = stores.logins, board
+        self.ending: list[Callable[[str], None]] = []
 
     async def open(self, login: Login) -> Open:
         """Starts a session under a new id and a new secret.
@@ -146,6 +150,8 @@ class Logins:
         ended = list(handles)
         for handle in ended:
             await self._store.arevoke(handle)
+            for tell in self.ending:
+                tell(handle)
             logger.info("login session %s ended: %s", handle, why)
         await self._board.announce(ended)
 
