@@ -99,3 +99,10 @@ def test_the_tests_that_the_documentation_names_exist() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in Path(ROOT / "tests" / "auth").rglob("test_*.py"))
     assert named
     assert named - set(re.findall(r"def (test_\w+)", sources)) == set()
+
+
+def test_every_question_of_a_login_may_be_answered_by_an_outage() -> None:
+    for found in [*FLOW.values(), *LIFE.values()]:
+        table = FLOW if found in FLOW.values() else LIFE
+        if found.effects[-1].asks:
+            assert (found.state, Event.DOWN) in table, found

@@ -174,6 +174,7 @@ FLOW: Table = {
         State.SIGNED_IN,
         (Effect.END_OLD_SESSION, Effect.SET_SESSION, Effect.UNBIND_BROWSER, Effect.SEND_BACK),
     ),
+    (State.OPENING, Event.WRONG): _REFUSED,
     (State.OPENING, Event.DOWN): _LOST,
 }
 

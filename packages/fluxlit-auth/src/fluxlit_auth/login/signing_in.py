@@ -21,6 +21,7 @@ from fluxlit_auth.login.logins import Logins, Open
 from fluxlit_auth.login.place import CALLBACK, LOGIN, RETURN_TO, Place
 from fluxlit_auth.login.return_path import return_path
 from fluxlit_auth.login.verifying import Verifier
+from fluxlit_auth.metadata import Metadata
 from fluxlit_auth.provider import Provider
 from fluxlit_sessions import SessionError
 
@@ -46,6 +47,7 @@ class Walk:
     place: Place
     cookies: dict[str, tuple[str, ...]]
     return_to: str
+    metadata: Metadata | None = None
     attempt: Attempt | None = None
     state: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
@@ -117,6 +119,7 @@ class SigningIn:
         match effect:
             case Effect.FIND_PROVIDER:
                 metadata = await self._provider.metadata()
+                walk.metadata = metadata
                 walk.attempt = Attempt(metadata.issuer, walk.place.url(CALLBACK), walk.return_to)
                 return Event.FOUND
             case Effect.STORE_ATTEMPT:
@@ -155,7 +158,7 @@ class SigningIn:
                 walk.set_cookies += [jar.clear(name) for name in oldest]
                 walk.set_cookies.append(jar.set(jar.attempt(walk.state), value, max_age=LIFETIME_S))
             case Effect.SEND_AWAY:
-                walk.answer = redirect(location(await self._provider.metadata(), walk.request), walk.set_cookies)
+                walk.answer = redirect(location(_there(walk.metadata), walk.request), walk.set_cookies)
             case Effect.END_OLD_SESSION:
                 await self._end_old(walk)
             case Effect.SET_SESSION:
