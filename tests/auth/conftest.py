@@ -1,10 +1,17 @@
 """What the tests of logins share."""
 
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import httpx2
 import pytest
 
 from fluxlit_auth.web import Web
 from tests.auth.hostile import HostileProvider
+from tests.sessions.servers import BINARY, RedisServer, running
 
 
 class Clock:
@@ -33,3 +40,22 @@ def hostile(clock: Clock) -> HostileProvider:
 @pytest.fixture
 def web(hostile: HostileProvider) -> Web:
     return Web(httpx2.ASGITransport(app=hostile))
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    if BINARY is None:
+        pytest.skip("needs redis-server")
+    folder = Path(tempfile.mkdtemp(prefix="flx"))
+    with running(RedisServer(folder / "logins")) as server:
+        yield server
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def shared_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store that replicas share."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 's.db'}"
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return f"{server.url}?namespace=test-{secrets.token_hex(4)}"

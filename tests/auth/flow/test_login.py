@@ -228,10 +228,9 @@ async def test_a_session_ends_unused_and_in_any_case(browser: Browser, hostile: 
 
 
 async def test_replicas_refresh_once_and_share_what_they_get(
-    hostile: HostileProvider, clock: Clock, tmp_path: Path
+    hostile: HostileProvider, clock: Clock, shared_store: str
 ) -> None:
-    store = f"sqlite:///{tmp_path / 's.db'}"
-    here, there = (Browser(replica(hostile, clock, session_store=store)) for _ in range(2))
+    here, there = (Browser(replica(hostile, clock, session_store=shared_store)) for _ in range(2))
     await here.log_in(hostile)
     there.cookies = dict(here.cookies)
     clock.pass_(3550)
@@ -240,6 +239,8 @@ async def test_replicas_refresh_once_and_share_what_they_get(
     assert [form["grant_type"] for form in hostile.forms].count("refresh_token") == 1
     clock.pass_(3550)
     assert (await there.verdict()).user is not None, "the token of the rotation was stored"
+    await here.oidc.stop()
+    await there.oidc.stop()
 
 
 async def test_a_refused_refresh_ends_the_session(browser: Browser, hostile: HostileProvider, clock: Clock) -> None:
@@ -316,11 +317,10 @@ async def test_a_page_that_knows_the_handle_may_sign_out_by_a_link(browser: Brow
 
 
 async def test_a_logout_of_the_provider_reaches_every_replica_within_a_second(
-    hostile: HostileProvider, clock: Clock, tmp_path: Path
+    hostile: HostileProvider, clock: Clock, shared_store: str
 ) -> None:
     """OpenID Connect Back-Channel Logout 2."""
-    store = f"sqlite:///{tmp_path / 's.db'}"
-    here, there = (Browser(replica(hostile, clock, session_store=store)) for _ in range(2))
+    here, there = (Browser(replica(hostile, clock, session_store=shared_store)) for _ in range(2))
     await here.log_in(hostile)
     user = (await here.verdict()).user
     assert user is not None
@@ -333,6 +333,8 @@ async def test_a_logout_of_the_provider_reaches_every_replica_within_a_second(
     await heard.aclose()  # type: ignore[attr-defined]
     clock.pass_(2)
     assert (await here.verdict()).user is None
+    await here.oidc.stop()
+    await there.oidc.stop()
 
 
 LOGOUT_LIES: list[tuple[dict[str, Any], dict[str, Any]]] = [
