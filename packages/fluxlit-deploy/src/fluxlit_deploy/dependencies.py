@@ -163,6 +163,10 @@ def _inside(place: str, file: str) -> str:
             f"{file} refers to {place}, which is outside the project: an image is built from the project's folder "
             f"alone. Copy it into the project (a wheel into wheels/, for instance) and refer to the copy."
         )
+    if not re.fullmatch(r"[\w.+@/-]*", "/".join(parts)):
+        raise DeployError(
+            f"{file} refers to {place}: rename it so that the path has letters, digits and . _ - + @ only."
+        )
     return str(PurePosixPath(*parts))
 
 

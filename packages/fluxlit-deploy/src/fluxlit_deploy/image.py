@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fluxlit_deploy.base import base_image
 from fluxlit_deploy.dependencies import PYPROJECT, UV_LOCK, Dependencies, LockKind
 from fluxlit_deploy.description import Project
@@ -39,7 +41,6 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
         build=build,
         dependencies=dependencies,
         base_image=base_image(project),
-        runtime_image=build.runtime_image or "${PYTHON_IMAGE}",
         # A library that is compiled needs the headers and, in the same stage, the library.
         build_packages=sorted({*build.build_packages, *build.system_packages}) if build.build_packages else [],
         uv_version=UV_VERSION,
@@ -51,13 +52,19 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
         install_project=_install_project(dependencies),
         sets_port=project.settings.get("gateway_port") == 0,
     )
-    return dockerfile, render_file(".dockerignore", "docker/dockerignore.jinja")
+    return dockerfile, render_file(".dockerignore", "docker/dockerignore.jinja", sessions=_session_file(project))
 
 
 def mounts(dependencies: Dependencies) -> list[str]:
     """Return the paths of the project that the installation of the dependencies reads."""
     named = {UV_LOCK: [UV_LOCK, PYPROJECT]}.get(dependencies.file or "", [dependencies.file])
     return [path for path in [*named, *dependencies.local] if path]
+
+
+def _session_file(project: Project) -> str:
+    """Return the file that holds the sessions of this machine, if it is in the project's folder."""
+    path = re.match(r"sqlite:///(?!/)([^?]+)", project.session_store or "")
+    return path[1] if path else ""
 
 
 def _install_project(dependencies: Dependencies) -> str:

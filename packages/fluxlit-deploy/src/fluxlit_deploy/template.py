@@ -28,7 +28,8 @@ def render(template: str, **values: object) -> str:
     Args:
         template: its path below ``templates/``, such as ``docker/Dockerfile``.
         **values: what it may use. Values reach the text as they are; ``| json`` writes one as a quoted
-            string, list or object that JSON, YAML, TOML and a Dockerfile's exec form all read alike.
+            string, list or object that JSON, YAML, TOML and a Dockerfile's exec form all read alike; ``| quoted``
+            writes a text for a Dockerfile's ENV and LABEL.
     """
     return _environment().get_template(template).render(**values)
 
@@ -64,8 +65,14 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["json"] = _json
+    environment.filters["quoted"] = _quoted
     return environment
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _quoted(value: object) -> str:
+    """Write a text for ENV and LABEL of a Dockerfile, where a dollar sign would name a variable."""
+    return _json(str(value)).replace("$", "\\$")
