@@ -21,7 +21,6 @@ class Options:
 
     Attributes:
         image: a Dockerfile and a .dockerignore.
-        compose: a Compose file.
         kubernetes: manifests for Kustomize.
         helm: a Helm chart.
         platform: the platform to write files for, `None` for none.
@@ -30,7 +29,6 @@ class Options:
     """
 
     image: bool = True
-    compose: bool = False
     kubernetes: bool = False
     helm: bool = False
     platform: Platform | None = None

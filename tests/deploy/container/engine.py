@@ -1,0 +1,115 @@
+"""Building images with buildah and running them with runc, which needs no engine but does need root.
+
+The base image stands in for the official one, which cannot be fetched everywhere: Debian with Python and pip, made by
+debootstrap once and kept in `.tools/`.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import ROOT
+
+CACHE = ROOT / ".tools" / "containers"
+BASE = "docker.io/library/python:3.12-slim"
+_PACKAGES = "python3,python3-pip,ca-certificates"
+_UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists")
+
+
+def run(*command: str, cwd: Path | None = None, timeout: float = 300) -> str:
+    """Run a command; its output explains a failure."""
+    environ = {**os.environ, "TMPDIR": str(CACHE)}
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout.strip()
+
+
+class Engine:
+    """A store of images in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        assert os.geteuid() == 0, (
+            "These tests build and run containers with buildah, chroot and runc: run them as root."
+        )
+        CACHE.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._store = ("--root", str(folder / "store"), "--runroot", str(folder / "run"), "--storage-driver", "vfs")
+
+    def buildah(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Run a buildah command on this store."""
+        return run("buildah", *self._store, *arguments, cwd=cwd)
+
+    def make_base(self) -> None:
+        """Put the base image under the name that Dockerfiles expect."""
+        container = self.buildah("from", "scratch")
+        mounted = Path(self.buildah("mount", container))
+        with tarfile.open(base_archive()) as archive:
+            archive.extractall(mounted, filter="fully_trusted")
+        self.buildah("commit", "--rm", container, BASE)
+
+    def build(self, project: Path, tag: str) -> None:
+        """Build the Dockerfile of a folder."""
+        certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"
+        options = ("--pull-never", "--isolation", "chroot", "--format", "docker", "-v", certificates)
+        self.buildah("bud", *options, "--build-arg", f"PYTHON_IMAGE={BASE}", "-t", tag, ".", cwd=project)
+
+    def config(self, tag: str) -> dict[str, Any]:
+        """What the image says about itself."""
+        found: dict[str, Any] = json.loads(self.buildah("inspect", "--type", "image", tag))["Docker"]["config"]
+        return found
+
+    def unpack(self, tag: str) -> Path:
+        """The image's files."""
+        return Path(self.buildah("mount", self.buildah("from", "--pull-never", tag)))
+
+
+def base_archive() -> Path:
+    """The base image's files, made on first use."""
+    archive = CACHE / "bookworm.tar"
+    if archive.exists():
+        return archive
+    tree = CACHE / "bookworm"
+    shutil.rmtree(tree, ignore_errors=True)
+    debian = "http://deb.debian.org/debian"
+    run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(tree), debian, timeout=600)
+    for name in _UNUSED:
+        shutil.rmtree(tree / name, ignore_errors=True)
+    # The official image's pip installs into the system, and its interpreter is called python.
+    (tree / "usr/lib/python3.11/EXTERNALLY-MANAGED").unlink(missing_ok=True)
+    (tree / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+    unfinished = archive.with_suffix(".part")
+    run("tar", "--numeric-owner", "-C", str(tree), "-cf", str(unfinished), ".")
+    unfinished.rename(archive)
+    shutil.rmtree(tree)
+    return archive
+
+
+def bundle(folder: Path, files: Path, config: dict[str, Any], environ: dict[str, str]) -> Path:
+    """Write what an OCI runtime needs: the image's command and user, no capabilities, nothing writable but /tmp."""
+    user, group = map(int, config["User"].split(":"))
+    folder.mkdir()
+    none: dict[str, list[str]] = {kind: [] for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")}
+    described = {
+        "ociVersion": "1.0.2",
+        "process": {
+            "user": {"uid": user, "gid": group},
+            "args": config["Cmd"],
+            "env": [*config["Env"], *(f"{name}={value}" for name, value in environ.items())],
+            "cwd": config["WorkingDir"],
+            "noNewPrivileges": True,
+            "capabilities": none,
+        },
+        "root": {"path": str(files), "readonly": True},
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+            {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"]},
+        ],
+        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]},
+    }
+    (folder / "config.json").write_text(json.dumps(described))
+    return folder

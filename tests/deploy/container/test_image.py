@@ -1,0 +1,175 @@
+"""The generated image, built and run for real: as nobody, on a root file system that cannot be written."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from uv import find_uv_bin
+
+from tests.deploy.container.engine import Engine, bundle, run
+from tests.support.processes import ROOT, Server, background, clean_environ
+from tests.support.session import Session
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+APP = """
+import subprocess
+from fluxlit import FluxLit
+
+app = FluxLit(title="Costs $5")
+
+@app.api.post("/orphan")
+def orphan() -> int:
+    return int(subprocess.check_output(["sh", "-c", "sleep 0.2 >/dev/null & echo $!"]))
+
+@app.page("/")
+def home(st):
+    st.text("hello from the image")
+"""
+
+PYPROJECT = """
+[project]
+name = "portal"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["fluxlit-cli", "fluxlit-gateway"]
+
+[tool.uv]
+environments = ["sys_platform == 'linux'"]
+
+[tool.uv.sources]
+"""
+
+SECRET = "correct-horse-battery"
+
+
+@dataclass
+class Image:
+    """An image that was built: its files and what it says about itself."""
+
+    files: Path
+    config: dict[str, Any]
+
+
+@dataclass
+class Container:
+    """A running container."""
+
+    name: str
+    runc: tuple[str, ...]
+    url: str
+    server: Server
+    healthcheck: list[str]
+
+    def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.runc, "exec", self.name, *command], capture_output=True, text=True, timeout=60, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    project = tmp_path_factory.mktemp("portal")
+    (project / "app.py").write_text(APP)
+    (project / ".env").write_text(f"FLUXLIT_SECRET_KEY={SECRET}{SECRET}\n")
+    (project / ".streamlit").mkdir()
+    (project / ".streamlit" / "secrets.toml").write_text(f'key = "{SECRET}"\n')
+    sources = ""
+    for name in ("fluxlit-gateway", "fluxlit-cli"):
+        run(
+            find_uv_bin(),
+            "build",
+            "--quiet",
+            "--wheel",
+            "--out-dir",
+            str(project / "wheels"),
+            str(ROOT / "packages" / name),
+        )
+    for wheel in sorted((project / "wheels").glob("*.whl")):
+        sources += f'{wheel.name.partition("-")[0].replace("_", "-")} = {{ path = "wheels/{wheel.name}" }}\n'
+    (project / "pyproject.toml").write_text(PYPROJECT + sources)
+    run(find_uv_bin(), "lock", "--quiet", cwd=project)
+    made = subprocess.run(
+        [sys.executable, "-m", "fluxlit_cli", "build"],
+        cwd=project,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    store = tmp_path_factory.mktemp("store")
+    try:
+        engine = Engine(store)
+        engine.make_base()
+        engine.build(project, "localhost/portal")
+        yield Image(engine.unpack("localhost/portal"), engine.config("localhost/portal"))
+    finally:
+        shutil.rmtree(store, ignore_errors=True)
+
+
+@pytest.fixture
+def container(image: Image, tmp_path: Path) -> Iterator[Container]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    folder = bundle(tmp_path / "bundle", image.files, image.config, {"FLUXLIT_GATEWAY_PORT": str(port)})
+    name = f"portal-{os.getpid()}-{port}"
+    runc = ("runc", "--root", str(tmp_path / "runc"))
+    with background([*runc, "run", "--bundle", str(folder), name], cwd=tmp_path, environ=clean_environ()) as server:
+        server.wait_for("FluxLit is ready", timeout=60)
+        try:
+            yield Container(name, runc, f"http://127.0.0.1:{port}", server, image.config["Healthcheck"]["Test"][1:])
+        finally:
+            subprocess.run([*runc, "delete", "--force", name], capture_output=True, check=False)
+
+
+def test_it_says_what_it_is(image: Image) -> None:
+    config = image.config
+    assert config["User"] == "10001:10001"
+    assert config["Cmd"] == ["fluxlit", "run", "app:app"]
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["ExposedPorts"] == {"8000/tcp": {}}
+    assert config["Labels"]["org.opencontainers.image.title"] == "Costs $5"
+    assert "FLUXLIT_GATEWAY_HOST=0.0.0.0" in config["Env"]
+
+
+def test_it_holds_no_secret_and_no_build_tool(image: Image) -> None:
+    assert SECRET not in str(image.config)
+    copied = {str(path.relative_to(image.files / "app")) for path in (image.files / "app").rglob("*") if path.is_file()}
+    assert "app.py" in copied
+    assert [name for name in copied if "env" in name or "secret" in name or name.startswith("Dockerfile")] == []
+    assert not (image.files / "usr/local/bin/uv").exists()
+    assert list((image.files / "opt/venv").glob("lib/*/site-packages/fluxlit/__pycache__/app.*.pyc"))
+
+
+def test_it_serves_as_nobody_without_writing_and_leaves_in_order(container: Container) -> None:
+    assert httpx.get(f"{container.url}/api/readyz", trust_env=False).json()["status"] == "ready"
+
+    async def visit() -> list[str]:
+        async with Session(container.url) as session:
+            return await session.run()
+
+    assert "hello from the image" in asyncio.run(visit())
+    assert container.exec(*container.healthcheck).returncode == 0
+    assert container.exec("id", "-u").stdout.strip() == "10001"
+    for path in ("/x", "/app/x", "/opt/venv/x", "/var/x"):
+        assert "Read-only file system" in container.exec("touch", path).stderr
+    orphan = httpx.post(f"{container.url}/api/orphan", trust_env=False).json()
+    deadline = time.monotonic() + 10
+    while container.exec("test", "-e", f"/proc/{orphan}").returncode == 0:
+        assert time.monotonic() < deadline, "the orphan stays a zombie"
+        time.sleep(0.1)
+    subprocess.run([*container.runc, "kill", container.name, "TERM"], check=True)
+    assert container.server.process.wait(40) == 0
+    assert signal.SIGTERM.name not in "".join(container.server.output)
