@@ -1,5 +1,25 @@
 """Login for FluxLit: OpenID Connect in front of pages, API and WebSockets."""
 
+from fluxlit_auth.api_keys import APIKey, APIKeys, hash_api_key, new_api_key
+from fluxlit_auth.bearer import JWTBearer, TokenIssuer
+from fluxlit_auth.errors import AuthConfigError, AuthError
+from fluxlit_auth.identity import Problem, User, Verdict
 from fluxlit_auth.login.oidc import OIDC
+from fluxlit_auth.trusted_proxy import Assertion, TrustedProxy
 
-__all__ = ["OIDC"]
+__all__ = [
+    "OIDC",
+    "APIKey",
+    "APIKeys",
+    "Assertion",
+    "AuthConfigError",
+    "AuthError",
+    "JWTBearer",
+    "Problem",
+    "TokenIssuer",
+    "TrustedProxy",
+    "User",
+    "Verdict",
+    "hash_api_key",
+    "new_api_key",
+]

@@ -1,0 +1,83 @@
+"""What a signed token of another party must say to be believed: RFC 9068 section 4, RFC 8725, without I/O.
+
+The signature has been checked before (jws.py).
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import math
+from base64 import urlsafe_b64decode
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fluxlit_auth.errors import TokenRefused
+from fluxlit_auth.jws import Verified
+
+FOREIGN_TYPES = frozenset({"logout+jwt", "secevent+jwt", "dpop+jwt", "oauth-authz-req+jwt"})
+"""Tokens for other purposes, which an issuer signs with the same keys (RFC 8725 section 3.11)."""
+
+
+def claimed_issuer(token: str) -> str:
+    """Who a token says has issued it. Nothing is proven by that: it only tells whose keys to try.
+
+    Raises:
+        TokenRefused: it says nothing that can be read.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        issuer = claims["iss"]
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):
+        raise TokenRefused("format", "the token does not say who issued it") from None
+    if not isinstance(issuer, str):
+        raise TokenRefused("iss", "the token does not say who issued it")
+    return issuer
+
+
+def check(token: Verified, *, issuer: str, audiences: Collection[str], now: float, leeway: float) -> float:
+    """Check what a token says.
+
+    Args:
+        token: the token.
+        issuer: who must have issued it.
+        audiences: it must be for one of these.
+        now: seconds since the epoch.
+        leeway: seconds by which clocks may differ.
+
+    Returns:
+        When it expires, in seconds since the epoch.
+
+    Raises:
+        TokenRefused: with the claim that is wrong.
+    """
+    claims = token.claims
+    kind = token.header.get("typ")
+    if isinstance(kind, str) and kind.lower().removeprefix("application/") in FOREIGN_TYPES:
+        raise TokenRefused("typ", "the token is for another purpose")
+    if claims.get("iss") != issuer:
+        raise TokenRefused("iss", "the token is from another issuer")
+    aud = claims.get("aud")
+    named = aud if isinstance(aud, list) else [aud]
+    if not any(isinstance(each, str) and each in audiences for each in named):
+        raise TokenRefused("aud", "the token is for another audience")
+    expires = _time(claims, "exp")
+    if expires is None:
+        raise TokenRefused("exp", "the token has no end")
+    if now >= expires + leeway:
+        raise TokenRefused("exp", "the token has expired")
+    for name in ("nbf", "iat"):
+        begins = _time(claims, name)
+        if begins is not None and now < begins - leeway:
+            raise TokenRefused(name, "the token is not valid yet")
+    return expires + leeway
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TokenRefused(name, f"the token's {name} is no time")
+    return float(value)
