@@ -24,6 +24,9 @@ BUILT_IN = {
     "doctor": ("fluxlit_cli.doctor.command:doctor", "Look for what would keep an application from running well."),
     "config": ("fluxlit_cli.config.command:config", "Show every setting and where its value came from."),
     "config schema": ("fluxlit_cli.config.command:config_schema", "Write a JSON Schema for fluxlit.toml."),
+    "pages list": ("fluxlit_cli.pages:list_pages", "List the pages."),
+    "pages manifest": ("fluxlit_cli.pages:print_manifest", "Print everything about the pages as JSON."),
+    "pages validate": ("fluxlit_cli.pages:validate", "Check the pages without starting anything."),
 }
 
 
