@@ -59,7 +59,8 @@ class Passive:
 
     async def ended(self) -> AsyncIterator[str]:
         """No session ever ends, as there are none."""
-        for nothing in ():
+        nobody: tuple[str, ...] = ()
+        for nothing in nobody:
             yield nothing
 
 
