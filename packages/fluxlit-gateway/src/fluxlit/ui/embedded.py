@@ -85,8 +85,8 @@ class EmbeddedPlacement:
             copying.attach(self._runtime)
             self._app = copying.look_first(self._app)
             self._life.push_async_callback(copying.close)
-        self._app = self._visitors.watched(self._app)
         if self._spec.login:
+            self._app = self._visitors.watched(self._app)
             self._visitors.attach(self._runtime)
         if not internals.collects_after_runs():
             collecting = asyncio.create_task(collector.run())

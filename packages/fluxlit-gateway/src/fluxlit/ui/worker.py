@@ -151,7 +151,9 @@ class Worker:
         watched = ActivityMiddleware(self._streamlit, self._touch)
         self._copying = resume.set_up(self._settings)
         inner = self._copying.look_first(watched) if self._copying else watched
-        return forwarded(self._visitors.watched(inner), self._settings)
+        if self._spec.login:
+            inner = self._visitors.watched(inner)
+        return forwarded(inner, self._settings)
 
     def _touch(self) -> None:
         if self._collector is not None:
