@@ -46,7 +46,8 @@ class Installed(metadata.Distribution):
 
 
 def installed(*more: Installed) -> Illness:
-    return lambda patient: patient.on(distributions=lambda: [*metadata.distributions(), *more])
+    # What comes first is what is imported, also where the real thing of this name is installed too.
+    return lambda patient: patient.on(distributions=lambda: [*more, *metadata.distributions()])
 
 
 def instead(*only: Installed) -> Illness:
