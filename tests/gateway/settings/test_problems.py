@@ -59,7 +59,7 @@ FILE = {
     'gateway_host = "http://localhost"': 'gateway_host must be a host name or an IP address such as "0.0.0.0"',
     'gateway_host = "localhost:80"': "gateway_host must not hold a port: the port is the setting gateway_port",
     'forwarded_allow_ips = ["proxy"]': (
-        'forwarded_allow_ips holds "proxy", which is no IP address, network (such as "10.0.0.0/8") or "*"'
+        'forwarded_allow_ips holds "proxy", which is no IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
     ),
     'public_base_url = "example.com"': (
         'public_base_url must be of the form "https://host[:port][/path]", without a user name, query or fragment'
@@ -88,7 +88,7 @@ ENVIRONMENT = {
     ("FLUXLIT_TRUST_PROXY", "perhaps"): 'trust_proxy must be true or false, not "perhaps"',
     ("FLUXLIT_STREAMLIT_OPTIONS", "{"): 'streamlit_options must be a table (in a variable: a JSON object), not "{"',
     ("FLUXLIT_FORWARDED_ALLOW_IPS", "10.0.0.1/8"): (
-        'forwarded_allow_ips holds "10.0.0.1/8", which is no IP address, network (such as "10.0.0.0/8") or "*"'
+        'forwarded_allow_ips holds "10.0.0.1/8", which is no IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
     ),
     ("FLUXLIT_PORT", "1"): "unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
     ("FLUXLIT_TARGET", "a:b"): "unknown variable FLUXLIT_TARGET; did you mean FLUXLIT_APP?",

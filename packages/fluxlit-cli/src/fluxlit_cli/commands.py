@@ -22,6 +22,7 @@ BUILT_IN = {
     "dev": ("fluxlit_cli.dev:dev", "Run an application and reload what changes."),
     "run": ("fluxlit_cli.run:run", "Run an application in production."),
     "doctor": ("fluxlit_cli.doctor.command:doctor", "Look for what would keep an application from running well."),
+    "healthcheck": ("fluxlit_cli.healthcheck:healthcheck", "Ask the running server whether it is healthy."),
     "config": ("fluxlit_cli.config.command:config", "Show every setting and where its value came from."),
     "config schema": ("fluxlit_cli.config.command:config_schema", "Write a JSON Schema for fluxlit.toml."),
     "pages list": ("fluxlit_cli.pages:list_pages", "List the pages."),

@@ -10,7 +10,7 @@ NOT_STARTED = 3
 INTERRUPTED = 130
 
 # Named, not imported: an error of this class can only exist when its module is loaded already.
-_START = {"AddressInUseError", "WorkerError", "LifespanError"}
+_START = {"AddressInUseError", "AlreadyRunningError", "WorkerError", "LifespanError"}
 
 
 def of(error: Exception) -> int:

@@ -58,6 +58,7 @@ def fluxlit(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    _keep_standard_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = run(given)
     _flush()
@@ -73,6 +74,25 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the outermost boundary: whatever it is, a person reads it)
         return _report(error, debug=_wants_tracebacks(arguments))
     return result if isinstance(result, int) else exit_codes.SUCCESS
+
+
+def _keep_standard_streams() -> None:
+    """Give a stream that is closed a place where nobody listens.
+
+    The next socket or file would get its number, and whatever anybody prints would be written into it.
+    """
+    if os.name != "posix":
+        return
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # The lowest free number, and so this one.
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _report(error: Exception, *, debug: bool) -> int:

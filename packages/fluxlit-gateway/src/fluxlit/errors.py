@@ -6,6 +6,7 @@ FluxLitError
 ├── PageError           a page cannot be registered
 ├── WorkerError         a Streamlit worker did not start, or died
 ├── AddressInUseError   the public address is taken
+├── AlreadyRunningError the pid file belongs to a process that is alive
 └── ClientError         an ApiClient was used wrongly
 
 A message says what is wrong, where, and what to do. Whoever shows one to a person
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class FluxLitError(Exception):
@@ -80,14 +82,42 @@ class WorkerError(FluxLitError):
 
 
 class AddressInUseError(FluxLitError):
-    """Another process listens on the address that the gateway was told to use."""
+    """Another process listens on the address that the gateway was told to use.
 
-    def __init__(self, host: str, port: int) -> None:
+    Attributes:
+        host: the address, or the path of a UNIX socket.
+        port: the port; `None` for a UNIX socket.
+    """
+
+    def __init__(self, host: str, port: int | None = None) -> None:
         self.host = host
         self.port = port
+        if port is None:
+            super().__init__(
+                f"Socket {host} is already in use. Stop the program that listens there, or choose another file with "
+                f"--uds, FLUXLIT_GATEWAY_UDS or gateway_uds in fluxlit.toml."
+            )
+            return
         super().__init__(
             f"Address {host}:{port} is already in use. Stop the program that listens there, or choose another port "
             f"with --port, FLUXLIT_GATEWAY_PORT or gateway_port in fluxlit.toml (0 lets the system choose)."
+        )
+
+
+class AlreadyRunningError(FluxLitError):
+    """The pid file belongs to a process that is alive.
+
+    Attributes:
+        path: the file.
+        pid: the process, if the file says which.
+    """
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        self.path = path
+        self.pid = pid
+        super().__init__(
+            f"The pid file {path} belongs to a server that runs{f' as process {pid}' if pid else ''}. Stop it with "
+            f"`fluxlit shutdown`, or choose another file with --pidfile."
         )
 
 

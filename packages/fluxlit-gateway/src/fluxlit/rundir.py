@@ -6,7 +6,10 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from fluxlit.errors import FluxLitError
 
 PREFIX = "fluxlit-"
 # sun_path holds 108 bytes on Linux and 104 on macOS (unix(7)); the longest name inside has 20.
@@ -21,10 +24,8 @@ class RunDirectory:
     """
 
     def __init__(self) -> None:
-        base = tempfile.gettempdir()
-        if len(base) + len(PREFIX) + 8 > MAX_PATH:
-            base = "/tmp"  # noqa: S108  # sockets need a short path; mkdtemp makes it private
-        remove_orphans(Path(base))
+        base = base_directory()
+        remove_orphans(base)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         (self.path / "pid").write_text(str(os.getpid()), encoding="ascii")
 
@@ -35,6 +36,34 @@ class RunDirectory:
     def remove(self) -> None:
         """Delete the directory and everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def run_directory() -> Iterator[RunDirectory]:
+    """A run directory for as long as something runs.
+
+    Raises:
+        FluxLitError: there is no place for one.
+    """
+    try:
+        directory = RunDirectory()
+    except OSError as error:
+        raise FluxLitError(
+            f"There is no place for the private sockets: {error.strerror or error}. FluxLit needs a directory that it "
+            f"may write to; set TMPDIR to one, or in a container with a read-only root mount an empty one at /tmp."
+        ) from None
+    try:
+        yield directory
+    finally:
+        directory.remove()
+
+
+def base_directory() -> Path:
+    """Where run directories stand."""
+    base = tempfile.gettempdir()
+    if len(base) + len(PREFIX) + 8 > MAX_PATH:
+        base = "/tmp"  # noqa: S108  # sockets need a short path; mkdtemp makes it private
+    return Path(base)
 
 
 def remove_orphans(base: Path) -> None:

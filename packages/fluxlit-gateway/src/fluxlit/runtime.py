@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -30,15 +31,19 @@ from fluxlit.multiworker import refuse_multiworker
 from fluxlit.observe import AccessLog, Observer
 from fluxlit.private import PrivateServer
 from fluxlit.reload import Project
-from fluxlit.rundir import RunDirectory
+from fluxlit.rundir import RunDirectory, run_directory
+from fluxlit.running import Server, announce
 from fluxlit.settings import Resolved, Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load, locate
-from fluxlit.ui import STOP_S, Placement, Readiness, UiFacts, build_placement
+from fluxlit.ui import NO_WORKERS, STOP_S, Placement, Readiness, UiFacts, build_placement
 
 if TYPE_CHECKING:
     from fluxlit.app import FluxLit
 
+
+HURRIED_STOP_S = 1.0
+"""Seconds that the API's lifespan and the UI get each when nobody wants to wait for the end."""
 
 LEAST_STOP_S = 2.0
 """Seconds that the UI gets to stop when open requests have used up the graceful time; a worker needs half a second."""
@@ -60,6 +65,7 @@ class Runtime:
 
     Attributes:
         settings: the effective settings.
+        target: where workers import the application from, if somebody has said so.
 
     Raises:
         FluxLitError: settings, pages or target are wrong.
@@ -79,7 +85,7 @@ class Runtime:
         self.resolved: Resolved = resolve(flags=self._flags, arguments=self.application.setting_arguments)
         self.settings: Settings = self.resolved.settings
         self._prepare(self.application)
-        self._target = target
+        self.target = target
         self._development = development
         self._head_start = head_start
         if head_start is not None and not (self.has_ui and self.settings.streamlit_mode == "workers"):
@@ -89,6 +95,9 @@ class Runtime:
         self._stack = contextlib.AsyncExitStack()
         self._drained_at = 0.0
         self._gate = build_gate(self.application, self.settings)
+        self._hurried = False
+        self._started_at = 0.0
+        self._directory: RunDirectory | None = None
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         self._observer = Observer(SecurityHeaders(self._gateway, self.settings), log=log)
@@ -128,31 +137,71 @@ class Runtime:
             self._gateway.draining = True
             self._drained_at = time.monotonic()
 
+    def hurry(self) -> None:
+        """Let the stop take no longer than it must: nobody wants to wait for it."""
+        self._hurried = True
+
+    def announce(self, addresses: Sequence[str]) -> None:
+        """Say where the application is served, for the commands that look for it.
+
+        Args:
+            addresses: `http://host:port`, `https://host:port` or `unix:/path`; none where somebody else listens.
+        """
+        if self._directory is None:
+            return
+        settings = self.settings
+        record = Server(
+            pid=os.getpid(),
+            project=str(self.resolved.project_root),
+            target=self.target or "",
+            started_at=self._started_at,
+            addresses=tuple(addresses),
+            tls=settings.tls_certificate is not None,
+            api=settings.root_path + settings.api_mount_path,
+        )
+        with contextlib.suppress(OSError):  # a full disk; nothing that serves visitors needs the record
+            announce(self._directory.path, record)
+
+    async def roll(self) -> str:
+        """Replace the workers one by one, with no request failing.
+
+        Returns:
+            What was done, for the log.
+
+        Raises:
+            FluxLitError: a fresh worker cannot start; those that were not yet replaced go on.
+        """
+        return NO_WORKERS if self._placement is None else await self._placement.roll()
+
     def _patience(self) -> float:
         """Seconds that the UI may take to stop: what is left of the graceful time, within sensible bounds."""
+        if self._hurried:
+            return HURRIED_STOP_S
         end = self._drained_at + self.settings.uvicorn_graceful_shutdown_timeout_s
         return min(STOP_S, max(LEAST_STOP_S, end - time.monotonic()))
 
     async def _start(self) -> None:
         self._gateway.draining = False
+        self._started_at = time.time()
+        self._directory = self._stack.enter_context(run_directory())
+        self.announce(())
         await self._stack.enter_async_context(sessions.opened(self.settings))
         await self._stack.enter_async_context(watched("The gateway"))
         if self._gate is not None:
             await self._stack.enter_async_context(self._gate.running())
         if self.has_ui:
-            await self._stack.enter_async_context(self._ui())
+            await self._stack.enter_async_context(self._ui(self._directory))
         await self._lifespan.start()
         self._stack.push_async_callback(self._stop_lifespan)
 
     async def _stop_lifespan(self) -> None:
         try:
-            await self._lifespan.stop(self.settings.api_shutdown_timeout_s)
+            await self._lifespan.stop(HURRIED_STOP_S if self._hurried else self.settings.api_shutdown_timeout_s)
         except FluxLitError as error:
             logger.error("%s", error)  # noqa: TRY400  # the message says it all
 
     @contextlib.asynccontextmanager
-    async def _ui(self) -> AsyncIterator[None]:
-        directory = RunDirectory()
+    async def _ui(self, directory: RunDirectory) -> AsyncIterator[None]:
         private = PrivateServer(self._private_api, directory.socket("api"))
         try:
             await private.start()
@@ -164,7 +213,6 @@ class Runtime:
                 await self._placement.stop(self._patience())
         finally:
             await private.stop()
-            directory.remove()
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -270,7 +318,7 @@ class Runtime:
 
     def _find_target(self) -> str:
         """Where workers import the application from, in the order of docs/reference/settings.md."""
-        target = self._target or resolve_target(flags=self._flags).target or self.application.import_target
+        target = self.target or resolve_target(flags=self._flags).target or self.application.import_target
         if target is not None:
             return target
         found = locate(self.application)
@@ -310,7 +358,7 @@ class Runtime:
 
     async def _reload_api(self, project: Project) -> None:
         with project.reimported():
-            fresh = cast("FluxLit", load(self._target or self._find_target()))
+            fresh = cast("FluxLit", load(self.target or self._find_target()))
             fresh.pages.validate(self.settings.api_mount_path)
             lifespan = Lifespan(fresh.api)
             await lifespan.start()

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import logging
-import signal
-import socket
+import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from fluxlit import logging as fluxlit_logging
-from fluxlit.asgi_server import AsgiServer, served
-from fluxlit.errors import AddressInUseError, FluxLitError, SettingsError
+from fluxlit.asgi_server import AsgiServer
+from fluxlit.errors import FluxLitError, SettingsError
 from fluxlit.gateway.front import FrontLimits, HttpProtocol, WebSocketProtocol
+from fluxlit.listeners import Listener, adopt, bind_file, bind_port, passed_by_systemd
+from fluxlit.pidfile import PidFile
+from fluxlit.process import Process, Watch
 from fluxlit.settings import Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
+from fluxlit.systemd import Notifier
 from fluxlit.target import DEFAULT_TARGET, load
+from fluxlit.tls import Tls
 from fluxlit.ui import head_start
 
 if TYPE_CHECKING:
     from fluxlit.runtime import Runtime
-
-logger = logging.getLogger("fluxlit")
 
 # Above the 60 to 75 s for which nginx and most load balancers keep an idle connection: it must not be this side
 # that closes one just as a request arrives.
@@ -50,9 +51,6 @@ class Ready:
     api_url: str
     docs_url: str
     seconds: float
-
-
-Watch = Callable[["Runtime"], Awaitable[None]]
 
 
 def serve(
@@ -85,10 +83,11 @@ def serve(
         runtime = Runtime(load(wanted), flags=flags, target=wanted, development=watch is not None, head_start=early)
         settings = runtime.settings
         fluxlit_logging.configure(settings)
-        with bind(settings.gateway_host, settings.gateway_port, settings.gateway_listen_backlog) as listener:
-            server = AsgiServer(configuration(runtime, settings))
-            process = Process(runtime, server, listener, watch)
-            report = ready(runtime, listener)
+        tls = transport_security(settings)
+        with pid_file(settings), listening(settings) as listeners:
+            server = AsgiServer(configuration(runtime, settings, tls))
+            process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
+            report = ready(runtime, listeners[0])
             with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
                 return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
 
@@ -107,84 +106,7 @@ def began(flags: Mapping[str, object]) -> Iterator[Spawned | None]:
             early.discard()
 
 
-class Process:
-    """The life of a server process: start, serve, drain, stop; told by signals when to go on to the next."""
-
-    def __init__(self, runtime: Runtime, server: AsgiServer, listener: socket.socket, watch: Watch | None) -> None:
-        self._runtime = runtime
-        self._server = server
-        self._listener = listener
-        self._watch = watch
-        self._stopping = False
-        self._starting: asyncio.Task[None] | None = None
-
-    async def run(self, on_ready: Callable[[], None]) -> int:
-        """Run to the end. Returns the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._signalled, number)
-        try:
-            await self._start()
-            if not self._stopping:
-                await self._serve(on_ready)
-        finally:
-            await self._runtime.stop()
-        return 0
-
-    async def _start(self) -> None:
-        self._starting = asyncio.create_task(self._runtime.start())
-        try:
-            await self._starting
-        except asyncio.CancelledError:
-            if not self._stopping:
-                raise
-        finally:
-            self._starting = None
-
-    async def _serve(self, on_ready: Callable[[], None]) -> None:
-        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
-        await served(self._server, serving)
-        beside: asyncio.Task[None] | None = None
-        if self._server.started and not self._stopping:
-            on_ready()
-            if self._watch is not None:
-                beside = asyncio.create_task(run_watch(self._watch, self._runtime, self._stop))
-        try:
-            await serving
-        finally:
-            if beside is not None:
-                beside.cancel()
-                await asyncio.gather(beside, return_exceptions=True)
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if self._stopping and number == signal.SIGINT:
-            self._server.force_exit = True
-        self._runtime.drain()
-        delay = self._runtime.settings.gateway_drain_delay_s
-        if number == signal.SIGTERM and delay and self._server.started:
-            asyncio.get_running_loop().call_later(delay, self._stop)
-        else:
-            self._stop()
-
-    def _stop(self) -> None:
-        self._stopping = True
-        self._runtime.drain()
-        self._server.should_exit = True
-        if self._starting is not None:
-            self._starting.cancel()
-
-
-async def run_watch(watch: Watch, runtime: Runtime, stop: Callable[[], None]) -> None:
-    """Run the watcher. When it returns it wants the process to end; when it breaks, the server goes on without it."""
-    try:
-        await watch(runtime)
-    except Exception:
-        logger.exception("Changed files are no longer noticed, because the watcher failed")
-    else:
-        stop()
-
-
-def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
+def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
     """How uvicorn serves the runtime. The runtime runs its own lifespans, around the server's life."""
     return uvicorn.Config(
         runtime,
@@ -199,6 +121,7 @@ def configuration(runtime: Runtime, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         proxy_headers=False,
         server_header=False,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         backlog=settings.gateway_listen_backlog,
         timeout_keep_alive=KEEP_ALIVE_S,
         # uvicorn hands the number to asyncio as it is; a fraction works, whatever its annotation says.
@@ -216,38 +139,65 @@ def front_limits(settings: Settings) -> FrontLimits:
     )
 
 
-def bind(host: str, port: int, backlog: int) -> socket.socket:
-    """Take the public address before anything else is started.
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[list[Listener]]:
+    """Listen where the settings say, before anything else is started, and stop at the end.
 
     Raises:
         AddressInUseError: somebody listens there.
-        FluxLitError: the address is none of this machine, or not allowed.
+        FluxLitError: nobody can.
     """
+    backlog = settings.gateway_listen_backlog
+    if settings.gateway_fd is not None:
+        found = [adopt(settings.gateway_fd)]
+    elif settings.gateway_uds is not None:
+        found = [bind_file(Path(settings.gateway_uds), int(settings.gateway_uds_mode, 8), backlog)]
+    else:
+        found = passed_by_systemd(os.environ) or [bind_port(settings.gateway_host, settings.gateway_port, backlog)]
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise FluxLitError(f"Host {host!r} cannot be listened on: {error.strerror or error}.") from None
-    family, kind, protocol, _, address = found[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # Two sockets may be bound to a port that neither listens on; listening finds out. What connects from now on
-        # waits in the backlog until uvicorn accepts.
-        listener.listen(backlog)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUseError(host, port) from None
-        raise FluxLitError(f"Address {host}:{port} cannot be listened on: {error.strerror or error}.") from None
-    return listener
+        yield found
+    finally:
+        for each in found:
+            each.close()
 
 
-def ready(runtime: Runtime, listener: socket.socket) -> Callable[[float], Ready]:
+@contextlib.contextmanager
+def pid_file(settings: Settings) -> Iterator[None]:
+    """Hold the pid file, if one is wanted.
+
+    Raises:
+        AlreadyRunningError: another server holds it.
+        FluxLitError: it cannot be written.
+    """
+    held = PidFile(Path(settings.pidfile)) if settings.pidfile is not None else None
+    try:
+        yield
+    finally:
+        if held is not None:
+            held.release()
+
+
+def transport_security(settings: Settings) -> Tls | None:
+    """The certificate that the settings name, if any.
+
+    Raises:
+        FluxLitError: it cannot be used.
+    """
+    if settings.tls_certificate is None:
+        if settings.tls_key is not None:
+            raise FluxLitError("tls_key is set, but tls_certificate is not: name the file of the certificate too.")
+        return None
+    return Tls(
+        settings.tls_certificate, settings.tls_key or "", settings.tls_key_password or "", settings.tls_minimum_version
+    )
+
+
+def ready(runtime: Runtime, listener: Listener) -> Callable[[float], Ready]:
     """Prepare the report of a start; the seconds are filled in at its end."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # only told apart here
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}{runtime.settings.root_path}"
+    base = listener.origin(tls=runtime.settings.tls_certificate is not None)
+    if base.startswith("unix:"):
+        return lambda seconds: Ready(base, "", "", seconds)
+    base += runtime.settings.root_path
     api = base + runtime.settings.api_mount_path
     docs = runtime.application.api.docs_url
     return lambda seconds: Ready(f"{base}/", api, api + docs if docs else "", seconds)

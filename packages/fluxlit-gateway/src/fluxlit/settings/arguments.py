@@ -11,6 +11,14 @@ class SettingsArguments(TypedDict, total=False):
 
     gateway_host: str
     gateway_port: int
+    gateway_uds: str | None
+    gateway_uds_mode: str
+    gateway_fd: int | None
+    tls_certificate: str | None
+    tls_key: str | None
+    tls_key_password: str | None
+    tls_minimum_version: Literal["1.2", "1.3"]
+    pidfile: str | None
     log_level: Literal["debug", "info", "warning", "error", "critical"]
     log_format: Literal["text", "json"]
     root_path: str

@@ -78,6 +78,26 @@ def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source])
         )
 
 
+def _one_listener(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.gateway_uds is not None and settings.gateway_fd is not None:
+        yield Problem(
+            "gateway_fd",
+            f"gateway_fd names a socket to listen on, and gateway_uds ({sources['gateway_uds'].where}) another; "
+            f"remove one of the two",
+            sources["gateway_fd"].where,
+        )
+
+
+def _unix_peers_are_trusted(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.trust_proxy and settings.gateway_uds and not {"unix", "*"} & set(settings.forwarded_allow_ips):
+        yield Problem(
+            "forwarded_allow_ips",
+            f"forwarded_allow_ips believes addresses, but whoever connects to gateway_uds "
+            f'({sources["gateway_uds"].where}) has none; add "unix"',
+            sources["forwarded_allow_ips"].where,
+        )
+
+
 def _target_fits_head(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.gateway_max_request_target_bytes > settings.gateway_max_request_head_bytes:
         yield Problem(
@@ -102,6 +122,8 @@ _RULES = (
     (("streamlit_mode", "streamlit_upstream"), _upstream_needs_external),
     (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
     (("session_store", "streamlit_workers"), _memory_is_not_shared),
+    (("gateway_uds", "gateway_fd"), _one_listener),
+    (("trust_proxy", "gateway_uds", "forwarded_allow_ips"), _unix_peers_are_trusted),
     (("gateway_max_request_target_bytes", "gateway_max_request_head_bytes"), _target_fits_head),
     (("public_base_url", "root_path"), _public_path_is_root_path),
 )

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cache
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -56,6 +57,9 @@ def flag_aliases(setting: str) -> tuple[str, ...]:
 def kind(setting: str) -> str:
     """Return ``bool``, ``int``, ``float``, ``str``, ``choice``, ``list`` or ``table``."""
     annotation = Settings.model_fields[setting].annotation
+    given = [each for each in get_args(annotation) if each is not NoneType]
+    if NoneType in get_args(annotation) and len(given) == 1:
+        annotation = given[0]
     origin = get_origin(annotation)
     if origin is Literal:
         return "choice"

@@ -65,14 +65,23 @@ def host(value: str) -> str:
     return value
 
 
+def file_mode(value: str) -> str:
+    """Check permissions of a file: three octal digits, as chmod(1) takes them."""
+    if not re.fullmatch(r"0?[0-7]{3}", value):
+        raise ValueError('must be three octal digits such as "660", in quotation marks')
+    return value
+
+
 def allowed_ip(value: str) -> str:
-    """Check one entry of forwarded_allow_ips: an address, a network or ``*``."""
-    if value == "*":
+    """Check one entry of forwarded_allow_ips: an address, a network, ``unix`` or ``*``."""
+    if value in {"*", "unix"}:
         return value
     try:
         ipaddress.ip_network(value)
     except ValueError:
-        raise ValueError(f'holds "{value}", which is no IP address, network (such as "10.0.0.0/8") or "*"') from None
+        raise ValueError(
+            f'holds "{value}", which is no IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
+        ) from None
     return value
 
 

@@ -76,6 +76,53 @@ class Settings(BaseSettings):
         description="Port to listen on. 0 lets the system choose a free one; the start message names it.",
         json_schema_extra={"flag": "--port"},
     )
+    gateway_uds: str | None = Field(
+        default=None,
+        min_length=1,
+        description="UNIX socket to listen on instead of a port: the path of a file, which is made and removed. For "
+        "`fluxlit run`.",
+        json_schema_extra={"flag": "--uds"},
+    )
+    gateway_uds_mode: Annotated[str, AfterValidator(grammar.file_mode)] = Field(
+        default="660",
+        description="Who may connect to that socket, as the permissions of its file in octal digits.",
+        json_schema_extra={"flag": "--uds-mode"},
+    )
+    gateway_fd: Annotated[int | None, Field(ge=0)] = Field(
+        default=None,
+        description="File descriptor of a listening socket that the parent process passes on. Sockets of systemd's "
+        "socket activation are found without it. For `fluxlit run`.",
+        json_schema_extra={"flag": "--fd"},
+    )
+    tls_certificate: str | None = Field(
+        default=None,
+        min_length=1,
+        description="PEM file with the certificate for HTTPS, followed by those between it and the root. For "
+        "`fluxlit run`, as all settings of TLS; uvicorn has its own.",
+        json_schema_extra={"aliases": ["--ssl-certfile"]},
+    )
+    tls_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="PEM file of the certificate's private key, if it is not in the same file.",
+        json_schema_extra={"aliases": ["--ssl-keyfile"]},
+    )
+    tls_key_password: str | None = Field(
+        default=None,
+        description="Password of that key, if it is encrypted. Set it by the environment, not by the command line.",
+        repr=False,
+        json_schema_extra={"secret": True, "aliases": ["--ssl-keyfile-password"]},
+    )
+    tls_minimum_version: Literal["1.2", "1.3"] = Field(
+        default="1.2", description="Oldest version of TLS that a client may speak."
+    )
+    pidfile: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File for the process id, which is locked while the server lives; `fluxlit shutdown` reads it. "
+        "For `fluxlit run` and `fluxlit dev`.",
+        json_schema_extra={"aliases": ["--pid-file"]},
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)] = Field(
         default="info", description="Least severe level that is logged."
     )
@@ -98,8 +145,9 @@ class Settings(BaseSettings):
     )
     forwarded_allow_ips: Annotated[Texts, AfterValidator(_each_allowed_ip)] = Field(
         default=("127.0.0.1", "::1"),
-        description="Addresses and networks of the proxies to believe when `trust_proxy` is on. `*` believes every "
-        "client and is right only where nobody but the proxy can connect.",
+        description="Addresses and networks of the proxies to believe when `trust_proxy` is on; `unix` stands for "
+        "those that connect to a UNIX socket. `*` believes every client and is right only where nobody but the proxy "
+        "can connect.",
     )
     public_base_url: Annotated[str, AfterValidator(grammar.public_base_url)] = Field(
         default="",
@@ -256,7 +304,9 @@ class Settings(BaseSettings):
         "is cancelled.",
     )
     enable_gateway_access_log: bool = Field(
-        default=False, description="Log one line for each request at the gateway, after its response."
+        default=False,
+        description="Log one line for each request at the gateway, after its response.",
+        json_schema_extra={"aliases": ["--access-log"]},
     )
     enable_request_logging: bool = Field(
         default=False, description="Log one line for each request that the API handled."

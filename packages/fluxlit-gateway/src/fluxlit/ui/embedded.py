@@ -27,7 +27,7 @@ from fluxlit.target import locate
 from fluxlit.ui import internals, resume
 from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.options import configure_streamlit
-from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
+from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, UiFacts
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.unavailable import answer_unavailable
 from fluxlit.ui.visitors import Visitors
@@ -114,6 +114,10 @@ class EmbeddedPlacement:
     def readiness(self) -> Readiness:
         """Ready from `start` to `stop`."""
         return Readiness(self._app is not None, self._detail)
+
+    async def roll(self) -> str:
+        """There is nothing to replace."""
+        return NO_WORKERS
 
     async def reload(self, changed: frozenset[Path]) -> str:
         """See `Placement.reload`. The gateway has imported the new code by now: it is this process's code too."""

@@ -11,7 +11,7 @@ from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
 from fluxlit.settings import Settings
-from fluxlit.ui.placement import STOP_S, Readiness, health_path, proxy_limits
+from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, health_path, proxy_limits
 
 logger = logging.getLogger("fluxlit.ui")
 
@@ -56,6 +56,10 @@ class ExternalPlacement:
     def readiness(self) -> Readiness:
         """What the last probe saw."""
         return self._readiness
+
+    async def roll(self) -> str:
+        """There is nothing to replace."""
+        return NO_WORKERS
 
     async def reload(self, changed: frozenset[Path]) -> str:
         """Refused: the code runs elsewhere."""

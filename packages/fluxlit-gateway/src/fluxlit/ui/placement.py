@@ -14,6 +14,8 @@ from fluxlit.settings import Resolved, Settings
 from fluxlit.supervisor import Spawned
 from fluxlit.ui.spec import WorkerSpec
 
+NO_WORKERS = "there are no workers to replace"
+
 STOP_S = 5.0
 """Seconds that a UI without open requests may take to stop; Streamlit needs half a second."""
 
@@ -49,6 +51,16 @@ class Placement(Protocol):
 
     def readiness(self) -> Readiness:
         """What is known now; performs no I/O."""
+
+    async def roll(self) -> str:
+        """Replace worker processes by fresh ones, one by one, with no request failing.
+
+        Returns:
+            One line about what was done.
+
+        Raises:
+            WorkerError: a fresh worker cannot start; those that were not yet replaced go on.
+        """
 
     async def reload(self, changed: frozenset[Path]) -> str:
         """Load changed pages and rerun the open ones, keeping sessions (development only).

@@ -148,17 +148,12 @@ class WorkersPlacement:
         """See `Placement.reload`. All workers are told at once."""
         return "; ".join(dict.fromkeys(await asyncio.gather(*(member.reload(changed) for member in self.members))))
 
-    async def roll(self) -> None:
-        """Replace every worker by a fresh one, one after the other, with no request failing.
-
-        A call while another is under way waits for that one.
-
-        Raises:
-            WorkerError: a fresh worker cannot start. It is given up; the workers not yet replaced go on serving.
-        """
+    async def roll(self) -> str:
+        """See `Placement.roll`. A call while another is under way waits for that one."""
         if self._rolling is None or self._rolling.done():
             self._rolling = asyncio.create_task(self._roll())
         await asyncio.shield(self._rolling)
+        return "the worker is new" if len(self.members) == 1 else f"all {len(self.members)} workers are new"
 
     async def _roll(self) -> None:
         for member in list(self.members):

@@ -1,0 +1,197 @@
+"""Sockets to listen on: a port, a file, or what another process has opened and passed on.
+
+All are bound before anything else is started, so that an address that is taken costs no worker's start.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxlit.errors import AddressInUseError, FluxLitError
+
+# sd_listen_fds(3): passed descriptors begin here.
+FIRST_PASSED = 3
+# sun_path holds 108 bytes on Linux with its final zero (unix(7)).
+MAX_PATH = 107
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One socket that listens.
+
+    Attributes:
+        socket: the socket.
+        owned: file that was made for it, and is removed with it.
+    """
+
+    socket: socket.socket
+    owned: Path | None = None
+
+    @property
+    def path(self) -> str:
+        """Where a UNIX socket stands; empty for any other."""
+        name = self.socket.getsockname()
+        return name if isinstance(name, str) else ""
+
+    def origin(self, *, tls: bool) -> str:
+        """Its address as a client writes it: ``https://127.0.0.1:8000``, or ``unix:/run/app.sock``."""
+        if self.socket.family == socket.AF_UNIX:
+            return f"unix:{self.path}"
+        host, port = self.socket.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # only told apart here
+        return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def close(self) -> None:
+        """Stop listening. The file goes only if it is still this socket's."""
+        self.socket.close()
+        if self.owned is not None:
+            remove_own(self.owned)
+
+
+def bind_port(host: str, port: int, backlog: int) -> Listener:
+    """Listen on a port of an address.
+
+    Raises:
+        AddressInUseError: somebody listens there.
+        FluxLitError: the address is none of this machine, or not allowed.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise FluxLitError(f"Host {host!r} cannot be listened on: {error.strerror or error}.") from None
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # Two sockets may be bound to a port that neither listens on; listening finds out. What connects from now on
+        # waits in the backlog until uvicorn accepts.
+        listener.listen(backlog)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUseError(host, port) from None
+        raise FluxLitError(f"Address {host}:{port} cannot be listened on: {error.strerror or error}.") from None
+    return Listener(listener)
+
+
+def bind_file(path: Path, mode: int, backlog: int) -> Listener:
+    """Listen on a UNIX socket. A file that a process left behind when it was killed is replaced.
+
+    Args:
+        path: where the socket's file is made.
+        mode: who may connect, as permissions of a file.
+        backlog: connections that wait to be accepted.
+
+    Raises:
+        AddressInUseError: somebody listens there.
+        FluxLitError: no socket can be made there.
+    """
+    path = path.absolute()
+    if len(os.fsencode(path)) > MAX_PATH:
+        raise FluxLitError(f"Socket {path} cannot be made: its path is longer than {MAX_PATH} bytes (unix(7)).")
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o777 & ~mode)
+    try:
+        remove_stale(path)
+        listener.bind(str(path))
+        path.chmod(mode)
+        listener.listen(backlog)
+    except OSError as error:
+        listener.close()
+        raise FluxLitError(f"Socket {path} cannot be made: {error.strerror or error}.") from None
+    except FluxLitError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return Listener(listener, path)
+
+
+def remove_stale(path: Path) -> None:
+    """Make room for a socket: remove one that nobody listens on.
+
+    Raises:
+        AddressInUseError: somebody does.
+        FluxLitError: the file is no socket.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise FluxLitError(f"Socket {path} cannot be made: there is a file of that name which is no socket.")
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.settimeout(1)
+        try:
+            visitor.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            path.unlink(missing_ok=True)
+        except OSError:  # a full backlog: somebody is there
+            raise AddressInUseError(str(path)) from None
+        else:
+            raise AddressInUseError(str(path))
+
+
+def remove_own(path: Path) -> None:
+    """Remove the file of a socket that is closed, unless a successor listens under its name by now."""
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.setblocking(False)
+        try:
+            visitor.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return
+
+
+def adopt(number: int) -> Listener:
+    """Use a listening socket that the parent process passed on.
+
+    Args:
+        number: its file descriptor.
+
+    Raises:
+        FluxLitError: it is none.
+    """
+    try:
+        passed = socket.socket(fileno=number)
+        passed.set_inheritable(False)
+        listens = bool(passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError as error:
+        raise FluxLitError(
+            f"File descriptor {number} cannot be listened on: {error.strerror or error}. The process that starts "
+            f"FluxLit must open a socket, let it listen, and leave it open under that number."
+        ) from None
+    if passed.type != socket.SOCK_STREAM or not listens:
+        passed.close()
+        raise FluxLitError(f"File descriptor {number} is a socket, but not one that listens for connections.")
+    return Listener(passed)
+
+
+def passed_by_systemd(environ: MutableMapping[str, str]) -> list[Listener]:
+    """Use the sockets of socket activation, if there are any (sd_listen_fds(3)).
+
+    The variables are taken away, as they are meant for this process and not for its children.
+
+    Raises:
+        FluxLitError: what was passed is no listening socket.
+    """
+    numbers = passed_numbers(environ)
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environ.pop(name, None)
+    return [adopt(number) for number in numbers]
+
+
+def passed_numbers(environ: Mapping[str, str]) -> Iterable[int]:
+    """The descriptors that systemd passed to this very process."""
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID", "") != str(os.getpid()) or not count.isdigit():
+        return ()
+    return range(FIRST_PASSED, FIRST_PASSED + int(count))
