@@ -78,6 +78,17 @@ class Visitor:
         expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=PATIENCE_MS)
         expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE_MS)
 
+    @contextmanager
+    def reconnecting(self) -> Iterator[None]:
+        """After the block, which breaks the connection, wait until the page has opened another.
+
+        `settle` alone can come too early: until the page hears of the break, it says that it is connected, and what is
+        clicked then is lost.
+        """
+        with self.page.expect_websocket():
+            yield
+        self.settle()
+
     def heading(self, name: str) -> Locator:
         """A heading of the page by its whole text."""
         return self.page.get_by_role("heading", name=name, exact=True)

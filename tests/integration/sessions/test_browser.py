@@ -156,11 +156,10 @@ def test_a_killed_worker_takes_nothing_with_it(server: Server, chromium: Browser
     with signed_in(chromium, server.url, "eve") as visitor:
         visitor.visit(f"{server.url}/mine")
         add(visitor, "eve has 1")
-        for pid in server.processes():
-            if "fluxlit.ui.worker" in psutil.Process(pid).cmdline():
-                psutil.Process(pid).kill()
-        server.wait_ready()
-        visitor.settle()
+        with visitor.reconnecting():
+            for pid in server.processes():
+                if "fluxlit.ui.worker" in psutil.Process(pid).cmdline():
+                    psutil.Process(pid).kill()
         # The tab is connected to another process now, and has not been reloaded.
         add(visitor, "eve has 2")
         visitor.page.reload()

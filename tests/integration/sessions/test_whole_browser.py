@@ -55,8 +55,8 @@ def test_a_killed_worker_is_not_noticed(server: Server, visitor: Visitor) -> Non
     press(visitor, "Ada pressed 1")
     press(visitor, "Ada pressed 2")
     for count in (3, 4):
-        kill_worker(server)
-        visitor.settle()
+        with visitor.reconnecting():
+            kill_worker(server)
         # The first thing that the new worker hears is the press of a button with a callback.
         press(visitor, f"Ada pressed {count}")
     visitor.problems.clear()  # the connection was lost
@@ -76,7 +76,7 @@ def test_a_store_that_stops_is_shown_and_nothing_is_lost(
     finally:
         redis_server.start()
     expect(visitor.page.get_by_text("answers again, and everything is saved")).to_be_visible()
-    kill_worker(server)
-    visitor.settle()
+    with visitor.reconnecting():
+        kill_worker(server)
     press(visitor, "pressed 4")
     visitor.problems.clear()
