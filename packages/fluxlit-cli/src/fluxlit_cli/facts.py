@@ -43,7 +43,8 @@ def facts(target: str | None) -> dict[str, Any]:
 
 
 def _settings(resolved: Resolved) -> dict[str, Any]:
-    values = resolved.settings.model_dump(mode="json")
+    # A word such as "auto" means something else on each machine: the word is what the project says.
+    values = resolved.settings.model_dump(mode="json") | dict(resolved.words)
     shown = {name: value for name, value in values.items() if not describe.is_secret(name)}
     return {name: _PASSWORD.sub("://***@", value) if isinstance(value, str) else value for name, value in shown.items()}
 

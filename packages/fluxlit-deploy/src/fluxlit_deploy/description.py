@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -23,6 +24,9 @@ PYTHONS = ("3.12", "3.13", "3.11")
 
 WORKERS_STOP_S = 10.0
 """Time that the gateway's own end may take after the drain: workers get SIGTERM, then SIGKILL."""
+
+IMPORT_S = 30
+"""Time that the application's own imports may take in a container with little of a processor."""
 
 _IMPORT_TIMEOUT_S = 120
 
@@ -69,9 +73,12 @@ class Project:
         return str(self.settings.get("api_mount_path", "/api"))
 
     @property
-    def workers(self) -> int:
-        """Number of Streamlit processes in one replica."""
-        return int(self.settings.get("streamlit_workers", 1)) if self.mode == "workers" else 0
+    def workers(self) -> int | Literal["auto"]:
+        """Number of Streamlit processes in one replica; ``auto`` starts one for each processor of the container."""
+        if self.mode != "workers":
+            return 0
+        found = self.settings.get("streamlit_workers", 1)
+        return "auto" if found == "auto" else int(found)
 
     @property
     def mode(self) -> str:
@@ -93,6 +100,11 @@ class Project:
     def graceful_timeout_s(self) -> float:
         """Seconds that open requests get after that."""
         return float(self.settings.get("uvicorn_graceful_shutdown_timeout_s", 30.0))
+
+    @property
+    def start_seconds(self) -> int:
+        """Seconds from the start of the process until it must be ready: its imports, then its workers."""
+        return math.ceil(float(self.settings.get("streamlit_start_timeout_s", 60.0))) + IMPORT_S
 
     @property
     def stop_seconds(self) -> int:

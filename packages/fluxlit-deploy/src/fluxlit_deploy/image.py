@@ -50,7 +50,7 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
         mounts=mounts(dependencies),
         install=_DEPENDENCIES[dependencies.kind],
         install_project=_install_project(dependencies),
-        healthcheck=["python", "-c", _health_check(project)],
+        start_s=project.start_seconds,
         sets_port=project.settings.get("gateway_port") == 0,
     )
     return dockerfile, render_file(".dockerignore", "docker/dockerignore.jinja", sessions=_session_file(project))
@@ -60,13 +60,6 @@ def mounts(dependencies: Dependencies) -> list[str]:
     """Return the paths of the project that the installation of the dependencies reads."""
     named = {UV_LOCK: [UV_LOCK, PYPROJECT]}.get(dependencies.file or "", [dependencies.file])
     return [path for path in [*named, *dependencies.local] if path]
-
-
-def _health_check(project: Project) -> str:
-    """Return a program that fails unless the application is ready; it needs neither a shell nor curl."""
-    address = f"'http://127.0.0.1:' + os.environ.get('FLUXLIT_GATEWAY_PORT', '{project.port}')"
-    path = f"{project.root_path}{project.api_path}/readyz"
-    return f"import os, urllib.request as r; r.urlopen({address} + '{path}', timeout=4)"
 
 
 def _session_file(project: Project) -> str:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fluxlit_deploy.description import WORKERS_STOP_S, Project
+from fluxlit_deploy.description import IMPORT_S, WORKERS_STOP_S, Project
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.image import UID
 from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY, Image, parse_image
 from fluxlit_deploy.kubernetes.options import TABLE, Affinity, ClusterTable, Redis, Route, check_fit
 from fluxlit_deploy.options import PathMode
+from fluxlit_deploy.size import memory_mib, processes
 
 _PLACEHOLDER_VERSION = "1.0.0"
 _STARTUP_PERIOD_S = 2
-_IMPORT_S = 30
-_GATEWAY_MIB = 192
-_WORKER_MIB = 320
-# "auto" starts a worker for each processor of the limit, and the limit is computed from the workers.
-_AUTO_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Plan:
     @property
     def startup_tries(self) -> int:
         """Failures of the startup probe until the container is restarted."""
-        return math.ceil((self.start_timeout_s + _IMPORT_S) / _STARTUP_PERIOD_S)
+        return math.ceil((self.start_timeout_s + IMPORT_S) / _STARTUP_PERIOD_S)
 
     @property
     def pre_stop_s(self) -> int:
@@ -109,12 +105,12 @@ class Plan:
     @property
     def memory_request(self) -> str:
         """Memory of an idle gateway and of workers with some sessions."""
-        return f"{_memory_mib(self.processes)}Mi"
+        return f"{memory_mib(self.processes)}Mi"
 
     @property
     def memory_limit(self) -> str:
         """Twice as much."""
-        return f"{2 * _memory_mib(self.processes)}Mi"
+        return f"{2 * memory_mib(self.processes)}Mi"
 
 
 def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None = None) -> Plan:
@@ -129,7 +125,6 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         DeployError: the decisions do not go together, or a given grace period is too short.
     """
     check_fit(project, table, path_mode)
-    workers = "auto" if project.settings.get("streamlit_workers") == "auto" else project.workers
     drain = Drain(table.pre_stop_s, project.drain_delay_s, project.graceful_timeout_s, WORKERS_STOP_S)
     return Plan(
         name=project.name,
@@ -146,8 +141,8 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         redis=table.redis,
         redis_port=table.redis_port,
         affinity=table.affinity,
-        workers=workers,
-        processes=1 + (_AUTO_WORKERS if isinstance(workers, str) else workers),
+        workers=project.workers,
+        processes=processes(project),
         replicas=table.replicas,
         max_replicas=table.max_replicas,
         sessions_per_replica=table.sessions_per_replica,
@@ -156,10 +151,6 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         drain=drain,
         grace_period=_grace(drain, table.grace_period_s),
     )
-
-
-def _memory_mib(processes: int) -> int:
-    return _GATEWAY_MIB + _WORKER_MIB * (processes - 1)
 
 
 def _grace(drain: Drain, wanted: int) -> int:

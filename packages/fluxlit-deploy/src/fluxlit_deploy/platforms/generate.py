@@ -11,6 +11,7 @@ from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.file import File
 from fluxlit_deploy.kubernetes.image import parse_image
 from fluxlit_deploy.options import Options, Platform
+from fluxlit_deploy.size import processes
 from fluxlit_deploy.template import render
 
 _FILES: dict[Platform, dict[str, str]] = {
@@ -23,8 +24,6 @@ _FILES: dict[Platform, dict[str, str]] = {
 
 # How long each waits at most between SIGTERM and SIGKILL, by its own documentation.
 _LONGEST_S: dict[Platform, int] = {"fly": 300, "render": 300, "azure": 600}
-
-_IMPORT_S = 30
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,6 @@ def platform_files(project: Project, options: Options) -> tuple[File, ...]:
 
 
 def _values(project: Project) -> Values:
-    start_s = math.ceil(float(project.settings.get("streamlit_start_timeout_s", 60.0))) + _IMPORT_S
-    workers = project.settings.get("streamlit_workers", 1)
     image = str(project.build.kubernetes.get("image") or f"registry.example/{project.name}:1.0.0")
     return Values(
         name=project.name,
@@ -82,8 +79,8 @@ def _values(project: Project) -> Values:
         image=str(parse_image(image)),
         port=project.port,
         api=project.api_path,
-        processes=1 + (workers if isinstance(workers, int) else 1),
-        start_s=start_s,
+        processes=processes(project),
+        start_s=project.start_seconds,
         stop_s=project.stop_seconds,
-        startup_tries=math.ceil(start_s / 2),
+        startup_tries=math.ceil(project.start_seconds / 2),
     )

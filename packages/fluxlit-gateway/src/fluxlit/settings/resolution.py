@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from fluxlit.errors import Problem, SettingsError
 from fluxlit.settings.contradictions import contradictions, select_mode
-from fluxlit.settings.describe import SETTINGS, expected, is_secret, shown
+from fluxlit.settings.describe import SETTINGS, expected, facts, is_secret, shown
 from fluxlit.settings.layers import Given, read_layers
 from fluxlit.settings.model import Settings
 from fluxlit.settings.provenance import Layer, Source
@@ -31,6 +31,7 @@ class Resolved:
         project_root: directory of the project file, else the working directory.
         project_file: the project file, if there is one.
         shadowed: by setting, what weaker layers say about it in vain, strongest first.
+        words: by setting, the word that was given in place of a value which depends on the machine, such as ``auto``.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class Resolved:
     project_root: Path
     project_file: Path | None = None
     shadowed: Mapping[str, tuple[Given, ...]] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def resolve(
     problems += contradictions(settings, sources, broken)
     if problems:
         raise SettingsError(problems)
-    return Resolved(settings, sources, layers.root, layers.file, _shadowed(layers.given))
+    return Resolved(settings, sources, layers.root, layers.file, _shadowed(layers.given), _words(chosen))
 
 
 def resolve_target(
@@ -131,6 +133,11 @@ def _shadowed(given: Iterable[Given]) -> dict[str, tuple[Given, ...]]:
             rest[item.setting] = (*rest.get(item.setting, ()), item)
         seen.add(item.setting)
     return rest
+
+
+def _words(chosen: Mapping[str, Given]) -> dict[str, str]:
+    words = {name: facts(name).get("word") for name in chosen}
+    return {name: word for name, word in words.items() if str(chosen[name].value).strip().lower() == word}
 
 
 def _settings(given: Iterable[Given]) -> Settings:

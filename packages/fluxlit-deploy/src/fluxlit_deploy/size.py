@@ -1,0 +1,21 @@
+"""How much one replica needs: processors and memory for the gateway and its workers."""
+
+from __future__ import annotations
+
+from fluxlit_deploy.description import Project
+
+_GATEWAY_MIB = 192
+_WORKER_MIB = 320
+# "auto" starts a worker for each processor of the limit, and the limit is computed from the workers.
+_AUTO_WORKERS = 2
+
+
+def processes(project: Project) -> int:
+    """Count the gateway and its workers; each may use a processor of its own."""
+    workers = _AUTO_WORKERS if project.workers == "auto" else project.workers
+    return 1 + workers
+
+
+def memory_mib(processes: int) -> int:
+    """Return the MiB of an idle gateway and of workers with some sessions; a limit should be twice as much."""
+    return _GATEWAY_MIB + _WORKER_MIB * (processes - 1)
