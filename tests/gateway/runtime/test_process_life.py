@@ -180,6 +180,23 @@ def test_several_uvicorn_workers_are_refused_with_advice(project: Path) -> None:
     assert "FLUXLIT_ALLOW_UNIFIED_UVICORN_MULTIWORKER=1" in done.stderr
 
 
+@pytest.mark.parametrize("target", [["app:app"], ["fluxlit.runtime:create_unified_app", "--factory"]])
+def test_a_wrong_setting_stops_the_start_under_uvicorn(target: list[str], project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", *target, "--port", "0"],
+        cwd=project,
+        env=os.environ | {"FLUXLIT_PORT": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_factory_serves_the_target_of_the_environment(project: Path) -> None:
     (project / "app.py").rename(project / "portal.py")
     environment = {"FLUXLIT_APP": "portal:app"}

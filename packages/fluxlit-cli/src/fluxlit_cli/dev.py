@@ -36,7 +36,7 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
         if open_browser:
             webbrowser.open(report.url)
 
-    watcher = Watcher(flags)
+    watcher = Watcher({**flags, "target": target})
     code = serve(target, flags, on_ready=ready, watch=watcher.watch)
     if watcher.restart_wanted:
         _restart(target, flags)

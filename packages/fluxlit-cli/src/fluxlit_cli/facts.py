@@ -36,7 +36,7 @@ def facts(target: str | None) -> dict[str, Any]:
         "target": named or application.import_target or DEFAULT_TARGET,
         "root": str(resolved.project_root),
         "settings": _settings(resolved),
-        "login": bool(getattr(application, "auth", None)),
+        "login": bool(application.authenticators),
         "has_ui": application.has_ui,
         "build": _build(find_project_file(Path.cwd())),
     }

@@ -14,7 +14,7 @@ from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.authentication import Authenticator
 from fluxlit.errors import FluxLitError
 from fluxlit.pages import PageOptions, PageRecord, PageRegistry, discover_pages
-from fluxlit.runtime import Runtime
+from fluxlit.runtime import Refusal, Runtime
 from fluxlit.settings import SettingsArguments
 
 PageT = TypeVar("PageT", bound=Callable[..., Any])
@@ -72,7 +72,11 @@ class FluxLit:
         self.import_target = import_target
         self.authenticators = _authenticators(auth)
         self.ui_script = _script(ui, inspect.stack()[1].filename) if ui is not None else None
-        self.setting_arguments: dict[str, Any] = dict(settings) | ({"title": title} if title is not None else {})
+        named = {"title": title, "target": import_target}
+        self.setting_arguments: dict[str, Any] = {
+            **settings,
+            **{name: value for name, value in named.items() if value is not None},
+        }
         self.pages = PageRegistry(self, api_mount_path=settings.get("api_mount_path", "/api"))
         self._runtime: Runtime | None = None
 
@@ -142,7 +146,11 @@ class FluxLit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope. The server's lifespan starts and stops everything."""
         if self._runtime is None:
-            self._runtime = Runtime(self)
+            try:
+                self._runtime = Runtime(self)
+            except FluxLitError as error:
+                await Refusal(error)(scope, receive, send)
+                return
         await self._runtime(scope, receive, send)
 
 

@@ -378,13 +378,35 @@ class Runtime:
             logger.error("%s", error)  # noqa: TRY400  # the message says it all
 
 
-def create_unified_app() -> Runtime:
+class Refusal:
+    """Stands for an application that cannot start, and says why when the server starts it.
+
+    An exception in its place would be a traceback, or mean to the server that there is no lifespan; it would go on
+    then, and serve nothing but errors.
+
+    Args:
+        error: why not.
+    """
+
+    def __init__(self, error: FluxLitError) -> None:
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] != "lifespan":
+            raise self._error
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": str(self._error)})
+
+
+def create_unified_app() -> Application:
     """The whole application, for ``uvicorn fluxlit.runtime:create_unified_app --factory``.
 
-    The target comes from ``FLUXLIT_APP``, else the project file, else it is ``app:app``.
-
-    Raises:
-        FluxLitError: the target cannot be loaded.
+    The target comes from ``FLUXLIT_APP``, else the project file, else it is ``app:app``. What is wrong with it, or with
+    a setting, stops the server's start with one message.
     """
-    target = resolve_target().target or DEFAULT_TARGET
-    return Runtime(load(target), target=target)
+    try:
+        target = resolve_target().target or DEFAULT_TARGET
+        return Runtime(load(target), target=target)
+    except FluxLitError as error:
+        return Refusal(error)

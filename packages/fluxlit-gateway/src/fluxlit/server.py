@@ -76,10 +76,11 @@ def serve(
         FluxLitError: the application cannot start.
     """
     started = time.monotonic()
+    flags = {**flags, "target": target}
     with began(flags) as early:
         from fluxlit.runtime import Runtime  # noqa: PLC0415  # with FastAPI, while the worker imports Streamlit
 
-        wanted = resolve_target(flags={**flags, **({"target": target} if target else {})}).target or DEFAULT_TARGET
+        wanted = resolve_target(flags=flags).target or DEFAULT_TARGET
         runtime = Runtime(load(wanted), flags=flags, target=wanted, development=watch is not None, head_start=early)
         settings = runtime.settings
         fluxlit_logging.configure(settings)
