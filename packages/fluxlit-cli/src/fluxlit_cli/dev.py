@@ -28,7 +28,7 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
     their state. When the new code has an error, the old one keeps serving. A change of settings restarts
     the whole.
     """
-    from fluxlit.server import serve  # noqa: PLC0415  (heavy)
+    from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
 
     def ready(report: Ready) -> None:
@@ -37,7 +37,7 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
             webbrowser.open(report.url)
 
     watcher = Watcher({**flags, "target": target})
-    code = serve(target, flags, on_ready=ready, watch=watcher.watch)
+    code = launch(target, flags, on_ready=ready, watch=watcher.watch)
     if watcher.restart_wanted:
         _restart(target, flags)
     return code

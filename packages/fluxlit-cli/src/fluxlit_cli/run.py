@@ -38,9 +38,9 @@ def run(target: Target = None, *, flags: Mapping[str, object]) -> int:
         if (code := split()) is not None:
             return code
 
-    from fluxlit.server import serve  # noqa: PLC0415  (heavy)
+    from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
 
-    return serve(target, flags, on_ready=announce)
+    return launch(target, flags, on_ready=announce)
 
 
 def announce(ready: Ready) -> None:

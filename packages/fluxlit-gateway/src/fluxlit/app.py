@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, overload
 
 from fastapi import FastAPI
 
@@ -14,8 +14,10 @@ from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.authentication import Authenticator
 from fluxlit.errors import FluxLitError
 from fluxlit.pages import PageOptions, PageRecord, PageRegistry, discover_pages
-from fluxlit.runtime import Refusal, Runtime
 from fluxlit.settings import SettingsArguments
+
+if TYPE_CHECKING:
+    from fluxlit.runtime import Runtime
 
 PageT = TypeVar("PageT", bound=Callable[..., Any])
 
@@ -146,6 +148,8 @@ class FluxLit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope. The server's lifespan starts and stops everything."""
         if self._runtime is None:
+            from fluxlit.runtime import Refusal, Runtime  # noqa: PLC0415  # the gateway's; workers import this too
+
             try:
                 self._runtime = Runtime(self)
             except FluxLitError as error:

@@ -352,20 +352,34 @@ class ApiClient:
         return same_server and f"{url.path}/".startswith(f"{base.path.rstrip('/')}/")
 
 
-_lock = threading.Lock()
-_current: ApiClient | None = None
+class _Own:
+    """Where this process finds its API, and the client for it once somebody wants it: many pages never call."""
+
+    def __init__(self, api: InternalApi | None = None) -> None:
+        self._api = api
+        self._client: ApiClient | None = None
+        self._lock = threading.Lock()
+
+    def client(self) -> ApiClient | None:
+        with self._lock:
+            if self._client is None and (api := self._api) is not None:
+                self._client = ApiClient(api.base_url, uds=api.uds, headers=api.headers, identify=api.identify)
+            return self._client
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
+
+_own = _Own()
 
 
 def configure(api: InternalApi | None) -> None:
     """Tell this process where its API is; called once by whoever starts the process. `None` forgets it."""
-    global _current
-    client = None
-    if api is not None:
-        client = ApiClient(api.base_url, uds=api.uds, headers=api.headers, identify=api.identify)
-    with _lock:
-        previous, _current = _current, client
-    if previous is not None:
-        previous.close()
+    global _own
+    previous, _own = _own, _Own(api)
+    previous.close()
 
 
 def current() -> ApiClient:
@@ -374,7 +388,7 @@ def current() -> ApiClient:
     Raises:
         ClientError: if nobody told the process where its API is.
     """
-    client = _current
+    client = _own.client()
     if client is None:
         raise ClientError(
             "There is no API to call in this process: FluxLit has not started here. Start the application with "

@@ -10,26 +10,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import uvicorn
 
 from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi_server import AsgiServer
-from fluxlit.errors import FluxLitError, SettingsError
+from fluxlit.errors import FluxLitError
+from fluxlit.garbage import collection_paused
 from fluxlit.gateway.front import FrontLimits, HttpProtocol, WebSocketProtocol
 from fluxlit.listeners import Listener, adopt, bind_file, bind_port, passed_by_systemd
 from fluxlit.pidfile import PidFile
 from fluxlit.process import Process, Watch
-from fluxlit.settings import Settings, resolve, resolve_target
+from fluxlit.runtime import Runtime
+from fluxlit.settings import Settings, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.systemd import Notifier
 from fluxlit.target import DEFAULT_TARGET, load
 from fluxlit.tls import Tls
-from fluxlit.ui import head_start
-
-if TYPE_CHECKING:
-    from fluxlit.runtime import Runtime
 
 # Above the 60 to 75 s for which nginx and most load balancers keep an idle connection: it must not be this side
 # that closes one just as a request arrives.
@@ -59,15 +57,18 @@ def serve(
     *,
     on_ready: Callable[[Ready], None],
     watch: Watch | None = None,
+    head_start: Spawned | None = None,
+    started: float,
 ) -> int:
-    """Run an application until it is told to stop.
+    """Run an application until it is told to stop; see `fluxlit.launch`.
 
     Args:
-        target: ``module:attribute``; `None` to find it in the other layers.
+        target: as `launch` has it, like the next three.
         flags: values of command-line options by name of the setting.
         on_ready: called once, when pages and API answer.
-        watch: runs beside the server, with the runtime; its presence means development. When it
-            returns, the server stops.
+        watch: runs beside the server, with the runtime.
+        head_start: a worker process that runs already.
+        started: when the start began, in seconds of `time.monotonic`.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT.
@@ -75,36 +76,20 @@ def serve(
     Raises:
         FluxLitError: the application cannot start.
     """
-    started = time.monotonic()
     flags = {**flags, "target": target}
-    with began(flags) as early:
-        from fluxlit.runtime import Runtime  # noqa: PLC0415  # with FastAPI, while the worker imports Streamlit
-
-        wanted = resolve_target(flags=flags).target or DEFAULT_TARGET
-        runtime = Runtime(load(wanted), flags=flags, target=wanted, development=watch is not None, head_start=early)
-        settings = runtime.settings
-        fluxlit_logging.configure(settings)
-        tls = transport_security(settings)
-        with pid_file(settings), listening(settings) as listeners:
-            server = AsgiServer(configuration(runtime, settings, tls))
-            process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
-            report = ready(runtime, listeners[0])
-            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
-
-
-@contextlib.contextmanager
-def began(flags: Mapping[str, object]) -> Iterator[Spawned | None]:
-    """A worker with a head start, if the settings that are known before the application want one."""
-    early = None
-    with contextlib.suppress(SettingsError):  # told again, with everything else, once the application is known
-        if resolve(flags=flags).settings.streamlit_mode == "workers":
-            early = head_start()
-    try:
-        yield early
-    finally:
-        if early is not None:
-            early.discard()
+    wanted = resolve_target(flags=flags).target or DEFAULT_TARGET
+    with collection_paused():
+        app = load(wanted)
+    runtime = Runtime(app, flags=flags, target=wanted, development=watch is not None, head_start=head_start)
+    settings = runtime.settings
+    fluxlit_logging.configure(settings)
+    tls = transport_security(settings)
+    with pid_file(settings), listening(settings) as listeners:
+        server = AsgiServer(configuration(runtime, settings, tls))
+        process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
+        report = ready(runtime, listeners[0])
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
 
 
 def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:

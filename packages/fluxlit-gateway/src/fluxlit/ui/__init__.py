@@ -3,6 +3,5 @@
 from fluxlit.ui.placement import NO_WORKERS, STOP_S, Placement, Readiness, UiFacts
 from fluxlit.ui.selection import build_placement
 from fluxlit.ui.spec import WorkerSpec
-from fluxlit.ui.workers import head_start
 
-__all__ = ["NO_WORKERS", "STOP_S", "Placement", "Readiness", "UiFacts", "WorkerSpec", "build_placement", "head_start"]
+__all__ = ["NO_WORKERS", "STOP_S", "Placement", "Readiness", "UiFacts", "WorkerSpec", "build_placement"]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import secrets
-import sys
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,19 @@ from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
 from fluxlit.proxy.application import refuse
-from fluxlit.supervisor import Command, Policy, Spawned, Supervisor
+from fluxlit.supervisor import Policy, Spawned, Supervisor
 from fluxlit.ui.affinity import Candidate, Standing
 from fluxlit.ui.logs import replay
 from fluxlit.ui.placement import health_path, proxy_limits
 from fluxlit.ui.sessions import Sessions
 from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.unavailable import answer_unavailable
+from fluxlit.worker_command import WORKER
 
 logger = logging.getLogger("fluxlit.worker")
 
 PROBE_S = 2.0
 RELOAD_S = 60.0
-WORKER = Command([sys.executable, "-m", "fluxlit.ui.worker"], environment={"PYTHONUNBUFFERED": "1"})
-
 PROMISE_S = 5.0
 """How long a browser that was sent here by the cookie on its page counts as load before its WebSocket arrives."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fluxlit.settings import Resolved
-from fluxlit.ui.embedded import EmbeddedPlacement
 from fluxlit.ui.external import ExternalPlacement
 from fluxlit.ui.options import refuse_owned
 from fluxlit.ui.placement import Placement, UiFacts
@@ -20,5 +19,7 @@ def build_placement(facts: UiFacts, resolved: Resolved) -> Placement:
     if resolved.settings.streamlit_mode == "external":
         return ExternalPlacement(resolved.settings)
     if resolved.settings.streamlit_mode == "embedded":
+        from fluxlit.ui.embedded import EmbeddedPlacement  # noqa: PLC0415  # imports FastAPI, which delays the worker
+
         return EmbeddedPlacement(facts, resolved)
     return WorkersPlacement(facts, resolved)

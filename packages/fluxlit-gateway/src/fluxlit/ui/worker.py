@@ -26,6 +26,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from fluxlit import access, client, sessions
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError
+from fluxlit.garbage import collection_paused
 from fluxlit.settings import Settings
 from fluxlit.supervisor import Lifeline
 from fluxlit.ui import internals, resume
@@ -54,7 +55,8 @@ def main() -> int:
     except OSError:
         print("fluxlit.ui.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
         return 2
-    internals.import_streamlit()
+    with collection_paused():
+        internals.import_streamlit()
     line = lifeline.read_line()
     if not line:
         return 1  # the gateway is gone
@@ -62,7 +64,8 @@ def main() -> int:
     configure_logging(spec.effective_settings(), lifeline.send_line)
     try:
         worker = Worker(spec, lifeline)
-        worker.prepare()
+        with collection_paused():
+            worker.prepare()
         worker.serve()
     except FluxLitError as error:
         report_failure(lifeline, str(error), error)

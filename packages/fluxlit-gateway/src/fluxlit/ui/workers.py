@@ -21,21 +21,12 @@ from fluxlit.errors import WorkerError
 from fluxlit.settings import Resolved
 from fluxlit.supervisor import Spawned
 from fluxlit.ui.affinity import Claim, Kind, choose, claim, set_cookie
-from fluxlit.ui.member import WORKER, Member
+from fluxlit.ui.member import Member
 from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
 from fluxlit.ui.sticky import Field, SettingCookie, ask_in_turn
 from fluxlit.ui.unavailable import answer_unavailable
 
 logger = logging.getLogger("fluxlit.ui")
-
-
-def head_start() -> Spawned:
-    """Start a worker process that does what needs no knowledge of the application, and then waits to be told.
-
-    Half of a worker's start is importing Streamlit, and half of the gateway's is importing the application: with a
-    head start both happen at once.
-    """
-    return Spawned.of(WORKER)
 
 
 class WorkersPlacement:

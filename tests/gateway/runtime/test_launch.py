@@ -1,0 +1,28 @@
+"""A fast start: what may not be imported before the worker runs, and what a worker need not import at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.processes import clean_environ
+
+SLOW = {"fastapi", "httpx._client", "pydantic", "streamlit", "uvicorn"}
+
+
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("fluxlit.launch", SLOW),
+        ("fluxlit.app", {"httpx._client", "streamlit", "uvicorn", "fluxlit.runtime"}),
+        ("fluxlit.server", {"httpx._client", "streamlit"}),
+    ],
+)
+def test_what_takes_long_is_not_imported_too_early(module: str, never: set[str]) -> None:
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean_environ()
+    )
+    assert not never & set(done.stdout.split())
