@@ -1,12 +1,17 @@
 """`fluxlit new`: the project that it makes is complete and passes its own checks."""
 
+import json
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from fluxlit_cli.new.errors import NewError
+from fluxlit_cli.new.folder import Change, Content, plan
+from fluxlit_cli.new.folder import write as write_project
 from tests.cli.command import fluxlit, says, write
 from tests.support.processes import clean_environ
 
@@ -50,15 +55,6 @@ def test_it_has_what_a_project_needs(project: Path) -> None:
     assert tomllib.loads((project / "fluxlit.toml").read_text())["target"] == "app:app"
 
 
-def test_it_passes_its_own_tests(project: Path) -> None:
-    assert "5 passed" in check(project, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
-
-
-def test_it_passes_the_linter(project: Path) -> None:
-    check(project, "ruff", "check", "--no-cache", ".")
-    check(project, "ruff", "format", "--no-cache", "--check", ".")
-
-
 def test_it_overwrites_nothing(project: Path) -> None:
     (project / "app.py").write_text("mine")
     says(fluxlit("new", str(project)), 1, "exists and is not empty. Nothing was written")
@@ -87,4 +83,150 @@ def test_a_name_that_cannot_be_one(name: str, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     write(tmp_path, {"file": ""})
-    says(fluxlit("new", "file/inside", directory=tmp_path), 1, "file/inside cannot be created: Not a directory")
+    says(
+        fluxlit("new", "file/inside", directory=tmp_path),
+        1,
+        "file cannot be created: Not a directory. Nothing was written.",
+    )
+
+
+SCRIPT = """
+import pandas as pd
+import streamlit as st
+from helper import heading
+
+st.title(heading)
+st.dataframe(pd.read_csv("data/sales.csv"))
+"""
+EXISTING = {
+    "sales.py": SCRIPT,
+    "helper.py": "heading  =  'Sales'\n",
+    "data/sales.csv": "day,sum\n1,2\n",
+    "pages/more.py": "import streamlit as st\nst.title('More')\n",
+    ".streamlit/secrets.toml": "password = 'swordfish'\n",
+    "service/__init__.py": "",
+    "service/main.py": "from fastapi import FastAPI\nfrom service.rates import RATES\napp = FastAPI()\n"
+    "@app.get('/rates')\ndef rates() -> dict[str, float]:\n    return RATES\n",
+    "service/rates.py": "RATES = {'EUR': 1.0}\n",
+    "unrelated.py": "",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to make a project.
+
+    Attributes:
+        options: what follows the name.
+        tests: how many tests the project has; 0 where they are those of another variant.
+    """
+
+    options: tuple[str, ...]
+    tests: int
+
+
+VARIANTS = {
+    "minimal": Variant((), 5),
+    "deploy": Variant(("--profile", "deploy"), 0),
+    "streamlit": Variant(("--from-streamlit", "sales.py"), 2),
+    "fastapi": Variant(("--from-fastapi", "service.main:app"), 2),
+    "both": Variant(("-p", "deploy", "--from-streamlit", "sales.py", "--from-fastapi", "service.main:app"), 0),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_project_passes_its_tests_the_linter_and_the_doctor(name: str, tmp_path: Path) -> None:
+    variant = VARIANTS[name]
+    write(tmp_path, EXISTING)
+    done = fluxlit("new", "portal", *variant.options, directory=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "Created portal. Next:\n  cd portal\n  fluxlit dev\n"), done.stderr
+    project = tmp_path / "portal"
+    if variant.tests:
+        passed = check(project, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+        assert f"{variant.tests} passed" in passed
+    check(project, "ruff", "check", "--no-cache", ".")
+    check(project, "ruff", "format", "--no-cache", "--check", ".")
+    check(project, "fluxlit_cli", "doctor", "--port", "0")
+    if "deploy" in variant.options:
+        shipped = check(project, "fluxlit_cli", "build", "--diff", "--json")
+        assert {file["path"]: file["status"] for file in json.loads(shipped)["files"]} == {
+            "Dockerfile": "same",
+            ".dockerignore": "same",
+        }
+        check(project, "fluxlit_cli", "build", "--check")
+
+
+def test_what_is_adopted_is_copied_with_what_it_needs_and_without_secrets(tmp_path: Path) -> None:
+    write(tmp_path, EXISTING)
+    done = fluxlit(
+        "new", "portal", "--from-streamlit", "sales.py", "--from-fastapi", "service.main:app", directory=tmp_path
+    )
+    copied = [path for path in EXISTING if (tmp_path / "portal" / path).is_file()]
+    assert copied == [
+        "sales.py",
+        "helper.py",
+        "data/sales.csv",
+        "pages/more.py",
+        "service/__init__.py",
+        "service/main.py",
+        "service/rates.py",
+    ]
+    assert "data/sales.csv, helper.py, pages/more.py, sales.py." in done.stderr
+    assert (tmp_path / "portal" / "helper.py").read_text() == EXISTING["helper.py"]
+
+
+def test_what_lies_in_the_folder_is_adopted_there_and_stays_as_it_is(tmp_path: Path) -> None:
+    here = {"app.py": EXISTING["sales.py"], "README.md": "mine", "helper.py": "heading = 'Sales'\n"}
+    write(tmp_path, {**EXISTING, **here})
+    folder = tmp_path.rename(tmp_path.parent / "portal")
+    done = fluxlit("new", ".", "--from-streamlit", "app.py", "--from-fastapi", "service.main:app", directory=folder)
+    assert (done.returncode, done.stdout) == (0, "Created portal. Next:\n  fluxlit dev\n"), done.stderr
+    assert {path: (folder / path).read_text() for path in here} == here
+    assert "Left as it was: README.md. The project needs fluxlit-cli" in done.stderr
+    assert tomllib.loads((folder / "fluxlit.toml").read_text())["target"] == "fluxlit_app:app"
+    assert "2 passed" in check(folder, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+    # Once more would overwrite it.
+    says(
+        fluxlit("new", ".", "--from-streamlit", "app.py", directory=folder), 1, "fluxlit.toml", "in . already. Nothing"
+    )
+
+
+def test_a_dry_run_names_the_files_and_writes_none(tmp_path: Path) -> None:
+    done = fluxlit("new", "portal", "--profile", "deploy", "--dry-run", directory=tmp_path)
+    assert done.returncode == 0
+    assert {"write portal/Dockerfile", "write portal/app.py", "write portal/tests/test_app.py"} <= {
+        *done.stdout.splitlines()
+    }
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--from-streamlit", "nowhere.py"), "nowhere.py is no Python file"),
+        (("--from-streamlit", "broken.py"), "broken.py:1: "),
+        (("--from-fastapi", "nowhere:app"), "nowhere cannot be imported from"),
+        (("--from-fastapi", "broken:app"), "SyntaxError"),
+        (("--from-fastapi", "ends:app"), "ends cannot be imported from"),
+        (("--from-fastapi", "service.main:api"), "is nothing, no FastAPI object. Did you mean service.main:app?"),
+        (("--from-fastapi", "service.rates:RATES"), "is a dict, no FastAPI object."),
+        (("--from-fastapi", "a b"), "is not valid: write module:attribute"),
+        (("--from-fastapi", "fluxlit_there:app"), "is a FluxLit object already"),
+    ],
+)
+def test_what_cannot_be_adopted(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    broken = {"broken.py": "def f(:\n", "ends.py": "raise SystemExit(3)\n"}
+    there = {"fluxlit_there.py": "from fluxlit import FluxLit\napp = FluxLit()\n"}
+    write(tmp_path, {**EXISTING, **broken, **there})
+    before = set(tmp_path.rglob("*"))
+    says(fluxlit("new", "portal", *options, directory=tmp_path), 1, message)
+    assert {path for path in set(tmp_path.rglob("*")) - before if "__pycache__" not in path.parts} == set()
+
+
+def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
+    write(tmp_path, {"mine.txt": ""})
+    changes = plan(tmp_path, {PurePosixPath("a/b.txt"): Content(b"b")}, keep=False)
+    long = Change(PurePosixPath("c" * 300), tmp_path / ("c" * 300), Content(b"c"), kept=False)
+    with pytest.raises(NewError, match=r"cannot be created: File name too long\. Nothing was written"):
+        write_project([*changes, long])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

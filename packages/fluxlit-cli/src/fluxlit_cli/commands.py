@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 GROUP = "fluxlit.commands"
 
 BUILT_IN = {
-    "new": ("fluxlit_cli.new:new", "Create a project that runs at once and has a test."),
+    "new": ("fluxlit_cli.new.command:new", "Create a project that runs at once and has a test."),
     "dev": ("fluxlit_cli.dev:dev", "Run an application and reload what changes."),
     "run": ("fluxlit_cli.run:run", "Run an application in production."),
     "doctor": ("fluxlit_cli.doctor.command:doctor", "Look for what would keep an application from running well."),

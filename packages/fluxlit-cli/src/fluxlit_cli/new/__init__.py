@@ -1,0 +1,1 @@
+"""`fluxlit new`: a project to start from."""

@@ -1,0 +1,143 @@
+"""What is in a project: templates laid over each other, what is adopted, and what ships it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path, PurePosixPath
+from string import Template
+from typing import Any, Literal
+
+from fluxlit_cli.new.adoption import Adopted
+from fluxlit_cli.new.errors import NewError
+from fluxlit_cli.new.folder import SECRET, Content
+
+GROUP = "fluxlit.scaffolds"
+"""Entry points that write files of a project: a function from facts about it, by name, to texts by path."""
+
+ProfileName = Literal["minimal", "deploy"]
+
+_SUFFIX = ".template"
+_CORE = ("fluxlit-cli>=1.0,<2", "fluxlit-gateway>=1.0,<2")
+
+# A file that the project works without; one that is there already may stay.
+_OPTIONAL = frozenset({".gitignore", "README.md", "pyproject.toml", "requirements.txt", "requirements-dev.txt"})
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A kind of project.
+
+    Attributes:
+        name: what it is called.
+        templates: folders of templates, the later over the earlier.
+        requirements: distributions that it needs.
+        shipped: it has the files that `fluxlit build` writes.
+        adopts: pages or API can be adopted ones.
+        note: what to know besides how to start it.
+    """
+
+    name: str
+    templates: tuple[str, ...]
+    requirements: tuple[str, ...] = _CORE
+    shipped: bool = False
+    adopts: bool = False
+    note: str = ""
+
+
+PROFILES = {
+    each.name: each
+    for each in (
+        Profile("minimal", ("minimal",), adopts=True),
+        Profile("deploy", ("minimal", "deploy"), shipped=True, adopts=True),
+    )
+}
+
+
+def files(name: str, profile: Profile, adopted: tuple[Adopted, ...] = ()) -> dict[PurePosixPath, Content]:
+    """Return every file of a project.
+
+    Args:
+        name: of the project.
+        profile: which kind.
+        adopted: pages or API that exist.
+
+    Raises:
+        NewError: what ships the project is not installed.
+    """
+    copies = {path: Content(data) for each in adopted for path, data in each.files.items()}
+    module = _free_module(adopted)
+    values = _values(name, profile, adopted, module)
+    own: dict[PurePosixPath, str] = {}
+    for folder in _folders(profile, adopted):
+        own |= {_renamed(path, module): text for path, text in _rendered(folder, values)}
+    if profile.shipped:
+        own |= _shipping(name, f"{module}:app", values["title"])
+    return {path: _content(path, text) for path, text in own.items()} | copies
+
+
+def title(name: str) -> str:
+    """Turn the name of a project into a title: ``my-admin_portal`` is "My admin portal"."""
+    words = re.sub(r"[-_]+", " ", name).strip()
+    return words[:1].upper() + words[1:]
+
+
+def _folders(profile: Profile, adopted: tuple[Adopted, ...]) -> tuple[str, ...]:
+    if not adopted:
+        return ("common", *profile.templates)
+    kinds = "-".join(each.kind for each in adopted)
+    return ("common", "adopted", f"adopted-{kinds}", *profile.templates[1:])
+
+
+def _values(name: str, profile: Profile, adopted: tuple[Adopted, ...], module: str) -> dict[str, str]:
+    values = {
+        "name": name,
+        "title": title(name),
+        "module": module,
+        "requirements": "\n".join(sorted(profile.requirements)),
+        "secret": secrets.token_urlsafe(48),
+        "untouched": ", ".join(f'"{path}"' for each in adopted for path in each.sources),
+    }
+    for each in adopted:
+        values |= each.values
+    return values
+
+
+def _free_module(adopted: tuple[Adopted, ...]) -> str:
+    """Name the module that makes the FluxLit object; what is adopted may have taken the usual name."""
+    taken = {path for each in adopted for path in each.sources}
+    return next(name for name in ("app", "fluxlit_app", "fluxlit_main") if f"{name}.py" not in taken)
+
+
+def _rendered(folder: str, values: Mapping[str, str]) -> Iterator[tuple[PurePosixPath, str]]:
+    root = Path(str(resources.files("fluxlit_cli"))) / "templates" / folder
+    for source in sorted(root.rglob(f"*{_SUFFIX}")):
+        path = PurePosixPath(source.relative_to(root).as_posix())
+        # A leading "dot-" keeps hidden files visible in this repository.
+        name = re.sub(r"^dot-", ".", path.name.removesuffix(_SUFFIX))
+        yield path.with_name(name), Template(source.read_text("utf-8")).substitute(values)
+
+
+def _renamed(path: PurePosixPath, module: str) -> PurePosixPath:
+    return PurePosixPath(f"{module}.py") if path == PurePosixPath("app.py") else path
+
+
+def _content(path: PurePosixPath, text: str) -> Content:
+    mode = SECRET if path.name == ".env" else None
+    return Content(text.encode(), optional=str(path) in _OPTIONAL, mode=mode)
+
+
+def _shipping(name: str, target: str, shown: str) -> dict[PurePosixPath, str]:
+    """Ask the distribution that ships applications for its files, without importing it before."""
+    found = next(iter(metadata.entry_points(group=GROUP, name="deploy")), None)
+    if found is None:
+        raise NewError("This profile has the files that ship an application: pip install fluxlit-deploy. Then again.")
+    facts: dict[str, Any] = {"name": name, "title": shown, "target": target}
+    try:
+        made: Mapping[str, str] = found.load()(facts)
+    except Exception as error:
+        raise NewError(f"{found.value}, which ships applications, fails: {type(error).__name__}: {error}") from error
+    return {PurePosixPath(path): text for path, text in made.items()}

@@ -1,0 +1,30 @@
+"""The files that a new project starts with, for `fluxlit new`, which finds this module by its entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fluxlit_deploy.dependencies import REQUIREMENTS, Dependencies, LockKind
+from fluxlit_deploy.description import Project, slug
+from fluxlit_deploy.generators import generate
+from fluxlit_deploy.options import Options
+
+
+def files(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Write what ships a project that has a ``requirements.txt`` and does not exist yet.
+
+    Args:
+        facts: ``name``, ``title``, ``target``, and perhaps ``settings`` of the project.
+
+    Returns:
+        Texts by path in the project.
+    """
+    project = Project(
+        name=slug(str(facts["name"])),
+        title=str(facts["title"]),
+        target=str(facts["target"]),
+        dependencies=Dependencies(LockKind.UNHASHED, REQUIREMENTS, has_command=True),
+        settings=dict(facts.get("settings", {})),
+    )
+    return {str(file.path): file.text for file in generate(project, Options())}
