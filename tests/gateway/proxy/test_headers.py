@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fluxlit.proxy import ReverseProxy
+from fluxlit.settings import Settings
+from fluxlit.ui.external import ExternalPlacement
 from tests.gateway.proxy.harness import OK, answering, get, post, stage
 
 pytestmark = pytest.mark.anyio
@@ -130,7 +133,23 @@ async def test_rule_07_a_request_that_goes_round_in_circles_is_ended() -> None:
         assert (
             await client.ask(get("/", "Via: " + ", ".join(["1.1 fluxlit"] * 4), *["Via: 1.1 fluxlit"] * 4))
         ).status == 508
-    assert len(seen) == 1
+        for others in ("1.1 fluxlit-2", "1.0 fluxlit", "1.1 edge (1.1 fluxlit)"):
+            assert (await client.ask(get("/", *[f"Via: {others}"] * 8))).status == 200
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(("name", "expected"), [("portal-3", [b"1.0 edge", b"1.1 portal-3"]), ("", [b"1.0 edge"])])
+async def test_rule_07_the_name_in_via_is_a_setting(name: str, expected: list[bytes]) -> None:
+    """RFC 9110 section 7.6.3: a pseudonym, for those who keep their hosts to themselves."""
+    script, seen = answering(OK)
+
+    def placed(proxy: ReverseProxy) -> ExternalPlacement:
+        place = f"unix:{proxy.upstream.address.path}"
+        return ExternalPlacement(Settings(streamlit_upstream=place, gateway_via=name))
+
+    async with stage(script, wrap=placed) as scene:
+        await (await scene.client()).ask(get("/", "Via: 1.0 edge"))
+    assert seen[0].all(b"via") == expected
 
 
 async def test_rule_10_host_travels_byte_for_byte() -> None:

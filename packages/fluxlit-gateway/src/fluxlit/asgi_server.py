@@ -11,19 +11,21 @@ from typing import Any
 
 import uvicorn
 
-HANDSHAKE_S = 10.0
-"""Seconds for a TLS handshake; a client that needs more holds a connection for nothing."""
-
 
 class AsgiServer(uvicorn.Server):
     """A uvicorn server that leaves signals and announcements to whoever owns the process.
+
+    Args:
+        config: of uvicorn.
+        handshake_s: seconds for a TLS handshake; a client that needs more holds a connection for nothing.
 
     Attributes:
         serving: set when connections are accepted.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, *, handshake_s: float = 30.0) -> None:
         super().__init__(config)
+        self._handshake_s = handshake_s
         self.serving = asyncio.Event()
 
     @contextlib.contextmanager
@@ -55,7 +57,7 @@ class AsgiServer(uvicorn.Server):
 
         options: dict[str, Any] = {"sock": listener, "backlog": config.backlog, "ssl": config.ssl}
         if config.ssl is not None:
-            options["ssl_handshake_timeout"] = HANDSHAKE_S
+            options["ssl_handshake_timeout"] = self._handshake_s
         if listener.family == getattr(socket_module, "AF_UNIX", None):
             return await loop.create_unix_server(connected, **options)
         return await loop.create_server(connected, **options)

@@ -29,10 +29,6 @@ from fluxlit.systemd import Notifier
 from fluxlit.target import DEFAULT_TARGET, load
 from fluxlit.tls import Tls
 
-# Above the 60 to 75 s for which nginx and most load balancers keep an idle connection: it must not be this side
-# that closes one just as a request arrives.
-KEEP_ALIVE_S = 80
-
 
 @dataclass(frozen=True)
 class Ready:
@@ -85,7 +81,7 @@ def serve(
     fluxlit_logging.configure(settings)
     tls = transport_security(settings)
     with pid_file(settings), listening(settings) as listeners:
-        server = AsgiServer(configuration(runtime, settings, tls))
+        server = AsgiServer(configuration(runtime, settings, tls), handshake_s=settings.gateway_request_head_timeout_s)
         process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
         report = ready(runtime, listeners[0])
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -109,8 +105,8 @@ def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) 
         server_header=False,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         backlog=settings.gateway_listen_backlog,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        # uvicorn hands the number to asyncio as it is; a fraction works, whatever its annotation says.
+        # uvicorn hands both numbers to asyncio as they are; a fraction works, whatever their annotation says.
+        timeout_keep_alive=settings.gateway_keep_alive_timeout_s,  # type: ignore[arg-type]
         timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,  # type: ignore[arg-type]
     )
 
@@ -122,6 +118,8 @@ def front_limits(settings: Settings) -> FrontLimits:
         target=settings.gateway_max_request_target_bytes,
         fields=settings.gateway_max_request_fields,
         send=settings.gateway_send_timeout_s,
+        head_time=settings.gateway_request_head_timeout_s,
+        body_time=settings.gateway_request_body_timeout_s,
     )
 
 

@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.authentication import Peer
-from fluxlit.gateway.answers import answer_json, answer_problem, answer_text, redirect
+from fluxlit.gateway.answers import answer_json, answer_problem, redirect
 from fluxlit.gateway.dispatch import Map, Route, below_mount
 from fluxlit.gateway.forwarding import Sender, Trust, is_host, sender
 from fluxlit.gateway.gate import Gate, Visit
 from fluxlit.gateway.origin import OriginPolicy
 from fluxlit.observe import classify
+from fluxlit.reply import reply_text
 
 
 class Readiness(Protocol):
@@ -62,7 +63,7 @@ class Gateway:
         mount = scope.get("root_path", "") or self.root_path
         path = below_mount(scope["path"], mount)
         if path is not None and path[:1] != "/":  # `OPTIONS *` asks about the server, not about a resource of it.
-            await answer_text(scope, send, 400, "The request is for no path.")
+            await reply_text(scope, send, 400, "The request is for no path.")
             return
         if path is None:
             await redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
@@ -71,7 +72,7 @@ class Gateway:
         classify(scope, route.value)
         host = single_host(scope)
         if host is None:
-            refuse = answer_problem if route is Route.API else answer_text
+            refuse = answer_problem if route is Route.API else reply_text
             await refuse(scope, send, 400, "The request needs exactly one valid Host field.")
             return
         if route is Route.UI:
@@ -91,7 +92,7 @@ class Gateway:
         elif route is Route.API_DOCS:
             await redirect(scope, send, with_query(f"{mount}{self.map.api}{path}", scope["query_string"]))
         else:
-            await answer_text(scope, send, 404, "Not found.")
+            await reply_text(scope, send, 404, "Not found.")
 
     async def _answer_readiness(self, scope: Scope, send: Send) -> None:
         if self.draining:
@@ -105,11 +106,11 @@ class Gateway:
 
     async def _to_ui(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> None:
         if self.ui is None:
-            await answer_text(scope, send, 404, "Not found: this application has no pages.")
+            await reply_text(scope, send, 404, "Not found: this application has no pages.")
             return
         who = sender(scope, host, self.trust)
         if scope["type"] == "websocket" and not self.origins.allows(header(scope, b"origin"), who.host.decode("ascii")):
-            await answer_text(scope, send, 403, "This origin may not open a WebSocket here.")
+            await reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
             return
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] += who.fields(mount or who.prefix)

@@ -29,7 +29,7 @@ from pathlib import Path
 import brotli
 
 from fluxlit.asgi import Receive, Scope, Send
-from fluxlit.gateway.answers import answer_text
+from fluxlit.reply import reply_text
 
 # Vite puts a hash of the content into the name: `index.DormvYxC.js`.
 HASHED = re.compile(r"\.[A-Za-z0-9_-]{8}\.[a-z0-9]+\Z")
@@ -116,9 +116,9 @@ class Assets:
         path = scope["path"]
         asset = self._assets.get(path)
         if scope["method"] not in ("GET", "HEAD"):
-            await answer_text(scope, send, 405, "Method not allowed.")
+            await reply_text(scope, send, 405, "Method not allowed.")
         elif asset is None:
-            await answer_text(scope, send, 404, "Not found.")
+            await reply_text(scope, send, 404, "Not found.")
         else:
             await self._serve(asset, path, scope, send)
 

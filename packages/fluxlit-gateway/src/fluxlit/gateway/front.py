@@ -8,6 +8,7 @@ uvicorn's own are in place; docs/explanation/proxy.md says what differs.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -15,13 +16,18 @@ from urllib.parse import urlsplit
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
 
 from fluxlit.gateway.readers import Patience
+from fluxlit.gateway.senders import Delivery
+from fluxlit.proxy.frames import CloseAnywhere
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+
+logger = logging.getLogger("fluxlit.front")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,16 @@ class FrontLimits:
         target: bytes of the path with its query.
         fields: number of fields.
         send: seconds that a client may go without reading anything of its answer.
+        head_time: seconds in which a head must arrive whole.
+        body_time: seconds that a client may go without sending anything of a body.
     """
 
     head: int = 64 * 1024
     target: int = 16 * 1024
     fields: int = 256
     send: float = 60.0
+    head_time: float = 30.0
+    body_time: float = 60.0
 
 
 DEFAULT_LIMITS = FrontLimits()
@@ -52,6 +62,7 @@ KNOWN_VERSIONS = ("1.1", "1.0")
 
 REASONS = {
     400: b"Bad Request",
+    408: b"Request Timeout",
     414: b"URI Too Long",
     431: b"Request Header Fields Too Large",
     505: b"HTTP Version Not Supported",
@@ -123,7 +134,8 @@ class HttpProtocol(HttpToolsProtocol):
     * An upgrade to anything but a WebSocket is ignored, and nothing after that request is parsed; with a body it
       is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8).
     * HTTP/1.0 clients get no chunked coding (RFC 9112 section 6.1).
-    * A client that reads nothing of its answer is cut off in the end.
+    * A client that reads nothing of its answer is cut off in the end. One that does not complete its head, or falls
+      silent in its body, is answered 408 (RFC 9110 section 15.5.9).
     * A client that announces to wait with its body and then does not, as Go's transport does, is not waited for; its
       connection stays usable (RFC 9110 section 10.1.1).
     * A client that is still sending when the last answer is written gets the time to read it: a connection that is
@@ -137,11 +149,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._limits = limits
         self._patience: Patience | None = None
+        self._delivery = Delivery(self.loop, self._late, head=limits.head_time, body=limits.body_time)
         # Bytes of the head that is being read; those that shared a read with the message before are not counted.
         self._head = 0
         self._read = 0
         self._in_head = False
         self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._delivery.expect_head()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, unless the head is over its limit."""
@@ -153,6 +171,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(431 if self.headers else 414)
             return
         super().data_received(data)
+        self._await_rest()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the WebSocket's protocol."""
+        self._refused = True
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -162,6 +186,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check the head, then start the application."""
         self._in_head = False
+        self._delivery.end()
         if status := self._objection():
             self._refuse(status)
             raise ValueError(status)  # The parser stops here.
@@ -185,6 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request; what else was read together with its end is of the next, and nobody knows where it begins."""
         self._head = 0
+        self._delivery.end()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -205,6 +231,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the connection's end."""
+        self._delivery.end()
         if self._patience is not None:
             self._patience.end()
         super().connection_lost(exc)
@@ -213,6 +240,26 @@ class HttpProtocol(HttpToolsProtocol):
         """Close an idle connection, also where the client has not read its last answer."""
         super().timeout_keep_alive_handler()
         self._watch_reader()
+
+    def _await_rest(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._refused:
+            self._delivery.end()
+        elif self._in_head or cycle is None or cycle.response_complete:
+            self._delivery.expect_head()
+        elif cycle.more_body:
+            self._delivery.expect_body()
+
+    def _late(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._in_head:
+            self._refuse(408)
+        elif cycle is None or cycle.response_complete:
+            self.transport.close()  # There is no request that an answer could be for.
+        elif self.flow.read_paused or cycle.waiting_for_100_continue:
+            self._delivery.expect_body()  # It is not the client that is slow.
+        elif not cycle.response_started:
+            self._refuse(408)
 
     def _watch_reader(self) -> None:
         if self._patience is None:
@@ -263,6 +310,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         reason = REASONS[status]
+        logger.info("A request was refused before any application saw it: %d %s", status, reason.decode())
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
             b"connection: close\r\n\r\n%b\n" % (status, reason, len(reason) + 1, reason)
@@ -285,17 +333,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_S, self.transport.close)
 
 
-class Server(ServerProtocol):
-    """The library's server, which lets a Close frame stand between the fragments of a message.
-
-    RFC 6455 section 5.4 allows any control frame there; the library calls it an incomplete message.
-    """
-
-    def recv_frame(self, frame: Frame) -> None:
-        """Take one frame."""
-        if frame.opcode is Opcode.CLOSE:
-            self.current_size = None
-        super().recv_frame(frame)
+class Server(CloseAnywhere, ServerProtocol):
+    """The library's server."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 
 from fluxlit.asgi import Scope, Send
-from fluxlit.gateway.answers import NO_STORE, Header, answer, request_id_of
+from fluxlit.gateway.answers import answer_problem
+from fluxlit.reply import NO_STORE, Header, reply, request_id_of
 
 RETRY_AFTER_S = 5
 
@@ -43,19 +43,11 @@ class Refusal:
         note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
         title = _TITLES.get(self.status, HTTPStatus(self.status).phrase)
         page = _PAGE.format(title=escape(title), detail=escape(self.detail), note=note)
-        await answer(scope, send, self.status, page.encode(), b"text/html; charset=utf-8", self._fields())
+        await reply(scope, send, self.status, page.encode(), b"text/html; charset=utf-8", self._fields())
 
     async def to_program(self, scope: Scope, send: Send) -> None:
         """Answer with a problem document (RFC 9457)."""
-        problem: dict[str, str | int] = {
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-        }
-        if request_id := request_id_of(scope):
-            problem["request_id"] = request_id
-        body = json.dumps(problem, separators=(",", ":")).encode()
-        await answer(scope, send, self.status, body, b"application/problem+json", self._fields())
+        await answer_problem(scope, send, self.status, self.detail, self._fields())
 
     def _fields(self) -> list[Header]:
         fields: list[Header] = [NO_STORE]
@@ -69,4 +61,4 @@ async def to_login(scope: Scope, send: Send, location: str, cookies: tuple[bytes
     """Send a browser to the login, by GET whatever it came with (RFC 9110 section 15.4.3)."""
     fields: list[Header] = [(b"location", location.encode("latin-1", "replace")), NO_STORE]
     fields += [(b"set-cookie", cookie) for cookie in cookies]
-    await answer(scope, send, 302, b"", b"text/plain; charset=utf-8", fields)
+    await reply(scope, send, 302, b"", b"text/plain; charset=utf-8", fields)

@@ -12,6 +12,7 @@ from fluxlit.proxy.exchange import BodyTooLargeError, ClientLeftError, ClientSta
 from fluxlit.proxy.headers import Header
 from fluxlit.proxy.relay import Relay
 from fluxlit.proxy.upstream import Upstream
+from fluxlit.reply import reply_text
 
 logger = logging.getLogger("fluxlit.proxy")
 
@@ -27,20 +28,7 @@ MAX_HOPS = 8
 
 async def refuse(scope: Scope, send: Send, status: int, detail: str) -> None:
     """Answer an HTTP request or a WebSocket handshake with a status and a line or two of plain text."""
-    request_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    body = f"{detail}\n".encode() + (b"Request " + request_id + b".\n" if request_id else b"")
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    headers.append((b"cache-control", b"no-store"))
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
-    prefix = "http"
-    if scope["type"] == "websocket":
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close"})
-            return
-        prefix = "websocket.http"
-    await send({"type": f"{prefix}.response.start", "status": status, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body})
+    await reply_text(scope, send, status, detail, [(b"retry-after", b"1")] if status == 503 else None)
 
 
 class ReverseProxy:
@@ -74,8 +62,9 @@ class ReverseProxy:
         """Whether a request comes back again and again (RFC 9110 section 7.6.3)."""
         if not self._via:
             return False
-        hops = [value for name, value in scope["headers"] if name == b"via"]
-        return bool(hops) and b",".join(hops).count(self._via) >= MAX_HOPS
+        fields = [value for name, value in scope["headers"] if name == b"via"]
+        hops = [hop.split(b"(")[0].strip() for value in fields for hop in value.split(b",")]
+        return hops.count(self._via) >= MAX_HOPS
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self.upstream, scope, receive, send, self._extra)

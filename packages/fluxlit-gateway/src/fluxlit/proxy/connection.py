@@ -20,6 +20,7 @@ import httptools
 
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError, UpstreamProtocolError
 from fluxlit.proxy.headers import Header
+from fluxlit.proxy.pacing import Paced
 
 # Four times uvicorn's own high-water mark: one read of the event loop (256 KiB) never has to be split.
 HIGH_WATER = 256 * 1024
@@ -28,7 +29,7 @@ HIGH_WATER = 256 * 1024
 MAX_HEAD = 256 * 1024
 
 
-class Connection(asyncio.Protocol):
+class Connection(Paced):
     """One connection and the answer that is arriving on it.
 
     Attributes:
@@ -46,7 +47,6 @@ class Connection(asyncio.Protocol):
         "_buffered",
         "_closing",
         "_continued",
-        "_drained",
         "_error",
         "_head_request",
         "_head_size",
@@ -73,10 +73,10 @@ class Connection(asyncio.Protocol):
     _interim: bool
 
     def __init__(self) -> None:
+        super().__init__()
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._closing = False
         self._paused = False
         self.used = 0
@@ -103,11 +103,6 @@ class Connection(asyncio.Protocol):
         self.active_at = self._loop.time()
         if not self.closed:
             self.transport.write(data)
-
-    async def drain(self) -> None:
-        """Wait until the transport takes more, or the connection is gone."""
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
 
     async def wait(self) -> None:
         """Wait until more of the answer has arrived.
@@ -212,16 +207,7 @@ class Connection(asyncio.Protocol):
                     f"the upstream closed the connection {when}", untouched=untouched
                 )
         self._wake()
-        self.resume_writing()
-
-    def pause_writing(self) -> None:
-        if self._drained is None:
-            self._drained = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        if self._drained is not None:
-            self._drained.set_result(None)
-            self._drained = None
+        super().connection_lost(exc)
 
     # The parser's side.
 

@@ -21,6 +21,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamProtocolError
+from fluxlit.proxy.frames import CloseAnywhere
+from fluxlit.proxy.pacing import Paced
 from fluxlit.proxy.upstream import ProxyLimits
 
 # The library wants an address for the request that it would write; the relay writes its own.
@@ -31,20 +33,11 @@ quiet = logging.getLogger("fluxlit.proxy.websockets")
 quiet.setLevel(logging.CRITICAL)
 
 
-class Client(ClientProtocol):
-    """The library's client, which lets a Close frame stand between the fragments of a message.
-
-    RFC 6455 section 5.4 allows any control frame there; the library calls it an incomplete message.
-    """
-
-    def recv_frame(self, frame: Frame) -> None:
-        """Take one frame."""
-        if frame.opcode is Opcode.CLOSE:
-            self.current_size = None
-        super().recv_frame(frame)
+class Client(CloseAnywhere, ClientProtocol):
+    """The library's client."""
 
 
-class Leg(asyncio.Protocol):
+class Leg(Paced):
     """One WebSocket connection to the upstream.
 
     Attributes:
@@ -56,6 +49,7 @@ class Leg(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, offer: list[str], limits: ProxyLimits) -> None:
+        super().__init__()
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._socket = Client(
@@ -70,7 +64,6 @@ class Leg(asyncio.Protocol):
         self._fragments: list[bytes] = []
         self._text = False
         self._waiter: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pinged = False
         self._lost: asyncio.Future[None] = self._loop.create_future()
@@ -123,8 +116,7 @@ class Leg(asyncio.Protocol):
         else:
             self._socket.send_binary(message)
         self._flush()
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
+        await self.drain()
 
     async def shut(self, code: int, reason: str) -> None:
         """Do the closing handshake, and wait for its end no longer than the limit allows.
@@ -186,17 +178,8 @@ class Leg(asyncio.Protocol):
         # 1006 stands for a connection that ended without a word; it never travels (RFC 6455 section 7.4.1).
         self._end(Close(CloseCode.ABNORMAL_CLOSURE, ""))
         self._lost.set_result(None)
-        self.resume_writing()
         self._wake()
-
-    def pause_writing(self) -> None:
-        if self._drained is None:
-            self._drained = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        if self._drained is not None:
-            self._drained.set_result(None)
-            self._drained = None
+        super().connection_lost(exc)
 
     # Inside.
 

@@ -41,6 +41,7 @@ class SettingsArguments(TypedDict, total=False):
     streamlit_start_timeout_s: float
     streamlit_hung_timeout_s: float
     streamlit_options: dict[str, Any]
+    gateway_via: str
     gateway_upstream_connect_timeout_s: float
     gateway_upstream_read_timeout_s: float
     gateway_max_proxy_request_body_bytes: int
@@ -48,6 +49,9 @@ class SettingsArguments(TypedDict, total=False):
     gateway_upstream_queue_timeout_s: float
     gateway_upstream_idle_timeout_s: float
     gateway_send_timeout_s: float
+    gateway_request_head_timeout_s: float
+    gateway_request_body_timeout_s: float
+    gateway_keep_alive_timeout_s: float
     gateway_max_request_head_bytes: int
     gateway_max_request_target_bytes: int
     gateway_max_request_fields: int

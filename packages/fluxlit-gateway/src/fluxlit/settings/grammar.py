@@ -65,6 +65,13 @@ def host(value: str) -> str:
     return value
 
 
+def via(value: str) -> str:
+    """Check the pseudonym of a hop: a token (RFC 9110 sections 5.6.2 and 7.6.3), or nothing."""
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*", value):
+        raise ValueError('must be one word of letters, digits and hyphens such as "fluxlit", or empty')
+    return value
+
+
 def file_mode(value: str) -> str:
     """Check permissions of a file: three octal digits, as chmod(1) takes them."""
     if not re.fullmatch(r"0?[0-7]{3}", value):

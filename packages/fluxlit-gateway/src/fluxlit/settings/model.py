@@ -218,6 +218,11 @@ class Settings(BaseSettings):
         description="Streamlit's own options, for example `server.maxUploadSize`. "
         "Options that FluxLit needs for itself are refused.",
     )
+    gateway_via: Annotated[str, AfterValidator(grammar.via)] = Field(
+        default="fluxlit",
+        description="Name under which the gateway adds itself to the `Via` field of requests to the UI; empty adds "
+        "none, and then a request that goes round in circles is not noticed.",
+    )
     gateway_upstream_connect_timeout_s: Seconds = Field(default=5.0, description="Time to connect to the UI.")
     gateway_upstream_read_timeout_s: Seconds = Field(
         default=120.0, description="Longest silence of the UI within one response; not a limit on its whole duration."
@@ -243,6 +248,21 @@ class Settings(BaseSettings):
         default=60.0,
         description="Time that a client may take without reading anything of its response; then the connection is "
         "cut. Not a limit on the whole duration.",
+    )
+    gateway_request_head_timeout_s: Seconds = Field(
+        default=30.0,
+        description="Time in which a client must send the whole head of a request; then the answer is 408. It has as "
+        "long for a TLS handshake. For `fluxlit run`.",
+    )
+    gateway_request_body_timeout_s: Seconds = Field(
+        default=60.0,
+        description="Time that a client may take without sending anything of a request body; then the answer is 408. "
+        "Not a limit on the whole duration. For `fluxlit run`.",
+    )
+    gateway_keep_alive_timeout_s: Seconds = Field(
+        default=80.0,
+        description="Time that an unused connection of a client is kept. Longer than the proxy in front keeps its own "
+        "(60 to 75 s mostly), or requests are lost. For `fluxlit run`; uvicorn has `--timeout-keep-alive`.",
     )
     gateway_max_request_head_bytes: Annotated[
         int, Field(ge=4_096, le=1_048_576, json_schema_extra={"unit": "bytes"})

@@ -31,7 +31,7 @@ class ExternalPlacement:
         assert settings.streamlit_upstream is not None
         self._health = health_path(settings)
         self._upstream = Upstream(Address.parse(settings.streamlit_upstream), limits=proxy_limits(settings))
-        self._proxy = ReverseProxy(self._upstream)
+        self._proxy = ReverseProxy(self._upstream, via=settings.gateway_via)
         self._readiness = Readiness(False, f"{self._upstream.address} has not been asked yet")
         self._watching: asyncio.Task[None] | None = None
 

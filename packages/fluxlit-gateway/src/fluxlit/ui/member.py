@@ -60,7 +60,7 @@ class Member:
         self._streams = 0
         self._promises: deque[float] = deque()
         self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings))
-        self._proxy = ReverseProxy(self.upstream, refusal=self._refuse)
+        self._proxy = ReverseProxy(self.upstream, via=settings.gateway_via, refusal=self._refuse)
         self.supervisor = Supervisor(
             f"Streamlit worker {number}",
             WORKER,

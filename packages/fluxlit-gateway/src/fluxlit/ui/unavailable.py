@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from fluxlit.asgi import Scope, Send
+from fluxlit.reply import NO_STORE, Header, reply, reply_text, request_id_of
 
 RETRY_AFTER_S = 1
 
@@ -19,28 +20,12 @@ small{{color:#808495}}@media(prefers-color-scheme:dark){{body{{background:#0e111
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Answer an HTTP request or a WebSocket handshake with 503."""
-    headers = dict(scope["headers"])
-    request_id = headers.get(b"x-request-id", b"").decode("latin-1")
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close"})
-    elif scope["type"] == "websocket":
-        await _answer(send, "websocket.http", "text/plain", "The application is starting. Try again soon.\n")
-    elif b"text/html" in headers.get(b"accept", b""):
-        note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
-        await _answer(send, "http", "text/html", _PAGE.format(retry=RETRY_AFTER_S, note=note), scope["method"])
-    else:
-        note = f" Request {request_id}." if request_id else ""
-        text = f"The application is starting. Try again soon.{note}\n"
-        await _answer(send, "http", "text/plain", text, scope["method"])
-
-
-async def _answer(send: Send, prefix: str, media_type: str, text: str, method: str = "GET") -> None:
-    body = text.encode()
-    headers = [
-        (b"content-type", f"{media_type}; charset=utf-8".encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"retry-after", str(RETRY_AFTER_S).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": f"{prefix}.response.start", "status": 503, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": b"" if method == "HEAD" else body})
+    headers: list[Header] = [(b"retry-after", str(RETRY_AFTER_S).encode())]
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    if scope["type"] == "websocket" or b"text/html" not in accepted:
+        await reply_text(scope, send, 503, "The application is starting. Try again soon.", headers)
+        return
+    request_id = request_id_of(scope)
+    note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
+    page = _PAGE.format(retry=RETRY_AFTER_S, note=note).encode()
+    await reply(scope, send, 503, page, b"text/html; charset=utf-8", [NO_STORE, *headers])

@@ -1,0 +1,196 @@
+"""The public WebSocket conformance suite, through the gateway and at the upstream behind it, verdict beside verdict.
+
+The suite is Autobahn's `wstest`, which runs on Python 2.7 only, so it is not part of any environment here::
+
+    virtualenv --python python2.7 suite        # virtualenv 20.15.1 is the last one that makes such environments
+    suite/bin/pip install autobahntestsuite==25.10.1
+    hatch run bench:conformance --wstest suite/bin/wstest
+
+All servers are clients' partners in one run of the suite: the upstream alone, `fluxlit run` and a plain uvicorn in
+front of it. With ``--deflate`` both the upstream and the gateway's front agree to compress (groups 12 and 13), which
+FluxLit does not do by itself. A case that the gateway fails, or serves worse than the upstream alone, is a missed bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import http
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from harness import Bar, answers, fluxlit_run, free_port, report, running, table, tool, until, workspace
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from fluxlit.gateway.front import HttpProtocol, WebSocketProtocol
+from fluxlit.proxy import Address, ReverseProxy, Upstream
+
+HERE = Path(__file__).resolve()
+
+# From good to bad, as the suite's reports have them. What was not agreed on cannot be judged (UNIMPLEMENTED).
+ORDER = ("OK", "INFORMATIONAL", "NON-STRICT", "UNIMPLEMENTED", "UNCLEAN", "WRONG CODE", "FAILED BY CLIENT", "FAILED")
+
+APP = """
+from fluxlit import FluxLit
+
+app = FluxLit()
+"""
+
+
+# --- the servers under test ----------------------------------------------------------------------------------------
+
+
+async def echo(port: int, *, deflate: bool) -> None:
+    """The upstream: the `websockets` library, which sends every message back."""
+
+    async def back(socket: ServerConnection) -> None:
+        async for message in socket:
+            await socket.send(message)
+
+    def healthy(socket: ServerConnection, request: Request) -> Response | None:
+        return socket.respond(http.HTTPStatus.OK, "ok") if request.path == "/_stcore/health" else None
+
+    compression = "deflate" if deflate else None
+    server = await serve(back, "127.0.0.1", port, compression=compression, max_size=None, process_request=healthy)
+    await server.serve_forever()
+
+
+def front(port: int, upstream: int) -> None:
+    """The gateway's front and its proxy, with the compression switched on that `fluxlit run` leaves off."""
+    uvicorn.run(
+        ReverseProxy(Upstream(Address.parse(f"http://127.0.0.1:{upstream}"))),
+        port=port,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=1 << 28,
+        lifespan="off",
+        log_level="warning",
+    )
+
+
+@contextlib.contextmanager
+def servers(folder: Path, *, deflate: bool) -> Iterator[dict[str, int]]:
+    """Everything under test, by name, with its port."""
+    ports = {"upstream alone": free_port()}
+    (folder / "app.py").write_text(APP)
+    settings = {"streamlit_upstream": f"http://127.0.0.1:{ports['upstream alone']}", "log_level": "warning"}
+    itself = [sys.executable, str(HERE)]
+    with contextlib.ExitStack() as stack:
+        role = ["--serve", "echo", "--port", str(ports["upstream alone"]), *(["--deflate"] if deflate else [])]
+        program = stack.enter_context(running("upstream", [*itself, *role], folder))
+        until(program, lambda: answers(f"http://127.0.0.1:{ports['upstream alone']}/_stcore/health"))
+        if deflate:
+            ports["front"] = free_port()
+            role = ["--serve", "front", "--port", str(ports["front"]), "--upstream", str(ports["upstream alone"])]
+            program = stack.enter_context(running("front", [*itself, *role], folder))
+            until(program, lambda: answers(f"http://127.0.0.1:{ports['front']}/_stcore/health"))
+        else:
+            ports["fluxlit run"] = free_port()
+            program = stack.enter_context(fluxlit_run(folder, ports["fluxlit run"], **settings))
+            until(program, lambda: answers(f"http://127.0.0.1:{ports['fluxlit run']}/api/readyz"))
+            ports["uvicorn app:app"] = free_port()
+            command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(ports["uvicorn app:app"])]
+            command += ["--ws-max-size", str(1 << 28), "--ws-per-message-deflate", "false"]
+            environment = {f"FLUXLIT_{name.upper()}": value for name, value in settings.items()}
+            program = stack.enter_context(running("uvicorn", command, folder, environment))
+            until(program, lambda: answers(f"http://127.0.0.1:{ports['uvicorn app:app']}/api/readyz"))
+        yield ports
+
+
+# --- the suite -----------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How one server did in one case: in the conversation, and in the closing handshake."""
+
+    behavior: str
+    closing: str
+
+    def worse(self, other: Verdict) -> bool:
+        """This one did worse than the other."""
+        mine, its = (self.behavior, self.closing), (other.behavior, other.closing)
+        return any(ORDER.index(a) > ORDER.index(b) for a, b in zip(mine, its, strict=True))
+
+    @property
+    def failed(self) -> bool:
+        """The case was not passed."""
+        return ORDER.index(self.behavior) > ORDER.index("UNIMPLEMENTED") or self.closing.startswith("FAILED")
+
+
+def judge(wstest: str, folder: Path, ports: dict[str, int], cases: list[str]) -> dict[str, dict[str, Verdict]]:
+    """Run the suite against every server, and return the verdicts by server and case."""
+    specification = {
+        "outdir": str(folder / "reports"),
+        "servers": [{"agent": name, "url": f"ws://127.0.0.1:{port}"} for name, port in ports.items()],
+        "cases": cases,
+        "exclude-cases": [],
+        "exclude-agent-cases": {},
+    }
+    (folder / "specification.json").write_text(json.dumps(specification))
+    with (folder / "suite.log").open("wb") as log:
+        command = [wstest, "--mode", "fuzzingclient", "--spec", str(folder / "specification.json")]
+        subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+    found = json.loads((folder / "reports" / "index.json").read_text())
+    return {
+        name: {case: Verdict(each["behavior"], each["behaviorClose"]) for case, each in found[name].items()}
+        for name in ports
+    }
+
+
+def show(verdicts: dict[str, dict[str, Verdict]]) -> list[Bar]:
+    """Print what was found; the bars that it is held to."""
+    reference = verdicts["upstream alone"]
+    rows = []
+    for name, by_case in verdicts.items():
+        count = collections.Counter(each.behavior for each in by_case.values())
+        failed = sum(each.failed for each in by_case.values())
+        rows.append([name, str(len(by_case)), *(str(count[each]) for each in ORDER[:4]), str(failed)])
+    print(table("Verdicts", ["served by", "cases", *(each.lower() for each in ORDER[:4]), "failed"], rows))
+    differing = []
+    for case in sorted(reference, key=lambda case: [int(part) for part in case.split(".")]):
+        if len({by_case[case] for by_case in verdicts.values()}) > 1:
+            cells = [f"{by_case[case].behavior}, {by_case[case].closing}" for by_case in verdicts.values()]
+            differing.append([case, *cells])
+    print(table("Cases in which they differ", ["case", *verdicts], differing))
+    held = next(name for name in ("fluxlit run", "front") if name in verdicts)
+    return [
+        Bar("cases failed through the gateway", sum(each.failed for each in verdicts[held].values()), 0),
+        Bar(
+            "cases served worse than by the upstream alone",
+            sum(verdict.worse(reference[case]) for case, verdict in verdicts[held].items()),
+            0,
+        ),
+    ]
+
+
+def main() -> None:
+    """Run the cases, or serve as one of the servers under test."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wstest", default="wstest", help="the suite's command")
+    parser.add_argument("--cases", nargs="+", default=[f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 10)])
+    parser.add_argument("--deflate", action="store_true", help="let the servers compress")
+    parser.add_argument("--serve", choices=["echo", "front"], help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--upstream", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve == "echo":
+        asyncio.run(echo(arguments.port, deflate=arguments.deflate))
+    elif arguments.serve == "front":
+        front(arguments.port, arguments.upstream)
+    else:
+        wstest = tool(arguments.wstest, "see the head of benchmarks/conformance.py for how to install it")
+        with workspace() as folder, servers(folder, deflate=arguments.deflate) as ports:
+            report(show(judge(wstest, folder, ports, arguments.cases)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Clients that send nothing, or as little as they can: rule 23 of docs/explanation/proxy.md."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from fluxlit.asgi import Application, Receive, Scope, Send
+from fluxlit.asgi_server import AsgiServer, served
+from fluxlit.proxy import ReverseProxy
+from fluxlit.server import configuration
+from fluxlit.settings import Settings
+from tests.gateway.proxy.harness import OK, Client, Peer, answering, get, stage, until
+from tests.gateway.proxy.websocket import TEXT, Frame, accepting, connect, echo
+from tests.gateway.runtime.certificates import make_certificate
+
+pytestmark = pytest.mark.anyio
+
+SHORT_S = 0.3
+LATE_S = 3.0
+
+HASTY = Settings(log_level="critical", gateway_request_head_timeout_s=SHORT_S, gateway_request_body_timeout_s=SHORT_S)
+POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
+
+
+async def closed(client: Client, began: float) -> bytes:
+    """What comes until the server has closed, which must be soon after the limit."""
+    left = await client.rest()
+    assert SHORT_S * 0.9 < time.monotonic() - began < LATE_S
+    return left
+
+
+async def trickle(client: Client, data: bytes, gap: float = SHORT_S / 10) -> None:
+    """Send one octet after the other, until it is of no use any more."""
+    with contextlib.suppress(ConnectionError):
+        for octet in data:
+            client.writer.write(bytes([octet]))
+            await client.writer.drain()
+            await asyncio.sleep(gap)
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["first request", "later request"])
+async def test_rule_23_a_head_that_never_ends_is_408_however_it_trickles(used: bool) -> None:
+    """RFC 9110 section 15.5.9: its deadline does not move with each octet, or a few clients could hold every socket."""
+    script, seen = answering(OK)
+    async with stage(script, settings=HASTY) as scene:
+        client = await scene.client()
+        if used:
+            assert (await client.ask(get())).status == 200
+        sending = asyncio.create_task(trickle(client, b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: " + b"y" * 200))
+        began = time.monotonic()
+        answer = await client.answer()
+        assert (answer.status, answer.all(b"connection")) == (408, [b"close"])
+        assert SHORT_S * 0.9 < time.monotonic() - began < LATE_S
+        sending.cancel()
+    assert len(seen) == used
+
+
+async def test_rule_23_a_connection_on_which_nothing_is_asked_is_closed_without_an_answer() -> None:
+    """There is no request that an answer could be for; browsers open such connections to be quick later."""
+    script, _ = answering(OK)
+    async with stage(script, settings=HASTY) as scene:
+        began = time.monotonic()
+        assert await closed(await scene.client(), began) == b""
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["before the first request", "after a request"])
+async def test_rule_23_empty_lines_keep_no_connection_open(used: bool) -> None:
+    """RFC 9112 section 2.2 lets them stand before a request; they are none."""
+    script, _ = answering(OK)
+    async with stage(script, settings=HASTY) as scene:
+        client = await scene.client()
+        if used:
+            assert (await client.ask(get())).status == 200
+        began = time.monotonic()
+        sending = asyncio.create_task(trickle(client, b"\r\n" * 100))
+        assert await closed(client, began) == b""
+        sending.cancel()
+
+
+async def test_rule_23_a_connection_that_is_not_used_again_is_closed() -> None:
+    """After the time for keeping connections, which is a setting."""
+    script, _ = answering(OK)
+    settings = Settings(log_level="critical", gateway_keep_alive_timeout_s=SHORT_S)
+    async with stage(script, settings=settings) as scene:
+        client = await scene.client()
+        assert (await client.ask(get())).status == 200
+        assert await closed(client, time.monotonic()) == b""
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]
+)
+async def test_rule_23_a_body_that_falls_silent_is_408_for_every_application(framing: bytes) -> None:
+    """An API that waits for the rest would wait for ever; it is told that the client has left."""
+    ended = asyncio.Event()
+
+    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ended.set()
+
+    def instead(_: ReverseProxy) -> Application:
+        return patient
+
+    script, _ = answering(OK)
+    async with stage(script, settings=HASTY, wrap=instead) as scene:
+        client = await scene.client()
+        began = time.monotonic()
+        await client.send(POST + framing)
+        answer = await client.answer()
+        assert (answer.status, answer.all(b"connection")) == (408, [b"close"])
+        assert SHORT_S * 0.9 < time.monotonic() - began < LATE_S
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+
+async def test_rule_23_an_upload_that_falls_silent_is_never_completed_upstream() -> None:
+    """And its connection to the upstream is cut at once."""
+    whole = []
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        whole.append(await peer.rest())
+
+    async with stage(script, settings=HASTY) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 10\r\n\r\nabc")
+        assert (await client.answer()).status == 408
+        await until(lambda: whole)
+    assert whole == [b"abc"]
+
+
+async def test_rule_23_a_body_may_take_as_long_as_it_likes_while_something_comes() -> None:
+    """The limit is on silence, not on the whole duration."""
+    script, seen = answering(OK)
+    settings = Settings(log_level="critical", gateway_request_body_timeout_s=1)
+    async with stage(script, settings=settings) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 8\r\n\r\n")
+        await trickle(client, b"abcdefgh", 0.15)
+        assert (await client.answer()).status == 200
+    assert seen[0].body == b"abcdefgh"
+
+
+async def test_rule_23_whoever_waits_for_us_is_not_late() -> None:
+    """An upstream that reads nothing for a while stops the upload; a client with an expectation waits to be asked."""
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        peer.pause()
+        await go.wait()
+        peer.resume()
+        message = await peer.request()
+        assert len(message.body) == 20_000_000
+        await peer.send(OK)
+
+    async def deliberate(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(2.5 * SHORT_S)
+        await receive()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with stage(script, settings=HASTY) as scene:
+        client = await scene.client()
+        client.writer.write(POST + b"Content-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)
+        await asyncio.sleep(2.5 * SHORT_S)
+        go.set()
+        assert (await client.answer()).status == 200
+    async with stage(script, settings=HASTY, wrap=lambda _: deliberate) as scene:
+        client = await scene.client()
+        assert (await client.ask_head(POST + b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")).status == 100
+        await client.send(b"abc")
+        assert (await client.answer()).status == 204
+
+
+async def test_rule_23_answers_and_websockets_have_no_such_limit() -> None:
+    """A request that is there is served as long as it takes."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(2.5 * SHORT_S)
+        await peer.send(OK)
+
+    async with stage(script, settings=HASTY) as scene:
+        assert (await (await scene.client()).ask(get())).status == 200
+    async with stage(accepting(echo), settings=HASTY) as scene:
+        wire = await connect(scene)
+        await asyncio.sleep(2.5 * SHORT_S)
+        await wire.send(Frame(TEXT, b"still here"))
+        assert (await wire.message()).data == b"still here"
+
+
+async def test_rule_23_a_tls_handshake_that_is_not_finished_is_cut(tmp_path: Path) -> None:
+    """As long as a head may take; asyncio's own limit is a minute."""
+    certificate, key = make_certificate(tmp_path, "one")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def nobody(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    config = configuration(nobody, HASTY)  # type: ignore[arg-type]  # any application will do
+    config.load()
+    config.ssl = context
+    server = AsgiServer(config, handshake_s=SHORT_S)
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await served(server, serving)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+    began = time.monotonic()
+    assert await closed(Client(reader, writer), began) == b""
+    writer.close()
+    server.should_exit = True
+    await serving
