@@ -57,13 +57,46 @@ class Program:
         return sum((int(every[pid][11]) + int(every[pid][12])) / TICKS for pid in wanted if pid in every)
 
     def memory(self) -> int:
-        """Resident bytes of the program itself, without its children (proc(5): VmRSS)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
-        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+        """Resident bytes of the program itself, without its children."""
+        return Use.of(self.process.pid).memory
 
     def tail(self) -> str:
         """The last lines that it wrote."""
         return "\n".join(line[:300] for line in self.log.read_text(errors="replace").splitlines()[-15:])
+
+
+@dataclasses.dataclass(frozen=True)
+class Use:
+    """What a process uses.
+
+    Attributes:
+        cpu: seconds so far.
+        memory: resident bytes (proc(5): VmRSS).
+        descriptors: how many are open.
+    """
+
+    cpu: float
+    memory: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, pid: int) -> Use:
+        """Look at a process."""
+        fields = stats()[pid]
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        return cls(
+            (int(fields[11]) + int(fields[12])) / TICKS,
+            int(status.partition("VmRSS:")[2].split()[0]) * 1024,
+            len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        )
+
+    def since(self, before: Use, count: int) -> Use:
+        """The growth since an earlier look, for each of `count`."""
+        return Use(
+            (self.cpu - before.cpu) / count,
+            (self.memory - before.memory) // count,
+            round((self.descriptors - before.descriptors) / count),
+        )
 
 
 def stats() -> dict[int, list[str]]:

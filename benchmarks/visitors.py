@@ -47,7 +47,9 @@ async def visit(url: str, until: float, latencies: list[float], *, hold: asyncio
         if hold is not None:
             latencies.append(0)
             await hold.wait()
-        while loop.time() < until:
+            return
+        begun = 0.0
+        while not begun or loop.time() < until:  # once at least, however slow the machine is
             begun = time.perf_counter()
             await rerun(socket)
             latencies.append(time.perf_counter() - begun)
