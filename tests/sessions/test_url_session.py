@@ -240,6 +240,29 @@ def test_signing_in_takes_the_session_along_under_a_new_id(store: Switched) -> N
     assert store.read(after.url_id).subject == "ada"
 
 
+def test_other_roles_give_the_session_another_id(store: Switched) -> None:
+    def visit(roles: str, url_id: str | None = None) -> Tab:
+        tab = Tab(store, url_id)
+        tab._test.user = {"is_logged_in": True, "iss": "https://issuer", "sub": "ada", "roles": roles}
+        return tab
+
+    staff = visit("staff").run(lambda _st, session: session.update(cart=["apple"]))
+    known = staff.url_id
+    assert staff.run().url_id == known
+    assert visit("staff", known).run().url_id == known
+
+    seen: list[Any] = []
+    admin = visit("admin,staff", known).run(lambda _st, session: seen.append(dict(session)))
+    assert seen == [{"cart": ["apple"]}]
+    assert admin.url_id not in (None, known)
+    assert store.read(known) is None, "the id from before is dead"
+    assert admin.run().url_id == admin.url_id
+
+    nobody_special = visit("", admin.url_id).run()
+    assert store.read(admin.url_id) is None
+    assert store.read(nobody_special.url_id).subject == "https://issuer|ada"
+
+
 def test_signing_in_can_leave_the_session_of_nobody_behind(store: Switched) -> None:
     before = Tab(store, user=None).run(set_to(cart=["apple"]))
     assert Tab(store, before.url_id, user="ada", claim=False).seen() == {}

@@ -23,6 +23,7 @@ class Session:
         resume: session id to come back to.
         cookie: sent with the handshake, ``name=value``.
         headers: more of the handshake.
+        marks: more subprotocols, behind the session's id.
         stalls: the tab reads next to nothing: a reader that has gone to sleep.
         id: the id of the session, once it has run.
         told: the cookies that the accepted handshake has set.
@@ -32,6 +33,7 @@ class Session:
     resume: str | None = None
     cookie: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
     stalls: bool = False
     id: str | None = None
     told: SimpleCookie = field(default_factory=SimpleCookie)
@@ -42,10 +44,11 @@ class Session:
         async with httpx.AsyncClient(trust_env=False, timeout=30, verify=False) as http:
             health = await http.get(f"{self.url}/_stcore/health")
         self.xsrf = token = health.cookies["_streamlit_xsrf"]
+        offered = ("streamlit", token, self.resume, *self.marks)
         cookies = "; ".join(each for each in (f"_streamlit_xsrf={token}", self.cookie) if each)
         self._socket = await websockets.connect(
             f"{self.url.replace('http', 'ws', 1)}/_stcore/stream",
-            subprotocols=[websockets.Subprotocol(part) for part in ("streamlit", token, self.resume) if part],
+            subprotocols=[websockets.Subprotocol(part) for part in offered if part],
             origin=websockets.Origin(self.url),
             additional_headers={"Cookie": cookies, **self.headers},
             max_size=None,

@@ -103,6 +103,7 @@ SAMPLES = {
     "enable_request_logging": TRUE,
     "session_store": word("redis://ada:swordfish@redis:6379/1"),
     "restore_sessions": FALSE,
+    "restore_on_reload": FALSE,
     "url_session_query_param": word("sid"),
     "secret_key": Sample(f'["{KEY}"]', KEY, (KEY,)),
     "oidc_issuer": word("https://login.example.com"),

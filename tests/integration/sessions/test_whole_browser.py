@@ -16,6 +16,8 @@ from tests.support.chromium import Visitor
 pytestmark = pytest.mark.browser
 
 APP = """
+    import os
+
     import streamlit as st
     from fluxlit import FluxLit
 
@@ -30,6 +32,27 @@ APP = """
         st.button("Press", on_click=press)
         name = st.text_input("Name", key="name")
         st.text(f"{name} pressed {st.session_state.get('presses', 0)}")
+
+    @app.page("/form")
+    def form(st):
+        st.title("Form")
+        st.session_state.setdefault("level", 3)
+        size = st.number_input("Size", value=1)
+        level = st.slider("Level", 0, 10, key="level")
+        kind = st.selectbox("Kind", [int, str, float], format_func=lambda kind: kind.__name__)
+        on = st.checkbox("On")
+        st.text(f"{size} {level} {kind.__name__} {on}")
+        st.data_editor({"a": [1, 2]}, key="rows")
+        st.text(f"edited {len(st.session_state.rows['edited_rows'])}")
+        if st.button("Remember"):
+            st.session_state.kept = object()
+        st.text("kept" if "kept" in st.session_state else "nothing")
+
+    @app.page("/report")
+    def report(st):
+        st.title("Report")
+        st.text(f"made by {os.getpid()}")
+        st.download_button("Download", b"the report", "report.txt", on_click="ignore")
 """
 
 
@@ -79,4 +102,86 @@ def test_a_store_that_stops_is_shown_and_nothing_is_lost(
     with visitor.reconnecting():
         kill_worker(server)
     press(visitor, "pressed 4")
+    visitor.problems.clear()
+
+
+def fill(visitor: Visitor, label: str, value: str) -> None:
+    field = visitor.page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    visitor.settle()
+
+
+def shown(visitor: Visitor, *texts: str) -> None:
+    for text in texts:
+        expect(visitor.page.get_by_text(text, exact=True)).to_be_visible()
+
+
+def reload(visitor: Visitor) -> None:
+    visitor.page.reload()
+    visitor.settle()
+
+
+def test_a_reload_goes_on_with_the_session_and_shows_what_widgets_say(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/form")
+    shown(visitor, "1 3 int False", "nothing")
+    fill(visitor, "Size", "7")
+    visitor.page.get_by_text("On", exact=True).click()
+    visitor.page.get_by_role("combobox", name="Kind").click()
+    visitor.page.get_by_role("option", name="str").click()
+    visitor.page.get_by_role("slider").press("ArrowRight")
+    shown(visitor, "7 4 str True")
+    visitor.page.get_by_role("button", name="Remember").click()
+    shown(visitor, "kept")
+    visitor.settle()
+
+    reload(visitor)
+    # In the same worker even what no store could hold is still there.
+    shown(visitor, "7 4 str True", "kept")
+    as_filled(visitor)
+
+    with visitor.reconnecting():
+        kill_worker(server)
+    reload(visitor)
+    shown(visitor, "7 4 str True", "nothing")
+    as_filled(visitor)
+    fill(visitor, "Size", "8")
+    shown(visitor, "8 4 str True")
+
+    visitor.page.goto("about:blank")
+    visitor.visit(f"{server.url}/form")
+    shown(visitor, "1 3 int False", "nothing")
+    visitor.problems.clear()
+
+
+def as_filled(visitor: Visitor) -> None:
+    expect(visitor.page.get_by_label("Size", exact=True)).to_have_value("7")
+    expect(visitor.page.get_by_role("checkbox", name="On")).to_be_checked()
+    expect(visitor.page.get_by_role("slider")).to_have_value("4")
+    expect(visitor.page.get_by_test_id("stSelectbox")).to_contain_text("str")
+
+
+def test_a_tab_that_another_one_opens_has_a_session_of_its_own(server: Server, visitor: Visitor) -> None:
+    visitor.visit(server.url)
+    press(visitor, "pressed 1")
+    with visitor.page.expect_popup() as opened:
+        visitor.page.evaluate("window.open(location.href)")  # with a copy of this tab's sessionStorage
+    other = Visitor(opened.value)
+    press(other, "pressed 1")
+    reload(other)
+    press(other, "pressed 2")
+    press(visitor, "pressed 2")
+
+
+def test_a_download_works_after_a_failover_without_a_click_before(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/report")
+    for _ in range(2):
+        with visitor.page.expect_download() as download:
+            visitor.page.get_by_role("button", name="Download").click()
+        assert download.value.path().read_text() == "the report"
+        maker = visitor.page.get_by_text("made by").inner_text()
+        with visitor.reconnecting():
+            kill_worker(server)
+        expect(visitor.page.get_by_text(maker)).to_have_count(0)
+        visitor.settle()
     visitor.problems.clear()

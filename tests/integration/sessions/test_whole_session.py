@@ -21,6 +21,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from fluxlit.testing import Server, run_server
+from fluxlit_sessions import open_store
 from tests.integration.sessions.test_replicas import round_robin
 from tests.sessions.servers import RedisServer, wait_until, watched
 from tests.support.session import Session
@@ -236,7 +237,7 @@ def server(directory: Path) -> Any:
         yield server
 
 
-async def test_state_widgets_and_callbacks_are_as_before_on_another_worker(server: Server) -> None:
+async def test_state_widgets_and_callbacks_are_as_before_on_another_worker(server: Server, directory: Path) -> None:
     async with Tab(server.url) as tab:
         await tab.send()
         await tab.send("Press")
@@ -255,6 +256,10 @@ async def test_state_widgets_and_callbacks_are_as_before_on_another_worker(serve
     named = server.log().count("st.session_state['model'] is not in the copy")
     assert 3 <= named <= server.log().count("Streamlit worker 1 is ready")  # once in each worker at most
     assert (tab.id or "-") not in server.log()
+    with open_store(f"sqlite:///{directory}/sessions.db") as store:
+        assert store.count() == 0, "an operator's listing shows the application's sessions, not copies of tabs"
+    with open_store(f"sqlite:///{directory}/sessions.db", namespace="default-copies") as copies:
+        assert copies.count() > 0
 
 
 async def test_somebody_else_who_knows_the_id_gets_a_session_of_their_own(server: Server) -> None:

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl, urlencode
 
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
@@ -26,6 +27,9 @@ STORES = "fluxlit.session_stores"
 BINDINGS = "fluxlit.session_bindings"
 COPIES = "fluxlit.session_copies"
 ANNOTATIONS = "fluxlit.session_annotations"
+
+COPIES_ROOM = "copies"
+LONGEST_NAMESPACE = 64
 
 INSTALL = 'Install it: pip install "fluxlit-sessions[redis,encryption]".'
 NO_STORE = (
@@ -127,8 +131,8 @@ class SessionCopies(Protocol):
         """Has a copy written in the background."""
         ...
 
-    def close(self, timeout: float) -> bool:
-        """Writes what is left; says whether all was written. Blocks."""
+    async def aclose(self, timeout: float) -> bool:
+        """Writes what is left, and closes the store; says whether all was written."""
         ...
 
 
@@ -205,10 +209,11 @@ def is_shared(url: str | None) -> bool:
     return url is not None and url.partition(":")[0].lower() != "memory"
 
 
-def session_copies(listener: Any) -> SessionCopies:
-    """Copies of this process's live sessions, in its session store.
+def session_copies(settings: Settings, listener: Any) -> SessionCopies:
+    """Copies of this process's live sessions, where its session store is but in a namespace of their own.
 
     Args:
+        settings: they name the store and its keys.
         listener: hears what becomes of them: `taken`, `away` and `back`.
 
     Raises:
@@ -217,7 +222,7 @@ def session_copies(listener: Any) -> SessionCopies:
     found = entry_points(group=COPIES, name="copies")
     if not found:
         raise FluxLitError(f"restore_sessions: nothing installed keeps copies of sessions. {INSTALL}")
-    return cast("SessionCopies", next(iter(found)).load()(session_store(), listener))
+    return cast("SessionCopies", next(iter(found)).load()(open_store(settings, room=COPIES_ROOM), listener))
 
 
 def page_session(st: Any, settings: Settings) -> Iterator[Any]:
@@ -233,11 +238,12 @@ def session_classes() -> Mapping[str, str]:
     return {entry.value: entry.name for entry in entry_points(group=ANNOTATIONS)}
 
 
-def open_store(settings: Settings | None) -> SessionStore:
+def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
     """A store of its own, beside that of the process; whoever opens it closes it.
 
     Args:
         settings: they name the store and its keys.
+        room: appended to its namespace: what is there appears in no listing of the application's sessions.
 
     Raises:
         FluxLitError: no store is set, or it cannot be opened.
@@ -252,7 +258,19 @@ def open_store(settings: Settings | None) -> SessionStore:
         there = f"There are stores for {names}." if names else INSTALL
         raise FluxLitError(f"session_store: no installed package has a store for {scheme}://. {there}")
     options: dict[str, Any] = {"keys": list(settings.secret_key)} if settings.secret_key else {}
+    url = settings.session_store
+    if room:
+        url, namespace = _without_namespace(url)
+        options["namespace"] = f"{namespace[: LONGEST_NAMESPACE - len(room) - 1]}-{room}"
     try:
-        return cast("SessionStore", next(iter(found)).load()(settings.session_store, **options))
+        return cast("SessionStore", next(iter(found)).load()(url, **options))
     except Exception as error:  # another package's; what it says is for the person who set it
         raise FluxLitError(f"session_store: {error}") from error
+
+
+def _without_namespace(url: str) -> tuple[str, str]:
+    """A store's URL without the namespace in its query, and that namespace."""
+    place, _, query = url.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    kept = [(name, value) for name, value in pairs if name != "namespace"]
+    return place + (f"?{urlencode(kept)}" if kept else ""), dict(pairs).get("namespace", "default")

@@ -5,7 +5,8 @@ The rules, in the order in which they apply at the start of a run:
 1. The id in the URL counts if the store knows it and it is this visitor's. Else the session that this tab had.
    Else there is none; the first write creates one under an id that the store mints. No other id is ever used.
 2. A session of a user opens for that user only. A session of nobody becomes that of the user who comes with it
-   signed in, under a new id, so that whoever knew the old one has nothing.
+   signed in, under a new id, so that whoever knew the old one has nothing. So does a session whose user comes back
+   with other roles: a change of privilege makes the old id dead (OWASP ASVS 5.0, 7.2.4).
 3. A tab whose session has gone (ended, expired, signed in elsewhere) is told so, and loses what came out of it.
 4. A store that cannot be reached is not an empty one. A tab that knows its session goes on with what it knows and
    keeps its changes until they can be saved; a tab that does not, waits.
@@ -31,6 +32,9 @@ logger = logging.getLogger("fluxlit_sessions")
 
 MERGE_S = 5.0
 """How long a save goes on while others keep saving the same session."""
+
+RIGHTS = "$rights"
+"""Key in a session's data: mark of the roles that its user had last. No page sees it."""
 
 ENDED = "Your session has ended, or went on elsewhere when you signed in. What you do from now on belongs to a new one."
 
@@ -167,19 +171,26 @@ class Binding:
         user = self._visitor.user
         while True:
             found = self._store.read(session_id, touch=True)
-            if found is None or found.subject == user:
+            if found is None or (found.subject == user and (user is None or self._marked(found.data) == found.data)):
                 return found
-            if found.subject is not None or not self._claim:
+            if found.subject not in (None, user) or (found.subject is None and not self._claim):
                 logger.info("session %s belongs to somebody else and was not opened", found.handle)
                 return None
             try:
-                claimed = self._store.rotate(found, subject=user)
+                claimed = self._store.rotate(found, self._marked(found.data), subject=user)
             except SessionConflict:
                 continue
             except SessionNotFound:
                 return None
             self._claimed = session_id
             return claimed
+
+    def _marked(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The data with the mark of this visitor's rights, where they are known."""
+        rights, marked = self._visitor.rights, dict(data)
+        if rights is not None:
+            marked.pop(RIGHTS, None)
+        return marked | ({RIGHTS: rights} if rights else {})
 
     def _take(self, had: Session, found: Session) -> tuple[str, ...]:
         """Brings what others saved into the data of this tab."""
@@ -201,6 +212,7 @@ class Binding:
     def _create(self) -> tuple[str, ...]:
         """Saves for the first time. If the answer gets lost, the next attempt finds what this one has left."""
         memory = self.memory
+        memory.data = self._marked(memory.data)
         if memory.unborn is None:
             memory.unborn = self._store.derive_id("url-session", secrets.token_urlsafe(32))
         try:

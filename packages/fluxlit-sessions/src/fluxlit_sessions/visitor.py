@@ -7,6 +7,7 @@ itself is never imported: the page hands over its `st`.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -39,6 +40,7 @@ class Memory:
         unborn: the id under which the first save may have happened, although its answer never came.
         data: the state of this tab; what differs from the session has not been saved yet.
         user: who Streamlit says that this is, once it was asked.
+        rights: mark of this user's roles, empty without any.
         restored: keys of ``st.session_state`` that were in step with `data` when last looked at.
         widgets: keys that turned out to belong to widgets.
         unfit: keys whose values cannot be stored, with their types.
@@ -53,6 +55,7 @@ class Memory:
     unborn: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     user: str | SignedIn | None = SIGNED_IN
+    rights: str = ""
     restored: set[str] = field(default_factory=set)
     widgets: set[str] = field(default_factory=set)
     unfit: dict[str, str] = field(default_factory=dict)
@@ -77,6 +80,10 @@ class Visitor:
         st: the module `streamlit`.
         param: query parameter that holds the session id.
         user: the user, `None` for nobody, `SIGNED_IN` for the one that Streamlit knows.
+
+    Attributes:
+        user: whose sessions this tab may open, `None` for nobody's.
+        rights: mark of this user's roles, empty without any; `None` for a user whom the page has named.
     """
 
     def __init__(self, st: Any, param: str, user: str | SignedIn | None) -> None:
@@ -85,8 +92,10 @@ class Visitor:
         self.memory = _memory(st.session_state, f"{STATE_KEY}{param}")
         if user is SIGNED_IN and self.memory.user is SIGNED_IN:
             # Once for a tab: Streamlit looks for its secrets files each time, and never changes a tab's user.
-            self.memory.user = _signed_in(st)
+            facts = _signed_in(st)
+            self.memory.user, self.memory.rights = _named(facts), _rights(facts)
         self.user = _subject(self.memory.user if user is SIGNED_IN else user)
+        self.rights = self.memory.rights if user is SIGNED_IN else None
 
     @property
     def id_in_url(self) -> str | None:
@@ -119,9 +128,14 @@ def _memory(state: Any, key: str) -> Memory:
     return memory
 
 
-def _signed_in(st: Any) -> str | None:
+def _signed_in(st: Any) -> Mapping[str, Any]:
     user: Any = getattr(st, "user", None)
-    return _named({} if user is None else user.to_dict())
+    return {} if user is None else user.to_dict()
+
+
+def _rights(facts: Mapping[str, Any]) -> str:
+    roles = facts.get("roles")
+    return hashlib.sha256(json.dumps(roles, default=str).encode()).hexdigest()[:16] if roles else ""
 
 
 def _named(facts: Mapping[str, Any]) -> str | None:

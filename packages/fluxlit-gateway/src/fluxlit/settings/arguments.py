@@ -70,6 +70,7 @@ class SettingsArguments(TypedDict, total=False):
     enable_request_logging: bool
     session_store: str | None
     restore_sessions: bool
+    restore_on_reload: bool
     url_session_query_param: str
     secret_key: str | Sequence[str]
     oidc_issuer: str

@@ -344,6 +344,11 @@ class Settings(BaseSettings):
         description="With a `session_store` that others share: keep a copy of each page's `st.session_state` and "
         "widgets in it, so that another worker or replica goes on with the session when this one is gone.",
     )
+    restore_on_reload: bool = Field(
+        default=True,
+        description="Where sessions are restored: a tab that is loaded again (F5) goes on with its session too. A tab "
+        "that is opened anew never does.",
+    )
     url_session_query_param: Annotated[str, AfterValidator(grammar.query_param)] = Field(
         default="fluxlit_sid", description="Name of the query parameter that holds the id of a visitor's session."
     )

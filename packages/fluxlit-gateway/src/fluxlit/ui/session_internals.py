@@ -17,17 +17,22 @@ of a widget that nobody knows nor reads what the browser sends before it knows h
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fluxlit.ui.messages import NOT_CARRIED, UPLOADS, is_answer, is_run_request, mark_states, session_id_fields
+
 OWN = ("_fluxlit", "$$STREAMLIT_INTERNAL")
 """Start of keys that are not the application's."""
 
-UPLOADS = "file_uploader_state_value"
-_NOT_CARRIED = frozenset({"trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value", UPLOADS})
+_UNTELLABLE = frozenset({"json_value", "bytes_value", "arrow_value"})
+"""Kinds of values that only the browser can begin with: those of components and of tables."""
+
 _PLAIN = (bool, int, float, str, type(None), dt.date, dt.time, dt.datetime, dt.timedelta)
 _RUN_ENDS = frozenset(
     {"SCRIPT_STOPPED_WITH_SUCCESS", "FRAGMENT_STOPPED_WITH_SUCCESS", "SCRIPT_STOPPED_WITH_COMPILE_ERROR"}
@@ -41,11 +46,13 @@ class SessionContent:
     Attributes:
         state: keys that user code has set, with their values.
         page: hash of the page that it shows.
+        path: of the same page, in the URL.
         keys: user key of a widget -> its element id.
         values: element id -> what kind of value it has on the wire, and the value, plain data.
         wires: element id -> the value as the browser sends it, for those that are not plain data.
         memory: what `persist_state` and widgets bound to the URL remember.
         sent: mark of the widget values that the browser has sent last.
+        serves: the browser may fetch files or rows from the process of this session: images, downloads, large tables.
         lost: what is not carried, and why.
     """
 
@@ -56,6 +63,8 @@ class SessionContent:
     wires: Mapping[str, bytes] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     sent: str = ""
+    serves: bool = False
+    path: str = ""
     lost: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,13 +86,14 @@ def _probe() -> None:
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.runtime.scriptrunner import ScriptRunner
     from streamlit.runtime.state import SessionState
+    from streamlit.runtime.state.common import RegisterWidgetResult
     from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
     wanted = {"client", "script_data", "user_info", "existing_session_id", "session_id_override"}
     if not wanted <= inspect.signature(WebsocketSessionManager.connect_session).parameters.keys():
         raise TypeError("connect_session takes other arguments")
     for owner, names in (
-        (WebsocketSessionManager, ("get_session_info", "close_session", "mark_session_nonresumable")),
+        (WebsocketSessionManager, ("get_session_info", "close_session")),
         (AppSession, ("_on_scriptrunner_event", "_enqueue_forward_msg", "handle_backmsg", "request_rerun")),
         (PagesManager, ("current_page_script_hash", "set_current_page_script_hash")),
         (ScriptRunner, ("_on_script_finished",)),
@@ -100,7 +110,12 @@ def _probe() -> None:
     _write(target, content)
     if (target["key"], target["slider"], content.values) != (1, 5, {element: ("int_value", 5)}):
         raise ValueError("a session does not come out as it went in")
+    target.__class__ = _telling_state()
+    if list(inspect.signature(SessionState.register_widget).parameters) != ["self", "metadata", "user_key"]:
+        raise TypeError("register_widget takes other arguments")
+    dataclasses.replace(RegisterWidgetResult(0, value_changed=False), value_changed=True)
     BackMsg().rerun_script.widget_states.widgets.add(id=element, int_value=5)
+    session_id_fields()
 
 
 # --- one session
@@ -108,7 +123,26 @@ def _probe() -> None:
 
 def read(session: Any) -> SessionContent:
     """What a session holds; to be called in the thread of its script, when that has come to its end."""
-    return _read(session._session_state, session._pages_manager.current_page_script_hash, mark_of(session))
+    content = _read(session._session_state, session._pages_manager.current_page_script_hash, mark_of(session))
+    return dataclasses.replace(content, serves=_serves(session.id), path=_path_of(session))
+
+
+def _path_of(session: Any) -> str:
+    manager = session._pages_manager
+    path: str = manager.get_pages().get(manager.current_page_script_hash, {}).get("url_pathname", "")
+    return path
+
+
+def _serves(session_id: str) -> bool:
+    from streamlit.runtime import Runtime
+
+    runtime: Any = Runtime.instance()
+    tables = getattr(runtime, "dataframe_source_mgr", None)  # older releases send whole tables
+    return bool(
+        runtime.media_file_mgr._files_by_session_and_coord.get(session_id)
+        or getattr(runtime.media_file_mgr, "_deferred_ids_by_session", {}).get(session_id)
+        or (tables is not None and tables._sources_by_session_and_coord.get(session_id))
+    )
 
 
 def write(session: Any, content: SessionContent, notes: Mapping[str, Any]) -> None:
@@ -141,14 +175,14 @@ def _read(state: Any, page: str, sent: str) -> SessionContent:
             value = new[key] if key in new else state._getitem(element, key)
         except KeyError:
             continue
-        if metadata.value_type in _NOT_CARRIED:
+        if metadata.value_type in NOT_CARRIED:
             if metadata.value_type == UPLOADS and value:
                 lost[key or "file uploader"] = "uploaded files stay in the process that has received them"
         elif _is_plain(value):
             values[element] = (metadata.value_type, value)
         elif (wire := widgets.get_serialized(element)) is not None:
             wires[element] = wire.SerializeToString()
-    return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost)
+    return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost=lost)
 
 
 def _write(state: Any, content: SessionContent) -> None:
@@ -188,15 +222,15 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
+def _unknown(value: Any) -> Any:
+    # What Streamlit itself raises for a value of a widget that has not been on the page yet.
+    raise KeyError(value)
+
+
 def _stand_in(element: str, kind: str) -> Any:
     from streamlit.runtime.state.common import WidgetMetadata
 
     return WidgetMetadata(id=element, deserializer=_unknown, serializer=_unknown, value_type=kind)  # type: ignore[arg-type]
-
-
-def _unknown(value: Any) -> Any:
-    # What Streamlit itself raises for a value of a widget that has not been on the page yet.
-    raise KeyError(value)
 
 
 # --- messages
@@ -205,28 +239,6 @@ def _unknown(value: Any) -> Any:
 def mark_of(session: Any) -> str:
     """Mark of the widget values that the browser has sent last; empty before it has."""
     return attached(session, "sent") or ""
-
-
-def mark_states(message: Any) -> str:
-    """The same for those in a message."""
-    import zlib
-
-    states = sorted(state.SerializeToString(deterministic=True) for state in message.rerun_script.widget_states.widgets)
-    return f"{len(states)}-{zlib.crc32(b''.join(states)):08x}"
-
-
-def needs_widgets(message: Any) -> bool:
-    """A message that is for a part of the page, or says that something was pressed."""
-    request = message.rerun_script
-    return bool(request.fragment_id) or any(
-        state.WhichOneof("value") in _NOT_CARRIED - {UPLOADS} and _is_active(state)
-        for state in request.widget_states.widgets
-    )
-
-
-def _is_active(state: Any) -> bool:
-    kind = state.WhichOneof("value")
-    return bool(state.trigger_value) if kind == "trigger_value" else True
 
 
 def drop_missing_uploads(session: Any, message: Any) -> None:
@@ -246,29 +258,6 @@ def drop_missing_uploads(session: Any, message: Any) -> None:
             files.extend(copies)
 
 
-def is_run_request(message: Any) -> bool:
-    """A browser's message that asks for a run."""
-    return bool(message.WhichOneof("type") == "rerun_script")
-
-
-def is_run_end(message: Any) -> bool:
-    """A server's message that says that a run has come to its end."""
-    return bool(message.WhichOneof("type") == "script_finished")
-
-
-def toast(body: str, icon: str, seconds: int) -> Any:
-    """A message that shows a toast, for 0 seconds: until it is closed. It needs no run of the page."""
-    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-    from streamlit.proto.RootContainer_pb2 import RootContainer
-
-    message = ForwardMsg()
-    message.metadata.delta_path[:] = [RootContainer.EVENT, 0]
-    message.delta.new_element.toast.body = body
-    message.delta.new_element.toast.icon = icon
-    message.delta.new_element.toast.duration = seconds
-    return message
-
-
 # --- the life of a session
 
 
@@ -285,20 +274,105 @@ def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
             return
         if event.name in _RUN_ENDS and sender is watched._scriptrunner:
             run_ended(watched)
+            _telling.pop(id(watched._session_state), None)
         kind._on_scriptrunner_event(watched, sender, event, **details)
 
     def handle_backmsg(message: Any) -> None:
         watched = weak()
         if watched is None:
             return
+        if is_answer(message):
+            return  # the browser has asked for a run by itself in the meantime
         if is_run_request(message):
             if attached(watched, "restored"):  # its browser goes on naming files that the former process has had
                 drop_missing_uploads(watched, message)
             attach(watched, "sent", mark_states(message))
+            _complete(watched, message)
         kind.handle_backmsg(watched, message)
 
     session._on_scriptrunner_event = on_event
     session.handle_backmsg = handle_backmsg
+
+
+def begin_again(session: Any, content: SessionContent | None = None) -> None:
+    """The browser has loaded the page anew and knows of no widget: let the next run tell it their values.
+
+    Values that a page cannot tell a browser, the rows that somebody has edited in a table for instance, are dropped:
+    both sides begin with the page's own again.
+
+    Args:
+        session: Streamlit's; it does not run.
+        content: what it was made from, if it was made anew.
+    """
+    from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+    state = session._session_state
+    for element, metadata in dict(state._new_widget_state.widget_metadata).items():
+        if not _can_be_told(metadata.value_type, _value_of(state, element)):
+            state._old_state.pop(element, None)
+            state._new_widget_state.states.pop(element, None)
+    wires = [WidgetState.FromString(wire) for wire in ({} if content is None else content.wires).values()]
+    path = _path_of(session) if content is None else content.path
+    attach(session, "forgotten", (path, [wire for wire in wires if _is_simple(wire)]))
+    attach(session, "known", frozenset())
+    _telling[id(state)] = session
+    state.__class__ = _telling_state()
+
+
+_telling: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""Sessions whose next run tells the browser the values of widgets, by the identity of their state."""
+
+
+@functools.cache
+def _telling_state() -> type[Any]:
+    """Streamlit's state with one method changed. Its objects take no attributes, so the method is the class's."""
+    from streamlit.runtime.state import SessionState
+
+    class Telling(SessionState):
+        __slots__ = ()
+
+        def register_widget(self, metadata: Any, user_key: str | None) -> Any:
+            result = SessionState.register_widget(self, metadata, user_key)
+            session = _telling.get(id(self))
+            if session is None or session._session_state is not self:
+                return result
+            if metadata.id in attached(session, "known") or not _can_be_told(metadata.value_type, result.value):
+                return result
+            return dataclasses.replace(result, value_changed=True)
+
+    return Telling
+
+
+def _complete(session: Any, message: Any) -> None:
+    """Note which widgets a browser knows, and add what it has forgotten and the session does not hold."""
+    request = message.rerun_script
+    known = frozenset(state.id for state in request.widget_states.widgets)
+    attach(session, "known", known)
+    forgotten = attached(session, "forgotten")
+    if forgotten is None:
+        return
+    attach(session, "forgotten", None)
+    path, wires = forgotten
+    if request.page_name == path and not request.page_script_hash:
+        # A page that is named by its path alone counts as another one than before, and would lose its widgets.
+        request.page_script_hash = session._pages_manager.current_page_script_hash
+        request.widget_states.widgets.extend(wire for wire in wires if wire.id not in known)
+
+
+def _value_of(state: Any, element: str) -> Any:
+    try:
+        return state._getitem(element, None)
+    except KeyError:
+        return None
+
+
+def _can_be_told(kind: str, value: Any) -> bool:
+    return kind not in NOT_CARRIED | _UNTELLABLE and not isinstance(value, Mapping)
+
+
+def _is_simple(wire: Any) -> bool:
+    kind = wire.WhichOneof("value")
+    return kind not in NOT_CARRIED | _UNTELLABLE and not (kind == "string_value" and wire.string_value[:1] == "{")
 
 
 @contextlib.contextmanager
@@ -377,6 +451,22 @@ def client_of(manager: Any, session_id: str) -> Any:
     """The connection of a session, `None` without a browser."""
     info = manager.get_active_session_info(session_id)
     return None if info is None else info.client
+
+
+def hear_logouts(manager: Any, logged_out: Callable[[str], None]) -> None:
+    """Call `logged_out` with the id of a session that `st.logout` ends, in the thread of its script.
+
+    Older releases let the same user resume such a session, and have nothing to be heard.
+    """
+    log_out = getattr(manager, "mark_session_nonresumable", None)
+    if log_out is None:
+        return
+
+    def mark_session_nonresumable(session_id: str) -> None:
+        logged_out(session_id)
+        log_out(session_id)
+
+    manager.mark_session_nonresumable = mark_session_nonresumable
 
 
 def sessions_of(manager: Any) -> Iterable[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -82,6 +83,12 @@ class Copies:
     def close(self, timeout: float) -> bool:
         """Writes what is left, for at most `timeout` seconds; says whether all was written. Blocks."""
         return self._writer.close(timeout)
+
+    async def aclose(self, timeout: float) -> bool:
+        """Does the same without blocking the event loop, and closes the store."""
+        done = await asyncio.to_thread(self._writer.close, timeout)
+        await self._store.aclose()
+        return done
 
     def _id(self, name: str) -> str:
         return self._store.derive_id(PURPOSE, name)

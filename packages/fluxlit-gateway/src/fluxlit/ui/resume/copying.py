@@ -23,15 +23,17 @@ import contextlib
 import logging
 import weakref
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.restored import restored_note
 from fluxlit.sessions import SessionCopies, SessionCopy
-from fluxlit.ui import session_internals
+from fluxlit.ui import messages, session_internals
 from fluxlit.ui.affinity import STREAM
 from fluxlit.ui.resume.gate import Gate
+from fluxlit.ui.resume.tab import RELOADED, with_script
 from fluxlit.ui.resume.warm_up import WarmUp
 from fluxlit.ui.session_internals import SessionContent
 from fluxlit.ui.unavailable import answer_unavailable
@@ -54,9 +56,12 @@ class Copying:
 
     Args:
         make_copies: makes the copies, given who hears of them.
+        base: public mount, if a tab that is loaded again goes on with its session; else `None`.
     """
 
-    def __init__(self, make_copies: Callable[[Any], SessionCopies]) -> None:
+    def __init__(self, make_copies: Callable[[Any], SessionCopies], base: str | None = None) -> None:
+        self._base = base
+        self._reloaded: ContextVar[bool] = ContextVar("fluxlit_reloaded", default=False)
         self._copies = make_copies(self)
         self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -71,23 +76,19 @@ class Copying:
         self._loop = asyncio.get_running_loop()
         manager = self._manager = session_internals.manager_of(runtime)
         self._connect = manager.connect_session
-        disconnect, log_out = manager.disconnect_session, manager.mark_session_nonresumable
+        disconnect = manager.disconnect_session
 
         def disconnect_session(session_id: str) -> None:
             self._left(session_id)
             disconnect(session_id)
 
-        def mark_session_nonresumable(session_id: str) -> None:
-            self._logged_out(session_id)
-            log_out(session_id)
-
         manager.connect_session = self._connect_session
         manager.disconnect_session = disconnect_session
-        manager.mark_session_nonresumable = mark_session_nonresumable
+        session_internals.hear_logouts(manager, self._logged_out)
 
     async def close(self) -> None:
         """Write what has not been written yet."""
-        if not await asyncio.to_thread(self._copies.close, FLUSH_S):
+        if not await self._copies.aclose(FLUSH_S):
             logger.warning("This worker ends although some sessions could not be copied to the session store.")
 
     # --- before Streamlit connects
@@ -99,19 +100,20 @@ class Copying:
             if scope["type"] != "websocket" or not scope["path"].endswith(STREAM):
                 await app(scope, receive, send)
                 return
-            named = [protocol.strip() for protocol in scope.get("subprotocols", ())][2:3]
-            if not named or not named[0]:
+            _, _, name, mark = ([protocol.strip() for protocol in scope.get("subprotocols", ())] + [""] * 4)[:4]
+            if not name:
                 await app(scope, receive, send)
-            elif await self._look(named[0]):
+            elif await self._look(name):
+                self._reloaded.set(mark == RELOADED)  # of this connection: each has a task of its own
                 try:
                     await app(scope, receive, send)
                 finally:
-                    self._looked.pop(named[0], None)
+                    self._looked.pop(name, None)
             else:
                 await receive()
                 await answer_unavailable(scope, send)
 
-        return looking
+        return looking if self._base is None else with_script(looking, self._base)
 
     async def _look(self, session_id: str) -> bool:
         """Have the answer at hand; says no where it is needed and there is none."""
@@ -148,6 +150,8 @@ class Copying:
             connected = self._connect(
                 **plain, existing_session_id=existing_session_id, session_id_override=session_id_override
             )
+            if connected == existing_session_id and self._reloaded.get():
+                session_internals.begin_again(session_internals.live_session(self._manager, connected))
         session = session_internals.live_session(self._manager, connected)
         copy = self._copy_of.get(session)
         if copy is None:
@@ -156,6 +160,8 @@ class Copying:
         gate = Gate(client, copy, lambda: self._copies.down, self._say_away(client, copy))
         self._gates.add(gate)
         session_internals.attach(client, "gate", gate)
+        if (warm_up := session_internals.attached(session, "warm_up")) is not None:
+            warm_up.ask(client)
         return connected
 
     def _resume(self, session_id: str, found: Any, plain: Mapping[str, Any]) -> str | None:
@@ -182,7 +188,10 @@ class Copying:
         session_internals.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
         session_internals.attach(session, "restored", True)
-        session_internals.attach(session, "warm_up", WarmUp(session, content))
+        if self._reloaded.get():  # nothing was pressed on a page that is not there yet
+            session_internals.begin_again(session, content)
+        else:
+            session_internals.attach(session, "warm_up", WarmUp(session, content))
         self._copies.submit(copy)
         logger.info("A session has been restored from its copy in the session store.")
         return connected
@@ -264,7 +273,7 @@ class Copying:
         weak = weakref.ref(client)
 
         def say(send: Callable[[Any], None]) -> None:
-            send(session_internals.toast(AWAY, ":material/cloud_off:", 0))
+            send(messages.toast(AWAY, ":material/cloud_off:", 0))
             if (told := weak()) is not None:
                 self._told[told] = copy
 
@@ -278,7 +287,7 @@ class Copying:
 
     def _say_back(self, client: Any) -> None:
         with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
-            client.write_forward_msg(session_internals.toast(BACK, ":material/cloud_done:", 4))
+            client.write_forward_msg(messages.toast(BACK, ":material/cloud_done:", 4))
 
 
 def is_outage(error: Exception) -> bool:
@@ -295,6 +304,8 @@ def groups_of(content: SessionContent) -> dict[str, Any]:
             "hash": content.page,
             "sent": content.sent,
             "streamlit": streamlit.__version__,
+            "serves": content.serves,
+            "path": content.path,
         },
         "keys": dict(content.keys),
         "values": {element: list(value) for element, value in content.values.items()},
@@ -309,7 +320,7 @@ def content_of(groups: Mapping[str, Any]) -> SessionContent:
 
     page = groups["page"]
     if page["streamlit"] != streamlit.__version__:
-        return SessionContent(groups["state"], page["hash"])
+        return SessionContent(groups["state"], page["hash"], serves=page["serves"], path=page["path"])
     return SessionContent(
         groups["state"],
         page["hash"],
@@ -318,4 +329,6 @@ def content_of(groups: Mapping[str, Any]) -> SessionContent:
         groups["wires"],
         groups["memory"],
         page["sent"],
+        page["serves"],
+        page["path"],
     )

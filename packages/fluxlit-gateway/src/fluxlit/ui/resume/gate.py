@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fluxlit.sessions import SessionCopy
-from fluxlit.ui import session_internals
+from fluxlit.ui import messages
 
 HOLD_S = 1.0
 
@@ -48,7 +48,7 @@ class Gate:
     def _write(self, message: Any) -> None:
         if self._held:
             self._held.append(message)
-        elif session_internals.is_run_end(message) and self._copy.dirty:
+        elif messages.is_run_end(message) and self._copy.dirty:
             self._end_of_run(message)
         else:
             self._send(message)

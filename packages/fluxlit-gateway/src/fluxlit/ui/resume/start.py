@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from fluxlit import sessions
 from fluxlit.errors import FluxLitError
@@ -22,7 +23,8 @@ def set_up(settings: Settings) -> Resumption:
     lack = session_internals.missing()
     if lack is None:
         try:
-            return Copying(sessions.session_copies)
+            base = settings.root_path if settings.restore_on_reload else None
+            return Copying(partial(sessions.session_copies, settings), base)
         except FluxLitError as error:
             logger.warning("Sessions of pages do not come back on another worker: %s", error)
     else:

@@ -8,9 +8,10 @@ meets the callbacks that the person has seen it with.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
-from fluxlit.ui import session_internals
+from fluxlit.ui import messages, session_internals
 from fluxlit.ui.session_internals import SessionContent
 
 PATIENCE_S = 1.0
@@ -37,16 +38,26 @@ class WarmUp:
         self._session = session
         self._content = content
         self._queue: list[Any] = []
+        self._asked: Any = None
         self.under_way = False
         self._diversion = session_internals.divert_messages(session, self._handle)
         self._let_through = self._diversion.__enter__()
 
+    def ask(self, client: Any) -> None:
+        """Have the browser ask for a run, if what it shows may need this process: a download would find nothing."""
+        if self._content.serves:
+            self._asked = client
+            client.write_forward_msg(messages.ask_for_run())
+
     def _handle(self, message: Any) -> None:
         if self.under_way:
-            self._queue.append(message)
-        elif not session_internals.is_run_request(message):
+            if not messages.is_answer(message):
+                self._queue.append(message)
+        elif not messages.is_run_request(message):
             self._let_through(message)
         else:
+            if messages.is_answer(message):
+                message = messages.plain_request(message)
             session_internals.drop_missing_uploads(self._session, message)
             self._queue.append(message)
             if not self._is_needed(message):
@@ -59,9 +70,9 @@ class WarmUp:
 
     def _is_needed(self, message: Any) -> bool:
         content = self._content
-        if not (content.values or content.wires or session_internals.needs_widgets(message)):
+        if not (content.values or content.wires or messages.needs_widgets(message)):
             return False
-        return session_internals.needs_widgets(message) or session_internals.mark_states(message) != content.sent
+        return messages.needs_widgets(message) or messages.mark_states(message) != content.sent
 
     async def _run(self, message: Any) -> None:
         try:
@@ -84,6 +95,10 @@ class WarmUp:
 
     def _finish(self) -> None:
         self._diversion.__exit__(None, None, None)
+        if self._asked is not None:
+            with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
+                self._asked.write_forward_msg(messages.stop_asking())
+            self._asked = None
         session_internals.attach(self._session, "warm_up", None)
         for message in self._queue:
             self._session.handle_backmsg(message)

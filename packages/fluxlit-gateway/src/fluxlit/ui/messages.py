@@ -1,0 +1,110 @@
+# ruff: noqa: PLC0415
+"""What browsers and Streamlit tell each other about a session, as far as FluxLit reads or writes it: protobuf messages.
+
+Importing this module does not import Streamlit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+UPLOADS = "file_uploader_state_value"
+NOT_CARRIED = frozenset({"trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value", UPLOADS})
+"""Kinds of widget values that mean something once, or in one process."""
+
+ASKED = "fluxlit-asked"
+"""Stands for a fragment in the timer by which a browser is asked for a run, and in its answer."""
+
+ASK_S = 0.02
+
+
+def mark_states(message: Any) -> str:
+    """The same for those in a message."""
+    import zlib
+
+    states = sorted(state.SerializeToString(deterministic=True) for state in message.rerun_script.widget_states.widgets)
+    return f"{len(states)}-{zlib.crc32(b''.join(states)):08x}"
+
+
+def needs_widgets(message: Any) -> bool:
+    """A message that is for a part of the page, or says that something was pressed."""
+    request = message.rerun_script
+    return bool(request.fragment_id) or any(
+        state.WhichOneof("value") in NOT_CARRIED - {UPLOADS} and _is_active(state)
+        for state in request.widget_states.widgets
+    )
+
+
+def _is_active(state: Any) -> bool:
+    kind = state.WhichOneof("value")
+    return bool(state.trigger_value) if kind == "trigger_value" else True
+
+
+def is_run_request(message: Any) -> bool:
+    """A browser's message that asks for a run."""
+    return bool(message.WhichOneof("type") == "rerun_script")
+
+
+def is_run_end(message: Any) -> bool:
+    """A server's message that says that a run has come to its end."""
+    return bool(message.WhichOneof("type") == "script_finished")
+
+
+def session_id_fields() -> list[int]:
+    """The way to a session's id in the message that begins a run: numbers of fields, each within the one before."""
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    fields, within = [], ForwardMsg.DESCRIPTOR
+    for name in ("new_session", "initialize", "session_id"):
+        found = within.fields_by_name[name]
+        fields.append(found.number)
+        within = found.message_type
+    return fields
+
+
+def ask_for_run() -> Any:
+    """A message that has the browser ask for a run by itself, with its address and the values of its widgets.
+
+    Only it knows them. Nothing but a timer does that, and timers belong to fragments: this one asks until it is
+    stopped, or a run begins.
+    """
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    message = ForwardMsg()
+    message.auto_rerun.interval = ASK_S
+    message.auto_rerun.fragment_id = ASKED
+    return message
+
+
+def stop_asking() -> Any:
+    """The message that ends what `ask_for_run` has begun."""
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    message = ForwardMsg()
+    message.stop_auto_rerun.fragment_ids.append(ASKED)
+    return message
+
+
+def is_answer(message: Any) -> bool:
+    """A browser's message that answers `ask_for_run`."""
+    return bool(message.rerun_script.fragment_id == ASKED)
+
+
+def plain_request(message: Any) -> Any:
+    """An answer to `ask_for_run` as what it stands for: a request for a run of the whole page."""
+    message.rerun_script.ClearField("fragment_id")
+    message.rerun_script.ClearField("is_auto_rerun")
+    return message
+
+
+def toast(body: str, icon: str, seconds: int) -> Any:
+    """A message that shows a toast, for 0 seconds: until it is closed. It needs no run of the page."""
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+    from streamlit.proto.RootContainer_pb2 import RootContainer
+
+    message = ForwardMsg()
+    message.metadata.delta_path[:] = [RootContainer.EVENT, 0]
+    message.delta.new_element.toast.body = body
+    message.delta.new_element.toast.icon = icon
+    message.delta.new_element.toast.duration = seconds
+    return message
