@@ -116,6 +116,11 @@ class Browser:
         """Log in, whatever comes of it; returns the answer to the callback."""
         return await self.get(there_and_back(hostile, await self.begin(return_to)))
 
+    async def back_channel(self, token: str) -> httpx2.Response:
+        """What the provider sends beside the browser; returns the answer to it."""
+        form = "application/x-www-form-urlencoded"
+        return await self.post("/api/auth/backchannel-logout", f"logout_token={token}".encode(), content_type=form)
+
     async def verdict(self) -> Verdict:
         found = await self.oidc.authenticate(self.scope(f"{self.mount}/"))
         self.keep(list(found.set_cookies))

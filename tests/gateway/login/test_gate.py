@@ -130,6 +130,27 @@ async def test_a_call_of_the_api_gets_a_problem_and_a_challenge() -> None:
     assert answer.all(b"www-authenticate") == [b'Bearer realm="test"']
 
 
+@pytest.mark.parametrize("target", ["/_stcore/health", "/_stcore/host-config", "/page/_stcore/health"])
+async def test_the_front_end_is_told_in_words_that_it_can_show(target: str) -> None:
+    answer = await Scene(Rules()).ask(target, (b"sec-fetch-mode", b"cors"))
+    assert (answer.status, answer.body) == (401, b"You are signed out. Reload this page to sign in again.")
+    unknown = await Scene(Rules()).ask(target, (b"sec-fetch-mode", b"cors"), (b"cookie", b"login=!503"))
+    assert (unknown.status, unknown.body) == (503, b"It cannot be told who you are.")
+
+
+async def test_a_person_who_is_refused_is_shown_ways_to_go_on() -> None:
+    scene = Scene(root_path="/apps/x")
+    refused = await scene.ask("/apps/x/admin", NAVIGATION, BOB)
+    assert refused.status == 403
+    assert b'<a href="/apps/x/">Start page</a>' in refused.body
+    assert b"Sign out" not in refused.body, "this authenticator has no logout"
+    scene.gate._routes["/api/auth/logout"] = scene.api
+    again = await scene.ask("/apps/x/admin", NAVIGATION, BOB)
+    assert b'<a href="/apps/x/api/auth/logout?session=handle-bob">Sign out</a>' in again.body
+    unknown = await scene.ask("/apps/x/page", NAVIGATION, (b"cookie", b"login=!503"))
+    assert (unknown.status, b'<a href="">Try again</a>' in unknown.body) == (503, True)
+
+
 async def test_a_websocket_without_user_is_refused_with_401() -> None:
     scene = Scene(Rules())
     assert (await scene.ask("/_stcore/stream", kind="websocket")).status == 401

@@ -10,6 +10,10 @@ from fluxlit_auth.id_token import check_audience, check_issuer, check_times
 from fluxlit_auth.jws import Verified
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
+TYPES = frozenset({"logout+jwt", "jwt", ""})
+"""Section 2.4 recommends the first. Keycloak, for one, has long sent the second, and some send none at all: the event
+and the missing nonce tell these tokens from ID tokens as well."""
+
 MAX_TEXT = 1024
 
 
@@ -36,7 +40,7 @@ def read_logout_token(token: Verified, issuer: str, client_id: str, now: float, 
             type, and no event.
     """
     claims = token.claims
-    if str(token.header.get("typ", "")).lower().removeprefix("application/") not in {"logout+jwt", ""}:
+    if str(token.header.get("typ", "")).lower().removeprefix("application/") not in TYPES:
         raise TokenRefused("typ", "the token is of another type")
     check_issuer(claims, issuer)
     check_audience(claims, client_id)

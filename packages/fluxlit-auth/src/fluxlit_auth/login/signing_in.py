@@ -171,9 +171,8 @@ class SigningIn:
             case Effect.SHOW_REFUSAL:
                 walk.answer = self._refusal(walk)
             case Effect.SHOW_OUTAGE:
-                walk.answer = page(
-                    503, "Sign-in is not available now", OUTAGE, link=self._again(walk), cookies=walk.set_cookies
-                )
+                again = (self._again(walk)[0], "Try again")
+                walk.answer = page(503, "Sign-in is not available now", OUTAGE, link=again, cookies=walk.set_cookies)
 
     async def _store_attempt(self, walk: Walk) -> Event:
         metadata = await self._provider.metadata()

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused
 from fluxlit_auth.jws import verify
-from fluxlit_auth.login.answers import page, question, redirect, with_cookies
+from fluxlit_auth.login.answers import page, question, redirect
 from fluxlit_auth.login.board import Board
 from fluxlit_auth.login.box import new_secret
 from fluxlit_auth.login.client import Client
@@ -140,10 +140,9 @@ class SigningOut:
             path = bytes.fromhex(back).decode("ascii")
         except ValueError:
             path = ""
-        if path and leads_inside(path, place.mount):
-            return redirect(path, [jar.clear(jar.logout)])
-        answer = page(200, OUT, "You can close this window.", link=(f"{place.mount}/", "Start page"))
-        return with_cookies(answer, [jar.clear(jar.logout)])
+        # Elsewhere in any case: this address works once, and a reload or the way back must not show an error.
+        away = path if path and leads_inside(path, place.mount) else place.path(LOGGED_OUT)
+        return redirect(away, [jar.clear(jar.logout)])
 
     # By the provider.
 

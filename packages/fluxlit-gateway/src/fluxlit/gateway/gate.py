@@ -11,14 +11,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fluxlit.asgi import Application, Message, Receive, Scope, Send
-from fluxlit.authentication import PEER, USER, Authenticator, Described, Objection, Peer, User
+from fluxlit.authentication import LOGOUT, PEER, SESSION, USER, Authenticator, Described, Objection, Peer, User
 from fluxlit.gateway.connections import Connection, Connections
 from fluxlit.gateway.credentials import Secrets
 from fluxlit.gateway.dispatch import Route
-from fluxlit.gateway.guard import DELIBERATE, Need, Rules, is_navigation
+from fluxlit.gateway.guard import DELIBERATE, Need, Rules, is_navigation, is_probe
 from fluxlit.gateway.origin import OriginPolicy
 from fluxlit.gateway.proof import MISSING, is_proven
 from fluxlit.gateway.refusal import Refusal, to_login
@@ -120,6 +120,7 @@ class Gate:
         self._origins = origins
         self._documents = documents
         self._away = away
+        self._logout = api + LOGOUT
         self._routes = {api + path: own for each in self._authenticators for path, own in each.routes().items()}
         self._challenges = tuple(each.challenge() for each in self._authenticators if isinstance(each, Described))
         self._secrets = Secrets.of(
@@ -229,10 +230,18 @@ class Gate:
                 return Refusal(401, NO_USER, self._challenges, judged.cookies)
             own = (judged.problem.challenge,) if judged.problem.challenge else ()
             challenges = own or (self._challenges if judged.problem.status == 401 else ())
-            return Refusal(judged.problem.status, judged.problem.detail, challenges, judged.cookies)
+            ways = (("", "Try again"),) if judged.problem.status == 503 else ()
+            return Refusal(judged.problem.status, judged.problem.detail, challenges, judged.cookies, ways)
         if need.roles and not need.roles & judged.user.roles:
-            return Refusal(403, NO_ROLE, (), judged.cookies)
+            return Refusal(403, NO_ROLE, (), judged.cookies, self._ways_on(judged.user, visit))
         return None
+
+    def _ways_on(self, user: User, visit: Visit) -> tuple[tuple[str, str], ...]:
+        """Where somebody can go who may not be here: to the start page, or away to come back as somebody else."""
+        start = ((f"{visit.mount}/", "Start page"),) if visit.path != "/" else ()
+        if user.session is None or self._logout not in self._routes:
+            return start
+        return (*start, (f"{visit.mount}{self._logout}?{urlencode({SESSION: user.session})}", "Sign out"))
 
     async def _turn_away(self, visit: Visit, shown: Scope, refusal: Refusal) -> None:
         for_people = visit.route is Route.UI or visit.path in self._documents
@@ -246,6 +255,8 @@ class Gate:
     async def _refuse(self, visit: Visit, refusal: Refusal) -> None:
         if visit.route is Route.UI and is_navigation(visit.scope, visit.path):
             await refusal.to_browser(visit.scope, visit.send)
+        elif visit.route is Route.UI and is_probe(visit.path):
+            await refusal.to_front_end(visit.scope, visit.send)
         else:
             await refusal.to_program(visit.scope, visit.send)
 

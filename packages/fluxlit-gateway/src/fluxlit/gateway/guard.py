@@ -28,7 +28,8 @@ ANYBODY: frozenset[str] = frozenset()
 
 STREAM = "/_stcore/stream"
 # What the front end asks for before it opens the WebSocket; both say nothing about anybody.
-PROBED = frozenset({STREAM, "/_stcore/health", "/_stcore/host-config"})
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+PROBED = frozenset({STREAM, *PROBES})
 CODE = ("/component/", "/_stcore/bidi-components/")
 BELONGINGS = ("/media/", "/_stcore/upload_file/")
 
@@ -102,6 +103,11 @@ class Rules:
         if path in PROBED or path.startswith(CODE):
             return True
         return path.startswith(BELONGINGS) and (self.owners_known or self.all_pages)
+
+
+def is_probe(path: str) -> bool:
+    """Whether Streamlit's front end asks for its server, at whatever page it is."""
+    return path.endswith(PROBES)
 
 
 def is_preflight(scope: Scope) -> bool:

@@ -1,0 +1,127 @@
+"""The store goes away: before a login, in the middle of one, and while somebody is logged in. Nobody is logged out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.auth.browser import Browser, replica, there_and_back
+from tests.auth.conftest import Clock
+from tests.auth.hostile import HostileProvider
+from tests.sessions.servers import RedisServer, needs_redis, running
+
+pytestmark = [pytest.mark.anyio, needs_redis]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    """A Redis that keeps what it has acknowledged."""
+    with TemporaryDirectory(prefix="flx") as folder, running(RedisServer(Path(folder), persistent=True)) as server:
+        yield server
+
+
+@pytest.fixture
+def browser(hostile: HostileProvider, clock: Clock, server: RedisServer) -> Browser:
+    """Its login waits less for the store than by default, because these tests wait for its giving up."""
+    hasty = "timeout=0.2&read_budget=0.2&write_budget=0.2"
+    return Browser(replica(hostile, clock, session_store=f"{server.url}?{hasty}"))
+
+
+@contextmanager
+def killed(server: RedisServer) -> Iterator[None]:
+    server.kill()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@contextmanager
+def frozen(server: RedisServer) -> Iterator[None]:
+    server.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("outage", [killed, frozen])
+async def test_before_a_login(browser: Browser, hostile: HostileProvider, server: RedisServer, outage: type) -> None:
+    with outage(server):
+        answer = await browser.get("/api/auth/login?return_to=/orders")
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert "/api/auth/login?return_to=%2Forders" in answer.text, "the page leads to another try"
+        assert browser.cookies == {}
+    assert (await browser.log_in(hostile, "/orders")).headers["location"] == "/orders"
+    await browser.oidc.stop()
+
+
+@pytest.mark.parametrize("outage", [killed, frozen])
+async def test_between_login_and_callback(
+    browser: Browser, hostile: HostileProvider, server: RedisServer, outage: type
+) -> None:
+    """The answer is not used up by the failure: the same address works when the store is back."""
+    back = there_and_back(hostile, await browser.begin("/orders"))
+    with outage(server):
+        answer = await browser.get(back)
+        assert answer.status_code == 503
+        assert not any("session" in name for name in browser.cookies)
+        assert hostile.calls["token"] == 0, "a code is not redeemed for a session that could not be kept"
+    again = await browser.get(back)
+    assert (again.status_code, again.headers["location"]) == (303, "/orders")
+    await browser.oidc.stop()
+
+
+@pytest.mark.parametrize("outage", [killed, frozen])
+async def test_during_a_session(
+    browser: Browser, hostile: HostileProvider, clock: Clock, server: RedisServer, outage: type
+) -> None:
+    """No logout by outage, and no new session: the cookie stays, and means the same afterwards."""
+    await browser.log_in(hostile)
+    cookies = dict(browser.cookies)
+    clock.pass_(2)
+    with outage(server):
+        verdict = await browser.verdict()
+        assert verdict.user is None
+        assert verdict.problem is not None
+        assert (verdict.problem.status, verdict.set_cookies) == (503, ())
+        assert (await browser.get("/api/auth/session")).status_code == 503
+        assert (await browser.post("/api/auth/logout", sec_fetch_site="same-origin")).status_code == 503
+        assert (await browser.back_channel(hostile.logout_token())).status_code == 503
+        assert browser.cookies == cookies
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert (user.subject, browser.cookies) == ("ada", cookies)
+    assert hostile.calls["token"] == 1
+    await browser.oidc.stop()
+
+
+async def test_during_a_refresh_the_new_tokens_are_not_lost(
+    browser: Browser, hostile: HostileProvider, clock: Clock, server: RedisServer
+) -> None:
+    """The old refresh token is dead when the answer comes: what the store did not take at once is offered again."""
+    await browser.log_in(hostile)
+    clock.pass_(3570)
+
+    async def outage() -> None:
+        server.kill()
+        asyncio.get_running_loop().call_later(0.2, server.start)
+
+    def once(endpoint: str) -> Awaitable[None] | None:
+        if endpoint != "token":
+            return None
+        hostile.hook = None
+        return outage()
+
+    hostile.hook = once
+    assert (await browser.verdict()).user is not None
+    clock.pass_(3570)
+    assert (await browser.verdict()).user is not None, "the token of the first refresh was stored"
+    assert [form["grant_type"] for form in hostile.forms].count("refresh_token") == 2
+    await browser.oidc.stop()
