@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, nothing_left, write
+from fluxlit.listeners import own_address
+from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.cli.test_run import get
 from tests.support.processes import Server, background, clean_environ
 
@@ -99,11 +100,30 @@ def test_a_day_of_development(tmp_path: Path) -> None:
         until(lambda: get(f"{dev.url}/api/n") == "5")
 
 
+def test_a_start_that_fails_by_the_code_is_tried_again_when_it_is_saved(tmp_path: Path) -> None:
+    write(tmp_path, APP.replace("return 1", "return ("))
+    with nothing_left() as mark:
+        command = [*COMMAND, "dev", "--port", "0"]
+        with background(command, cwd=tmp_path, environ=clean_environ() | mark) as server:
+            server.wait_for(r"error: Target 'app:app' cannot be imported: SyntaxError: .*app.py:8", 60)
+            server.wait_for(r"Waiting for a change\.", 10)
+            write(tmp_path, {"notes.txt": "no change of the code", "app.py": APP})
+            server.wait_for(r"app\.py changed: starting again", 20)
+            assert get(server.wait_for(r"App +(http://\S+)/\n", 60)[1] + "/api/n") == "1"
+            assert server.stop() == 0
+    assert "Traceback" not in "".join(server.output)
+
+
+def test_a_start_that_no_saving_can_help_ends(tmp_path: Path) -> None:
+    says(fluxlit("dev", "nowhere:app", directory=tmp_path), 1, "there is no module 'nowhere'")
+
+
 def test_a_file_that_the_application_writes_reloads_nothing(tmp_path: Path) -> None:
-    write(tmp_path, APP)
+    write(tmp_path, {"app.py": APP, ".gitignore": "generated/\n"})
     with development(tmp_path) as dev:
         for number in range(20):
             write(tmp_path, {f"data/{number}.csv": "1,2", "state.json": "{}", "__pycache__/x.py": "", "log.txt": "x"})
+            write(tmp_path, {f"generated/client_{number}.py": ""})
         dev.save("return 1", "return 2")
         line = dev.says("changed: ")
         assert line.startswith("app.py changed: ")
@@ -152,11 +172,14 @@ def test_the_browser_is_opened_only_if_asked(wanted: bool, tmp_path: Path) -> No
     assert (tmp_path / "opened").is_file() is wanted
 
 
-def test_a_reload_is_quick_and_says_so(tmp_path: Path) -> None:
+def test_it_says_where_other_machines_find_it_and_reloads_quickly(tmp_path: Path) -> None:
     write(tmp_path, APP)
-    with development(tmp_path) as dev:
+    with development(tmp_path, "--host", "0.0.0.0") as dev:
+        if address := own_address("192.0.2.1"):
+            network = dev.says(r"Network +http://").split()[-1]
+            assert network == f"http://{address}:{dev.url.rpartition(':')[2]}/"
+            assert get(f"{network}api/n") == "1"
         dev.save('st.title("Home")', 'st.title("Start")')
-        line = dev.says(r"app\.py changed: ")
-        seconds = re.search(r"\((\d+\.\d\d) s\)", line)
+        seconds = re.search(r"\((\d+\.\d\d) s\)", dev.says(r"app\.py changed: "))
         assert seconds is not None
         assert float(seconds[1]) < 5

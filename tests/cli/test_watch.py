@@ -135,3 +135,36 @@ async def test_data_is_not_reported(project: Path) -> None:
             (project / f"{number}.csv").write_text("new")
 
     assert await collect(project, save) == set()
+
+
+IGNORED = {
+    ".gitignore": "*_pb2.py\n/generated\n!kept_pb2.py\n",
+    "generated/client.py": "",
+    "a/generated/client.py": "",
+    "a/.gitignore": "made.py\n!b_pb2.py\n",
+    "a/made.py": "",
+    "made.py": "",
+    "a/b_pb2.py": "",
+    "orders_pb2.py": "",
+    "kept_pb2.py": "",
+    "generated/legacy.py": "",
+}
+
+
+def test_what_git_ignores_is_no_source(tmp_path: Path) -> None:
+    write(tmp_path, IGNORED)
+    found = {str(path.relative_to(tmp_path)) for path in sources(tmp_path, {tmp_path / "generated" / "legacy.py"})}
+    assert found == {"a/generated/client.py", "made.py", "a/b_pb2.py", "kept_pb2.py", "generated/legacy.py"}
+
+
+def test_the_rules_of_the_repository_hold_in_a_project_inside_it(tmp_path: Path) -> None:
+    write(tmp_path, {".gitignore": "made.py\n", ".git/HEAD": "", "project/made.py": "", "project/app.py": ""})
+    assert [path.name for path in sources(tmp_path / "project", ())] == ["app.py"]
+    (tmp_path / ".git" / "HEAD").unlink()
+    (tmp_path / ".git").rmdir()
+    assert {path.name for path in sources(tmp_path / "project", ())} == {"app.py", "made.py"}
+
+
+def test_settings_count_although_git_ignores_them(tmp_path: Path) -> None:
+    write(tmp_path, {".gitignore": ".env\n.streamlit/\n", ".env": "", ".streamlit/secrets.toml": ""})
+    assert {path.name for path in sources(tmp_path, ())} == {".env", "secrets.toml"}

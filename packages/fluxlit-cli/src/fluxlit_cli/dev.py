@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import webbrowser
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluxlit_cli import output
+from fluxlit.errors import FluxLitError, PageError, TargetError
+from fluxlit_cli import exit_codes, output
 from fluxlit_cli.options import spell, with_settings
 from fluxlit_cli.run import Target
 
 if TYPE_CHECKING:
     from fluxlit.server import Ready
+    from fluxlit_cli.watch import Watcher
 
 Open = Annotated[bool, typer.Option("--open", help="Open the browser once the application is ready.")]
 
@@ -25,8 +28,8 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
     """Run an application and reload what changes.
 
     A saved page shows in open browsers, a saved API module answers with its new code, and sessions keep
-    their state. When the new code has an error, the old one keeps serving. A change of settings restarts
-    the whole.
+    their state. When the new code has an error, the old one keeps serving; when there is none yet, it waits
+    for the next change. A change of settings restarts the whole.
     """
     from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
@@ -37,16 +40,34 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
             webbrowser.open(report.url)
 
     watcher = Watcher({**flags, "target": target})
-    code = launch(target, flags, on_ready=ready, watch=watcher.watch)
+    try:
+        code = launch(target, flags, on_ready=ready, watch=watcher.watch)
+    except FluxLitError as error:
+        if not is_mendable(error):
+            raise
+        code = _wait_for_better(error, watcher)
     if watcher.restart_wanted:
         _restart(target, flags)
     return code
 
 
+def is_mendable(error: FluxLitError) -> bool:
+    """Whether the code is wrong, so that saving a file may help: it was found, and cannot be used."""
+    return isinstance(error, PageError) or (isinstance(error, TargetError) and error.__cause__ is not None)
+
+
+def _wait_for_better(error: FluxLitError, watcher: Watcher) -> int:
+    if output.wants_tracebacks(sys.argv):
+        traceback.print_exception(error)
+    output.error(f"{output.sentence(error)}\nWaiting for a change.")
+    watcher.wait()
+    return exit_codes.SUCCESS
+
+
 def announce(ready: Ready) -> None:
     """Say where the application, the API and its documentation are."""
     output.say(f"{output.paint('FluxLit is ready', 'green')} ({ready.seconds:.1f} s), watching for changes")
-    rows = {"App": ready.url, "API": ready.api_url, "API docs": ready.docs_url}
+    rows = {"App": ready.url, "Network": ready.network_url, "API": ready.api_url, "API docs": ready.docs_url}
     for name, url in rows.items():
         if url:
             output.say(f"  {name:<9} {output.paint(url, 'bold')}")

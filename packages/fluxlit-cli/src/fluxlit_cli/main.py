@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the outermost boundary: whatever it is, a person reads it)
-        return _report(error, debug=_wants_tracebacks(arguments))
+        return _report(error, debug=output.wants_tracebacks(arguments))
     return result if isinstance(result, int) else exit_codes.SUCCESS
 
 
@@ -100,10 +100,6 @@ def _report(error: Exception, *, debug: bool) -> int:
         traceback.print_exception(error, file=sys.stderr)
     output.error(output.sentence(error))
     return exit_codes.of(error)
-
-
-def _wants_tracebacks(arguments: Sequence[str]) -> bool:
-    return "--debug" in arguments or os.environ.get("FLUXLIT_DEBUG", "").lower() in {"1", "true", "yes", "on"}
 
 
 def _flush() -> None:

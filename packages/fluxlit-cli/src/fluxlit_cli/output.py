@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
@@ -34,6 +35,11 @@ def paint(text: str, colour: str, stream: TextIO | Any = None) -> str:
     out = sys.stdout if stream is None else stream
     plain = out is None or not out.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return text if plain else f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
+
+
+def wants_tracebacks(arguments: Sequence[str]) -> bool:
+    """Say whether somebody asked to see where an error came from."""
+    return "--debug" in arguments or os.environ.get("FLUXLIT_DEBUG", "").lower() in {"1", "true", "yes", "on"}
 
 
 def sentence(failure: BaseException) -> str:

@@ -2,11 +2,12 @@
 
 Every folder of the project that can hold sources is watched by itself, not the tree as a whole: a
 virtual environment or a data folder with 100 000 files costs nothing then. Only what a person edits
-counts, so that a file the application writes reloads nothing.
+counts, and nothing that Git ignores, so that a file the application writes reloads nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import time
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING
 from watchfiles import awatch
 
 from fluxlit.errors import SettingsError
-from fluxlit.settings import Settings, resolve
+from fluxlit.settings import Settings, resolve, resolve_target
 from fluxlit_cli import output
+from fluxlit_cli.ignored import Ignored
 
 if TYPE_CHECKING:
     from fluxlit.runtime import Runtime
@@ -57,6 +59,16 @@ class Watcher:
             code = frozenset(path for path in changed if not is_settings_file(path))
             if code:
                 await _reload(runtime, code)
+
+    def wait(self) -> None:
+        """Wait until something changes, of an application that could not be started."""
+        root = resolve_target(flags=self._flags).project_root
+
+        async def first_change() -> frozenset[Path]:
+            return await anext(changes(root, frozenset, self._started))
+
+        output.note(f"{names(asyncio.run(first_change()), root)} changed: starting again")
+        self.restart_wanted = True
 
     def _resolved(self, runtime: Runtime) -> Settings | None:
         try:
@@ -133,8 +145,11 @@ async def changes(
 def sources(root: Path, scripts: Collection[Path]) -> dict[Path, tuple[int, int]]:
     """Return all files that a person edits to change the application, each with its time of change and its size."""
     found: dict[Path, tuple[int, int]] = {}
-    for folder in source_folders(root):
-        found |= {path: mark for path, mark in _files(folder) if path.suffix == ".py" or is_settings_file(path)}
+    for folder, ignored in _source_folders(root, Ignored.of(root)):
+        for path, mark in _files(folder):
+            edited = path.suffix == ".py" and not ignored.holds(path, is_folder=False)
+            if edited or is_settings_file(path):
+                found[path] = mark
     for folder in {script.parent for script in scripts if script.parent.is_dir()}:
         found |= {path: mark for path, mark in _files(folder) if path in scripts}
     return found
@@ -153,22 +168,26 @@ def watched_folders(root: Path, scripts: Collection[Path]) -> frozenset[Path]:
     return frozenset(source_folders(root)) | {script.parent for script in scripts if script.parent.is_dir()}
 
 
-def source_folders(folder: Path) -> Iterator[Path]:
+def source_folders(root: Path) -> Iterator[Path]:
     """Yield a folder and all below it that can hold sources."""
-    yield folder
+    return (folder for folder, _ in _source_folders(root, Ignored.of(root)))
+
+
+def _source_folders(folder: Path, ignored: Ignored) -> Iterator[tuple[Path, Ignored]]:
+    yield folder, ignored
     for entry in os.scandir(folder):
         path = Path(entry.path)
-        if entry.is_dir(follow_symlinks=False) and may_hold_sources(path):
-            yield from source_folders(path)
+        if entry.is_dir(follow_symlinks=False) and may_hold_sources(path, ignored):
+            yield from _source_folders(path, ignored.below(path))
 
 
-def may_hold_sources(folder: Path) -> bool:
-    """Leave out caches, environments, build results and hidden folders, but not Streamlit's own."""
+def may_hold_sources(folder: Path, ignored: Ignored) -> bool:
+    """Leave out caches, environments, build results, hidden folders and what Git ignores, but not Streamlit's own."""
     name = folder.name
     if name == _STREAMLIT:
         return True
     generated = name in _NOT_SOURCES or name.startswith(".") or name.endswith(".egg-info")
-    return not generated and not (folder / "pyvenv.cfg").is_file()
+    return not generated and not (folder / "pyvenv.cfg").is_file() and not ignored.holds(folder, is_folder=True)
 
 
 def is_settings_file(path: Path) -> bool:

@@ -5,6 +5,7 @@ All are bound before anything else is started, so that an address that is taken 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -44,14 +45,43 @@ class Listener:
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{self.path}"
         host, port = self.socket.getsockname()[:2]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # only told apart here
-        return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        return _origin({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, tls=tls)  # noqa: S104  # told apart
+
+    def reach(self, *, tls: bool) -> str:
+        """Its address as other machines write it, where it listens on all of this one's; else empty."""
+        if self.socket.family == socket.AF_UNIX:
+            return ""
+        host, port = self.socket.getsockname()[:2]
+        outside = _ELSEWHERE.get(host)
+        address = outside and own_address(outside)
+        return _origin(address, port, tls=tls) if address else ""
 
     def close(self) -> None:
         """Stop listening. The file goes only if it is still this socket's."""
         self.socket.close()
         if self.owned is not None:
             remove_own(self.owned)
+
+
+# Addresses that documentation has for itself (RFC 5737, RFC 3849): the way there is the way to other machines.
+_ELSEWHERE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104  # only told apart here
+
+
+def own_address(other: str) -> str:
+    """The address of this machine on the way to another; empty if there is no way. Nothing is sent.
+
+    Args:
+        other: IP address of the other machine.
+    """
+    family = socket.AF_INET6 if ":" in other else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect((other, 9))
+        return str(probe.getsockname()[0])
+    return ""
+
+
+def _origin(host: str, port: int, *, tls: bool) -> str:
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def bind_port(host: str, port: int, backlog: int) -> Listener:

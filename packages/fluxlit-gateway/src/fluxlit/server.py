@@ -39,12 +39,14 @@ class Ready:
         api_url: address of the API.
         docs_url: address of the API's documentation; empty if the API has none.
         seconds: how long the start took.
+        network_url: address of the UI for other machines, where it listens on all addresses of this one; else empty.
     """
 
     url: str
     api_url: str
     docs_url: str
     seconds: float
+    network_url: str = ""
 
 
 def serve(
@@ -178,10 +180,12 @@ def transport_security(settings: Settings) -> Tls | None:
 
 def ready(runtime: Runtime, listener: Listener) -> Callable[[float], Ready]:
     """Prepare the report of a start; the seconds are filled in at its end."""
-    base = listener.origin(tls=runtime.settings.tls_certificate is not None)
+    tls = runtime.settings.tls_certificate is not None
+    base, reach = listener.origin(tls=tls), listener.reach(tls=tls)
     if base.startswith("unix:"):
         return lambda seconds: Ready(base, "", "", seconds)
     base += runtime.settings.root_path
     api = base + runtime.settings.api_mount_path
     docs = runtime.application.api.docs_url
-    return lambda seconds: Ready(f"{base}/", api, api + docs if docs else "", seconds)
+    network = f"{reach}{runtime.settings.root_path}/" if reach else ""
+    return lambda seconds: Ready(f"{base}/", api, api + docs if docs else "", seconds, network)
