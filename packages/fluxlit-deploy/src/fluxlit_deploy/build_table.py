@@ -32,6 +32,7 @@ class BuildTable:
         runtime_image: image to run on where it differs from `base_image`, for instance one without a shell.
         kubernetes: the subtable of `fluxlit_deploy.kubernetes`, unchecked.
         edge: the subtable of `fluxlit_deploy.edges`, unchecked.
+        compose: the subtable of `fluxlit_deploy.compose`, unchecked.
     """
 
     system_packages: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class BuildTable:
     runtime_image: str | None = None
     kubernetes: Mapping[str, Any] = field(default_factory=dict)
     edge: Mapping[str, Any] = field(default_factory=dict)
+    compose: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_table(found: Mapping[str, Any]) -> BuildTable:
@@ -88,6 +90,7 @@ _CHECKS: Mapping[str, Callable[[str, str, object], Any]] = {
     "build_packages": _packages,
     "kubernetes": _subtable,
     "edge": _subtable,
+    "compose": _subtable,
 }
 
 

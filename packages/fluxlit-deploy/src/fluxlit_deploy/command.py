@@ -29,6 +29,10 @@ Target = Annotated[
 ]
 
 # What to write. A new kind of files adds its option here and its line in `generators`.
+Compose = Annotated[
+    bool,
+    typer.Option("--compose", help="Also write a Compose file with Redis and an edge (--edge, else nginx)."),
+]
 Kubernetes = Annotated[
     bool, typer.Option("--kubernetes", help="Also write manifests for Kustomize, by [build.kubernetes].")
 ]
@@ -63,6 +67,7 @@ Refresh = Annotated[bool, typer.Option("--refresh-base", help="Explain how to re
 def build(
     target: Target = None,
     *,
+    compose: Compose = False,
     kubernetes: Kubernetes = False,
     helm: Helm = False,
     platform: PlatformName = None,
@@ -88,7 +93,9 @@ def build(
         project = inspect_project(Path.cwd(), target)
         if check:
             return _report(generators.check(project, output), as_json=as_json)
-        options = Options(kubernetes=kubernetes, helm=helm, platform=platform, edge=edge, path_mode=path_mode)
+        options = Options(
+            compose=compose, kubernetes=kubernetes, helm=helm, platform=platform, edge=edge, path_mode=path_mode
+        )
         changes = writer.plan(generators.generate(project, options), output)
         if not (diff or dry_run):
             writer.write(changes, force=force)

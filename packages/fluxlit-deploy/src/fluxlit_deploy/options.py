@@ -21,14 +21,16 @@ class Options:
 
     Attributes:
         image: a Dockerfile and a .dockerignore.
+        compose: a Compose file, and the configuration of its edge.
         kubernetes: manifests for Kustomize.
         helm: a Helm chart.
         platform: the platform to write files for, `None` for none.
-        edge: the reverse proxy to configure, `None` for none.
+        edge: the reverse proxy to configure, `None` for none; with `compose` the one of that file, by default nginx.
         path_mode: what the edge does with the public prefix; `None` for what the root path suggests.
     """
 
     image: bool = True
+    compose: bool = False
     kubernetes: bool = False
     helm: bool = False
     platform: Platform | None = None

@@ -33,6 +33,7 @@ class EdgePlan:
         upload_mb: Streamlit's limit for uploads.
         readiness: path of the readiness probe, as FluxLit sees it.
         from_environment: the values are variables that the edge or its image fills in.
+        container_names: the upstreams are names of containers, which come and go; Docker's name server knows them.
     """
 
     engine: Edge
@@ -50,6 +51,7 @@ class EdgePlan:
     upload_mb: int = UPLOAD_MB
     readiness: str = "/api/readyz"
     from_environment: bool = False
+    container_names: bool = False
 
     @property
     def body_mib(self) -> int:

@@ -1,0 +1,5 @@
+"""Compose: the application, its Redis and its edge on one machine, and checks of what is there."""
+
+from fluxlit_deploy.compose.generate import compose_files
+
+__all__ = ["compose_files"]
