@@ -54,6 +54,24 @@ def test_several_processes_can_create_the_file_at_once(tmp_path: Path) -> None:
         assert store.count() == 6
 
 
+def test_two_stores_of_one_process_see_what_others_write(tmp_path: Path) -> None:
+    """A second store must not take the locks of the first away when it looks at the file."""
+    script = """
+        import sys
+        from fluxlit_sessions import SQLiteSessionStore
+        with SQLiteSessionStore(sys.argv[1]) as store:
+            store.create({"n": 1}, session_id=store.derive_id("note", sys.argv[2]))
+        """
+    path = tmp_path / "s.db"
+    with SQLiteSessionStore(path) as one:
+        one.create()
+        with SQLiteSessionStore(path, namespace="other") as two:
+            two.create()
+            for note in ("first", "second"):
+                subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(path), note], check=True)
+                assert one.read(one.derive_id("note", note)) is not None
+
+
 def test_what_was_acknowledged_survives_kill_minus_nine(tmp_path: Path) -> None:
     path, log = tmp_path / "s.db", tmp_path / "acknowledged"
     code = """

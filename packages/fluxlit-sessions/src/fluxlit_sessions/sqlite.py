@@ -223,9 +223,18 @@ class SQLiteBackend:
 
 
 def _prepare_file(path: Path) -> None:
-    """Creates the file so that only its owner reads it; SQLite's own files beside it inherit that."""
+    """Creates the file so that only its owner reads it; SQLite's own files beside it inherit that.
+
+    A file that exists is not opened here. Closing it would drop every lock that this process has on it, also those of
+    another store's connections (POSIX; "How To Corrupt An SQLite Database File", section 2.2). The next process to
+    leave would then take itself for the last one and remove the log, and this one would see nothing of others again.
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+            reason = "it is a directory" if path.is_dir() else "permission denied"
+            raise SessionStoreError(f"The session file {path} cannot be opened: {reason}.") from None
     except OSError as error:
         raise SessionStoreError(f"The session file {path} cannot be opened: {error.strerror}.") from error
 
