@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
@@ -12,11 +12,13 @@ import httpx
 from fastapi import FastAPI
 from httpx_ws.transport import ASGIWebSocketTransport
 
+from fluxlit.authentication import Authenticator, User
 from fluxlit.client import ApiClient
 from fluxlit.gateway import Gateway, Map
 from fluxlit.lifespan import Lifespan
 from fluxlit.pages import PageRegistry
 from fluxlit.settings import Settings
+from fluxlit.testing.visitor import OwnPage, gate_for
 
 T = TypeVar("T")
 
@@ -37,28 +39,38 @@ class Application(Protocol):
         ...
 
     @property
+    def authenticators(self) -> Sequence[Authenticator]:
+        """Who tells its users."""
+        ...
+
+    @property
     def setting_arguments(self) -> dict[str, Any]:
         """The settings that its code gives."""
         ...
 
 
 @contextmanager
-def api_client(app: Application, *, settings: Settings | None = None) -> Iterator[ApiClient]:
+def api_client(app: Application, *, user: User | None = None, settings: Settings | None = None) -> Iterator[ApiClient]:
     """An `ApiClient` on the application's API; the API's own lifespan runs around it.
 
     Paths are relative to the API, as they are in a page. Answers are read whole, so this is not for endless streams;
     WebSockets need `async_api_client` or `run_server`.
 
+    Where the application has a login, it is guarded as when it is served: without a user, what is not public answers
+    401. Calls come from the application's own pages, unless they carry another `Sec-Fetch-Site`.
+
     Args:
         app: the FluxLit object.
+        user: who has logged in, such as ``User("ada", "https://login.example", roles=frozenset({"admin"}))``.
         settings: by default those that the application's code gives.
     """
     settings = settings or settings_of(app)
+    gateway = _gateway(app, settings, user)
     loop = _LoopThread()
     lifespan = Lifespan(app.api)
     try:
         loop.run(lifespan.start())
-        transport = _SyncTransport(_Stateful(_gateway(app, settings), lifespan.state), loop.run)
+        transport = _SyncTransport(_Stateful(gateway, lifespan.state), loop.run)
         with ApiClient(_base_url(settings), transport=transport) as client:
             yield client
         loop.run(lifespan.stop(settings.api_shutdown_timeout_s))
@@ -67,32 +79,36 @@ def api_client(app: Application, *, settings: Settings | None = None) -> Iterato
 
 
 @asynccontextmanager
-async def async_api_client(app: Application, *, settings: Settings | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def async_api_client(
+    app: Application, *, user: User | None = None, settings: Settings | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """An `httpx.AsyncClient` whose base URL is the application's API; the API's own lifespan runs around it.
 
     It also opens WebSockets: `httpx_ws.aconnect_ws("ws", client)`.
 
     Args:
         app: the FluxLit object.
+        user: who has logged in, as for `api_client`.
         settings: by default those that the application's code gives.
     """
     settings = settings or settings_of(app)
+    gateway = _gateway(app, settings, user)
     lifespan = Lifespan(app.api)
     await lifespan.start()
-    transport = ASGIWebSocketTransport(_Stateful(_gateway(app, settings), lifespan.state))
+    transport = ASGIWebSocketTransport(_Stateful(gateway, lifespan.state))
     async with httpx.AsyncClient(transport=transport, base_url=f"{_base_url(settings)}/") as client:
         yield client
     await lifespan.stop(settings.api_shutdown_timeout_s)
 
 
-def detached_client(app: Application, settings: Settings) -> ApiClient:
+def detached_client(app: Application, settings: Settings, user: User | None = None) -> ApiClient:
     """A client that needs no closing: every call runs in an event loop of its own, and no lifespan runs."""
 
     def run(coroutine: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             return runner.run(coroutine)
 
-    return ApiClient(_base_url(settings), transport=_SyncTransport(_gateway(app, settings), run))
+    return ApiClient(_base_url(settings), transport=_SyncTransport(_gateway(app, settings, user), run))
 
 
 def settings_of(app: Application) -> Settings:
@@ -104,15 +120,17 @@ def _base_url(settings: Settings) -> str:
     return f"{_ORIGIN}{settings.root_path}{settings.api_mount_path}"
 
 
-def _gateway(app: Application, settings: Settings) -> Gateway:
+def _gateway(app: Application, settings: Settings, user: User | None) -> OwnPage:
     pages = frozenset(record.path for record in app.pages)
-    return Gateway(
+    gateway = Gateway(
         map=Map(api=settings.api_mount_path, pages=pages),
         api=cast("Any", app.api),  # Starlette spells the ASGI types another way
         ui=None,
         readiness=_NoUi,
         root_path=settings.root_path,
+        gate=gate_for(app, settings, user),
     )
+    return OwnPage(gateway)
 
 
 class _NoUi:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from unittest.mock import NonCallableMock
 
-from fluxlit import sessions
+from fluxlit import access, sessions
+from fluxlit.authentication import User
 from fluxlit.client import ApiClient
 from fluxlit.errors import FluxLitError, PageError
 from fluxlit.pages import build_navigation
 from fluxlit.settings import Settings
 from fluxlit.testing.api import Application, detached_client, settings_of
+from fluxlit.testing.visitor import NO_LOGIN, desk_for, visited
+from fluxlit.ui.visitors import streamlit_facts
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -32,6 +35,7 @@ def page_test(
     app: ApplicationWithUi,
     path: str = "/",
     *,
+    user: User | None = None,
     client: ApiClient | None = None,
     settings: Settings | None = None,
     overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
@@ -53,6 +57,8 @@ def page_test(
     Args:
         app: the FluxLit object. With `FluxLit(ui=...)` the adopted script runs, and only `query` applies.
         path: the page.
+        user: who has logged in; `None` for a visitor who has not. The page, `st.user`, `current_user()` and the calls
+            of `client` know the same one.
         client: given to the page; by default one that calls the application's API in this process, without the API's
             lifespan. `with api_client(app) as client:` makes one with it.
         settings: given to the page; by default those that the application's code gives.
@@ -64,7 +70,7 @@ def page_test(
 
     Raises:
         PageError: if there is no such page.
-        FluxLitError: if Streamlit is serving in this process.
+        FluxLitError: if Streamlit is serving in this process, or there is a user and the application has no login.
     """
     from streamlit import runtime  # noqa: PLC0415 - the gateway's process must not import it
     from streamlit.testing.v1 import AppTest  # noqa: PLC0415
@@ -75,15 +81,20 @@ def page_test(
             "A page test would detach the Streamlit server that runs in this process. Run page tests in another "
             "process, or test the server from outside with fluxlit.testing.run_server."
         )
+    if user is not None and not app.authenticators:
+        raise FluxLitError(NO_LOGIN)
+    settings = settings or settings_of(app)
     if app.ui_script is not None:
+        access.configure(desk_for(app, settings, user))
         test = AppTest.from_file(app.ui_script, default_timeout=timeout)
     else:
-        settings = settings or settings_of(app)
         sessions.configure(settings)
-        client = client or detached_client(app, settings)
-        scene = _Scene(app, settings, client, overrides or {}, headers or {}, cookies or {})
+        client = client or detached_client(app, settings, user)
+        scene = _Scene(app, settings, client, overrides or {}, headers or {}, cookies or {}, user)
         test = AppTest.from_function(_show, default_timeout=timeout, args=(scene,))
         _select(test, app, path)
+    if app.authenticators:
+        test.user = streamlit_facts(user)
     for name, value in (query or {}).items():
         test.query_params[name] = value
     return test
@@ -97,6 +108,7 @@ class _Scene:
     overrides: Mapping[Callable[..., Any], Callable[..., Any]]
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
+    user: User | None
 
     def show(self) -> None:
         import streamlit as st  # noqa: PLC0415
@@ -109,8 +121,11 @@ class _Scene:
             overrides=self.overrides,
             headers=self.headers,
             cookies=self.cookies,
+            user=self.user,
+            guarded=bool(self.app.authenticators),
         )
-        st.navigation(pages).run()
+        with visited(self.app, self.settings, self.user):
+            st.navigation(pages).run()
 
 
 def _show(scene: "_Scene") -> None:  # noqa: UP037 - AppTest copies this source to where the name is unknown

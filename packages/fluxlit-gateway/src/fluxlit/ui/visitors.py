@@ -107,11 +107,7 @@ class Visitors:
 
     def _facts(self) -> dict[str, Any]:
         """What `st.user` says. Streamlit resumes a session only if all of it is the same as before."""
-        user = self._arriving.get().user
-        if user is None:
-            return {"is_logged_in": False}
-        facts = {"sub": user.subject, "iss": user.issuer, "name": user.name, "email": user.email}
-        return {"is_logged_in": True, **facts, "roles": ",".join(sorted(user.roles))}
+        return streamlit_facts(self._arriving.get().user)
 
     def _arrived(self, session_id: str, session: Any) -> None:
         visitor = self._arriving.get()
@@ -135,6 +131,14 @@ class Visitors:
             session = self._known.get(path[len(UPLOAD) :].partition("/")[0])
             return session is None or session.person == visitor.person
         return True
+
+
+def streamlit_facts(user: User | None) -> dict[str, Any]:
+    """What `st.user` says of a user, or of a visitor who has not logged in."""
+    if user is None:
+        return {"is_logged_in": False}
+    facts = {"sub": user.subject, "iss": user.issuer, "name": user.name, "email": user.email}
+    return {"is_logged_in": True, **facts, "roles": ",".join(sorted(user.roles))}
 
 
 def read_visitor(headers: list[tuple[bytes, bytes]]) -> tuple[Visitor, list[tuple[bytes, bytes]]]:

@@ -1,0 +1,159 @@
+"""Being a user in a test, without a login: what stands in front of the API, and what a page is told."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from fastapi import FastAPI
+
+from fluxlit import access, sessions
+from fluxlit.access import Desk
+from fluxlit.asgi import Application as Served
+from fluxlit.asgi import Message, Receive, Scope, Send
+from fluxlit.authentication import AuthContext, Authenticator, User, Verdict
+from fluxlit.errors import FluxLitError
+from fluxlit.gateway import Gate, OriginPolicy, PublicOrigin
+from fluxlit.login import rules_of
+from fluxlit.pages import PageRegistry
+from fluxlit.settings import Settings
+
+SITE = b"sec-fetch-site"
+
+NO_LOGIN = "A test has a user, but the application has no login that could know one. Give it one: FluxLit(auth=...)."
+
+
+class Guarded(Protocol):
+    """What a login needs of a FluxLit object."""
+
+    @property
+    def api(self) -> FastAPI:
+        """Its API."""
+        ...
+
+    @property
+    def pages(self) -> PageRegistry:
+        """Its pages."""
+        ...
+
+    @property
+    def authenticators(self) -> Sequence[Authenticator]:
+        """Who tells its users."""
+        ...
+
+
+class StandIn:
+    """An authenticator that has seen the login of one user, or of nobody.
+
+    Args:
+        user: who sends every request.
+    """
+
+    def __init__(self, user: User | None) -> None:
+        self._verdict = Verdict(user)
+
+    def bind(self, context: AuthContext) -> None:
+        """Nothing has to be known."""
+
+    async def start(self) -> None:
+        """Nothing is started."""
+
+    async def stop(self) -> None:
+        """Nothing is stopped."""
+
+    async def authenticate(self, scope: Scope) -> Verdict:
+        """The same for every request."""
+        return self._verdict
+
+    def routes(self) -> Mapping[str, Served]:
+        """Nobody logs in."""
+        return {}
+
+    def login_location(self, scope: Scope) -> str | None:
+        """Nobody is sent away to do so."""
+        return None
+
+    def strips(self) -> tuple[bytes, ...]:
+        """Nothing."""
+        return ()
+
+    def strips_cookies(self) -> tuple[bytes, ...]:
+        """Nothing."""
+        return ()
+
+    async def ended(self) -> AsyncIterator[str]:
+        """A test is over before that."""
+        nobody: tuple[str, ...] = ()
+        for each in nobody:
+            yield each
+
+
+def gate_for(app: Guarded, settings: Settings, user: User | None) -> Gate | None:
+    """The gate of an application, with a user who has come through it already; `None` for one without a login.
+
+    The application's own authenticators are asked too, as far as these settings are enough for them: API keys and
+    bearer tokens are checked as ever.
+
+    Raises:
+        FluxLitError: there is a user, and no login.
+    """
+    if not app.authenticators:
+        if user is not None:
+            raise FluxLitError(NO_LOGIN)
+        return None
+    context = AuthContext(settings, sessions.session_store, PublicOrigin.of(settings.public_base_url))
+    return Gate(
+        [StandIn(user), *_bound(app.authenticators, context)],
+        rules_of(app, settings),
+        origins=OriginPolicy.of(settings.allowed_origins, settings.public_base_url),
+        api=settings.api_mount_path,
+    )
+
+
+class OwnPage:
+    """An ASGI application whose requests come from its own pages, as a browser says of every request.
+
+    Args:
+        application: what answers.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one request; one that says itself where it comes from is left as it is."""
+        headers = scope["headers"]
+        if all(name.lower() != SITE for name, _ in headers):
+            scope = {**scope, "headers": [*headers, (SITE, b"same-origin")]}
+
+        async def complete(message: Message) -> None:
+            # A server knows what a close without a code means (ASGI, "Close - send event"); httpx-ws asks for it.
+            await send({"code": 1000, **message} if message["type"] == "websocket.close" else message)
+
+        await self._application(scope, receive, complete)
+
+
+@contextlib.contextmanager
+def visited(app: Guarded, settings: Settings, user: User | None) -> Iterator[None]:
+    """Let `current_user()`, and the elements to sign in and out, know the user for as long as this is entered."""
+    before = access.desk()
+    access.configure(desk_for(app, settings, user))
+    try:
+        yield
+    finally:
+        access.configure(before)
+
+
+def desk_for(app: Guarded, settings: Settings, user: User | None) -> Desk | None:
+    """What a process that shows pages to this user knows; `None` for an application without a login."""
+    return Desk(lambda: user, settings.root_path + settings.api_mount_path) if app.authenticators else None
+
+
+def _bound(authenticators: Sequence[Authenticator], context: AuthContext) -> Iterator[Authenticator]:
+    for each in authenticators:
+        try:
+            each.bind(context)
+        except Exception:  # noqa: BLE001, S112  # a provider's address is in the environment, and tests go without
+            continue
+        yield each
