@@ -28,6 +28,9 @@ from tests.support.processes import ROOT
 
 Illness = Callable[[Patient], Any]
 
+LOGIN = "\nfrom fluxlit_auth import OIDC\nvars(app)['authenticators'] = ({},)\n"
+ROLES = "\n@app.page('/vault', roles={'admin'})\ndef vault(st): ...\n"
+
 
 class Installed(metadata.Distribution):
     """A distribution that exists only here."""
@@ -203,6 +206,8 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("streamlit-files", F, "index.html cannot be read", broken_front_end),
     ("streamlit-files", F, "streamlit is not installed", lambda p: p.on(package=lambda _: None)),
     ("clock", F, "the clock says 1970-01-01", endless_clock),
+    ("login", F, "needs oidc_client_id", lambda p: p.code(LOGIN.format("OIDC(issuer='https://x.example')"))),
+    ("login", F, "there is no login to tell who has them", lambda p: p.code(ROLES)),
     ("text-encoding", W, "encoded as ascii", no_encoding),
 ]  # fmt: skip
 
@@ -272,9 +277,7 @@ def provider(**changed: Any) -> dict[str, Any]:
 
 
 def asked(patient: Patient, issuer: str) -> Outcome:
-    patient.code(
-        f"\nfrom types import SimpleNamespace\nvars(app)['authenticators'] = [SimpleNamespace(issuer={issuer!r})]\n"
-    )
+    patient.code(LOGIN.format(f"OIDC(issuer={issuer!r}, client_id='portal', client_secret='not for long')"))
     return patient.examined("identity-provider")["identity-provider"]
 
 
@@ -300,6 +303,15 @@ def test_a_provider_that_is_wrong(answers: dict[str, Any], date: float | None, s
         outcome = asked(patient, url)
     assert outcome.status is Status.FAIL
     assert says in outcome.detail
+
+
+def test_a_provider_without_metadata_is_not_asked(patient: Patient) -> None:
+    patient.code(LOGIN.format("OIDC(preset='github', client_id='portal', client_secret='not for long')"))
+    found = patient.examined("login", "identity-provider")
+    assert {name: outcome.status for name, outcome in found.items()} == {
+        "login": Status.PASS,
+        "identity-provider": Status.SKIP,
+    }
 
 
 def test_a_provider_that_is_away(patient: Patient) -> None:

@@ -86,13 +86,19 @@ def rules_of(application: Application, settings: Settings) -> Rules:
     )
 
 
-def secure_openapi(application: Application, settings: Settings) -> None:
-    """Let the API's OpenAPI document say how callers prove who they are; Swagger then shows its Authorize button."""
-    described = [each for each in application.authenticators if isinstance(each, Described)]
+def secure_openapi(api: FastAPI, authenticators: Sequence[Authenticator], settings: Settings) -> None:
+    """Let the API's OpenAPI document say how callers prove who they are; Swagger then shows its Authorize button.
+
+    Args:
+        api: the API; after a reload a new one.
+        authenticators: those that are bound to the settings.
+        settings: the effective settings.
+    """
+    described = [each for each in authenticators if isinstance(each, Described)]
     schemes = {name: dict(scheme) for each in described for name, scheme in each.security_schemes().items()}
-    if not schemes or getattr(application.api.openapi, "says_schemes", False):
+    if not schemes or getattr(api.openapi, "says_schemes", False):
         return
-    plain: Callable[[], dict[str, Any]] = application.api.openapi
+    plain: Callable[[], dict[str, Any]] = api.openapi
     public = tuple(path.removeprefix(settings.api_mount_path) for path in settings.public_paths)
 
     def openapi() -> dict[str, Any]:
@@ -106,7 +112,7 @@ def secure_openapi(application: Application, settings: Settings) -> None:
         return document
 
     openapi.says_schemes = True  # type: ignore[attr-defined]
-    application.api.openapi = openapi  # type: ignore[method-assign]
+    api.openapi = openapi  # type: ignore[method-assign]
 
 
 def _trusted_origins(settings: Settings) -> OriginPolicy:

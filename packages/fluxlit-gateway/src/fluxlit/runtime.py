@@ -95,6 +95,8 @@ class Runtime:
         self._stack = contextlib.AsyncExitStack()
         self._drained_at = 0.0
         self._gate = build_gate(self.application, self.settings)
+        self._authenticators = self.application.authenticators
+        secure_openapi(self.application.api, self._authenticators, self.settings)
         self._hurried = False
         self._started_at = 0.0
         self._directory: RunDirectory | None = None
@@ -239,7 +241,6 @@ class Runtime:
             application.pages.require_session_store(sessions.NO_STORE)
         if not application.api_is_adopted:
             application.api.title = self.settings.title
-        secure_openapi(application, self.settings)
 
     def _api(self, application: FluxLit) -> Application:
         """The API as browsers may call it."""
@@ -371,7 +372,7 @@ class Runtime:
         self._gateway.map = dataclasses.replace(self._gateway.map, pages=pages)
         if self._gate is not None:
             self._gate.rules = rules_of(fresh, self.settings)
-            secure_openapi(fresh, self.settings)
+            secure_openapi(fresh.api, self._authenticators, self.settings)
         try:
             await old.stop(self.settings.api_shutdown_timeout_s)
         except FluxLitError as error:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx2
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from fluxlit_auth.login.answers import page
 from fluxlit_auth.login.attempts import Attempts
 from fluxlit_auth.login.board import Board
 from fluxlit_auth.login.client import Client
-from fluxlit_auth.login.cookies import NAMES, only, read_cookies
+from fluxlit_auth.login.cookies import NAMES, Jar, only, read_cookies
 from fluxlit_auth.login.keeper import NOTHING, Keeper, user_of
 from fluxlit_auth.login.logins import Logins
 from fluxlit_auth.login.options import Arguments, LoginSettings, Options, read_options
@@ -121,6 +122,7 @@ class OIDC:
         )
         self._web, self._clock = Web(transport), clock
         self._context: Context | None = None
+        self._options: Options | None = None
         self._parts: Parts | None = None
         self._warned = False
 
@@ -128,6 +130,35 @@ class OIDC:
     def from_settings(cls) -> OIDC:
         """A login that is configured from outside alone."""
         return cls()
+
+    # What it is, for those who look from outside.
+
+    @property
+    def issuer(self) -> str | None:
+        """The provider whose metadata tell everything else; `None` before `bind`, and if it publishes none."""
+        known = self._options
+        return None if known is None or known.preset.known is not None else known.issuer
+
+    def challenge(self) -> str:
+        """What a caller of the API without a login is told.
+
+        RFC 9110 section 11.6.1 wants a challenge with every 401. There is no registered scheme for cookies, and a
+        caller must not take this for an invitation to send tokens, so this has a name of its own, which browsers and
+        clients pass over. It says where a person logs in.
+        """
+        return f'Cookie realm="login", login="{self._login_path}"'
+
+    def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The scheme for the OpenAPI document: the cookie. No script can read or set it; the login does."""
+        return {
+            "OIDC": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": self._public_jar.session,
+                "description": f"The cookie of a login. Open {self._login_path} in this browser; nothing is entered "
+                f"here.",
+            }
+        }
 
     # The life of an authenticator.
 
@@ -139,7 +170,7 @@ class OIDC:
         """
         options = read_options(context.settings, self._given)
         provider = Provider(options.issuer, self._web, options.preset.known)
-        self._context = context
+        self._context, self._options = context, options
         self._parts = self._put_together(options, provider, context.settings)
 
     def _put_together(self, options: Options, provider: Provider, settings: LoginSettings) -> Parts:
@@ -286,6 +317,22 @@ class OIDC:
         assert self._context is not None
         origin = self._context.public_origin(scope)
         return None if origin is None else Place(origin, scope.get("root_path", ""), self._api)
+
+    @property
+    def _login_path(self) -> str:
+        return Place("", self._mount, self._api).path(LOGIN)
+
+    @property
+    def _public_jar(self) -> Jar:
+        """The cookies under the address that is configured; where none is, as behind TLS."""
+        assert self._context is not None
+        parts = urlsplit(self._context.settings.public_base_url or "https://localhost")
+        return Jar.of(f"{parts.scheme}://{parts.netloc}", self._mount)
+
+    @property
+    def _mount(self) -> str:
+        assert self._context is not None
+        return str(self._context.settings.root_path)
 
     @property
     def _api(self) -> str:

@@ -10,11 +10,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
 
 from fluxlit_auth.errors import AuthConfigError
-from fluxlit_auth.login.options import LoginSettings
 from fluxlit_sessions import SessionError, SessionStore, open_store
 
 logger = logging.getLogger("fluxlit_auth")
@@ -25,6 +24,19 @@ MAX_BYTES = 1024 * 1024
 
 DAY = 86400.0
 _OURS = frozenset({"namespace", "idle_ttl", "absolute_ttl", "touch_interval", "max_bytes"})
+
+
+class StoreSettings(Protocol):
+    """The settings that say where logins are and for how long; `fluxlit.settings.Settings` describes each."""
+
+    @property
+    def session_store(self) -> str | None: ...  # noqa: D102
+    @property
+    def secret_key(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def login_idle_timeout_s(self) -> float: ...  # noqa: D102
+    @property
+    def login_absolute_timeout_s(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class Stores:
         await self.board.aclose()
 
 
-def open_stores(settings: LoginSettings, clock: Callable[[], float] | None = None) -> Stores:
+def open_stores(settings: StoreSettings, clock: Callable[[], float] | None = None) -> Stores:
     """Opens the stores of a login.
 
     Args:
@@ -84,7 +96,7 @@ def open_stores(settings: LoginSettings, clock: Callable[[], float] | None = Non
         raise AuthConfigError(f"session_store: {error}") from error
 
 
-def warn_about_memory(settings: LoginSettings) -> None:
+def warn_about_memory(settings: StoreSettings) -> None:
     """Says what the lack of a store means."""
     if (settings.session_store or IN_MEMORY).startswith(IN_MEMORY):
         logger.warning(

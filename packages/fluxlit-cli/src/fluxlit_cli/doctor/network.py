@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fluxlit import sessions
+from fluxlit.errors import FluxLitError
 from fluxlit_cli.doctor.check import Check, Outcome, Status, failed, passed, skipped, warned
 from fluxlit_cli.doctor.subject import Subject
 
@@ -123,6 +124,14 @@ def _keeps(store: Any) -> bool:
     return kept and store.read(session.id) is None
 
 
+def login(subject: Subject) -> Outcome:
+    """Whoever tells the users has all that it takes."""
+    found = subject.authenticators()
+    if not found:
+        return skipped("the application has no login.")
+    return passed(", ".join(type(each).__name__ for each in found))
+
+
 def identity_provider(subject: Subject) -> Outcome:
     """The provider answers, is who it says it is, and its clock is ours."""
     found = issuers(subject)
@@ -156,7 +165,10 @@ def _examine_issuer(issuer: str, now: Callable[[], float]) -> Outcome:
 
 def issuers(subject: Subject) -> tuple[str, ...]:
     """Return the issuers whose tokens the application accepts."""
-    each = getattr(subject.application, "authenticators", ())
+    try:
+        each = subject.authenticators()
+    except FluxLitError:  # the check of the login says so
+        return ()
     found = (getattr(authenticator, "issuer", None) for authenticator in each)
     return tuple(dict.fromkeys(str(issuer) for issuer in found if issuer))
 
@@ -226,5 +238,6 @@ CHECKS = (
     Check("public-name", "the public name is known to DNS", public_name),
     Check("streamlit-upstream", "the Streamlit elsewhere answers", streamlit_upstream),
     Check("session-store", "the session store keeps what is written", session_store),
+    Check("login", "the login has the settings that it needs", login),
     Check("identity-provider", "the identity provider answers, and its metadata are sane", identity_provider),
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from fluxlit.errors import SettingsError
+from fluxlit.login import build_gate
 from fluxlit.settings import Layer, Resolved, Settings, Source, resolve
 from fluxlit.target import DEFAULT_TARGET
 from fluxlit_cli.doctor.machine import Machine
@@ -18,6 +19,7 @@ from fluxlit_cli.project import Project, open_project
 
 if TYPE_CHECKING:
     from fluxlit import FluxLit
+    from fluxlit.authentication import Authenticator
 
 
 class NothingToSeeError(Exception):
@@ -52,6 +54,8 @@ class Subject:
         self.project = Project(target or DEFAULT_TARGET, Source(Layer.DEFAULT, "default"), None)
         self.settings_error: SettingsError | None = None
         self._resolved: Resolved | None = None
+        self._binding = threading.Lock()
+        self._bound = False
 
     def open(self, limit: float = 30.0) -> None:
         """Import the application and resolve the settings; what goes wrong is kept for the checks.
@@ -109,6 +113,18 @@ class Subject:
         """Whether the application asks its users who they are."""
         application = self.project.application
         return application is not None and bool(getattr(application, "authenticators", ()))
+
+    def authenticators(self) -> Sequence[Authenticator]:
+        """Who tells the application's users, told of the settings.
+
+        Raises:
+            FluxLitError: they cannot work with these settings, or there are none and pages ask for roles.
+        """
+        with self._binding:
+            if not self._bound:
+                build_gate(self.application, self.settings)
+                self._bound = True
+        return self.application.authenticators
 
 
 class _TimeIsUp(BaseException):
