@@ -4,7 +4,7 @@ Block                           | what happens
 --------------------------------|-----------------------------------------------------------------------------
 any language, `title="path"`    | written to that file; an existing file is replaced
 `python`                        | run as a program (with a title: only compiled, the reader saves it)
-`toml`, `json`                  | parsed
+`toml`, `json`, `yaml`          | parsed
 `console`                       | each line after `$ ` is a command that must succeed; the lines below it must
                                 | be in its output, in order, where `...` stands for anything
 `console server="yes"`          | the last command keeps running until the document ends; the lines below it
@@ -31,6 +31,8 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from tests.docs.markdown import Block, blocks
 from tests.support.processes import ROOT, Server, background, clean_environ
@@ -140,6 +142,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "python": lambda source: compile(source, "<block>", "exec"),
     "text": lambda _source: None,
     "toml": tomllib.loads,
+    "yaml": yaml.safe_load,
 }
 
 

@@ -1,11 +1,28 @@
 """The reference says what the code says."""
 
+import re
+
+from fluxlit.metrics import CATALOGUE
+from scripts import write_metrics_reference
 from scripts.write_reference import TARGET, reference
 from tests.support.processes import ROOT
 
 
 def test_settings_reference_is_up_to_date() -> None:
     assert TARGET.read_text(encoding="utf-8") == reference(), "run `hatch run types:reference`"
+
+
+def test_metrics_reference_is_up_to_date() -> None:
+    page = write_metrics_reference.TARGET.read_text(encoding="utf-8")
+    assert page == write_metrics_reference.reference(), "run `hatch run types:reference`"
+
+
+def test_every_metric_that_the_operator_is_told_exists() -> None:
+    """An alert on a metric that does not exist never fires."""
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8")
+    found = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bfluxlit_[a-z_]+", page)}
+    assert len(found) > 4
+    assert found - {family.name for family in CATALOGUE} == set()
 
 
 def test_the_architecture_names_every_room() -> None:

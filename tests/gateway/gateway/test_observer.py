@@ -1,4 +1,4 @@
-"""Request ids and the access log."""
+"""Request ids, the access log, and what is counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.asgi import Message, Receive, Scope, Send
 from fluxlit.observe import AccessLog, Observer, classify, is_request_id, new_request_id
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
 
@@ -125,7 +125,94 @@ async def test_a_crash_is_logged_as_500(caplog: pytest.LogCaptureFixture) -> Non
     assert vars(caplog.records[0])["status"] == 500
 
 
-async def test_with_the_log_off_nothing_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_with_the_log_off_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "fluxlit.access"):
         await ask(Observer(answering, log=AccessLog(gateway=False, api=False)), scope_of("/"))
     assert caplog.records == []
+
+
+def numbers(observer: Observer) -> dict[tuple[str, tuple[str, ...]], object]:
+    counted = {(name, labels): value for name, labels, value in observer.traffic.read()}
+    return {key: getattr(value, "count", value) for key, value in counted.items()}
+
+
+async def test_what_is_answered_is_counted() -> None:
+    observer = Observer(answering)
+    for _ in range(2):
+        await ask(observer, scope_of("/"))
+    assert numbers(observer) == {
+        ("fluxlit_http_requests_active", ()): 0,
+        ("fluxlit_http_requests_total", ("ui", "206")): 2,
+        ("fluxlit_http_request_duration_seconds", ("ui",)): 2,
+        ("fluxlit_http_response_bytes_total", ("ui",)): 16,
+    }
+
+
+@pytest.mark.parametrize(("status", "label"), [(599, "599"), (600, "other"), (99, "other"), (12345, "other")])
+async def test_an_attack_statuses_that_are_none_make_one_series(status: int, label: str) -> None:
+    async def odd(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body"})
+
+    observer = Observer(odd)
+    await ask(observer, scope_of("/"))
+    assert numbers(observer)["fluxlit_http_requests_total", ("none", label)] == 1
+
+
+async def test_a_client_that_left_and_a_crash_are_counted_and_nothing_stays_active() -> None:
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        assert observer.traffic.active == 1
+        if scope["path"] == "/crash":
+            raise RuntimeError
+
+    observer = Observer(silent)
+    await ask(observer, scope_of("/"))
+    with pytest.raises(RuntimeError):
+        await ask(observer, scope_of("/crash"))
+    found = numbers(observer)
+    assert found["fluxlit_http_requests_total", ("none", "499")] == 1
+    assert found["fluxlit_http_requests_total", ("none", "500")] == 1
+    assert observer.traffic.active == 0
+
+
+async def test_a_websocket_is_open_as_long_as_it_is_and_takes_no_part_in_the_durations() -> None:
+    async def talking(scope: Scope, receive: Receive, send: Send) -> None:
+        classify(scope, "ui")
+        await send({"type": "websocket.accept"})
+        assert numbers(observer)["fluxlit_websockets_open", ("ui",)] == 1
+        await send({"type": "websocket.send", "bytes": b"1234"})
+        await send({"type": "websocket.send", "text": "56"})
+        if scope["path"] == "/crash":
+            raise RuntimeError
+
+    observer = Observer(talking)
+    await ask(observer, scope_of("/", kind="websocket"))
+    with pytest.raises(RuntimeError):
+        await ask(observer, scope_of("/crash", kind="websocket"))
+    assert numbers(observer) == {
+        ("fluxlit_http_requests_active", ()): 0,
+        ("fluxlit_websocket_handshakes_total", ("ui", "101")): 2,
+        ("fluxlit_websockets_open", ("ui",)): 0,
+        ("fluxlit_websocket_sent_bytes_total", ("ui",)): 12,
+    }
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "websocket.close"}, "403"),
+        ({"type": "websocket.http.response.start", "status": 401, "headers": []}, "401"),
+        (None, "499"),
+    ],
+)
+async def test_a_refused_handshake_is_counted_as_what_it_was_answered(message: Message | None, code: str) -> None:
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        classify(scope, "ui")
+        if message is not None:
+            await send(message)
+
+    observer = Observer(refusing)
+    await ask(observer, scope_of("/", kind="websocket"))
+    found = numbers(observer)
+    assert found["fluxlit_websocket_handshakes_total", ("ui", code)] == 1
+    assert found["fluxlit_websockets_open", ("ui",)] == 0

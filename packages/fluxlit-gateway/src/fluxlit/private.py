@@ -1,12 +1,14 @@
-"""The API once more, on a UNIX socket that only this user's processes can reach.
+"""Servers beside the public one, each with one ASGI application and listeners of its own.
 
-Pages call the API here: whatever the public port is, and whoever stands in front of it, the address is known
-before anything starts, and an internal call can never be mistaken for one from outside.
+One is the API once more, on a UNIX socket that only this user's processes can reach. Pages call it there: whatever
+the public port is, and whoever stands in front of it, the address is known before anything starts, and an internal
+call can never be mistaken for one from outside. The other is the admin listener.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -15,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fluxlit.asgi import Application
 from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import FluxLitError
+from fluxlit.listeners import Listener
 
 
 class _Unlogged(HttpToolsProtocol):
@@ -26,17 +29,16 @@ class _Unlogged(HttpToolsProtocol):
 
 
 class PrivateServer:
-    """Serves one ASGI application on a UNIX socket.
+    """Serves one ASGI application.
 
     Args:
         application: what to serve; its lifespan is somebody else's.
-        path: file of the socket, in a directory that is private.
+        listeners: where; whoever opened them closes them.
     """
 
-    def __init__(self, application: Application, path: str) -> None:
+    def __init__(self, application: Application, listeners: Sequence[Listener]) -> None:
         config = uvicorn.Config(
             application,
-            uds=path,
             interface="asgi3",  # uvicorn guesses otherwise for a bound method
             lifespan="off",
             log_config=None,
@@ -48,24 +50,25 @@ class PrivateServer:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
         )
-        self._path = path
+        self._listeners = listeners
         self._server = AsgiServer(config)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen.
+        """Accept connections.
 
         Raises:
-            FluxLitError: the socket cannot be made.
+            FluxLitError: the server fails.
         """
-        self._task = asyncio.create_task(self._server.serve())
+        self._task = asyncio.create_task(self._server.serve(sockets=[each.socket for each in self._listeners]))
         await served(self._server, self._task)
         if self._task.done():
             cause = self._task.exception()
-            raise FluxLitError(f"The private socket {self._path} cannot be listened on: {cause}")
+            where = ", ".join(each.origin(tls=False) for each in self._listeners)
+            raise FluxLitError(f"{where} cannot be listened on: {cause}")
 
     async def stop(self) -> None:
-        """Close the socket and its connections."""
+        """Close the listeners' connections."""
         if self._task is not None:
             self._server.should_exit = True
             await self._task

@@ -21,11 +21,13 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from fluxlit import logging as fluxlit_logging
 from fluxlit import sessions
+from fluxlit.admin import Admin, AdminServer, Reporter
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
+from fluxlit.listeners import bind_file
 from fluxlit.login import build_gate, rules_of, secure_openapi
 from fluxlit.multiworker import refuse_multiworker
 from fluxlit.observe import AccessLog, Observer
@@ -49,6 +51,8 @@ LEAST_STOP_S = 2.0
 """Seconds that the UI gets to stop when open requests have used up the graceful time; a worker needs half a second."""
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
+
+NO_UI = Readiness(ready=True, detail="the application has no pages")
 
 logger = logging.getLogger("fluxlit")
 
@@ -98,11 +102,14 @@ class Runtime:
         self._authenticators = self.application.authenticators
         secure_openapi(self.application.api, self._authenticators, self.settings)
         self._hurried = False
-        self._started_at = 0.0
+        self._serves = False
+        self._admin = ""
         self._directory: RunDirectory | None = None
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         self._observer = Observer(SecurityHeaders(self._gateway, self.settings), log=log)
+        mode = self.settings.streamlit_mode if self.has_ui else ""
+        self._reporter = Reporter(mode, self._state, self._observer.traffic)
 
     # Serving.
 
@@ -149,6 +156,7 @@ class Runtime:
         Args:
             addresses: `http://host:port`, `https://host:port` or `unix:/path`; none where somebody else listens.
         """
+        self._reporter.addresses = tuple(addresses)
         if self._directory is None:
             return
         settings = self.settings
@@ -156,10 +164,11 @@ class Runtime:
             pid=os.getpid(),
             project=str(self.resolved.project_root),
             target=self.target or "",
-            started_at=self._started_at,
+            started_at=self._reporter.started_at,
             addresses=tuple(addresses),
             tls=settings.tls_certificate is not None,
             api=settings.root_path + settings.api_mount_path,
+            admin=self._admin,
         )
         with contextlib.suppress(OSError):  # a full disk; nothing that serves visitors needs the record
             announce(self._directory.path, record)
@@ -183,18 +192,22 @@ class Runtime:
         return min(STOP_S, max(LEAST_STOP_S, end - time.monotonic()))
 
     async def _start(self) -> None:
-        self._gateway.draining = False
-        self._started_at = time.time()
+        self._gateway.draining = self._serves = False
+        self._reporter.started_at = time.time()
+        self._reporter.target = self.target or ""
         self._directory = self._stack.enter_context(run_directory())
+        self._admin = (await self._stack.enter_async_context(self._admin_server(self._directory)))[0]
         self.announce(())
         await self._stack.enter_async_context(sessions.opened(self.settings))
         await self._stack.enter_async_context(watched("The gateway"))
+        await self._stack.enter_async_context(self._reporter.pulse.beating())
         if self._gate is not None:
             await self._stack.enter_async_context(self._gate.running())
         if self.has_ui:
             await self._stack.enter_async_context(self._ui(self._directory))
         await self._lifespan.start()
         self._stack.push_async_callback(self._stop_lifespan)
+        self._serves = True
 
     async def _stop_lifespan(self) -> None:
         try:
@@ -204,10 +217,12 @@ class Runtime:
 
     @contextlib.asynccontextmanager
     async def _ui(self, directory: RunDirectory) -> AsyncIterator[None]:
-        private = PrivateServer(self._private_api, directory.socket("api"))
+        listener = bind_file(Path(directory.socket("api")), 0o600, self.settings.gateway_listen_backlog)
+        private = PrivateServer(self._private_api, [listener])
         try:
             await private.start()
             self._placement = build_placement(self._facts(directory), self.resolved)
+            self._reporter.placement = self._placement
             try:
                 await self._placement.start()
                 yield
@@ -215,6 +230,19 @@ class Runtime:
                 await self._placement.stop(self._patience())
         finally:
             await private.stop()
+            listener.close()
+
+    def _admin_server(self, directory: RunDirectory) -> contextlib.AbstractAsyncContextManager[tuple[str, ...]]:
+        return AdminServer(Admin(self._reporter), self.settings, Path(directory.socket("admin"))).running()
+
+    def _state(self) -> tuple[str, str]:
+        """Whether the application can serve, in a word, and why not."""
+        if self._gateway.draining:
+            return "draining", "the server is shutting down"
+        if not self._serves:
+            return "starting", ""
+        readiness = self._readiness() if self.has_ui else NO_UI
+        return "ready" if readiness.ready else "not ready", readiness.detail
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

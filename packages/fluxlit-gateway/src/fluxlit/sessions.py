@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
+from fluxlit.store_tally import TALLY
 
 STORES = "fluxlit.session_stores"
 BINDINGS = "fluxlit.session_bindings"
@@ -263,9 +264,12 @@ def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
         url, namespace = _without_namespace(url)
         options["namespace"] = f"{namespace[: LONGEST_NAMESPACE - len(room) - 1]}-{room}"
     try:
-        return cast("SessionStore", next(iter(found)).load()(url, **options))
+        store: Any = next(iter(found)).load()(url, **options)
     except Exception as error:  # another package's; what it says is for the person who set it
         raise FluxLitError(f"session_store: {error}") from error
+    if callable(observe := getattr(store, "add_observer", None)):
+        observe(TALLY)
+    return cast("SessionStore", store)
 
 
 def _without_namespace(url: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,14 +37,13 @@ class Observer(Protocol):
         ...
 
 
-def notify(observer: Observer | None, event: OperationEvent) -> None:
-    """Calls the observer; a failing one is logged and never fails the operation."""
-    if observer is None:
-        return
-    try:
-        observer(event)
-    except Exception:  # foreign code at the boundary: a broken counter must not break sessions
-        logger.exception("the observer of the session store failed")
+def notify(observers: Iterable[Observer], event: OperationEvent) -> None:
+    """Calls the observers; a failing one is logged and never fails the operation."""
+    for observer in observers:
+        try:
+            observer(event)
+        except Exception:  # foreign code at the boundary: a broken counter must not break sessions
+            logger.exception("the observer of the session store failed")
 
 
 class Outage:

@@ -240,7 +240,8 @@ class BackedStore:
     def __init__(self, backend: Backend, options: StoreOptions) -> None:
         self._backend = backend
         self._core = Core(options)
-        self._observer: Observer | None = options.get("observer") or default_observer()
+        observer = options.get("observer") or default_observer()
+        self._observers: tuple[Observer, ...] = (observer,) if observer is not None else ()
         self._outage = Outage(backend.location)
 
     @property
@@ -250,6 +251,10 @@ class BackedStore:
     @property
     def available(self) -> bool:
         return not self._outage.down
+
+    def add_observer(self, observer: Observer) -> None:
+        """Has one more observer called after every operation, beside that of the options."""
+        self._observers = (*self._observers, observer)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location} namespace={self._core.namespace}>"
@@ -375,7 +380,7 @@ class BackedStore:
         await self.aclose()
 
     def _run(self, operation: Operation[T]) -> T:
-        with _Watch(self._backend.name, operation.name, self._observer, self._outage) as watch:
+        with _Watch(self._backend.name, operation.name, self._observers, self._outage) as watch:
             if operation.command is None:
                 return watch.done(operation.finish(None))
             answer = self._backend.execute(operation.command)
@@ -383,7 +388,7 @@ class BackedStore:
             return watch.done(operation.finish(answer))
 
     async def _arun(self, operation: Operation[T]) -> T:
-        with _Watch(self._backend.name, operation.name, self._observer, self._outage) as watch:
+        with _Watch(self._backend.name, operation.name, self._observers, self._outage) as watch:
             if operation.command is None:
                 return watch.done(operation.finish(None))
             answer = await self._backend.aexecute(operation.command)
@@ -394,9 +399,9 @@ class BackedStore:
 class _Watch:
     """Measures one operation, reports it, and gives an outage its name."""
 
-    def __init__(self, store: str, operation: str, observer: Observer | None, outage: Outage) -> None:
+    def __init__(self, store: str, operation: str, observers: tuple[Observer, ...], outage: Outage) -> None:
         self._store, self._operation = store, operation
-        self._observer, self._outage = observer, outage
+        self._observers, self._outage = observers, outage
         self._outcome = "ok"
 
     def __enter__(self) -> Self:
@@ -421,10 +426,11 @@ class _Watch:
         if error is not None:
             self._outcome = _outcome(error)
         seconds = time.perf_counter() - self._started
-        notify(
-            self._observer,
-            OperationEvent(self._store, self._operation, self._outcome, self._started_ns, seconds),
-        )
+        if self._observers:
+            notify(
+                self._observers,
+                OperationEvent(self._store, self._operation, self._outcome, self._started_ns, seconds),
+            )
 
 
 def _outcome(error: BaseException) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 
-from fluxlit.asgi import Message, Scope, Send
+from fluxlit.asgi import Scope
 from fluxlit.observe.observation import Observation
 
 logger = logging.getLogger("fluxlit.access")
@@ -31,17 +30,22 @@ class AccessLog:
     def __bool__(self) -> bool:
         return self._gateway or self._api
 
-    def write(self, scope: Scope, seen: Observation, count: Count) -> None:
+    def write(self, scope: Scope, seen: Observation, *, status: int, sent: int, seconds: float) -> None:
         """Log a request that is over.
 
         The path goes without its query: that is where tokens are.
+
+        Args:
+            scope: the request.
+            seen: what the gateway made of it.
+            status: what it was answered.
+            sent: bytes of the answer.
+            seconds: how long it took.
         """
         if not (self._gateway or seen.route in API_ROUTES):
             return
         method = scope.get("method", "WEBSOCKET")
-        milliseconds = round((time.perf_counter() - count.started) * 1000, 3)
         client = scope.get("client")
-        status = count.status or CLIENT_LEFT
         path = (scope.get("raw_path") or b"").decode("latin-1")
         logger.info(
             "%s %s %d",
@@ -52,37 +56,10 @@ class AccessLog:
                 "method": method,
                 "path": path,
                 "status": status,
-                "duration_ms": milliseconds,
-                "bytes": count.bytes,
+                "duration_ms": round(seconds * 1000, 3),
+                "bytes": sent,
                 "route": seen.route,
                 "client": client[0] if client else "",
                 "request_id": seen.request_id,
             },
         )
-
-
-class Count:
-    """Counts what one request is answered with, on its way to the server."""
-
-    __slots__ = ("_send", "bytes", "started", "status")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.started = time.perf_counter()
-        self.status = 0
-        self.bytes = 0
-
-    async def send(self, message: Message) -> None:
-        """Pass a message on and count it."""
-        kind = message["type"]
-        if kind.endswith(".response.body"):
-            self.bytes += len(message.get("body", b""))
-        elif kind == "websocket.send":
-            self.bytes += len(message.get("bytes") or message.get("text") or b"")
-        elif kind.endswith(".response.start"):
-            self.status = message["status"]
-        elif kind == "websocket.accept":
-            self.status = 101
-        elif kind == "websocket.close" and not self.status:
-            self.status = 403
-        await self._send(message)

@@ -1,15 +1,15 @@
-"""The outermost layer: every request gets an id, every answer carries it, and the access log is written."""
+"""The outermost layer: every request gets an id, every answer carries it, all are counted and some are logged."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import time
 
-from fluxlit.asgi import Application, Message, Receive, Scope, Send
-from fluxlit.observe.access import AccessLog, Count
+from fluxlit.asgi import Application, Receive, Scope, Send
+from fluxlit.observe.access import CLIENT_LEFT, AccessLog
+from fluxlit.observe.answer import Answer
 from fluxlit.observe.observation import OBSERVATION, Observation
 from fluxlit.observe.request_id import HEADER, is_request_id, new_request_id
-
-FIRST_MESSAGES = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+from fluxlit.observe.traffic import Traffic
 
 
 class Observer:
@@ -20,49 +20,41 @@ class Observer:
 
     Args:
         application: what is observed.
-        log: the access log; falsy for none, and then nothing is measured.
+        log: the access log; falsy for none.
+
+    Attributes:
+        traffic: what was seen.
     """
 
     def __init__(self, application: Application, *, log: AccessLog | None = None) -> None:
         self._application = application
         self._log = log or None
+        self.traffic = Traffic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request or WebSocket."""
         headers, request_id = identified(scope["headers"])
         seen = Observation(request_id.decode("ascii"))
         scope = {**scope, "headers": headers, OBSERVATION: seen}
-        if self._log is None:
-            await self._application(scope, receive, Labelled(send, request_id))
-            return
-        count = Count(send)
+        traffic = self.traffic
+        answer = Answer(send, request_id, seen, traffic)
+        http = scope["type"] == "http"
+        if http:
+            traffic.active += 1
         try:
-            await self._application(scope, receive, Labelled(count.send, request_id))
+            await self._application(scope, receive, answer)
         except Exception:
-            count.status = count.status or 500  # What the server is about to answer.
+            answer.status = answer.status or 500  # What the server is about to answer.
             raise
         finally:
-            self._log.write(scope, seen, count)
-
-
-class Labelled:
-    """A `send` that adds the id to the answer's head.
-
-    It returns the next `send`'s awaitable instead of awaiting it, which saves a coroutine for every message.
-    """
-
-    __slots__ = ("_field", "_send")
-
-    def __init__(self, send: Send, request_id: bytes) -> None:
-        self._send = send
-        self._field = (HEADER, request_id)
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        """Send a message."""
-        if message["type"] in FIRST_MESSAGES:
-            headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
-            message = {**message, "headers": [*headers, self._field]}
-        return self._send(message)
+            seconds, status = time.perf_counter() - answer.started, answer.status or CLIENT_LEFT
+            if http:
+                traffic.active -= 1
+                traffic.answered(seen.route, status, answer.sent, seconds)
+            else:
+                traffic.closed(seen.route, status, answer.sent)
+            if self._log is not None:
+                self._log.write(scope, seen, status=status, sent=answer.sent, seconds=seconds)
 
 
 def identified(headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], bytes]:

@@ -10,10 +10,12 @@ from fluxlit.proxy.errors import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
+from fluxlit.proxy.meter import Meter
 from fluxlit.proxy.upstream import ProxyLimits, Upstream
 
 __all__ = [
     "Address",
+    "Meter",
     "ProxyLimits",
     "ReverseProxy",
     "Upstream",

@@ -90,6 +90,7 @@ class ReverseProxy:
 
     async def _give_up(self, exchange: Exchange, status: int, text: str, cause: str) -> None:
         scope = exchange.scope
+        self.upstream.meter.failed(status)
         if exchange.started:
             # Returning without the last message makes the server cut the connection: the client must not
             # take half an answer for the whole.
@@ -104,6 +105,7 @@ class ReverseProxy:
         try:
             await relay.run()
         except UpstreamError as error:
+            self.upstream.meter.failed(error.status)
             logger.warning("WebSocket %s: %d: %s", scope["path"], error.status, error)
             await self._refuse(scope, send, error.status, STATUS_TEXT[error.status])
 

@@ -17,6 +17,7 @@ The rules that shape this module:
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from fluxlit.asgi import Receive, Scope, Send
@@ -265,8 +266,10 @@ class Exchange:
 
     async def _answer(self, lease: Lease) -> None:
         connection = lease.connection
+        asked = time.perf_counter()
         while not connection.status:
             await connection.wait()
+        self.upstream.meter.responses.add(time.perf_counter() - asked)
         headers = end_to_end(connection.headers, RESPONSE_DROPPED)
         status = connection.status
         if status in BODYLESS:

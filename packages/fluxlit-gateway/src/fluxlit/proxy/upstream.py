@@ -20,6 +20,7 @@ from fluxlit.proxy.address import Address
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamBusyError, UpstreamTimeoutError
 from fluxlit.proxy.headers import request_head
+from fluxlit.proxy.meter import Meter
 
 TICK = 0.05
 
@@ -98,11 +99,18 @@ class Lease:
 
 
 class Upstream:
-    """The pool of connections to one address."""
+    """The pool of connections to one address.
 
-    def __init__(self, address: Address, *, limits: ProxyLimits | None = None) -> None:
+    Args:
+        address: where to.
+        limits: how long it may take, and how much may be under way.
+        meter: what is counted; by default from 0.
+    """
+
+    def __init__(self, address: Address, *, limits: ProxyLimits | None = None, meter: Meter | None = None) -> None:
         self.address = address
         self.limits = limits or ProxyLimits()
+        self.meter = meter or Meter()
         self._idle: list[tuple[Connection, float]] = []
         self._leases: set[Lease] = set()
         self._turns = asyncio.Semaphore(self.limits.concurrent or sys.maxsize)
@@ -110,6 +118,11 @@ class Upstream:
 
     def __repr__(self) -> str:
         return f"<Upstream {self.address}: {len(self._leases)} active, {len(self._idle)} idle>"
+
+    @property
+    def active(self) -> int:
+        """Exchanges that are under way."""
+        return len(self._leases)
 
     async def lease(self, *, repeatable: bool) -> Lease:
         """Get a connection for one exchange; give it back with `release`.
@@ -190,6 +203,7 @@ class Upstream:
         return None
 
     async def _turn(self) -> None:
+        self.meter.waiting += 1
         try:
             async with asyncio.timeout(self.limits.queue or None):
                 await self._turns.acquire()
@@ -197,6 +211,8 @@ class Upstream:
             raise UpstreamBusyError(
                 f"{self.limits.concurrent} requests are under way and none ended within {self.limits.queue:g} s"
             ) from error
+        finally:
+            self.meter.waiting -= 1
 
     def _start_ticking(self) -> None:
         if self._timer is None:

@@ -19,6 +19,10 @@ class SettingsArguments(TypedDict, total=False):
     tls_key_password: str | None
     tls_minimum_version: Literal["1.2", "1.3"]
     pidfile: str | None
+    admin_port: int | None
+    admin_host: str
+    admin_uds: str | None
+    admin_uds_mode: str
     log_level: Literal["debug", "info", "warning", "error", "critical"]
     log_format: Literal["text", "json"]
     root_path: str

@@ -88,6 +88,17 @@ def _one_listener(settings: Settings, sources: Mapping[str, Source]) -> Iterator
         )
 
 
+def _ports_differ(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    listens_on_port = settings.gateway_uds is None and settings.gateway_fd is None
+    if settings.admin_port and settings.admin_port == settings.gateway_port and listens_on_port:
+        yield Problem(
+            "admin_port",
+            f"admin_port is {settings.admin_port}, as is gateway_port ({sources['gateway_port'].where}); metrics and "
+            f"status are not for the public, so give them a port of their own",
+            sources["admin_port"].where,
+        )
+
+
 def _unix_peers_are_trusted(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.trust_proxy and settings.gateway_uds and not {"unix", "*"} & set(settings.forwarded_allow_ips):
         yield Problem(
@@ -123,6 +134,7 @@ _RULES = (
     (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
     (("session_store", "streamlit_workers"), _memory_is_not_shared),
     (("gateway_uds", "gateway_fd"), _one_listener),
+    (("admin_port", "gateway_port", "gateway_uds", "gateway_fd"), _ports_differ),
     (("trust_proxy", "gateway_uds", "forwarded_allow_ips"), _unix_peers_are_trusted),
     (("gateway_max_request_target_bytes", "gateway_max_request_head_bytes"), _target_fits_head),
     (("public_base_url", "root_path"), _public_path_is_root_path),

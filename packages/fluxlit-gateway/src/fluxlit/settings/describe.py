@@ -115,14 +115,17 @@ def shown(value: object) -> str:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Find the name that was probably meant: the full name of a short one, else the most similar."""
+    """Find the name that was probably meant: the full name of a short one, the first of several, else the most similar.
+
+    The settings begin with what the gateway needs, so that a bare ``port`` is the public one.
+    """
     known = list(candidates)
     wanted = name.lower()
     folded = {candidate.lower(): candidate for candidate in known}
     if wanted in folded:
         return folded[wanted]
     endings = [candidate for lower, candidate in folded.items() if lower.endswith(f"_{wanted}")]
-    if len(endings) == 1:
+    if endings:
         return endings[0]
     close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.7)
     return folded[close[0]] if close else None

@@ -123,6 +123,26 @@ class Settings(BaseSettings):
         "For `fluxlit run` and `fluxlit dev`.",
         json_schema_extra={"aliases": ["--pid-file"]},
     )
+    admin_port: Annotated[int | None, Field(ge=0, le=65535)] = Field(
+        default=None,
+        description="Port of the admin listener: `/metrics` for Prometheus and `/status`. Without it both are on a "
+        "UNIX socket that only this user can reach, where `fluxlit status` asks. Never the public port.",
+    )
+    admin_host: Annotated[str, AfterValidator(grammar.host)] = Field(
+        default="127.0.0.1",
+        description="Address for `admin_port`. On any but a loopback address only `/metrics` is served, to everybody "
+        "who can connect: let a firewall or a network policy say who that is.",
+    )
+    admin_uds: str | None = Field(
+        default=None,
+        min_length=1,
+        description="UNIX socket on which the admin listener also listens: the path of a file, which is made and "
+        "removed.",
+    )
+    admin_uds_mode: Annotated[str, AfterValidator(grammar.file_mode)] = Field(
+        default="660",
+        description="Who may connect to `admin_uds`, as the permissions of its file in octal digits.",
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)] = Field(
         default="info", description="Least severe level that is logged."
     )

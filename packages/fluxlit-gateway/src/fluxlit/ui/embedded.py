@@ -22,13 +22,15 @@ import anyio.to_thread
 from fluxlit import access, client
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
+from fluxlit.metrics import Readings
 from fluxlit.settings import Resolved
 from fluxlit.target import locate
 from fluxlit.ui import internals, resume
 from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.options import configure_streamlit
-from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, UiFacts
+from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, UiFacts, WorkerStatus
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
+from fluxlit.ui.tally import Runs
 from fluxlit.ui.unavailable import answer_unavailable
 from fluxlit.ui.visitors import Visitors
 
@@ -50,6 +52,7 @@ class EmbeddedPlacement:
         self._settings = resolved.settings
         self._spec = facts.spec(resolved, facts.run_directory / "unused.sock")
         self._visitors = Visitors(self._settings.root_path)
+        self._runs = Runs()
         self._app: Any = None
         self._runtime: Any = None
         self._life = AsyncExitStack()
@@ -88,6 +91,7 @@ class EmbeddedPlacement:
         if self._spec.login:
             self._app = self._visitors.watched(self._app)
             self._visitors.attach(self._runtime)
+        self._life.callback(internals.report_runs(self._runs))
         if not internals.collects_after_runs():
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)
@@ -114,6 +118,14 @@ class EmbeddedPlacement:
     def readiness(self) -> Readiness:
         """Ready from `start` to `stop`."""
         return Readiness(self._app is not None, self._detail)
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """There is none."""
+        return ()
+
+    async def measure(self) -> Readings:
+        """See `Placement.measure`."""
+        return self._runs.read("embedded")
 
     async def roll(self) -> str:
         """There is nothing to replace."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
+from fluxlit.metrics import Readings
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
 from fluxlit.settings import Settings
-from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, health_path, proxy_limits
+from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, WorkerStatus, health_path, proxy_limits
 
 logger = logging.getLogger("fluxlit.ui")
 
@@ -56,6 +57,16 @@ class ExternalPlacement:
     def readiness(self) -> Readiness:
         """What the last probe saw."""
         return self._readiness
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """They are somebody else's."""
+        return ()
+
+    async def measure(self) -> Readings:
+        """See `Placement.measure`."""
+        readings = self._upstream.meter.read("external")
+        readings.add("fluxlit_upstream_requests_active", self._upstream.active, "external")
+        return readings
 
     async def roll(self) -> str:
         """There is nothing to replace."""

@@ -8,6 +8,7 @@ Importing this module does not import Streamlit: in the `workers` placement the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +189,28 @@ def running_scripts(runtime: Runtime) -> int:
     """How many sessions run a script now."""
     sessions = runtime._session_mgr.list_active_sessions()
     return sum(info.session._state.value == "APP_IS_RUNNING" for info in sessions)
+
+
+def report_runs(report: Callable[[float], None]) -> Callable[[], None]:
+    """Call `report` with the seconds that each run of a script took, in the thread of the run.
+
+    Returns:
+        What ends that.
+    """
+    from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+
+    runner: Any = ScriptRunner
+    run_script = runner._run_script
+
+    def timed(self: Any, *args: Any, **kwargs: Any) -> None:
+        started = time.perf_counter()
+        try:
+            run_script(self, *args, **kwargs)
+        finally:
+            report(time.perf_counter() - started)
+
+    runner._run_script = timed
+    return lambda: setattr(runner, "_run_script", run_script)
 
 
 def release_runtime() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -12,12 +13,13 @@ from typing import Any
 
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
-from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
+from fluxlit.metrics import Readings
+from fluxlit.proxy import Address, Meter, ReverseProxy, Upstream, UpstreamError
 from fluxlit.proxy.application import refuse
 from fluxlit.supervisor import Policy, Spawned, Supervisor
 from fluxlit.ui.affinity import Candidate, Standing
 from fluxlit.ui.logs import replay
-from fluxlit.ui.placement import health_path, proxy_limits
+from fluxlit.ui.placement import WorkerStatus, health_path, proxy_limits
 from fluxlit.ui.sessions import Sessions
 from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.unavailable import answer_unavailable
@@ -27,6 +29,7 @@ logger = logging.getLogger("fluxlit.worker")
 
 PROBE_S = 2.0
 RELOAD_S = 60.0
+MEASURE_S = 1.0
 PROMISE_S = 5.0
 """How long a browser that was sent here by the cookie on its page counts as load before its WebSocket arrives."""
 
@@ -37,6 +40,7 @@ class Member:
     Args:
         number: what logs call it.
         spec: what it is told.
+        meter: what is counted about the connections to it.
         head_start: its process, if that runs already.
 
     Attributes:
@@ -45,7 +49,7 @@ class Member:
         sessions: as the worker reports them.
     """
 
-    def __init__(self, number: int, spec: WorkerSpec, head_start: Spawned | None = None) -> None:
+    def __init__(self, number: int, spec: WorkerSpec, meter: Meter, head_start: Spawned | None = None) -> None:
         settings = spec.effective_settings()
         self.number = number
         self.key = secrets.token_hex(8)
@@ -59,7 +63,10 @@ class Member:
         self._idle = asyncio.Event()
         self._streams = 0
         self._promises: deque[float] = deque()
-        self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings))
+        self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings), meter=meter)
+        self._counted = Readings()
+        self._ended = Readings()
+        self._measuring: asyncio.Task[None] | None = None
         self._proxy = ReverseProxy(self.upstream, via=settings.gateway_via, refusal=self._refuse)
         self.supervisor = Supervisor(
             f"Streamlit worker {number}",
@@ -171,6 +178,39 @@ class Member:
             raise WorkerError(answer["detail"])
         return str(answer["detail"])
 
+    def status(self, restarts: int = 0) -> WorkerStatus:
+        """How the worker is.
+
+        Args:
+            restarts: those of its forerunners.
+        """
+        status = self.supervisor.status
+        state = "leaving" if self.leaving else status.state.value
+        if not self.leaving and status.ready and not status.answering:
+            state = "not answering"
+        return WorkerStatus(
+            self.number, state, self.answering, self.leaving, status.pid, len(self.sessions), restarts + status.restarts
+        )
+
+    async def measure(self) -> Readings:
+        """What the worker has counted since its first start; at least what it has told before."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.create_task(self._measure())
+        await asyncio.shield(self._measuring)
+        total = Readings()
+        total.update(self._ended)
+        total.update(self._counted)
+        return total
+
+    async def _measure(self) -> None:
+        if not self.answering:
+            return
+        question = {"type": "measure", "worker": str(self.number)}
+        with contextlib.suppress(TimeoutError):
+            answer = await asyncio.wait_for(self._ask(question, "measured"), MEASURE_S)
+            if "readings" in answer:  # not, if the worker ended meanwhile
+                self._counted = Readings.from_json(answer["readings"])
+
     async def _ask(self, question: dict[str, Any], kind: str) -> dict[str, Any]:
         """Send a message and wait for the one of `kind` that answers it, or for the end of the worker."""
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -204,6 +244,8 @@ class Member:
         failure, self._failure = self._failure, None
         self.key = secrets.token_hex(8)
         self.sessions.clear()
+        self._ended.update(self._counted)
+        self._counted = Readings()
         self._promises.clear()
         for answer in self._asked.values():
             if not answer.done():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.metrics import Readings
 from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
 from fluxlit.supervisor import Spawned
@@ -33,6 +34,29 @@ class Readiness:
     detail: str
 
 
+@dataclass(frozen=True)
+class WorkerStatus:
+    """How one worker is.
+
+    Attributes:
+        number: what logs call it.
+        state: in a word or a few, such as ``ready``.
+        ready: it answers its health probe.
+        leaving: it finishes what it has, and a successor serves already.
+        pid: its process; `None` while there is none.
+        sessions: sessions that have a browser now.
+        restarts: how often it was started again after it had ended.
+    """
+
+    number: int
+    state: str
+    ready: bool
+    leaving: bool
+    pid: int | None
+    sessions: int
+    restarts: int
+
+
 class Placement(Protocol):
     """The UI as an ASGI application with a life of its own."""
 
@@ -51,6 +75,12 @@ class Placement(Protocol):
 
     def readiness(self) -> Readiness:
         """What is known now; performs no I/O."""
+
+    def workers(self) -> Sequence[WorkerStatus]:
+        """How the worker processes are; none where there are none. Performs no I/O."""
+
+    async def measure(self) -> Readings:
+        """What is counted about the UI and where it runs; asks the workers, and does not wait for one that hangs."""
 
     async def roll(self) -> str:
         """Replace worker processes by fresh ones, one by one, with no request failing.

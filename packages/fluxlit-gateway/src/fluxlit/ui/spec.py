@@ -2,9 +2,11 @@
 
 One line of JSON each way. The gateway's first line is the `WorkerSpec`. Then:
 
-gateway -> worker: ``{"type": "reload", "changed": [paths]}``; ``{"type": "drain"}``: answer when no script runs.
+gateway -> worker: ``{"type": "reload", "changed": [paths]}``; ``{"type": "drain"}``: answer when no script runs;
+``{"type": "measure", "worker": number}``.
 worker -> gateway: ``{"type": "ready"}``; ``{"type": "failed", "message": text, "traceback": text}``;
 ``{"type": "reloaded", "ok": bool, "detail": text}``; ``{"type": "drained"}``;
+``{"type": "measured", "readings": see `fluxlit.metrics.Readings`}``;
 ``{"type": "session", "event": "opened" | "left" | "closed", "id": session id}``;
 ``{"type": "log", ...}``, see `fluxlit.ui.logs`.
 """

@@ -27,6 +27,7 @@ from fluxlit import access, client, sessions
 from fluxlit.descriptors import watched
 from fluxlit.errors import FluxLitError
 from fluxlit.garbage import collection_paused
+from fluxlit.pulse import Pulse
 from fluxlit.settings import Settings
 from fluxlit.supervisor import Lifeline
 from fluxlit.ui import internals, resume
@@ -37,6 +38,7 @@ from fluxlit.ui.reload import reload_pages, report_fault
 from fluxlit.ui.resume import Resumption
 from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streamlit_run, load_site, main_script, show
 from fluxlit.ui.spec import WorkerSpec
+from fluxlit.ui.tally import Runs, worker_readings
 from fluxlit.ui.visitors import Visitors
 
 logger = logging.getLogger("fluxlit.worker")
@@ -103,6 +105,8 @@ class Worker:
         self._copying: Resumption = None
         self._reloading = asyncio.Lock()
         self._visitors = Visitors(self._settings.root_path)
+        self._runs = Runs()
+        self._pulse = Pulse()
 
     def prepare(self) -> None:
         """Everything that may fail, before anything listens.
@@ -164,7 +168,7 @@ class Worker:
 
     async def _run(self, server: _Server) -> None:
         self._loop = asyncio.get_running_loop()
-        async with watched("A Streamlit worker"):
+        async with watched("A Streamlit worker"), self._pulse.beating():
             await server.serve()
         with contextlib.suppress(TimeoutError):  # a script that does not stop is ended with the process
             await asyncio.wait_for(asyncio.shield(self._runtime.stopped), _RUNTIME_END_S)
@@ -184,6 +188,7 @@ class Worker:
         if self._copying is not None:
             self._copying.attach(self._runtime)
         internals.report_sessions(self._runtime, self._report_session)
+        internals.report_runs(self._runs)
         if self._spec.login:
             self._visitors.attach(self._runtime)
         self._lifeline.watch(self._heard)
@@ -192,11 +197,18 @@ class Worker:
     def _heard(self, line: str) -> None:
         """A line from the gateway, in the lifeline's thread."""
         message = json.loads(line)
+        if message["type"] == "measure":
+            self._loop.call_soon_threadsafe(self._measure, message["worker"])
+            return
         answers = {"reload": self._reload, "drain": self._drain}
         asyncio.run_coroutine_threadsafe(answers[message["type"]](), self._loop)
 
     def _report_session(self, event: str, session: str) -> None:
         self._lifeline.send_line(json.dumps({"type": "session", "event": event, "id": session}))
+
+    def _measure(self, worker: str) -> None:
+        readings = worker_readings(worker, self._runs, self._pulse.delays)
+        self._lifeline.send_line(json.dumps({"type": "measured", "readings": readings.to_json()}))
 
     async def _drain(self) -> None:
         while internals.running_scripts(self._runtime):  # noqa: ASYNC110  (Streamlit has no event for it)

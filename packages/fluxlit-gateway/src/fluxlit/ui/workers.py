@@ -13,16 +13,19 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
 
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.errors import WorkerError
+from fluxlit.metrics import Readings
+from fluxlit.proxy import Meter
 from fluxlit.settings import Resolved
 from fluxlit.supervisor import Spawned
 from fluxlit.ui.affinity import Claim, Kind, choose, claim, set_cookie
 from fluxlit.ui.member import Member
-from fluxlit.ui.placement import STOP_S, Readiness, UiFacts
+from fluxlit.ui.placement import STOP_S, Readiness, UiFacts, WorkerStatus
 from fluxlit.ui.sticky import Field, SettingCookie, ask_in_turn
 from fluxlit.ui.unavailable import answer_unavailable
 
@@ -46,7 +49,9 @@ class WorkersPlacement:
         self._settings = resolved.settings
         self._cookie_secret = secrets.token_hex(32)
         self._started = 0
-        self._ended_restarts = 0
+        self._former_restarts: Counter[int] = Counter()
+        self._former_readings = Readings()
+        self._meters: defaultdict[int, Meter] = defaultdict(Meter)
         self._leaving: list[Member] = []
         self._rolling: asyncio.Task[None] | None = None
         count = resolved.settings.streamlit_workers
@@ -59,7 +64,8 @@ class WorkersPlacement:
         self._started += 1
         # A successor listens beside the member that it follows, so no name is used twice.
         socket = self._facts.run_directory / f"worker-{self._started}.sock"
-        return Member(number, self._facts.spec(self._resolved, socket, self._cookie_secret), head_start)
+        spec = self._facts.spec(self._resolved, socket, self._cookie_secret)
+        return Member(number, spec, self._meters[number], head_start)
 
     async def start(self) -> None:
         """Start all workers; when one fails, all are stopped.
@@ -156,22 +162,40 @@ class WorkersPlacement:
         self.members[self.members.index(old)] = new
         self._leaving.append(old)
         await old.drain(self._settings.uvicorn_graceful_shutdown_timeout_s)
+        counted = await old.measure()
         await old.stop(STOP_S)
         self._leaving.remove(old)
-        self._ended_restarts += old.supervisor.status.restarts
+        self._former_readings.update(counted)
+        self._former_restarts[old.number] += old.supervisor.status.restarts
         logger.info("Streamlit worker %d has been replaced.", old.number)
+
+    def workers(self) -> list[WorkerStatus]:
+        """See `Placement.workers`."""
+        members = [member.status(self._former_restarts[member.number]) for member in self.members]
+        return members + [member.status() for member in self._leaving]
 
     @property
     def restarts(self) -> int:
         """How often workers were started again because they had ended or hung."""
-        return self._ended_restarts + sum(
-            member.supervisor.status.restarts for member in (*self.members, *self._leaving)
-        )
+        return sum(worker.restarts for worker in self.workers())
 
     @property
     def sessions(self) -> int:
         """How many sessions have a browser now."""
-        return sum(len(member.sessions) for member in (*self.members, *self._leaving))
+        return sum(worker.sessions for worker in self.workers())
+
+    async def measure(self) -> Readings:
+        """See `Placement.measure`."""
+        total = Readings()
+        total.update(self._former_readings)
+        everybody = [*self.members, *self._leaving]
+        for counted in await asyncio.gather(*(member.measure() for member in everybody)):
+            total.update(counted)
+        for number, meter in self._meters.items():
+            total.update(meter.read(str(number)))
+        for member in everybody:
+            total.add("fluxlit_upstream_requests_active", member.upstream.active, str(member.number))
+        return total
 
 
 def _first(failures: BaseExceptionGroup[WorkerError]) -> WorkerError:

@@ -1,0 +1,62 @@
+"""One answer on its way to the server: it gets the request's id, and is counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+
+from fluxlit.asgi import Message, Send
+from fluxlit.observe.observation import Observation
+from fluxlit.observe.request_id import HEADER
+from fluxlit.observe.traffic import Traffic
+
+
+class Answer:
+    """A `send` for one request.
+
+    It returns the next `send`'s awaitable instead of awaiting it, which saves a coroutine for every message.
+
+    Args:
+        send: the next.
+        request_id: goes into the answer's head.
+        seen: the request.
+        traffic: counts open WebSockets.
+
+    Attributes:
+        status: what was answered; 0 for nothing yet.
+        sent: bytes of the body or of messages.
+        started: when the request came, by `time.perf_counter`.
+    """
+
+    __slots__ = ("_field", "_seen", "_send", "_traffic", "sent", "started", "status")
+
+    def __init__(self, send: Send, request_id: bytes, seen: Observation, traffic: Traffic) -> None:
+        self._send = send
+        self._field = (HEADER, request_id)
+        self._seen = seen
+        self._traffic = traffic
+        self.status = 0
+        self.sent = 0
+        self.started = time.perf_counter()
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Send a message."""
+        kind = message["type"]
+        if kind in {"http.response.body", "websocket.http.response.body"}:
+            self.sent += len(message.get("body", b""))
+        elif kind == "websocket.send":
+            self.sent += len(message.get("bytes") or message.get("text") or b"")
+        elif kind in {"http.response.start", "websocket.accept", "websocket.http.response.start"}:
+            self._begin(kind, message)
+            headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
+            message = {**message, "headers": [*headers, self._field]}
+        elif kind == "websocket.close" and not self.status:
+            self.status = 403  # What the server answers then.
+        return self._send(message)
+
+    def _begin(self, kind: str, message: Message) -> None:
+        if kind == "websocket.accept":
+            self.status = 101
+            self._traffic.opened(self._seen.route)
+        else:
+            self.status = message["status"]

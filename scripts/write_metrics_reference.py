@@ -1,0 +1,55 @@
+"""Write docs/reference/metrics.md from the catalogue of metrics, which is the only place to change them."""
+
+from pathlib import Path
+
+from fluxlit.metrics import CATALOGUE, DELAYS, SECONDS, Family
+
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "metrics.md"
+
+HEAD = """# Metrics
+
+Written by `hatch run types:reference` from the catalogue in `fluxlit.metrics`; do not edit.
+
+`/metrics` of the admin listener shows them in Prometheus's text format, version 0.0.4. The listener is a UNIX socket
+that only the server's user can reach, and a port if [admin_port](settings.md#admin_port) is set. It is never the
+public port. [Operate](../how-to/operate.md) shows how to read it.
+
+Counting costs about a microsecond a request. What the workers count is fetched from them when somebody reads.
+"""
+
+TAIL = """## Labels
+
+| label | values |
+|---|---|
+| `code` | the status of the response. 499: the client left before there was one. `other`: no status of HTTP |
+| `route` | `api`, `ui`, `asset` (Streamlit's front end), `liveness`, `readiness`, `api docs` (redirects to them), \
+`entrance` (login), `closed`, `none` (redirects to the public mount) |
+| `worker` | number of the worker; `embedded` or `external` where there is none |
+| `process` | `gateway`, or `worker` with its number |
+| `store`, `operation`, `outcome` | kind of session store, what was done, and `ok`, `missing`, `conflict`, \
+`unavailable` or `error` |
+
+A worker that is started again, or replaced by a fresh one, keeps its number, and its counters go on.
+"""
+
+
+def reference() -> str:
+    """Return the whole page."""
+    rows = ["| name | kind | labels | meaning |", "|---|---|---|---|", *map(_row, CATALOGUE)]
+    return "\n".join([HEAD, *rows, "", _bounds(), "", TAIL]).rstrip() + "\n"
+
+
+def _row(family: Family) -> str:
+    labels = ", ".join(f"`{label}`" for label in family.labels) or "none"
+    return f"| `{family.name}` | {family.kind.value} | {labels} | {family.help} |"
+
+
+def _bounds() -> str:
+    seconds, delays = (", ".join(f"{bound:g}" for bound in bounds) for bounds in (SECONDS, DELAYS))
+    return (
+        f"The buckets of histograms end at {seconds} seconds; those of `fluxlit_event_loop_delay_seconds` at {delays}."
+    )
+
+
+if __name__ == "__main__":
+    TARGET.write_text(reference(), encoding="utf-8")
