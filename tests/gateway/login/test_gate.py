@@ -297,7 +297,7 @@ class Socket:
         self.inbox: asyncio.Queue[Message] = asyncio.Queue()
         self.inbox.put_nowait({"type": "websocket.connect"})
         scope = scope_of(target, *fields, kind="websocket")
-        self.task = asyncio.create_task(scene.gateway(scope, self.inbox.get, self._send))
+        self.task = asyncio.ensure_future(scene.gateway(scope, self.inbox.get, self._send))
 
     async def _send(self, message: Message) -> None:
         self.sent.append(message)

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -113,14 +113,13 @@ class Runtime:
 
     # Serving.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
-            await self._run_lifespan(receive, send)
-            return
+            return self._run_lifespan(receive, send)
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
-        await self._observer(scope, receive, send)
+        return self._observer(scope, receive, send)
 
     async def start(self) -> None:
         """Start everything; returns when pages and API can be served.
@@ -301,10 +300,10 @@ class Runtime:
             gate=self._gate,
         )
 
-    async def _to_placement(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _to_placement(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self._placement is None:
             raise FluxLitError(NOT_STARTED.detail)
-        await self._placement(scope, receive, send)
+        return self._placement(scope, receive, send)
 
     def _readiness(self) -> Readiness:
         return NOT_STARTED if self._placement is None else self._placement.readiness()

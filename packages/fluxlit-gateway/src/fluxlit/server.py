@@ -94,6 +94,7 @@ def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) 
     """How uvicorn serves the runtime. The runtime runs its own lifespans, around the server's life."""
     return uvicorn.Config(
         runtime,
+        interface="asgi3",  # the runtime returns awaitables, which uvicorn would not guess
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote
@@ -58,34 +58,34 @@ class Gateway:
     gate: Gate | None = None
     draining: bool = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request or WebSocket."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one HTTP request or WebSocket.
+
+        Whoever only decides hands back what the one it has chosen returns. A coroutine that awaited it would be made
+        and resumed for every request, for nothing.
+        """
         mount = scope.get("root_path", "") or self.root_path
         path = below_mount(scope["path"], mount)
         if path is not None and path[:1] != "/":  # `OPTIONS *` asks about the server, not about a resource of it.
-            await reply_text(scope, send, 400, "The request is for no path.")
-            return
+            return reply_text(scope, send, 400, "The request is for no path.")
         if path is None:
-            await redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
-            return
+            return redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
         route = self.map.route(scope["type"], scope.get("method", ""), path)
         classify(scope, route.value)
         host = single_host(scope)
         if host is None:
             refuse = answer_problem if route is Route.API else reply_text
-            await refuse(scope, send, 400, "The request needs exactly one valid Host field.")
-            return
+            return refuse(scope, send, 400, "The request needs exactly one valid Host field.")
         if route is Route.UI:
-            await self._to_ui(scope, receive, send, mount, path, host)
-        elif route is Route.API:
-            await self._to_api(scope, receive, send, mount, path, host)
-        elif route is Route.ASSET and self.assets is not None:
-            await self.assets({**scope, "path": path, "root_path": ""}, receive, send)
-        else:
-            await self._answer(route, scope, send, mount, path)
+            return self._to_ui(scope, receive, send, mount, path, host)
+        if route is Route.API:
+            return self._to_api(scope, receive, send, mount, path, host)
+        return self._answer(route, scope, receive, send, mount, path)
 
-    async def _answer(self, route: Route, scope: Scope, send: Send, mount: str, path: str) -> None:
-        if route is Route.LIVENESS:
+    async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send, mount: str, path: str) -> None:
+        if route is Route.ASSET and self.assets is not None:
+            await self.assets({**scope, "path": path, "root_path": ""}, receive, send)
+        elif route is Route.LIVENESS:
             await answer_json(scope, send, 200, {"status": "ok"})
         elif route is Route.READINESS:
             await self._answer_readiness(scope, send)
@@ -104,35 +104,33 @@ class Gateway:
         else:
             await answer_json(scope, send, 503, {"status": "not_ready", "detail": readiness.detail})
 
-    async def _to_ui(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> None:
+    def _to_ui(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> Awaitable[None]:
         if self.ui is None:
-            await reply_text(scope, send, 404, "Not found: this application has no pages.")
-            return
+            return reply_text(scope, send, 404, "Not found: this application has no pages.")
         who = sender(scope, host, self.trust)
         if scope["type"] == "websocket" and not self.origins.allows(header(scope, b"origin"), who.host.decode("ascii")):
-            await reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
-            return
+            return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] += who.fields(mount or who.prefix)
         if self.gate is None:
-            await self.ui(seen, receive, send)
-        else:
-            public = mount or who.prefix
-            raw = self._raw_below(scope, mount, path)
-            visit = Visit(Route.UI, seen, peer_of(scope, self.trust), public, path, raw, receive, send)
-            await self.gate.admit(self.ui, visit)
+            return self.ui(seen, receive, send)
+        public = mount or who.prefix
+        raw = self._raw_below(scope, mount, path)
+        visit = Visit(Route.UI, seen, peer_of(scope, self.trust), public, path, raw, receive, send)
+        return self.gate.admit(self.ui, visit)
 
-    async def _to_api(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> None:
+    def _to_api(
+        self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes
+    ) -> Awaitable[None]:
         who = sender(scope, host, self.trust)
         raw = self._raw_below(scope, mount, path)
         mount = mount or who.prefix
         seen = located(scope, who, mount, raw, path)
         seen["root_path"] = mount + self.map.api
         if self.gate is None:
-            await self.api(seen, receive, send)
-        else:
-            visit = Visit(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)
-            await self.gate.admit(self.api, visit)
+            return self.api(seen, receive, send)
+        visit = Visit(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)
+        return self.gate.admit(self.api, visit)
 
     def _raw_below(self, scope: Scope, mount: str, path: str) -> bytes:
         """The undecoded path below the mount: byte for byte what the client wrote."""

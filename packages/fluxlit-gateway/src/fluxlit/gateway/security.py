@@ -44,12 +44,12 @@ class SecurityHeaders:
         self._plain = security_fields(settings, tls=settings.public_base_url.startswith("https:"))
         self._secure = security_fields(settings, tls=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request or WebSocket; handshakes have no use for the fields."""
         fields = self._secure if scope.get("scheme") == "https" else self._plain
         if fields and scope["type"] == "http":
             send = Completed(send, fields)
-        await self._application(scope, receive, send)
+        return self._application(scope, receive, send)
 
 
 class Completed:

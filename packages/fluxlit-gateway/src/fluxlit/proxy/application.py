@@ -46,17 +46,16 @@ class ReverseProxy:
         self._extra: list[Header] = [(b"via", self._via)] if via else []
         self._refuse = refusal
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request or WebSocket."""
         if self._circles(scope):
             logger.warning("%s: 508: the request has passed here %d times", scope["path"], MAX_HOPS)
-            await self._refuse(scope, send, 508, "The request goes round in circles.")
-        elif scope["type"] == "http":
-            await self._exchange(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._relay(scope, receive, send)
-        else:
-            raise ValueError(f"a proxy does not serve {scope['type']!r}")
+            return self._refuse(scope, send, 508, "The request goes round in circles.")
+        if scope["type"] == "http":
+            return self._exchange(scope, receive, send)
+        if scope["type"] == "websocket":
+            return self._relay(scope, receive, send)
+        raise ValueError(f"a proxy does not serve {scope['type']!r}")
 
     def _circles(self, scope: Scope) -> bool:
         """Whether a request comes back again and again (RFC 9110 section 7.6.3)."""

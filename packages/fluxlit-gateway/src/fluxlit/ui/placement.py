@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -70,7 +70,7 @@ class Placement(Protocol):
     async def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop within `timeout_s` seconds, by force at the end. Open requests fail."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request or a WebSocket that the gateway has routed to the UI."""
 
     def readiness(self) -> Readiness:

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import secrets
 from collections import Counter, defaultdict
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 
@@ -96,18 +97,12 @@ class WorkersPlacement:
             await member.upstream.close()
         await asyncio.gather(*(member.stop(timeout_s) for member in everybody))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Relay to a worker; 503 while there is none."""
-        if len(self.members) == 1 and not self._leaving:
-            await self._relay(self.members[0], scope, receive, send)
-        else:
-            await self._relay_to_chosen(scope, receive, send)
-
-    async def _relay(self, member: Member, scope: Scope, receive: Receive, send: Send) -> None:
-        if member.ready:
-            await member(scope, receive, send)
-        else:
-            await answer_unavailable(scope, send)
+        if len(self.members) > 1 or self._leaving:
+            return self._relay_to_chosen(scope, receive, send)
+        member = self.members[0]
+        return member(scope, receive, send) if member.ready else answer_unavailable(scope, send)
 
     async def _relay_to_chosen(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = self._settings.root_path
