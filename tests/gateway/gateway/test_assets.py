@@ -131,6 +131,12 @@ async def test_head_has_the_length_and_no_body(http: httpx.AsyncClient) -> None:
     assert (answer.headers["content-length"], answer.content) == (str(len(SCRIPT)), b"")
 
 
+async def test_other_methods_are_told_which_there_are(http: httpx.AsyncClient) -> None:
+    """RFC 9110 section 15.5.6."""
+    answer = await http.post(JS)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
 @pytest.mark.parametrize("path", ["/static/js/gone.AAAAAAAA.js", "/static/", "/static/../index.html", "/index.html"])
 async def test_what_is_not_there_is_404_and_never_the_page(http: httpx.AsyncClient, path: str) -> None:
     async with http:

@@ -6,6 +6,7 @@ Bytes in, bytes out: the real server, the gateway and the proxy stand between a 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Coroutine
 from itertools import pairwise
 from types import SimpleNamespace
@@ -20,8 +21,8 @@ from fluxlit.gateway.forwarding import IDENTITY
 from fluxlit.observe import Observer
 from fluxlit.proxy import ReverseProxy
 from tests.gateway.gateway.asking import Recorder
-from tests.gateway.proxy.harness import Peer, stage
-from tests.gateway.proxy.websocket import BINARY, CLOSE, CONT, TEXT, Frame, Wire, accepting, close, connect
+from tests.gateway.proxy.harness import Peer, stage, until
+from tests.gateway.proxy.websocket import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, Wire, accepting, close, connect
 
 PROFILE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -64,7 +65,11 @@ path_octets = st.text("abcXYZ019-._~!$&'()*+,;=:@/%[]|\\^`{}\"<>", max_size=30)
 targets = st.builds(
     lambda path, query: "/" + path + query, path_octets, st.one_of(st.just(""), path_octets.map(lambda q: "?q" + q))
 )
-bodies = st.binary(max_size=200_000)
+# Hypothesis makes short ones by itself, and only long ones meet a buffer's end.
+LONG = 400_000
+long_bodies = st.builds(lambda seed, size: random.Random(seed).randbytes(size), st.integers(), st.integers(0, LONG))
+bodies = st.one_of(st.binary(max_size=300), long_bodies)
+cuts_of_bodies = st.lists(st.integers(0, LONG), max_size=5)
 answer_names = names.filter(lambda n: n.lower() not in HOP | {"date", "server", "x-request-id"})
 
 
@@ -128,7 +133,7 @@ def test_a_request_arrives_as_it_was_sent(target: str, sent: list[Field]) -> Non
     status=st.integers(200, 599).filter(lambda number: number not in (204, 304)),
     sent=st.lists(st.tuples(answer_names.map(str.encode), values), max_size=12),
     body=bodies,
-    cuts=st.lists(st.integers(0, 200_000), max_size=5),
+    cuts=cuts_of_bodies,
     chunked=st.booleans(),
 )
 def test_an_answer_arrives_as_it_was_sent(
@@ -164,7 +169,7 @@ def test_an_answer_arrives_as_it_was_sent(
 @PROFILE
 @given(
     body=bodies,
-    cuts=st.lists(st.integers(0, 200_000), max_size=5),
+    cuts=cuts_of_bodies,
     chunked=st.booleans(),
     method=st.sampled_from([b"POST", b"PUT", b"GET", b"PATCH"]),
 )
@@ -194,43 +199,81 @@ def test_a_body_arrives_as_it_was_sent(body: bytes, cuts: list[int], chunked: bo
 
 
 texts = st.text(max_size=300).map(lambda text: Frame(TEXT, text.encode("utf-8", "replace")))
-binaries = st.binary(max_size=70_000).map(lambda data: Frame(BINARY, data))
-messages = st.lists(st.tuples(st.one_of(texts, binaries), st.lists(st.integers(0, 70_000), max_size=3)), max_size=6)
+binaries = bodies.map(lambda data: Frame(BINARY, data))
+cut_messages = st.lists(
+    st.tuples(
+        st.one_of(texts, binaries),
+        cuts_of_bodies,
+        st.sampled_from([(), (Frame(PING, b"are you there"),), (Frame(PONG), Frame(PING))]),
+    ),
+    max_size=6,
+)
+codes = st.one_of(st.sampled_from([1000, 1001, 1003, 1007, 1008, 1011, 1012, 1013]), st.integers(3000, 4999))
+reasons = st.text(max_size=30)
+
+Cut = list[tuple[Frame, list[int], tuple[Frame, ...]]]
 
 
 @PROFILE
-@given(sent=messages, code=st.sampled_from([1000, 1001, 1008, 1011, 3000, 4999]), reason=st.text(max_size=20))
-def test_messages_arrive_as_they_were_sent(sent: list[tuple[Frame, list[int]]], code: int, reason: str) -> None:
+@given(sent=cut_messages, code=codes, reason=reasons)
+def test_messages_of_a_browser_arrive_as_it_sent_them(sent: Cut, code: int, reason: str) -> None:
     """Kind, order and content, however they are cut into frames; and the closing code and reason."""
-    expected = [message for message, _ in sent]
-    bye = close(code, reason.encode("utf-8", "replace").decode())
+    bye = close(code, reason)
 
     async def story() -> None:
         seen: list[Frame] = []
 
         async def play(wire: Wire) -> None:
-            while (message := await wire.message()).opcode != CLOSE:
-                seen.append(message)
-                await wire.send(*frames_of(message, [3, 5]))
-            seen.append(message)
-            await wire.send(message)
+            await hear(wire, seen)
 
         async with stage(accepting(play), wrap=scene) as stand:
             wire = await connect(stand)
-            sending = asyncio.create_task(send_all(wire, sent))
-            back = [await wire.message() for _ in sent]
-            await sending
+            await send_all(wire, sent)
             await wire.send(bye)
-            assert (await wire.message()).data == bye.data
-        assert back == expected
-        assert [*seen[:-1], seen[-1].data] == [*expected, bye.data]
+            assert (await wire.message()).data == bye.data, "the browser's own word is confirmed"
+            await until(lambda: seen and seen[-1].opcode == CLOSE)
+        assert [*seen[:-1], seen[-1].data] == [*(message for message, *_ in sent), bye.data]
 
     run(story())
 
 
-async def send_all(wire: Wire, sent: list[tuple[Frame, list[int]]]) -> None:
-    for message, cuts in sent:
-        await wire.send(*frames_of(message, cuts))
+@PROFILE
+@given(sent=cut_messages, code=codes, reason=reasons)
+def test_messages_of_the_upstream_arrive_as_it_sent_them(sent: Cut, code: int, reason: str) -> None:
+    """The same in the other direction."""
+    bye = close(code, reason)
+
+    async def story() -> None:
+        confirmed: list[Frame] = []
+
+        async def play(wire: Wire) -> None:
+            await send_all(wire, sent)
+            await wire.send(bye)
+            await hear(wire, confirmed)
+
+        async with stage(accepting(play), wrap=scene) as stand:
+            wire = await connect(stand)
+            seen: list[Frame] = []
+            await hear(wire, seen)
+            await until(lambda: confirmed and confirmed[-1].opcode == CLOSE)
+        assert [*seen[:-1], seen[-1].data] == [*(message for message, *_ in sent), bye.data]
+        assert [frame.data for frame in confirmed] == [bye.data]
+
+    run(story())
+
+
+async def hear(wire: Wire, seen: list[Frame]) -> None:
+    """Take messages to the end, and confirm it."""
+    while not seen or seen[-1].opcode != CLOSE:
+        seen.append(await wire.message())
+    await wire.send(seen[-1])
+
+
+async def send_all(wire: Wire, sent: Cut) -> None:
+    """Send messages in frames, with control frames after the first of each."""
+    for message, cuts, between in sent:
+        first, *rest = frames_of(message, cuts)
+        await wire.send(first, *between, *rest)
 
 
 def pieces(body: bytes, cuts: list[int]) -> list[bytes]:

@@ -101,6 +101,8 @@ APP = """
             attach(Settings(log_format={log_format!r}))
             attach(Settings(log_format={log_format!r}))
             logging.getLogger("fluxlit.gateway").info("hello?code=abc")
+            logging.getLogger("shop").info("sold?code=abc")
+            logging.getLogger("httpx").info("chatter")
             logging.getLogger("uvicorn.error").info("dialled redis://:abc@host")
             await send({{"type": "lifespan.startup.complete"}})
             await receive()
@@ -118,7 +120,7 @@ def under_uvicorn(directory: Path, log_format: str, *options: str) -> list[str]:
     command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0", *options]
     with background(command, cwd=directory, environ=clean_environ(PYTHONUNBUFFERED="1")) as server:
         url = server.wait_for(r"http://127\.0\.0\.1:\d+", 30)[0]
-        subprocess.run([sys.executable, "-c", CLIENT, f"{url}/?token=abc"], check=True, timeout=30)
+        subprocess.run([sys.executable, "-c", CLIENT, f"{url}/?token=abc&x=abc&abc"], check=True, timeout=30)
         server.wait_for(r"token=", 30)
         server.stop()
     return "".join(server.output).splitlines()
@@ -132,13 +134,21 @@ def test_under_uvicorn_its_own_look_stays_and_ours_is_added_once(tmp_path: Path)
     assert text.count("redis://:***@host") == 1
     (access,) = [line for line in lines if "GET" in line]
     assert access.startswith("INFO:     127.0.0.1:")
-    assert '"GET /?token=*** HTTP/1.1" 200 OK' in access
+    assert '"GET /?token=***&x=***&*** HTTP/1.1" 200 OK' in access
+    assert text.count("sold?code=***") == 1, "nobody else would show what the application logs"
+    assert "chatter" not in text
 
 
 def test_under_uvicorn_json_holds_for_its_lines_too(tmp_path: Path) -> None:
     lines = under_uvicorn(tmp_path, "json")
     after = [line for line in lines if line.startswith("{")]
-    assert {json.loads(line)["logger"] for line in after} == {"fluxlit.gateway", "uvicorn.error", "uvicorn.access"}
+    assert {json.loads(line)["logger"] for line in after} == {
+        "fluxlit.gateway",
+        "shop",
+        "uvicorn.error",
+        "uvicorn.access",
+    }
+    assert [line for line in lines if "sold" in line and not line.startswith("{")] == []
     assert "abc" not in "\n".join(lines)
 
 

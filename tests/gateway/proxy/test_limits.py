@@ -117,6 +117,16 @@ async def test_rule_19_a_head_without_end_is_not_collected(start: bytes, status:
     assert seen == []
 
 
+async def test_refusals_of_the_server_itself_have_one_date_and_end_the_connection() -> None:
+    """RFC 9110 section 6.6.1: a server with a clock says when it refused."""
+    script, seen = answering(OK)
+    async with stage(script) as scene:
+        for request in (b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n", b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n"):
+            answer = await (await scene.client()).ask(request)
+            assert (len(answer.all(b"date")), answer.all(b"connection")) == (1, [b"close"])
+    assert seen == []
+
+
 async def test_rule_24_nobody_listening_is_502() -> None:
     """RFC 9110 section 15.6.3. The answer names neither address nor cause."""
 

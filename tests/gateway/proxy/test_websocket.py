@@ -124,6 +124,16 @@ async def test_rule_34_each_hop_makes_its_own_handshake() -> None:
     assert [value.lower() for value in request.all(b"connection")] == [b"upgrade"]
 
 
+async def test_rule_34_a_handshake_of_another_version_is_told_which_one_is_spoken() -> None:
+    """RFC 6455 section 4.4; the upstream is not asked."""
+    async with stage(accepting(echo)) as scene:
+        for version in (b"8", b"", b"14"):
+            client = await scene.client()
+            answer = await client.ask(handshake().replace(b"Version: 13", b"Version: " + version))
+            assert (answer.status, answer.all(b"sec-websocket-version")) == (426, [b"13"])
+        assert scene.connections == []
+
+
 async def test_the_handshake_carries_path_query_host_origin_cookies_and_via() -> None:
     """Byte for byte, as for any request."""
     seen: list[Message] = []

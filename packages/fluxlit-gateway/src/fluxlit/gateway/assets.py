@@ -116,7 +116,7 @@ class Assets:
         path = scope["path"]
         asset = self._assets.get(path)
         if scope["method"] not in ("GET", "HEAD"):
-            await reply_text(scope, send, 405, "Method not allowed.")
+            await reply_text(scope, send, 405, "Method not allowed.", [(b"allow", b"GET, HEAD")])
         elif asset is None:
             await reply_text(scope, send, 404, "Not found.")
         else:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from fluxlit.gateway.readers import Patience
@@ -311,9 +312,10 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.message_event.set()
         reason = REASONS[status]
         logger.info("A request was refused before any application saw it: %d %s", status, reason.decode())
+        date = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)  # RFC 9110 6.6.1
         self.transport.write(
-            b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b\n" % (status, reason, len(reason) + 1, reason)
+            b"HTTP/1.1 %d %b\r\n%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b\n" % (status, reason, date, len(reason) + 1, reason)
         )
         self._linger()
 
@@ -334,7 +336,15 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class Server(CloseAnywhere, ServerProtocol):
-    """The library's server."""
+    """The library's server, which tells a client of another version the one that it speaks (RFC 6455 section 4.4)."""
+
+    def accept(self, request: Request) -> Response:
+        """Answer a handshake."""
+        response = super().accept(request)
+        if response.status_code == 400 and request.headers.get_all("Sec-WebSocket-Version") != ["13"]:
+            response.headers["Sec-WebSocket-Version"] = "13"
+            return replace(response, status_code=426, reason_phrase="Upgrade Required")
+        return response
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

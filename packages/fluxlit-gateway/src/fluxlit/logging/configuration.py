@@ -3,7 +3,8 @@
 Two situations. Under `fluxlit run` the process is ours: `configure` gives the root logger one handler
 and lets every other logger pass its records up, so that no line can appear twice. Under
 `uvicorn app:app` uvicorn, or the user, has configured logging already: `attach` adds only what is missing,
-which is a handler for our own loggers if nobody would show them, and the redaction filter everywhere.
+which is a handler of the root logger if nobody would show our lines and the application's own, and the
+redaction filter everywhere.
 """
 
 from __future__ import annotations
@@ -67,12 +68,9 @@ def attach(settings: Settings) -> None:
     formatter that the user chose is never replaced.
     """
     hide_parameter(settings.url_session_query_param)
+    if not logging.getLogger().handlers:
+        _show_the_rest(settings)
     ours = logging.getLogger(_OURS)
-    if not ours.hasHandlers():
-        own = logging.StreamHandler()
-        own.setFormatter(_formatter(settings, sys.stderr))
-        ours.addHandler(own)
-        ours.propagate = False
     if ours.level == logging.NOTSET:
         ours.setLevel(settings.log_level.upper())
     for handler in _handlers():
@@ -80,6 +78,21 @@ def attach(settings: Settings) -> None:
             handler.addFilter(RedactionFilter())
         if settings.log_format == "json" and type(handler.formatter).__module__ == "uvicorn.logging":
             handler.setFormatter(JsonLogFormatter())
+
+
+def _show_the_rest(settings: Settings) -> None:
+    """Show what reaches the root logger: without a handler there Python writes warnings only, as bare text."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    own = logging.StreamHandler()
+    own.setFormatter(_formatter(settings, sys.stderr))
+    if logging.getLogger("uvicorn").handlers:
+        own.addFilter(lambda record: not record.name.startswith("uvicorn"))
+    root = logging.getLogger()
+    root.addHandler(own)
+    root.setLevel(level)
+    for name in _CHATTY:
+        if logging.getLogger(name).level == logging.NOTSET:
+            logging.getLogger(name).setLevel(max(logging.WARNING, level))
 
 
 def _handlers() -> Iterator[logging.Handler]:

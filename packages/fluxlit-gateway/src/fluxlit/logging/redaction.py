@@ -3,7 +3,7 @@
 What is replaced, wherever it stands in a line: the values of query and form parameters that name
 a session, a code, a token or a password; everything after `Authorization`, `Cookie` and their kin;
 bearer and basic credentials; the password of a URL; Streamlit's session id in an upload path, because
-whoever knows it can take over the session.
+whoever knows it can take over the session. In uvicorn's own lines every value of a query is replaced.
 
 A filter on the handlers does it for every record, including uvicorn's access line. Names are judged
 generously: a value hidden without need costs a look into the application, a value shown cannot be taken back.
@@ -30,6 +30,8 @@ _PARTS = re.compile(
 )
 # What the settings name, such as the parameter of a visitor's session.
 _CHOSEN: set[str] = set()
+# uvicorn tells the whole target of each request, and of each WebSocket.
+_UVICORN = frozenset({"uvicorn.access", "uvicorn.error"})
 _HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|x-auth-token|x-xsrftoken|x-csrf-token"
 
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#?\s\"'<>]+)=([^&;#\s\"'<>]+)")
@@ -61,6 +63,19 @@ def redact(text: str) -> str:
     return _CREDENTIALS.sub(rf"\1\2{HIDDEN}", text)
 
 
+def redact_query(target: str) -> str:
+    """Replace every value in the query of a path, whatever its name: only the application knows what it stands for.
+
+    >>> redact_query("/callback?c=abc&page=2")
+    '/callback?c=***&page=***'
+    """
+    path, mark, query = target.partition("?")
+    if not mark:
+        return target
+    names = [part.partition("=")[0] if "=" in part else HIDDEN for part in query.split("&") if part]
+    return f"{path}?" + "&".join(name if name == HIDDEN else f"{name}={HIDDEN}" for name in names)
+
+
 def redact_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers with secret values replaced; order and duplicates stay."""
     return [(name, HIDDEN if is_secret_name(name) else redact(value)) for name, value in headers]
@@ -90,6 +105,11 @@ def is_secret_name(name: str) -> bool:
     return bare in _NAMES or _PARTS.search(bare) is not None
 
 
+def is_target(argument: object) -> bool:
+    """Say whether an argument of uvicorn's log lines is a path, perhaps with a query."""
+    return isinstance(argument, str) and argument.startswith("/")
+
+
 def _bare(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
@@ -114,6 +134,8 @@ class RedactionFilter(logging.Filter):
         """Redact message, arguments and traceback of a record in place."""
         # The text is left alone while it is a template: "?code=%s" must keep its place for the argument.
         record.args = self._arguments(record.args)
+        if record.name in _UVICORN and isinstance(record.args, tuple):
+            record.args = tuple(redact_query(each) if is_target(each) else each for each in record.args)
         if record.name != "uvicorn.access":  # its formatter takes the arguments apart, so they have to stay
             self._whole_message(record)
         if record.exc_text is None and record.exc_info and record.exc_info[1] is not None:
