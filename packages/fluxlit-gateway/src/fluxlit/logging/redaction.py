@@ -105,11 +105,6 @@ def is_secret_name(name: str) -> bool:
     return bare in _NAMES or _PARTS.search(bare) is not None
 
 
-def is_target(argument: object) -> bool:
-    """Say whether an argument of uvicorn's log lines is a path, perhaps with a query."""
-    return isinstance(argument, str) and argument.startswith("/")
-
-
 def _bare(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
@@ -135,7 +130,7 @@ class RedactionFilter(logging.Filter):
         # The text is left alone while it is a template: "?code=%s" must keep its place for the argument.
         record.args = self._arguments(record.args)
         if record.name in _UVICORN and isinstance(record.args, tuple):
-            record.args = tuple(redact_query(each) if is_target(each) else each for each in record.args)
+            record.args = tuple(_target(each) for each in record.args)
         if record.name != "uvicorn.access":  # its formatter takes the arguments apart, so they have to stay
             self._whole_message(record)
         if record.exc_text is None and record.exc_info and record.exc_info[1] is not None:
@@ -160,6 +155,10 @@ class RedactionFilter(logging.Filter):
         clean = redact(message)
         if clean != message:
             record.msg, record.args = clean, ()
+
+
+def _target(value: Any) -> Any:
+    return redact_query(value) if isinstance(value, str) and value.startswith("/") else value
 
 
 def _argument(value: Any) -> Any:
