@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit_deploy.description import Project, inspect_project
+from fluxlit.process import END_S
+from fluxlit.settings import Settings
+from fluxlit_deploy.description import WORKERS_STOP_S, Project, inspect_project
 from fluxlit_deploy.size import memory_mib, processes
 
 APP = 'from fluxlit import FluxLit\n\napp = FluxLit(title="Portal"{})\n'
@@ -38,3 +40,11 @@ def test_auto_stays_auto(argument: str, toml: str, tmp_path: Path) -> None:
 def test_processes_are_counted(settings: dict[str, object], expected: int) -> None:
     assert processes(Project("portal", "Portal", "app:app", settings=settings)) == expected
     assert memory_mib(expected) == 192 + 320 * (expected - 1)
+
+
+def test_a_shutdown_takes_as_long_as_the_gateway_says() -> None:
+    defaults = Settings()
+    said = defaults.gateway_drain_delay_s + defaults.uvicorn_graceful_shutdown_timeout_s
+
+    assert WORKERS_STOP_S == END_S
+    assert Project("portal", "", "app:app").stop_seconds == said + defaults.api_shutdown_timeout_s + END_S

@@ -39,8 +39,9 @@ def test_a_placeholder_is_pointed_at(write: Write) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "id_", "at"),
     [
-        (DEPLOYMENT, "terminationGracePeriodSeconds: 50", "terminationGracePeriodSeconds: 30", "grace", "termination"),
+        (DEPLOYMENT, "terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 30", "grace", "termination"),
         ("kubernetes/base/settings.env", "TIMEOUT_S=30", "TIMEOUT_S=300", "grace", ""),
+        ("kubernetes/base/settings.env", "API_SHUTDOWN_TIMEOUT_S=10", "API_SHUTDOWN_TIMEOUT_S=11", "grace", ""),
         (DEPLOYMENT, "healthz", "readyz", "liveness", "livenessProbe"),
         (DEPLOYMENT, "path: /api/healthz", "path: /", "probe", "livenessProbe"),
         (DEPLOYMENT, "livenessProbe:", "oldProbe:", "probe", "- name: web"),

@@ -115,19 +115,25 @@ def test_kustomize_and_helm_make_the_same_objects(write: Write) -> None:
 
 
 def test_the_grace_period_follows_the_settings(write: Write) -> None:
-    folder = write({"pre_stop_s": 7}, gateway_drain_delay_s=3.5, uvicorn_graceful_shutdown_timeout_s=45.0)
+    folder = write(
+        {"pre_stop_s": 7},
+        gateway_drain_delay_s=3.5,
+        uvicorn_graceful_shutdown_timeout_s=45.0,
+        api_shutdown_timeout_s=6.0,
+    )
 
     [deployment] = kustomize.select(production(folder), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     assert pod["containers"][0]["lifecycle"]["preStop"] == {"sleep": {"seconds": 7}}
-    assert pod["terminationGracePeriodSeconds"] == 66  # 7 + 3.5 + 45 + 10, rounded up
+    assert pod["terminationGracePeriodSeconds"] == 72  # 7 + 3.5 + 45 + 6 + 10, rounded up
     [chart] = kustomize.select(
         helm.template(
-            folder / "helm/portal", {"drain": {"preStopSeconds": 1, "delaySeconds": 2, "gracefulSeconds": 3}}
+            folder / "helm/portal",
+            {"drain": {"preStopSeconds": 1, "delaySeconds": 2, "gracefulSeconds": 3, "apiSeconds": 4}},
         ),
         "Deployment",
     )
-    assert chart["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 16
+    assert chart["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 20
 
 
 def test_a_changed_setting_rolls_out(write: Write) -> None:
@@ -203,7 +209,7 @@ def test_yamllint_is_content(write: Write) -> None:
 @pytest.mark.parametrize(
     ("table", "settings", "path_mode", "message"),
     [
-        ({"grace_period_s": 30}, {}, None, r"grace_period_s = 30 is too short. 10 s preStop.* make 50 s"),
+        ({"grace_period_s": 30}, {}, None, r"grace_period_s = 30 is too short. 10 s preStop.* make 60 s"),
         ({"replicas": 1}, {}, None, "each roll-out and each drained node is an outage"),
         ({"replicas": 20}, {}, None, "max_replicas, 10, is below replicas, 20"),
         ({"replicas": True}, {}, None, "replicas must be a whole number"),
@@ -236,6 +242,7 @@ def test_what_does_not_go_together_is_refused(
         ({"image": {"tag": "latest"}}, "latest"),
         ({"image": {"tag": "", "digest": ""}}, "must say which image"),
         ({"settings": {"FLUXLIT_SECRET_KEY": "x"}}, "FLUXLIT_SECRET_KEY"),
+        ({"settings": {"FLUXLIT_GATEWAY_DRAIN_DELAY_S": "60"}}, "FLUXLIT_GATEWAY_DRAIN_DELAY_S"),
         ({"route": {"type": "nginx"}}, "nginx"),
         ({"autoscaling": {"minReplicas": 1}}, "minimum"),
         ({"replicaCount": 3}, "replicaCount"),

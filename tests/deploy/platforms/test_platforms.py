@@ -72,11 +72,11 @@ def test_the_files_can_be_read(platform: Platform) -> None:
 def test_times_follow_the_settings() -> None:
     settings = {"gateway_drain_delay_s": 5.0, "uvicorn_graceful_shutdown_timeout_s": 40.0}
 
-    assert "TimeoutStopSec=55\n" in files_of("systemd", **settings)["portal.service"]
-    assert tomllib.loads(files_of("fly", **settings)["fly.toml"])["kill_timeout"] == "55"
-    assert yaml.safe_load(files_of("render", **settings)["render.yaml"])["services"][0]["maxShutdownDelaySeconds"] == 55
+    assert "TimeoutStopSec=65\n" in files_of("systemd", **settings)["portal.service"]
+    assert tomllib.loads(files_of("fly", **settings)["fly.toml"])["kill_timeout"] == "65"
+    assert yaml.safe_load(files_of("render", **settings)["render.yaml"])["services"][0]["maxShutdownDelaySeconds"] == 65
     template = yaml.safe_load(files_of("azure", **settings)["azure.yaml"])["properties"]["template"]
-    assert template["terminationGracePeriodSeconds"] == 55
+    assert template["terminationGracePeriodSeconds"] == 65
     # Cloud Run gives ten seconds and cannot be asked for more: there the file changes the setting.
     run = yaml.safe_load(files_of("cloud-run", **settings)["cloud-run.yaml"])
     variables = {each["name"]: each.get("value") for each in run["spec"]["template"]["spec"]["containers"][0]["env"]}

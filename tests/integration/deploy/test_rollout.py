@@ -38,6 +38,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 PEOPLE = 8
 GRACEFUL_S = 10
 PRE_STOP_S = 2
+API_S = 10
 
 APP = """
     import asyncio
@@ -228,7 +229,7 @@ class Person:
 @pytest.mark.timeout(180)
 async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> None:
     _, grace_s = generated_settings()
-    assert grace_s == PRE_STOP_S + GRACEFUL_S + 10
+    assert grace_s == PRE_STOP_S + GRACEFUL_S + API_S + 10
     await cluster.add()
     await cluster.add()
     cluster.configure()

@@ -107,9 +107,14 @@ class Project:
         return math.ceil(float(self.settings.get("streamlit_start_timeout_s", 60.0))) + IMPORT_S
 
     @property
+    def api_end_s(self) -> float:
+        """Seconds that the API's own lifespan gets for its end, after the open requests."""
+        return float(self.settings.get("api_shutdown_timeout_s", 10.0))
+
+    @property
     def stop_seconds(self) -> int:
         """Seconds from SIGTERM to the exit in the worst case; whoever sends SIGKILL must wait longer."""
-        return round(self.drain_delay_s + self.graceful_timeout_s + WORKERS_STOP_S + 0.499)
+        return math.ceil(self.drain_delay_s + self.graceful_timeout_s + self.api_end_s + WORKERS_STOP_S)
 
 
 def inspect_project(directory: Path, target: str | None = None) -> Project:

@@ -48,10 +48,10 @@ class Expressions:
     uid: int
     name: str = _NAME
     edge_namespace: str = "{{ .Values.route.edgeNamespace }}"
-    grace_sum: str = f"preStop + drain delay + graceful timeout + {WORKERS_STOP_S:g} s to end"
+    grace_sum: str = f"preStop + drain delay + graceful timeout + API + {WORKERS_STOP_S:g} s to end"
     grace_period: str = field(
         default="{{ add .Values.drain.preStopSeconds .Values.drain.delaySeconds .Values.drain.gracefulSeconds "
-        f"{WORKERS_STOP_S:.0f} }}}}"
+        f".Values.drain.apiSeconds {WORKERS_STOP_S:.0f} }}}}"
     )
     pre_stop_s: str = "{{ .Values.drain.preStopSeconds }}"
     # The time to start, and half a minute for imports; a probe every two seconds.

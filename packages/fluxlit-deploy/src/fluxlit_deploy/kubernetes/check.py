@@ -91,7 +91,8 @@ def _grace(seen: Seen) -> Iterator[Finding]:
         pre_stop = each.at(*_WEB, "lifecycle", "preStop", "sleep", "seconds") or 0
         delay = seen.number("FLUXLIT_GATEWAY_DRAIN_DELAY_S", seen.project.drain_delay_s)
         graceful = seen.number("FLUXLIT_UVICORN_GRACEFUL_SHUTDOWN_TIMEOUT_S", seen.project.graceful_timeout_s)
-        given, needed = each.at(*keys) or 30, pre_stop + delay + graceful + WORKERS_STOP_S
+        api = seen.number("FLUXLIT_API_SHUTDOWN_TIMEOUT_S", seen.project.api_end_s)
+        given, needed = each.at(*keys) or 30, pre_stop + delay + graceful + api + WORKERS_STOP_S
         if given < needed:
             yield _at(
                 "grace",
@@ -99,7 +100,8 @@ def _grace(seen: Seen) -> Iterator[Finding]:
                 each,
                 keys,
                 f"Kubernetes kills after {given:g} s, but preStop ({pre_stop:g} s), drain delay ({delay:g} s), open "
-                f"requests ({graceful:g} s) and the end of the workers ({WORKERS_STOP_S:g} s) take {needed:g} s.",
+                f"requests ({graceful:g} s), the API's lifespan ({api:g} s) and the end of the workers "
+                f"({WORKERS_STOP_S:g} s) take {needed:g} s.",
                 f"Set terminationGracePeriodSeconds to {needed:g} or lower the times.",
             )
         if not pre_stop and not delay:

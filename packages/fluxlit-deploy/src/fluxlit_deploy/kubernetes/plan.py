@@ -25,18 +25,20 @@ class Drain:
         pre_stop_s: Kubernetes waits before it sends SIGTERM; everything is served.
         delay_s: after SIGTERM everything is served, readiness says 503.
         graceful_s: open requests may finish.
+        api_s: the API's own lifespan ends.
         end_s: the workers stop.
     """
 
     pre_stop_s: int
     delay_s: float
     graceful_s: float
+    api_s: float
     end_s: float
 
     @property
     def least_grace_s(self) -> int:
         """Seconds that ``terminationGracePeriodSeconds`` must have: it begins with the preStop hook."""
-        return math.ceil(self.pre_stop_s + self.delay_s + self.graceful_s + self.end_s)
+        return math.ceil(self.pre_stop_s + self.delay_s + self.graceful_s + self.api_s + self.end_s)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,12 @@ class Plan:
     def grace_sum(self) -> str:
         """How the grace period came about, for a comment."""
         drain = self.drain
-        parts = [(drain.pre_stop_s, "preStop"), (drain.delay_s, "drain delay"), (drain.graceful_s, "graceful timeout")]
+        parts = [
+            (drain.pre_stop_s, "preStop"),
+            (drain.delay_s, "drain delay"),
+            (drain.graceful_s, "graceful timeout"),
+            (drain.api_s, "API"),
+        ]
         return f"{' + '.join(f'{seconds:g} s {name}' for seconds, name in parts)} + {drain.end_s:g} s to end"
 
     @property
@@ -125,7 +132,9 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         DeployError: the decisions do not go together, or a given grace period is too short.
     """
     check_fit(project, table, path_mode)
-    drain = Drain(table.pre_stop_s, project.drain_delay_s, project.graceful_timeout_s, WORKERS_STOP_S)
+    drain = Drain(
+        table.pre_stop_s, project.drain_delay_s, project.graceful_timeout_s, project.api_end_s, WORKERS_STOP_S
+    )
     return Plan(
         name=project.name,
         target=project.target,
@@ -158,7 +167,7 @@ def _grace(drain: Drain, wanted: int) -> int:
         return wanted or drain.least_grace_s
     raise DeployError(
         f"{TABLE}: grace_period_s = {wanted} is too short. {drain.pre_stop_s} s preStop, {drain.delay_s:g} s drain "
-        f"delay, {drain.graceful_s:g} s for open requests and {drain.end_s:g} s to end make {drain.least_grace_s} s; "
-        f"Kubernetes would kill requests that FluxLit still wants to finish. Take the key out to have it computed, or "
-        f"lower uvicorn_graceful_shutdown_timeout_s."
+        f"delay, {drain.graceful_s:g} s for open requests, {drain.api_s:g} s for the API's lifespan and "
+        f"{drain.end_s:g} s to end make {drain.least_grace_s} s; Kubernetes would kill requests that FluxLit still "
+        f"wants to finish. Take the key out to have it computed, or lower uvicorn_graceful_shutdown_timeout_s."
     )
