@@ -23,6 +23,13 @@ def test_the_example_is_current(tmp_path: Path) -> None:
     assert tree(EXAMPLE) == tree(tmp_path), "run `fluxlit build --compose --force` in examples/docker_compose"
 
 
+def test_the_example_has_no_findings() -> None:
+    done = fluxlit("build", "--check", directory=EXAMPLE)
+
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if "[project-lock]" not in line] == ["0 errors, 1 warnings"]
+
+
 def test_compose_takes_the_example() -> None:
     found = load((EXAMPLE / "compose.yaml").read_text(), SECRETS, "replicas")
 

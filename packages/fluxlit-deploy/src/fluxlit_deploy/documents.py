@@ -29,8 +29,18 @@ class _Loader(yaml.SafeLoader):
         found.lines = {self.construct_object(key): key.start_mark.line + 1 for key, _ in node.value}
         return found
 
+    def untagged(self, node: yaml.Node) -> Any:
+        """Construct what stands behind a tag."""
+        if isinstance(node, yaml.MappingNode):
+            return self.table(node)
+        if isinstance(node, yaml.SequenceNode):
+            return self.construct_sequence(node, deep=True)
+        return self.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _Loader.table)
+for _tag in ("!override", "!reset"):  # Compose's own: what is laid over another file replaces, or takes out
+    _Loader.add_constructor(_tag, _Loader.untagged)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fluxlit_deploy import advice, compose, edges, image, image_check, kubernetes, platforms
+from fluxlit_deploy import advice, compose, edges, ignore_check, image, image_check, kubernetes, platforms
 from fluxlit_deploy.description import Project
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.file import File
@@ -34,14 +34,18 @@ def _nothing(_project: Project, _directory: Path) -> Iterable[Finding]:
     return ()
 
 
+def _image(project: Project, directory: Path) -> Iterable[Finding]:
+    return (*image_check.check(project, directory), *ignore_check.check(project, directory))
+
+
 GENERATORS = (
-    Generator(lambda options: options.image, image.files, image_check.check),
-    Generator(lambda options: options.compose, compose.compose_files, _nothing),
+    Generator(lambda options: options.image, image.files, _image),
+    Generator(lambda options: options.compose, compose.compose_files, compose.check),
     Generator(lambda options: options.kubernetes, kubernetes.manifest_files, kubernetes.check),
     Generator(lambda options: options.helm, kubernetes.chart_files, _nothing),
     Generator(lambda options: options.platform is not None, platforms.platform_files, _nothing),
     # The edge of a Compose file is written with it.
-    Generator(lambda options: options.edge is not None and not options.compose, edges.edge_files, _nothing),
+    Generator(lambda options: options.edge is not None and not options.compose, edges.edge_files, edges.check),
 )
 
 

@@ -1,22 +1,198 @@
-"""What `--check` says about a Dockerfile and a .dockerignore."""
+"""What `--check` says about a Dockerfile, also when it was edited by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from fluxlit_deploy.dependencies import LockKind
 from fluxlit_deploy.description import Project
-from fluxlit_deploy.finding import Finding
+from fluxlit_deploy.dockerfile import INSTRUCTIONS, Dockerfile, Instruction, read_dockerfile
+from fluxlit_deploy.finding import Finding, Severity
+from fluxlit_deploy.secrets import is_secret
+
+FILE = "Dockerfile"
+
+_ANEW = "Write it anew with fluxlit build --force."
+
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  # the container's own network
+_SECRET_FILE = re.compile(r"(^|[\s/\"])(\.env|\.netrc|\.pypirc|secrets\.toml|id_(rsa|ecdsa|ed25519)|\S+\.(pem|key))\b")
+_INSTALLS = re.compile(r"\b(uv sync|(uv )?pip3? install)\b")
 
 
-def check(_project: Project, directory: Path) -> Iterator[Finding]:
-    """Check the files of a folder; a Dockerfile that is not there is not missed."""
-    if (directory / "Dockerfile").is_file() and not (directory / ".dockerignore").is_file():
-        yield Finding(
-            "ignore-missing",
-            "error",
-            ".dockerignore",
-            None,
-            "there is none, so that COPY takes .env, keys, the history and the environment of this machine along.",
-            "Run fluxlit build, which writes one and leaves the Dockerfile as it is when you confirm nothing else.",
+@dataclass(frozen=True)
+class Seen:
+    """All that a rule looks at.
+
+    Attributes:
+        project: the application.
+        dockerfile: the file, taken apart.
+    """
+
+    project: Project
+    dockerfile: Dockerfile
+
+
+def check(project: Project, directory: Path) -> Iterator[Finding]:
+    """Check the Dockerfile of a folder; one that is not there is not missed."""
+    path = directory / FILE
+    if not path.is_file():
+        return
+    try:
+        found = read_dockerfile(path.read_text("utf-8"))
+    except (OSError, UnicodeError) as error:
+        yield _found(
+            "syntax", "error", None, f"it cannot be read: {error}.", "Write it anew with fluxlit build --force."
         )
+        return
+    for rule in _RULES:
+        yield from rule(Seen(project, found))
+
+
+def _found(id_: str, severity: Severity, at: Instruction | None, message: str, remedy: str) -> Finding:
+    return Finding(f"docker-{id_}", severity, FILE, at.line if at else None, message, remedy)
+
+
+def _syntax(seen: Seen) -> Iterator[Finding]:
+    for each in seen.dockerfile.instructions:
+        if each.word not in INSTRUCTIONS:
+            message = f"{each.word} is no instruction of a Dockerfile."
+            yield _found("syntax", "error", each, message, "Correct it; is the line before meant to end with a \\?")
+    if not seen.dockerfile.final:
+        yield _found("syntax", "error", None, "there is no FROM.", _ANEW)
+
+
+def _bases(seen: Seen) -> Iterator[Finding]:
+    for each, image in seen.dockerfile.bases():
+        name, _, digest = image.partition("@")
+        tag = name.rpartition("/")[2].partition(":")[2]
+        if not digest and tag in {"", "latest"}:
+            message = f"{image or 'the base image'} has no version, so every build may start from something else."
+            yield _found("latest", "error", each, message, "Name a version and a digest.")
+        elif not digest:
+            message = f"{image} has no digest, so it may change under the same name."
+            yield _found(
+                "digest", "warning", each, message, "fluxlit build --refresh-base shows how to find the digest."
+            )
+
+
+def _user(seen: Seen) -> Iterator[Finding]:
+    user = seen.dockerfile.last("USER")
+    name = user.bare.partition(":")[0] if user else "root"
+    if name in {"root", "0"}:
+        message = "the application runs as root, so whoever breaks into it owns the container."
+        yield _found("user", "error", user, message, "End with USER 10001:10001.")
+    elif not name.isdecimal():
+        message = f"USER {name} is a name, and Kubernetes cannot see whether that is root."
+        yield _found("user-number", "warning", user, message, "Use the number, as in USER 10001:10001.")
+
+
+def _command(seen: Seen) -> Iterator[Finding]:
+    given = [each for each in (seen.dockerfile.last("ENTRYPOINT"), seen.dockerfile.last("CMD")) if each]
+    if not given and seen.dockerfile.final:
+        message = "there is no CMD, so the container starts the base image's program."
+        yield _found("command", "error", None, message, f'Add CMD ["fluxlit", "run", "{seen.project.target}"].')
+    for each in given:
+        words = each.exec_form
+        if words is None:
+            message = (
+                f"{each.word} is a text, so a shell is process 1 and keeps SIGTERM to itself: each stop is a kill."
+            )
+            yield _found(
+                "shell", "error", each, message, f'Write a list, as in CMD ["fluxlit", "run", "{seen.project.target}"].'
+            )
+        else:
+            yield from _words(seen, each, words)
+
+
+def _words(seen: Seen, at: Instruction, words: list[str]) -> Iterator[Finding]:
+    if words[:2] == ["fluxlit", "dev"]:
+        message = "fluxlit dev is for development: it reloads, and shows errors to visitors."
+        yield _found("dev", "error", at, message, "Use fluxlit run.")
+    target = words[2] if words[:2] == ["fluxlit", "run"] and len(words) > 2 else seen.project.target
+    if not target.startswith("-") and target.removeprefix("./") != seen.project.target.removeprefix("./"):
+        message = f"the container starts {target}, but the project's target is {seen.project.target}."
+        yield _found("target", "error", at, message, "Make both the same.")
+    workers = re.search(r"--workers[= ](\d+)", " ".join(words))
+    if "uvicorn" in words and workers and int(workers[1]) > 1:
+        message = "several uvicorn workers would each start their own Streamlit; FluxLit refuses to start."
+        yield _found("workers", "error", at, message, "Take --workers out and set streamlit_workers.")
+
+
+def _address(seen: Seen) -> Iterator[Finding]:
+    command = seen.dockerfile.last("CMD")
+    text = command.bare if command else ""
+    host = seen.dockerfile.environment().get("FLUXLIT_GATEWAY_HOST", str(seen.project.settings.get("gateway_host", "")))
+    if seen.dockerfile.final and host not in _EVERYWHERE and "--host" not in text and "--uds" not in text:
+        message = f"the application listens on {host or '127.0.0.1'}, where nothing outside the container can reach it."
+        yield _found("host", "error", command, message, "Add ENV FLUXLIT_GATEWAY_HOST=0.0.0.0.")
+    port = seen.dockerfile.environment().get("FLUXLIT_GATEWAY_PORT", str(seen.project.port))
+    exposed = [each for each in seen.dockerfile.final if each.word == "EXPOSE"]
+    if exposed and "--port" not in text and not any(port in re.split(r"[\s/]+", each.bare) for each in exposed):
+        message = f"it exposes {exposed[-1].bare}, but the application listens on {port}."
+        yield _found("port", "warning", exposed[-1], message, f"Write EXPOSE {port}.")
+
+
+def _health(seen: Seen) -> Iterator[Finding]:
+    found, remedy = seen.dockerfile.last("HEALTHCHECK"), 'Write HEALTHCHECK CMD ["fluxlit", "healthcheck"].'
+    if seen.dockerfile.final and (found is None or found.bare.upper() == "NONE"):
+        message = "there is no health check, so nobody notices an application that hangs."
+        yield _found("health", "warning", found, message, remedy)
+    elif found and (tool := re.search(r"\b(curl|wget)\b", found.text)) and not _is_installed(seen, tool[1]):
+        message = f"the health check needs {tool[1]}, which slim images do not have: it would always fail."
+        yield _found("health-tool", "error", found, message, remedy)
+
+
+def _is_installed(seen: Seen, tool: str) -> bool:
+    return any(each.word == "RUN" and re.search(rf"install\b.*\b{tool}\b", each.text) for each in seen.dockerfile.final)
+
+
+def _signal(seen: Seen) -> Iterator[Finding]:
+    found = seen.dockerfile.last("STOPSIGNAL")
+    if found and found.bare.upper().removeprefix("SIG") not in {"TERM", "15", "INT", "2"}:
+        message = f"{found.bare} does not make FluxLit finish what is under way."
+        yield _found("signal", "error", found, message, "Write STOPSIGNAL SIGTERM.")
+
+
+def _secrets(seen: Seen) -> Iterator[Finding]:
+    for each in seen.dockerfile.all("ENV", "ARG"):
+        for name, value in each.pairs().items():
+            if is_secret(name, value):
+                message = f"{name} is a secret, and everybody who has the image can read it."
+                yield _found(
+                    "secret", "error", each, message, "Take it out, revoke it, and give a new one at run time."
+                )
+    for each in seen.dockerfile.all("COPY", "ADD"):
+        if found := _SECRET_FILE.search(each.bare):
+            message = f"{found[2]} gets into a layer, where it stays even if a later one deletes it."
+            yield _found(
+                "secret", "error", each, message, "Mount it with RUN --mount=type=secret, or give it at run time."
+            )
+        if each.word == "ADD" and "://" in each.bare and "--checksum" not in each.text:
+            message = "what this address serves is not known to be the same tomorrow."
+            yield _found("add", "warning", each, message, "Add --checksum=sha256:... to it.")
+
+
+def _locked(seen: Seen) -> Iterator[Finding]:
+    wanted = {LockKind.UV: r"--(locked|frozen)\b", LockKind.HASHED: "--require-hashes"}
+    pattern, dependencies = wanted.get(seen.project.dependencies.kind), seen.project.dependencies
+    installs = [each for each in seen.dockerfile.all("RUN") if _INSTALLS.search(each.text)]
+    if pattern and installs and not any(re.search(pattern, each.text) for each in installs):
+        message = f"{dependencies.file} holds the hash of every file, and no installation looks at them."
+        remedy = "Use uv sync --locked, or uv pip install --require-hashes -r requirements.txt."
+        yield _found("hashes", "warning", installs[-1], message, remedy)
+
+
+_RULES: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
+    _syntax,
+    _bases,
+    _user,
+    _command,
+    _address,
+    _health,
+    _signal,
+    _secrets,
+    _locked,
+)

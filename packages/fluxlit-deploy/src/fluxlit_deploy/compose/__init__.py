@@ -1,5 +1,6 @@
 """Compose: the application, its Redis and its edge on one machine, and checks of what is there."""
 
+from fluxlit_deploy.compose.check import check
 from fluxlit_deploy.compose.generate import compose_files
 
-__all__ = ["compose_files"]
+__all__ = ["check", "compose_files"]

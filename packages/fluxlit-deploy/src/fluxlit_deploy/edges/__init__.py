@@ -1,7 +1,8 @@
 """Reverse proxies: the configuration of nginx, Caddy, Traefik and HAProxy in front of FluxLit."""
 
+from fluxlit_deploy.edges.check import check
 from fluxlit_deploy.edges.configuration import configuration
 from fluxlit_deploy.edges.generate import edge_files
 from fluxlit_deploy.edges.plan import EdgePlan
 
-__all__ = ["EdgePlan", "configuration", "edge_files"]
+__all__ = ["EdgePlan", "check", "configuration", "edge_files"]

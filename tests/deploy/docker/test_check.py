@@ -1,0 +1,205 @@
+"""What `fluxlit build --check` says about a Dockerfile and a .dockerignore that somebody has edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fluxlit_deploy.description import Project
+from fluxlit_deploy.dockerfile import read_dockerfile
+from fluxlit_deploy.ignore_check import SECRETS, decided_by, read_ignore
+from fluxlit_deploy.ignore_check import check as check_ignore
+from fluxlit_deploy.image import files
+from fluxlit_deploy.image_check import check as check_dockerfile
+from fluxlit_deploy.options import Options
+from tests.deploy.docker.projects import DEPENDENCIES, MODES, WISHES, project
+
+CMD = 'CMD ["fluxlit", "run", "app:app"]'
+HEALTH = 'CMD ["fluxlit", "healthcheck"]'
+
+
+def write(folder: Path, subject: Project) -> None:
+    for file in files(subject, Options()):
+        (folder / file.path).write_text(file.text)
+
+
+def findings(folder: Path, subject: Project | None = None) -> list[tuple[str, str, int | None]]:
+    subject = subject or project()
+    found = [*check_dockerfile(subject, folder), *check_ignore(subject, folder)]
+    return [(each.id, each.file, each.line) for each in found]
+
+
+def line_of(path: Path, text: str) -> int:
+    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("lock", DEPENDENCIES)
+def test_what_is_generated_is_fine(lock: str, mode: str, tmp_path: Path) -> None:
+    subject = project(lock, "plain", mode)
+    write(tmp_path, subject)
+
+    assert findings(tmp_path, subject) == []
+
+
+def test_a_base_without_a_digest_is_all_that_is_wrong_with_wishes(tmp_path: Path) -> None:
+    subject = project("uv", "everything")
+    assert WISHES["everything"].base_image
+    write(tmp_path, subject)
+
+    assert {each[0] for each in findings(tmp_path, subject)} == {"docker-digest"}
+
+
+def test_nothing_is_missed_where_there_is_nothing(tmp_path: Path) -> None:
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "id_", "at"),
+    [
+        ("FROM ${PYTHON_IMAGE}\n", "FORM ${PYTHON_IMAGE}\n", "syntax", "FORM"),
+        ("docker.io/library/python:3.12-slim@sha256:", "python:latest #", "latest", "AS build"),
+        ("python:3.12-slim@", "python@", None, ""),
+        ("@sha256:ec948fa5f90f4f8907e89f4800cfd2d2e91e391a4bce4a6afa77ba265bc3a2fe", "", "digest", "AS build"),
+        ("USER 10001:10001\n", "", "user", ""),
+        ("USER 10001:10001", "USER root", "user", "USER root"),
+        ("USER 10001:10001", "USER 0:0", "user", "USER 0"),
+        ("USER 10001:10001", "USER appuser", "user-number", "USER appuser"),
+        (CMD, "CMD fluxlit run app:app", "shell", "CMD fluxlit run"),
+        (CMD, f"ENTRYPOINT exec sh\n{CMD}", "shell", "ENTRYPOINT"),
+        (f"{CMD}\n", "", "command", ""),
+        (CMD, 'CMD ["fluxlit", "run", "main:app"]', "target", "main:app"),
+        (CMD, 'CMD ["fluxlit", "dev", "app:app"]', "dev", '"dev"'),
+        (CMD, 'CMD ["uvicorn", "app:app", "--workers", "2"]', "workers", "uvicorn"),
+        ("FLUXLIT_GATEWAY_HOST=0.0.0.0", "NOTHING=1", "host", CMD),
+        ("FLUXLIT_GATEWAY_HOST=0.0.0.0", "FLUXLIT_GATEWAY_HOST=127.0.0.1", "host", CMD),
+        ("EXPOSE 8000", "EXPOSE 8080", "port", "EXPOSE"),
+        (HEALTH, "NONE", "health", "HEALTHCHECK"),
+        (HEALTH, "CMD curl --fail http://127.0.0.1:8000/api/readyz", "health-tool", "HEALTHCHECK"),
+        ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL", "signal", "STOPSIGNAL"),
+        ("    PYTHONUNBUFFERED=1", "    FLUXLIT_SECRET_KEY=abcdef", "secret", "ENV PATH"),
+        ("ARG VERSION=unknown", "ARG API_TOKEN=abcdef", "secret", "API_TOKEN"),
+        ("ARG VERSION=unknown", "ENV STORE=redis://:abc@redis:6379/0", "secret", "ENV STORE"),
+        ("WORKDIR /app\nCOPY . .", "WORKDIR /app\nCOPY .env /app/", "secret", "COPY .env"),
+        ("WORKDIR /app\nCOPY . .", "ADD https://example.com/a /app/", "add", "ADD https"),
+        ("uv sync --locked", "uv sync", "hashes", "type=cache"),
+    ],
+)
+def test_each_mistake_in_a_dockerfile_is_found_where_it_is(
+    old: str, new: str, id_: str | None, at: str, tmp_path: Path
+) -> None:
+    write(tmp_path, project())
+    path = tmp_path / "Dockerfile"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+    found = [each for each in findings(tmp_path) if each[0].startswith("docker-")]
+
+    if id_ is None:
+        assert found == []
+    else:
+        matching = [each for each in found if each[0] == f"docker-{id_}"]
+        assert matching, found
+        assert matching[0][1:] == ("Dockerfile", line_of(path, at) if at else None)
+
+
+def test_a_tool_that_is_installed_may_be_used(tmp_path: Path) -> None:
+    write(tmp_path, project())
+    path = tmp_path / "Dockerfile"
+    text = path.read_text().replace(HEALTH, "CMD curl --fail http://127.0.0.1:8000/api/readyz")
+    path.write_text(text.replace("EXPOSE", "RUN apt-get install --yes curl=7.88\nEXPOSE"))
+
+    assert findings(tmp_path) == []
+
+
+def test_a_file_that_is_no_text_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes(b"\xff\xfe")
+    (tmp_path / ".dockerignore").write_text("*\n")
+
+    assert [each[0] for each in findings(tmp_path) if each[1] == "Dockerfile"] == ["docker-syntax"]
+
+
+def test_continuations_comments_and_heredocs_are_understood() -> None:
+    text = 'FROM a AS b\nRUN one \\\n# why\n  && two\n\nRUN <<END\nCMD three\nEND\nFROM b\nCMD ["x"]\n'
+
+    found = [(each.word, each.bare, each.line) for each in read_dockerfile(text).instructions]
+
+    assert found == [
+        ("FROM", "a AS b", 1),
+        ("RUN", "one && two", 2),
+        ("RUN", "<<END", 6),
+        ("FROM", "b", 9),
+        ("CMD", '["x"]', 10),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "id_", "at"),
+    [
+        ("**/*.env\n", "!**/.env\n", "secret", "!**/.env"),
+        ("**/.env.*\n", "", "secret", ""),
+        ("!**/.env.example\n", "!**/.env.*\n", "secret", "!**/.env.*"),
+        ("**/secrets.toml\n", "", "secret", ""),
+        ("**/*.key\n", "", "secret", ""),
+        ("**/.git\n", "", "ballast", ""),
+        ("**/.venv\n", "", "ballast", ""),
+        ("**/.git\n", "**/.git\n*.lock\n", "needed", "*.lock"),
+        ("**/.git\n", "**/.git\n*.py\n", "needed", "*.py"),
+        ("**/.git\n", "**/.git\nwheels\n", "needed", "wheels"),
+        ("**/.git\n", "*\n!app.py\n", "needed", "*"),
+    ],
+)
+def test_each_mistake_in_a_dockerignore_is_found_where_it_is(
+    old: str, new: str, id_: str, at: str, tmp_path: Path
+) -> None:
+    write(tmp_path, project())
+    path = tmp_path / ".dockerignore"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+    found = [each for each in findings(tmp_path) if each[0] == f"ignore-{id_}"]
+
+    assert found
+    if at:
+        lines = path.read_text().splitlines()
+        assert found[0][1:] == (".dockerignore", lines.index(at) + 1)
+
+
+def test_a_missing_dockerignore_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, project())
+    (tmp_path / ".dockerignore").unlink()
+
+    assert findings(tmp_path) == [("ignore-missing", ".dockerignore", None)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("a", "a", True),
+        ("a", "a/b", True),
+        ("a", "b/a", False),
+        ("**/a", "b/c/a", True),
+        ("**/a", "a", True),
+        ("*.py", "app.py", True),
+        ("*.py", "src/app.py", False),
+        ("src/**/x", "src/a/b/x", True),
+        ("**/*.py[cod]", "a/b.pyc", True),
+        ("a?c", "abc", True),
+        ("a.c", "abc", False),
+        ("/a/", "a", True),
+    ],
+)
+def test_patterns_mean_what_they_mean_to_docker(pattern: str, path: str, matches: bool) -> None:
+    assert (decided_by(read_ignore(pattern), path) is not None) == matches
+
+
+def test_every_remedy_for_a_secret_works(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / ".dockerignore").write_text("# nothing\n")
+    remedies = [each.remedy for each in check_ignore(project(), tmp_path)]
+
+    (tmp_path / ".dockerignore").write_text("\n".join(each.split()[1] for each in remedies) + "\n")
+
+    assert len(remedies) > len(SECRETS)
+    assert list(check_ignore(project(), tmp_path)) == []
