@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fluxlit_deploy.compose import check
 from fluxlit_deploy.compose.check import FILES
+from fluxlit_deploy.dependencies import Dependencies, LockKind
 from fluxlit_deploy.description import Project
 from fluxlit_deploy.options import EDGES, Edge
 from tests.deploy.compose.reader import generated
 
-PROJECT = Project("portal", "Portal", "app:app", settings={"root_path": "/portal"})
+DEPENDENCIES = Dependencies(LockKind.UV, "uv.lock", has_command=True, has_redis=True)
+PROJECT = Project("portal", "Portal", "app:app", dependencies=DEPENDENCIES, settings={"root_path": "/portal"})
 KEY = "      FLUXLIT_SECRET_KEY: ${FLUXLIT_SECRET_KEY:?Put it into .env}\n"
 
 
@@ -35,6 +38,13 @@ def test_what_is_generated_is_fine(edge: Edge, tmp_path: Path) -> None:
 
 def test_nothing_is_missed_where_there_is_nothing(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
+
+
+def test_a_client_of_redis_is_needed(tmp_path: Path) -> None:
+    written(tmp_path)
+    project = replace(PROJECT, dependencies=replace(DEPENDENCIES, has_redis=False))
+
+    assert {each.id for each in check(project, tmp_path)} == {"compose-client"}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -25,8 +25,13 @@ _LOCK = {
 }
 
 
-def advise(project: Project) -> Iterator[Finding]:
-    """Yield what is wrong with the project as it is."""
+def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the project as it is.
+
+    Args:
+        project: the application.
+        redis: its sessions are to be in Redis.
+    """
     dependencies = project.dependencies
     file = dependencies.file or PYPROJECT
     if dependencies.kind in _LOCK:
@@ -39,6 +44,15 @@ def advise(project: Project) -> Iterator[Finding]:
             None,
             "fluxlit-cli is not among the dependencies, but the container starts with its command, fluxlit run.",
             "Add fluxlit-cli (or fluxlit, which brings everything) to the dependencies.",
+        )
+    if redis and not dependencies.has_redis:
+        yield Finding(
+            "project-redis",
+            "error",
+            file,
+            None,
+            "the client of Redis is not among the dependencies, so the application cannot reach its sessions.",
+            "Add fluxlit-sessions[encryption,redis] to the dependencies.",
         )
     if "@sha256:" not in base_image(project):
         yield Finding(

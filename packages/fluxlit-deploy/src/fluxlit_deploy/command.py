@@ -12,7 +12,7 @@ import typer
 
 from fluxlit_deploy import advice, generators, writer
 from fluxlit_deploy.base import REFRESH
-from fluxlit_deploy.description import Project, inspect_project
+from fluxlit_deploy.description import inspect_project
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.finding import Finding
 from fluxlit_deploy.options import Edge, Options, PathMode, Platform
@@ -101,7 +101,8 @@ def build(
             writer.write(changes, force=force)
     except DeployError as error:
         return _refuse(str(error), as_json=as_json)
-    _tell(project, changes, diff=diff, dry_run=dry_run, as_json=as_json)
+    findings = tuple(advice.advise(project, redis=compose))
+    _tell(findings, changes, diff=diff, dry_run=dry_run, as_json=as_json)
     return 0
 
 
@@ -126,8 +127,7 @@ def _count(findings: Sequence[Finding]) -> str:
     return f"{errors} errors, {len(findings) - errors} warnings" if findings else "Nothing to say."
 
 
-def _tell(project: Project, changes: Sequence[Change], *, diff: bool, dry_run: bool, as_json: bool) -> None:
-    findings = tuple(advice.advise(project))
+def _tell(findings: Sequence[Finding], changes: Sequence[Change], *, diff: bool, dry_run: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_answer(changes, findings, written=not (diff or dry_run), diff=diff), indent=2))
         return

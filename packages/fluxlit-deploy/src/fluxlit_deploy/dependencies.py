@@ -21,6 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ON_DISK = frozenset({"path", "directory", "editable", "virtual", "registry"})
 # Either distribution brings the `fluxlit` command that the image starts with.
 _COMMAND = frozenset({"fluxlit", "fluxlit-cli"})
+_REDIS = re.compile(r"(redis|fluxlit)(?![\w.-])|fluxlit[-_]sessions\[[^]]*\bredis\b", re.IGNORECASE)
 
 
 class LockKind(StrEnum):
@@ -44,6 +45,7 @@ class Dependencies:
         installs_project: the project is a package of its own (it has a build system).
         has_command: the `fluxlit` command is among the dependencies.
         private_index: some come from an index that is not the public one.
+        has_redis: the client of Redis is among the dependencies.
     """
 
     kind: LockKind
@@ -52,6 +54,7 @@ class Dependencies:
     installs_project: bool = False
     has_command: bool = False
     private_index: bool = False
+    has_redis: bool = False
 
     @property
     def locked(self) -> bool:
@@ -72,7 +75,9 @@ def find_dependencies(directory: Path) -> Dependencies:
     if (directory / REQUIREMENTS).is_file():
         return _from_requirements(directory, packaged=packaged)
     if named := project.get("project", {}).get("dependencies"):
-        return Dependencies(LockKind.PYPROJECT, PYPROJECT, (), packaged, _brings_command(map(str, named)))
+        texts = [str(each) for each in named]
+        command, redis = _brings_command(texts), _brings_redis(texts)
+        return Dependencies(LockKind.PYPROJECT, PYPROJECT, (), packaged, command, has_redis=redis)
     return Dependencies(LockKind.NONE, installs_project=packaged)
 
 
@@ -101,6 +106,7 @@ def _from_lock(directory: Path, *, packaged: bool) -> Dependencies:
         packaged,
         _brings_command(str(package.get("name", "")) for package in packages),
         any(kind == "registry" and "://" in place and place != _PUBLIC_INDEX for kind, place in places),
+        _brings_redis(str(package.get("name", "")) for package in packages),
     )
 
 
@@ -117,6 +123,7 @@ def _from_requirements(directory: Path, *, packaged: bool) -> Dependencies:
         packaged,
         _brings_command(map(_wheel_name, names)),
         any(re.match(r"-i\b|--(extra-)?index-url\b", text) for _, text in lines),
+        _brings_redis(text for _, text in lines),
     )
 
 
@@ -179,3 +186,7 @@ def _wheel_name(requirement: str) -> str:
 def _brings_command(requirements: Iterable[str]) -> bool:
     found = (_NAME.match(requirement) for requirement in requirements)
     return any(name[0].lower().replace("_", "-") in _COMMAND for name in found if name)
+
+
+def _brings_redis(requirements: Iterable[str]) -> bool:
+    return any(_REDIS.match(requirement) for requirement in requirements)

@@ -246,6 +246,14 @@ def _settings(service: Service, project: Project) -> Iterator[Finding]:
         yield service.found("key", "error", ("environment",), message, remedy)
 
 
+def _client(service: Service, project: Project) -> Iterator[Finding]:
+    store = service.environment.get("FLUXLIT_SESSION_STORE", "")
+    if service.at("build") and store.startswith(("redis", "unix:")) and not project.dependencies.has_redis:
+        keys = ("environment", "FLUXLIT_SESSION_STORE")
+        message = "its sessions are in Redis, but the client of Redis is not among the project's dependencies."
+        yield service.found("client", "error", keys, message, "Add fluxlit-sessions[encryption,redis] to them.")
+
+
 Rule = Callable[[Service, Project], Iterator[Finding]]
 _RULES: tuple[Rule, ...] = (_restricted, _limits, _images, _secrets, _order, _redis)
-_OF_THE_APPLICATION: tuple[Rule, ...] = (_grace, _writable, _health, _trust, _settings)
+_OF_THE_APPLICATION: tuple[Rule, ...] = (_grace, _writable, _health, _trust, _settings, _client)
