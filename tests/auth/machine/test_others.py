@@ -95,9 +95,3 @@ async def test_a_signed_assertion_is_checked_and_plain_fields_are_not_read() -> 
     for wrong in (issuing.token(aud="other"), issuing.token(iss="https://x.example"), "x.y.z"):
         assert (await proxy.authenticate(scope(("X-Assertion", wrong), trusted=True))).problem
     assert b"x-assertion" in proxy.strips()
-
-
-def test_presets_name_the_fields_of_known_proxies() -> None:
-    cloudflare = Assertion.cloudflare("team", "tag")
-    assert cloudflare.jwks_url == "https://team.cloudflareaccess.com/cdn-cgi/access/certs"
-    assert Assertion.pomerium("app.example.org").audience == "app.example.org"

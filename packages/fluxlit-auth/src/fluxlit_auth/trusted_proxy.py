@@ -4,69 +4,36 @@ Such a proxy writes the user into fields of the request. Anybody else can write 
 only when the connection comes from a proxy that the operator trusts: `trust_proxy` on, and its address in
 `forwarded_allow_ips`. From everybody else they are nothing, and the gateway removes them.
 
-A proxy that signs what it says (`Assertion`) is checked as well, which also covers whoever gets past the network's
-rules to the gateway, but not past the proxy's key.
+What a proxy signs is checked as well. That also covers whoever gets past the network's rules to the gateway, but not
+past the proxy's key.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from fluxlit_auth.access_token import check
 from fluxlit_auth.errors import AuthConfigError, AuthError, ProviderUnavailable
 from fluxlit_auth.identity import Problem, User, Verdict
-from fluxlit_auth.jws import verify
-from fluxlit_auth.keys import RemoteKeys
-from fluxlit_auth.machine import PEER, Fields, Passive, Peer, Scope, field_values, optional_text, texts, values_at
-from fluxlit_auth.web import Web, checked_url
+from fluxlit_auth.load_balancer import LoadBalancerData
+from fluxlit_auth.machine import PEER, Passive, Peer, Scope
+from fluxlit_auth.statement import Assertion, ClientPrincipal, PlainFields, Statement
+from fluxlit_auth.web import Web
 
-LEEWAY_S = 30.0
-
-
-@dataclass(frozen=True)
-class Assertion:
-    """A signed statement about the user.
-
-    Attributes:
-        header: the field that it is in.
-        issuer: its `iss`.
-        audience: this application's name in `aud`; one name or several.
-        jwks_url: where the proxy's keys are.
-        algorithms: those that are accepted.
-        roles_claim: where roles are; a nested claim is written with dots.
-    """
-
-    header: str
-    issuer: str
-    audience: str | tuple[str, ...]
-    jwks_url: str
-    algorithms: tuple[str, ...] = ("RS256", "ES256")
-    roles_claim: str = "groups"
-
-    @classmethod
-    def cloudflare(cls, team: str, audience: str) -> Assertion:
-        """Cloudflare Access: the name of the team, and the application's audience tag."""
-        base = f"https://{team}.cloudflareaccess.com"
-        return cls("Cf-Access-Jwt-Assertion", base, audience, f"{base}/cdn-cgi/access/certs")
-
-    @classmethod
-    def pomerium(cls, host: str) -> Assertion:
-        """Pomerium: the public host name of the route, which is issuer and audience (its JWTs name just that)."""
-        return cls("X-Pomerium-Jwt-Assertion", host, host, f"https://{host}/.well-known/pomerium/jwks.json")
+SOCKET_S = 3600.0
 
 
 class TrustedProxy(Passive):
     """Recognises users by what a trusted proxy says of them.
 
     Args:
-        assertion: a signed statement that must be there; the plain fields are not read then.
-        user: field with the user's name, which never changes.
-        email: field with the address.
-        name: field with the name to show.
-        groups: field with the roles, separated by commas.
-        issuer: what stands for the proxy in `User.issuer`.
+        statement: how it says so: `PlainFields`, `Assertion`, `LoadBalancerData` or `ClientPrincipal`. For well-known
+            proxies there are class methods.
+        socket_lifetime_s: seconds for which a WebSocket stays open on one signed statement, which itself often lasts
+            for minutes only. After that, or half of it where the user is at work, the browser connects anew, and the
+            proxy says again who that is.
         web: the way to the proxy's keys.
         clock: seconds since the epoch.
 
@@ -76,22 +43,130 @@ class TrustedProxy(Passive):
 
     def __init__(
         self,
-        assertion: Assertion | None = None,
+        statement: Statement | None = None,
         *,
-        user: str = "X-Forwarded-User",
-        email: str = "X-Forwarded-Email",
-        name: str = "X-Forwarded-Preferred-Username",
-        groups: str = "X-Forwarded-Groups",
-        issuer: str = "proxy",
+        socket_lifetime_s: float = SOCKET_S,
         web: Web | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._web = web or Web()
-        self._assertion, self._issuer, self._clock = assertion, issuer, clock
-        self._user, self._email, self._name, self._groups = map(_field, (user, email, name, groups))
-        if assertion is not None:
-            self._audiences = texts(assertion.audience, "audience")
-            self._keys = RemoteKeys(checked_url(assertion.jwks_url, "jwks_url", plain=True), self._web)
+        self._statement: Statement = statement if statement is not None else PlainFields()
+        self._reader = self._statement.reader(self._web)
+        self._lifetime, self._clock = socket_lifetime_s, clock
+
+    # Well-known proxies.
+
+    @classmethod
+    def oauth2_proxy(cls, *, auth_request: bool = False, **options: Any) -> TrustedProxy:
+        """oauth2-proxy with ``--pass-user-headers``, in front or asked by nginx.
+
+        https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview
+
+        Args:
+            auth_request: the fields are those of ``--set-xauthrequest``, which nginx hands on.
+            **options: of `TrustedProxy`.
+        """
+        begin = "X-Auth-Request" if auth_request else "X-Forwarded"
+        fields = PlainFields(
+            user=f"{begin}-User",
+            email=f"{begin}-Email",
+            name=f"{begin}-Preferred-Username",
+            groups=f"{begin}-Groups",
+            secrets=(f"{begin}-Access-Token",),
+            cookies=("_oauth2_proxy*",),
+        )
+        return cls(fields, **options)
+
+    @classmethod
+    def cloudflare_access(cls, team: str, audience: str | tuple[str, ...], **options: Any) -> TrustedProxy:
+        """Cloudflare Access.
+
+        https://developers.cloudflare.com/cloudflare-one/identity/authorization-cookie/validating-json/
+
+        Args:
+            team: the name of the team, as in ``team.cloudflareaccess.com``.
+            audience: the application's AUD tag, or several.
+            **options: of `TrustedProxy`.
+        """
+        base = f"https://{team}.cloudflareaccess.com"
+        assertion = Assertion(
+            "Cf-Access-Jwt-Assertion",
+            base,
+            audience,
+            f"{base}/cdn-cgi/access/certs",
+            secrets=("Cf-Access-Authenticated-User-Email",),
+            cookies=("CF_Authorization",),
+        )
+        return cls(assertion, **options)
+
+    @classmethod
+    def pomerium(cls, host: str, **options: Any) -> TrustedProxy:
+        """Pomerium, with ``pass_identity_headers``.
+
+        https://www.pomerium.com/docs/capabilities/getting-users-identity
+
+        Args:
+            host: the public host name of the route, which is issuer and audience (its JWTs name just that).
+            **options: of `TrustedProxy`.
+        """
+        keys = f"https://{host}/.well-known/pomerium/jwks.json"
+        assertion = Assertion("X-Pomerium-Jwt-Assertion", host, host, keys, cookies=("_pomerium*",))
+        return cls(assertion, **options)
+
+    @classmethod
+    def google_iap(cls, audience: str | tuple[str, ...], **options: Any) -> TrustedProxy:
+        """Google's Identity-Aware Proxy.
+
+        https://cloud.google.com/iap/docs/signed-headers-howto
+
+        Args:
+            audience: ``/projects/NUMBER/global/backendServices/ID`` or ``/projects/NUMBER/apps/ID``.
+            **options: of `TrustedProxy`.
+        """
+        assertion = Assertion(
+            "X-Goog-IAP-JWT-Assertion",
+            "https://cloud.google.com/iap",
+            audience,
+            "https://www.gstatic.com/iap/verify/public_key-jwk",
+            algorithms=("ES256",),
+            secrets=("X-Goog-Authenticated-User-Email", "X-Goog-Authenticated-User-Id"),
+            cookies=("GCP_IAP*", "__Host-GCP_IAP*"),
+        )
+        return cls(assertion, **options)
+
+    @classmethod
+    def aws_alb(
+        cls,
+        load_balancers: str | tuple[str, ...],
+        *,
+        client_id: str | None = None,
+        keys_url: str | None = None,
+        roles_claim: str = "groups",
+        **options: Any,
+    ) -> TrustedProxy:
+        """An AWS Application Load Balancer with an ``authenticate-oidc`` or ``authenticate-cognito`` action.
+
+        Args:
+            load_balancers: its ARN, or those of several in one region.
+            client_id: if given, the client whom it has logged users in for.
+            keys_url: where the keys are, without the name of one; by default that of the region in the ARN.
+            roles_claim: where roles are in the claims of the provider; for Cognito ``cognito:groups``.
+            **options: of `TrustedProxy`.
+        """
+        return cls(LoadBalancerData(load_balancers, client_id, keys_url, roles_claim), **options)
+
+    @classmethod
+    def azure_easy_auth(cls, **options: Any) -> TrustedProxy:
+        """Azure's built-in authentication, of App Service and Container Apps.
+
+        What it says is not signed: the platform promises that clients cannot send these fields themselves.
+
+        Args:
+            **options: of `TrustedProxy`.
+        """
+        return cls(ClientPrincipal(), **options)
+
+    # The life of an authenticator.
 
     def bind(self, context: object) -> None:
         """Refuse to run where no proxy is trusted: nobody could ever log in.
@@ -105,10 +180,10 @@ class TrustedProxy(Passive):
                 "TrustedProxy believes nobody, because trust_proxy is off. Set FLUXLIT_TRUST_PROXY=1, and the "
                 "addresses of your proxy in FLUXLIT_FORWARDED_ALLOW_IPS."
             )
-        if self._assertion is None and "*" in getattr(settings, "forwarded_allow_ips", ()):
+        if not self._statement.signed and "*" in getattr(settings, "forwarded_allow_ips", ()):
             raise AuthConfigError(
                 "TrustedProxy with plain fields believes every client, because forwarded_allow_ips is '*'. Name the "
-                "addresses of your proxy, or use a signed Assertion."
+                "addresses of your proxy, or use a proxy that signs what it says."
             )
 
     async def authenticate(self, scope: Scope) -> Verdict:
@@ -116,81 +191,36 @@ class TrustedProxy(Passive):
         peer: Peer | None = scope.get(PEER)
         if peer is None or not peer.trusted:
             return Verdict()
+        now = self._clock()
         try:
-            return await self._asserted(peer.headers) if self._assertion is not None else self._named(peer.headers)
+            user = await self._reader.read(peer.headers, now)
         except ProviderUnavailable:
             return Verdict(problem=Problem(503, "The keys of the proxy in front cannot be had now. Try again soon."))
         except AuthError as error:
             return Verdict(problem=Problem(401, f"What the proxy in front says of the user is refused: {error}."))
+        return Verdict(self._lasting(user, scope, now))
 
     async def stop(self) -> None:
         """Close connections."""
         await self._web.close()
 
     def strips(self) -> tuple[bytes, ...]:
-        """All fields that name the user."""
-        signed = (_field(self._assertion.header),) if self._assertion is not None else ()
-        return (self._user, self._email, self._name, self._groups, *signed)
+        """All fields that name the user, or hold the user's tokens."""
+        return tuple(name.lower().encode("ascii") for name in self._statement.fields)
 
-    def _named(self, headers: Fields) -> Verdict:
-        subject = _single(headers, self._user)
-        if not subject:
-            return Verdict()
-        return Verdict(
-            User(
-                subject=subject,
-                issuer=self._issuer,
-                name=_single(headers, self._name) or None,
-                email=_single(headers, self._email) or None,
-                roles=frozenset(filter(None, (role.strip() for role in _single(headers, self._groups).split(",")))),
-                scheme="proxy",
-            )
-        )
+    def strips_cookies(self) -> tuple[bytes, ...]:
+        """The proxy's own cookies, which are worth a login."""
+        return tuple(name.encode("ascii") for name in self._statement.cookies)
 
-    async def _asserted(self, headers: Fields) -> Verdict:
-        assert self._assertion is not None
-        token = _single(headers, _field(self._assertion.header))
-        if not token:
-            return Verdict()
-        verified = await verify(token, self._keys, self._assertion.algorithms)
-        issuer = self._assertion.issuer
-        expires = check(verified, issuer=issuer, audiences=self._audiences, now=self._clock(), leeway=LEEWAY_S)
-        claims = verified.claims
-        subject = optional_text(claims.get("sub")) or optional_text(claims.get("email"))
-        if subject is None:
-            return Verdict(problem=Problem(401, "The proxy in front does not say who the user is."))
-        return Verdict(
-            User(
-                subject=subject,
-                issuer=issuer,
-                name=optional_text(claims.get("name")),
-                email=optional_text(claims.get("email")),
-                roles=values_at(claims, self._assertion.roles_claim),
-                claims=claims,
-                expires_at=expires,
-                scheme="proxy",
-            )
-        )
+    def challenge(self) -> str:
+        """What a caller is told of whom the proxy says nothing; there is no registered scheme for this."""
+        return 'Proxy-Identity realm="login"'
 
+    def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
+        """None: a caller can do nothing beside coming through the proxy."""
+        return {}
 
-def _field(name: str) -> bytes:
-    return name.lower().encode("ascii")
-
-
-def _single(headers: Fields, name: bytes) -> str:
-    """The only value of a field; empty if there is none.
-
-    Raises:
-        AuthError: there are several: one of them is not the proxy's.
-    """
-    values = field_values(headers, name)
-    if len(values) > 1:
-        raise AuthError(f"there are several {name.decode()} fields")
-    return _text(values[0]) if values else ""
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+    def _lasting(self, user: User | None, scope: Scope, now: float) -> User | None:
+        if user is None or user.expires_at is None or scope["type"] != "websocket":
+            return user
+        return replace(user, expires_at=max(user.expires_at, now + self._lifetime))
