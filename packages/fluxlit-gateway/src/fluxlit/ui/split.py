@@ -10,7 +10,10 @@ run_pages("app:app", api_url="http://gateway:8000/api")
 ``streamlit run pages_server.py --server.baseUrlPath ...`` then shows the pages, and the gateway, in another container
 perhaps, has ``FLUXLIT_STREAMLIT_UPSTREAM=http://pages:8501``.
 
-With a login, that Streamlit believes what the gateway says of its users: nobody but the gateway may reach it.
+With a login, that Streamlit believes what the gateway says of its users: nobody but the gateway may reach it. It must
+put that into `st.user`, because it gives a session back only to a user of whom `st.user` says the same:
+``STREAMLIT_SERVER_TRUSTED_USER_HEADERS={"X-FluxLit-User-Subject": "sub", "X-FluxLit-User-Issuer": "iss"}``, and name,
+email and roles likewise, if pages read them there.
 """
 
 from __future__ import annotations
@@ -20,11 +23,20 @@ from typing import Any
 
 from fluxlit import access, client
 from fluxlit.authentication import User
+from fluxlit.errors import FluxLitError
 from fluxlit.handover import RUN_FIELD, USER_FIELD, read_user
 from fluxlit.settings import resolve
 from fluxlit.target import load
 from fluxlit.ui import internals
 from fluxlit.ui.site import Site, run_entry, show
+
+WANTED = "x-fluxlit-user-subject"
+
+NO_IDENTITY = (
+    "The application has a login, so this Streamlit must know its users, or it could give the session of one to "
+    'another. Start it with STREAMLIT_SERVER_TRUSTED_USER_HEADERS=\'{"X-FluxLit-User-Subject": "sub", '
+    '"X-FluxLit-User-Issuer": "iss"}\'.'
+)
 
 _loading = threading.Lock()
 _loaded: set[str] = set()
@@ -52,10 +64,19 @@ def run_pages(target: str, *, api_url: str | None = None) -> None:
 def _load(target: str, api_url: str | None) -> None:
     app: Any = load(target)
     settings = resolve(arguments=app.setting_arguments).settings
+    site = Site(app, app.pages, settings, visitor=_user)
+    if site.guarded and not _knows_users():
+        raise FluxLitError(NO_IDENTITY)
     access.configure(access.Desk(_user, settings.root_path + settings.api_mount_path))
     if api_url is not None:
         client.configure(client.InternalApi(api_url, identify=_call_headers))
-    show(Site(app, app.pages, settings, visitor=_user))
+    show(site)
+
+
+def _knows_users() -> bool:
+    from streamlit import config  # noqa: PLC0415
+
+    return any(name.lower() == WANTED for name in config.get_option("server.trustedUserHeaders") or {})
 
 
 def _user() -> User | None:
