@@ -26,10 +26,10 @@ def browser(hostile: HostileProvider, clock: Clock) -> Browser:
 async def test_an_id_token_of_another_login_is_worth_nothing(browser: Browser, hostile: HostileProvider) -> None:
     """A replayed nonce: ASVS 5.0, 10.5.1; OpenID Connect Core 3.1.3.7 (11)."""
     made: list[str] = []
-    make: Callable[..., str] = hostile.id_token
+    make = hostile.id_token
 
-    def once(*arguments: Any) -> str:
-        made.append(make(*arguments))
+    def once(nonce: str | None, access: str, code: str, changes: dict[str, Any]) -> str:
+        made.append(make(nonce, access, code, changes))
         return made[0]
 
     hostile.id_token = once  # type: ignore[method-assign]

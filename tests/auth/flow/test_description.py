@@ -14,7 +14,7 @@ from fluxlit.testing import api_client
 from fluxlit_auth import OIDC, APIKey, APIKeys, hash_api_key
 from tests.auth.browser import Context
 
-CLIENT = {"client_id": "portal", "client_secret": "a secret of the client that is long enough"}
+CLIENT: dict[str, Any] = {"client_id": "portal", "client_secret": "a secret of the client that is long enough"}
 
 
 def bound(**settings: Any) -> OIDC:

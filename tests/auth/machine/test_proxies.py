@@ -224,7 +224,7 @@ def test_what_cannot_work_is_refused_when_it_is_written(wrong: Callable[[], obje
         wrong()
 
 
-SIGNED = {
+SIGNED: dict[str, tuple[Callable[..., TrustedProxy], tuple[str, ...], str, dict[str, Any], str]] = {
     "cloudflare": (
         TrustedProxy.cloudflare_access,
         ("acme", "tag"),
@@ -258,7 +258,7 @@ def assertion(key: Key = KEY, **claims: Any) -> str:
 async def test_a_proxy_that_signs_is_checked(keys: Keys, name: str) -> None:
     """ASVS 5.0, 9.1.1, 9.2.1 and 9.2.3."""
     make, arguments, header, claims, where = SIGNED[name]
-    proxy = make(*arguments, web=keys.web, clock=lambda: NOW)  # type: ignore[operator]
+    proxy = make(*arguments, web=keys.web, clock=lambda: NOW)
     good = await proxy.authenticate(scope((header, assertion(**claims)), trusted=True))
     assert good.user is not None
     assert (good.user.subject, good.user.scheme, keys.asked) == ("ada", "proxy", [where])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import httpx
 import pytest
@@ -89,7 +90,7 @@ def portal_of(folder: Path, mode: str, **environ: str) -> Iterator[Server]:
     """The application, served with its pages in one of the three places."""
     (folder / "app.py").write_text(dedent(PORTAL).format(root=str(ROOT)))
     with contextlib.ExitStack() as stack:
-        settings = {"streamlit_mode": mode}
+        settings: dict[str, Any] = {"streamlit_mode": mode}
         if mode == "external":
             settings = {"streamlit_upstream": stack.enter_context(elsewhere(folder, **(environ or TRUSTED)))}
         server = stack.enter_context(run_server("app:app", folder, **settings))
