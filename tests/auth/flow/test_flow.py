@@ -1,14 +1,11 @@
 """The flow as a table: walked without any I/O, and drawn as it is."""
 
 import itertools
-import re
-from pathlib import Path
 
 import pytest
 
 from fluxlit_auth.login.flow import FLOW, LIFE, Effect, Event, FlowError, State, Table, step
 from scripts.write_login_flow import PAGE, renewed
-from tests.support.processes import ROOT
 
 TABLES = {"flow": FLOW, "life": LIFE}
 BEGINNINGS = {"flow": {State.START}, "life": {State.PRESENTED}}
@@ -92,13 +89,6 @@ def test_the_diagrams_in_the_documentation_are_those_of_the_tables() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text.count("stateDiagram-v2") == 2
     assert renewed(text) == text, "run: python scripts/write_login_flow.py"
-
-
-def test_the_tests_that_the_documentation_names_exist() -> None:
-    named = set(re.findall(r"`(test_\w+)`", PAGE.read_text(encoding="utf-8")))
-    sources = "".join(path.read_text(encoding="utf-8") for path in Path(ROOT / "tests" / "auth").rglob("test_*.py"))
-    assert named
-    assert named - set(re.findall(r"def (test_\w+)", sources)) == set()
 
 
 def test_every_question_of_a_login_may_be_answered_by_an_outage() -> None:

@@ -33,18 +33,19 @@ async def test_a_login_ends_where_it_began_and_the_user_is_known(browser: Browse
 
 
 async def test_the_request_has_pkce_state_and_nonce(browser: Browser, hostile: HostileProvider) -> None:
-    """ASVS 10.2.1 and 10.4.6; RFC 9700 2.1.1."""
+    """ASVS 5.0, 10.2.1, 10.2.3 and 10.4.6; RFC 7636, RFC 9700 2.1.1."""
     await browser.log_in(hostile)
     [request] = hostile.requests
     assert request["response_type"] == "code"
     assert request["code_challenge_method"] == "S256"
+    assert request["scope"] == "openid profile email"
     assert request["redirect_uri"] == "https://app.test/api/auth/callback"
     assert len(request["state"]) >= 43
     assert len(request["nonce"]) >= 43
 
 
 async def test_cookies_are_as_strict_as_they_can_be(browser: Browser, hostile: HostileProvider) -> None:
-    """ASVS 3.3.1 to 3.3.4."""
+    """ASVS 5.0, 3.3.1 to 3.3.5."""
     back = await browser.log_in(hostile)
     for cookie in back.headers.get_list("set-cookie"):
         name, *attributes = cookie.split("; ")
@@ -54,6 +55,7 @@ async def test_cookies_are_as_strict_as_they_can_be(browser: Browser, hostile: H
 
 
 async def test_many_groups_do_not_make_the_cookie_larger(browser: Browser, hostile: HostileProvider) -> None:
+    """ASVS 5.0, 3.3.5."""
     hostile.claims["groups"] = [f"group-{number:08}" for number in range(5000)]
     await browser.log_in(hostile)
     user = (await browser.verdict()).user
@@ -92,7 +94,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("lies", [lies for _, lies in REFUSED], ids=[name for name, _ in REFUSED])
 async def test_lies_of_a_provider_log_nobody_in(browser: Browser, hostile: HostileProvider, lies: Any) -> None:
-    """OpenID Connect Core 3.1.3.7, RFC 9207, ASVS 10.5."""
+    """OpenID Connect Core 3.1.3.7, RFC 9207 (mix-up), ASVS 5.0, 10.2.2, 10.5.1, 10.5.2 and 10.5.4."""
     for name, value in lies.items():
         setattr(hostile, name, value)
     back = await browser.log_in(hostile)
@@ -103,7 +105,7 @@ async def test_lies_of_a_provider_log_nobody_in(browser: Browser, hostile: Hosti
 
 
 async def test_a_callback_for_another_browser_is_refused(browser: Browser, hostile: HostileProvider) -> None:
-    """Login CSRF and code injection: RFC 6749 10.12, RFC 9700 4.5 and 4.7."""
+    """Login CSRF and code injection: RFC 6749 10.12, RFC 9700 4.5 and 4.7; ASVS 5.0, 10.1.2."""
     attacker = Browser(browser.oidc)
     planted = there_and_back(hostile, await attacker.begin())
     await browser.begin()  # the victim has a login of its own under way
@@ -113,7 +115,7 @@ async def test_a_callback_for_another_browser_is_refused(browser: Browser, hosti
 
 
 async def test_a_callback_works_once(browser: Browser, hostile: HostileProvider) -> None:
-    """A replayed state: RFC 9700 4.7.1."""
+    """A replayed state: RFC 9700 4.7.1; ASVS 5.0, 10.1.2."""
     back = there_and_back(hostile, await browser.begin())
     cookies = dict(browser.cookies)
     assert (await browser.get(back)).status_code == 303
@@ -182,6 +184,7 @@ async def test_plain_http_is_for_this_machine(hostile: HostileProvider, clock: C
 
 
 async def test_a_provider_that_is_down_gives_503_and_a_page(browser: Browser, hostile: HostileProvider) -> None:
+    """ASVS 5.0, 16.5.2 and 16.5.3."""
     hostile.failing["openid-configuration"] = 500
     answer = await browser.get("/api/auth/login")
     assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
@@ -217,7 +220,7 @@ async def test_a_client_may_have_a_key_in_place_of_a_secret(
 async def test_a_secret_travels_as_the_provider_wants_it(
     browser: Browser, hostile: HostileProvider, method: str
 ) -> None:
-    """oidcc-client-test-client-secret-basic and the profile with client_secret_post; OpenID Connect Core 9."""
+    """oidcc-client-test-client-secret-basic and -post; OpenID Connect Core 9, ASVS 5.0, 10.4.10."""
     hostile.metadata["token_endpoint_auth_methods_supported"] = [method]
     assert (await browser.log_in(hostile)).status_code == 303
     [form] = [form for form in hostile.forms if form.get("grant_type") == "authorization_code"]
@@ -285,6 +288,7 @@ async def test_replicas_refresh_once_and_share_what_they_get(
 
 
 async def test_a_refused_refresh_ends_the_session(browser: Browser, hostile: HostileProvider, clock: Clock) -> None:
+    """ASVS 5.0, 7.6.1."""
     await browser.log_in(hostile)
     clock.pass_(3599)
     hostile.failing["token"] = 400
@@ -374,7 +378,7 @@ async def test_a_page_that_knows_the_handle_may_sign_out_by_a_link(browser: Brow
 async def test_a_logout_of_the_provider_reaches_every_replica_within_a_second(
     hostile: HostileProvider, clock: Clock, shared_store: str
 ) -> None:
-    """OpenID Connect Back-Channel Logout 2."""
+    """Back-Channel Logout 2; ASVS 5.0, 7.4.2 and 7.6.1."""
     here, there = (Browser(replica(hostile, clock, session_store=shared_store)) for _ in range(2))
     await here.log_in(hostile)
     user = (await here.verdict()).user

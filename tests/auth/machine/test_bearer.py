@@ -35,6 +35,7 @@ def guard(issuing: Issuing, **options: Any) -> JWTBearer:
 
 
 async def test_a_good_token_names_its_user(issuing: Issuing) -> None:
+    """ASVS 5.0, 10.3.3."""
     issued = issuing.token(name="Ada", email="ada@example.org", roles=["admin"], aud=["other", "stock"])
     user = (await guard(issuing).authenticate(bearer(issued))).user
     assert user is not None
@@ -73,7 +74,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 async def test_a_token_that_says_something_else_is_refused(issuing: Issuing, case: str) -> None:
-    """RFC 9068 section 4, RFC 8725 section 3."""
+    """RFC 9068 4, RFC 8725 3; ASVS 5.0, 9.2.1 to 9.2.3 and 10.3.1."""
     verdict = await guard(issuing).authenticate(
         bearer(issuing.token(header=BAD[case].get("header"), **BAD[case].get("claims", {})))
     )
@@ -100,7 +101,7 @@ async def test_what_is_no_token_is_refused_and_never_a_fault(issuing: Issuing, t
 
 
 async def test_a_public_key_is_no_secret(issuing: Issuing) -> None:
-    """Algorithm confusion (RFC 8725 section 2.1)."""
+    """Algorithm confusion: RFC 8725 2.1; ASVS 5.0, 9.1.2."""
     pem = issuing.key.as_pem(private=False) if isinstance(issuing.key, RSAKey) else b""
     forged = issuing.token(key=OctKey.import_key(base64.b64encode(pem)), header={"kid": "one"})
     verdict = await guard(issuing).authenticate(bearer(forged))
@@ -151,6 +152,7 @@ async def test_two_authorization_fields_are_refused(issuing: Issuing) -> None:
     ],
 )
 async def test_scopes_and_roles(issuing: Issuing, claims: dict[str, Any], status: int | None) -> None:
+    """RFC 6750 3.1; ASVS 5.0, 10.3.2."""
     asked = guard(issuing, roles_claim="realm_access.roles").requires(scopes={"orders:read"}, roles={"boss", "owner"})
     verdict = await asked.authenticate(bearer(issuing.token(**claims)))
     assert (verdict.problem.status if verdict.problem else None) == status

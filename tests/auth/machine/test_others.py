@@ -59,6 +59,7 @@ async def test_a_trusted_proxy_names_the_user() -> None:
 
 
 async def test_a_stranger_names_nobody() -> None:
+    """ASVS 5.0, 4.1.3."""
     verdict = await TrustedProxy().authenticate(scope(*NAMED))
     assert (verdict.user, verdict.problem) == (None, None)
 

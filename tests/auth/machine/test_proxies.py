@@ -137,7 +137,7 @@ LIES: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_load_balancer_is_not_believed_unless_all_is_right(keys: Keys, lie: str) -> None:
-    """ASVS 5.0, 9.1.1 to 9.1.3, 9.2.1 and 10.3.5: signature, algorithm, key source, time, and whose it is."""
+    """ASVS 5.0, 9.1.1 to 9.1.3, 9.2.1 and 9.2.3: signature, algorithm, key source, time, and whose it is."""
     verdict = await alb(keys, client_id="portal").authenticate(said(LIES[lie]()))
     assert verdict.user is None
     assert verdict.problem is not None
@@ -146,6 +146,7 @@ async def test_a_load_balancer_is_not_believed_unless_all_is_right(keys: Keys, l
 
 
 async def test_only_a_trusted_peer_may_show_it(keys: Keys) -> None:
+    """ASVS 5.0, 4.1.3."""
     verdict = await alb(keys).authenticate(said(data(), trusted=False))
     assert (verdict.user, verdict.problem, keys.asked) == (None, None, [])
 

@@ -98,6 +98,7 @@ def test_good_tokens(changes: dict[str, Any]) -> None:
     ],
 )
 def test_bad_tokens(reason: str, changes: dict[str, Any]) -> None:
+    """OpenID Connect Core 3.1.3.7 and 3.1.3.8; ASVS 5.0, 9.2.1, 9.2.3, 10.5.1, 10.5.2 and 10.5.4."""
     with pytest.raises(TokenRefused) as refused:
         check(changes)
     assert refused.value.reason == reason

@@ -126,7 +126,8 @@ async def test_known_keys_serve_on_while_the_provider_is_down_but_not_for_ever(
 
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "HS256", "HS512", "RS512", "", None, ["RS256"], GONE])
 async def test_other_algorithms_are_refused(keys: RemoteKeys, hostile: HostileProvider, alg: Any) -> None:
-    """RFC 8725 3.1 and 3.2: the algorithm is the receiver's choice. `none` is oidcc-client-test-idtoken-sig-none."""
+    """RFC 8725 3.1 and 3.2, ASVS 5.0, 9.1.2: the algorithm is the receiver's choice. `none` is
+    oidcc-client-test-idtoken-sig-none."""
     token = _with_header(hostile.sign({}, {}), {"alg": alg, "kid": "one"})
     for candidate in (token, unsigned(token)):
         with pytest.raises(TokenRefused) as refused:
@@ -153,7 +154,7 @@ async def test_a_key_is_used_for_its_own_kind_of_signature_only(keys: RemoteKeys
 async def test_bad_signatures_are_refused(
     keys: RemoteKeys, hostile: HostileProvider, alg: str, key: Any, spoil: Callable[[str], str]
 ) -> None:
-    """oidcc-client-test-invalid-sig-rs256 and -es256."""
+    """oidcc-client-test-invalid-sig-rs256 and -es256; ASVS 5.0, 9.1.1."""
     hostile.signing_key, hostile.published, hostile.alg = key, [key], alg
     await verify(hostile.sign({}, {}), keys, ALLOWED)
     with pytest.raises(TokenRefused) as refused:
@@ -188,7 +189,7 @@ async def test_a_token_without_key_name_is_refused_where_there_are_several(
 
 
 async def test_keys_and_places_of_keys_inside_a_token_are_ignored(keys: RemoteKeys, hostile: HostileProvider) -> None:
-    """RFC 8725 3.10: `jwk`, `jku` and `x5u` of a token are the sender's word."""
+    """RFC 8725 3.10, ASVS 5.0, 9.1.3: `jwk`, `jku` and `x5u` of a token are the sender's."""
     own = RSAKey.generate_key(2048, {"kid": "one"})
     hostile.signing_key = own
     with pytest.raises(TokenRefused) as refused:

@@ -90,6 +90,7 @@ PUBLIC = [
 
 @pytest.mark.parametrize("target", GUARDED)
 async def test_what_is_not_declared_public_is_guarded(target: str) -> None:
+    """ASVS 5.0, 7.2.1 and 8.2.1."""
     scene = Scene()
     answer = await scene.ask(target, (b"accept", b"application/json"))
     assert (answer.status, scene.reached) == (401, 0)
@@ -152,6 +153,7 @@ async def test_a_person_who_is_refused_is_shown_ways_to_go_on() -> None:
 
 
 async def test_a_websocket_without_user_is_refused_with_401() -> None:
+    """ASVS 5.0, 4.4.3 and 4.4.4: a WebSocket has the session of HTTP, or none."""
     scene = Scene(Rules())
     assert (await scene.ask("/_stcore/stream", kind="websocket")).status == 401
     assert (await scene.ask("/api/chat", kind="websocket")).status == 401
@@ -165,6 +167,7 @@ async def test_the_stream_is_open_to_all_where_a_page_is_public() -> None:
 
 
 async def test_a_role_page_refuses_others_at_its_address() -> None:
+    """ASVS 5.0, 8.2.1."""
     scene = Scene()
     answer = await scene.ask("/admin", BOB, NAVIGATION)
     assert (answer.status, scene.reached) == (403, 0)
@@ -173,6 +176,7 @@ async def test_a_role_page_refuses_others_at_its_address() -> None:
 
 
 async def test_a_store_that_is_away_gives_503_and_not_a_login() -> None:
+    """ASVS 5.0, 16.5.2 and 16.5.3."""
     scene = Scene()
     for target in ("/page", "/api/users"):
         answer = await scene.ask(target, (b"cookie", b"login=!503"), NAVIGATION)
@@ -203,7 +207,7 @@ FORGED = [
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("forged", FORGED, ids=lambda field: field[0].decode())
 async def test_the_ui_gets_the_gateways_word_and_no_forged_one(kind: str, forged: tuple[bytes, bytes]) -> None:
-    """C2 26: strip first, then set."""
+    """ASVS 5.0, 4.1.3: strip first, then set."""
     scene = Scene(away=True)
     await scene.ask("/_stcore/stream" if kind == "websocket" else "/page", ADA, forged, kind=kind)
     assert forged not in scene.ui.last["headers"]
@@ -253,7 +257,7 @@ PROOFS = [
 async def test_a_changing_call_by_cookie_shows_where_it_comes_from(
     fields: list[tuple[bytes, bytes]], status: int, method: str
 ) -> None:
-    """ASVS 5.0, 3.5.1; C2 13."""
+    """CSRF: ASVS 5.0, 3.5.1."""
     scene = Scene()
     answer = await scene.ask("/api/orders", ADA, *fields, method=method)
     assert (answer.status, scene.reached) == (status, status == 200)
@@ -274,6 +278,7 @@ async def test_a_public_call_from_another_site_does_not_learn_the_user() -> None
 
 @pytest.mark.parametrize("target", ["/_stcore/stream", "/api/chat"])
 async def test_a_websocket_from_another_site_is_refused(target: str) -> None:
+    """Cross-site WebSocket hijacking: ASVS 5.0, 4.4.2."""
     scene = Scene()
     answer = await scene.ask(target, ADA, (b"origin", b"https://evil.example"), kind="websocket")
     assert (answer.status, scene.reached) == (403, 0)
@@ -422,7 +427,7 @@ ORIGINS = [
 async def test_a_strangers_host_is_never_taken_for_the_public_address(
     configured: str, host: str, client: tuple[str, int], trusted: bool, origin: str | None
 ) -> None:
-    """C2 9: what a login is redirected to comes from the operator, or from somebody who is trusted."""
+    """What a login is redirected to comes from the operator, or from somebody who is trusted."""
     trust = Trust.of(enabled=trusted, allowed=["10.0.0.1"])
     scene = Scene(trust=trust)
     seen: list[str | None] = []

@@ -201,6 +201,7 @@ def test_the_socket_of_a_public_page_runs_no_other(portal: Server) -> None:
 
 
 def test_a_role_page_is_run_for_its_role_only(portal: Server) -> None:
+    """ASVS 5.0, 8.2.1."""
     assert "the vault is open for Ada" in shown(portal, "admin", ADA)
     assert not [text for text in shown(portal, "admin", BOB) if "vault" in text]
     assert httpx.get(f"{portal.url}/admin", headers={"cookie": BOB}).status_code == 403
@@ -249,6 +250,8 @@ def test_the_websocket_closes_within_a_second_of_the_end_of_its_login(portal: Se
 
 
 def test_a_handshake_from_another_site_is_refused(portal: Server) -> None:
+    """Cross-site WebSocket hijacking: ASVS 5.0, 4.4.2."""
+
     async def attempt() -> int:
         url = portal.url.replace("http", "ws", 1) + "/_stcore/stream"
         try:
