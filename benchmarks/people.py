@@ -158,6 +158,7 @@ class Person:
         while not stop.is_set() or doubt:
             try:
                 async with self.connect() as tab:
+                    self.connections += 1
                     self.look(await tab.run(), doubt)
                     doubt = self.answered(pressed_at) if doubt else 0
                     while not stop.is_set():
@@ -171,7 +172,6 @@ class Person:
     def connect(self) -> Tab:
         """The tab, with all that it remembers."""
         before = self.tab
-        self.connections += 1
         self.tab = Tab(self.url(), before.id, before.query, before.button, self.toasts)
         return self.tab
 

@@ -233,7 +233,7 @@ def row(name: str, people: list[Person], trouble: float) -> list[str]:
         f"{trouble:.0f}",
         str(len(people)),
         str(sum(person.clicks for person in people)),
-        str(sum(person.connections for person in people) - 2 * len(people)),
+        str(sum(person.connections for person in people) - len(people)),
         f"{max(person.longest for person in people):.1f}",
         str(told),
         str(sum(count.lost for person in people for count in person.counts)),

@@ -1,15 +1,37 @@
-"""A Redis that tests stop and start, and how to look at a page."""
+"""A Redis that tests stop and start, and an application with a login at a scripted provider."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+import uvicorn
 
-from tests.sessions.servers import BINARY, RedisServer, running
+from fluxlit.testing import Server, run_server
+from tests.auth.hostile import HostileProvider
+from tests.integration.edges.engines import free_port
+from tests.sessions.servers import BINARY, RedisServer, running, wait_until
+
+APP = """
+    from fluxlit import FluxLit, OptionalUser
+    from fluxlit_auth import OIDC
+
+    app = FluxLit(title="Whose", auth=OIDC.from_settings())
+
+    @app.page("/", public=True)
+    def home(st, session, user: OptionalUser):
+        if st.button("Click"):
+            st.session_state.clicks = st.session_state.get("clicks", 0) + 1
+            session.change("clicks", lambda clicks: clicks + 1, default=0)
+        st.text(user.subject if user else "nobody")
+        st.text(str(st.session_state.get("clicks", 0)))
+        st.text(str(session.get("clicks", 0)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +43,34 @@ def redis_server() -> Iterator[RedisServer]:
     with running(RedisServer(folder, persistent=True)) as server:
         yield server
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[HostileProvider]:
+    """A scripted provider on a port of its own; it lets in whoever `subject` says, without asking."""
+    port = free_port()
+    provider = HostileProvider(issuer=f"http://127.0.0.1:{port}")
+    server = uvicorn.Server(uvicorn.Config(provider, port=port, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield provider
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def guarded(provider: HostileProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An application whose users log in at the provider."""
+    directory = tmp_path_factory.mktemp("whose")
+    (directory / "app.py").write_text(dedent(APP))
+    with run_server(
+        "app:app",
+        directory,
+        command="run",
+        session_store=f"sqlite:///{directory}/sessions.db",
+        oidc_issuer=provider.issuer,
+        oidc_client_id=provider.client_id,
+        oidc_client_secret=provider.client_secret,
+    ) as server:
+        yield server

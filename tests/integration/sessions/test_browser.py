@@ -35,12 +35,15 @@ APP = """
         if st.button("Add"):
             session.change("count", lambda count: count + 1, default=0)
         st.text(f"count {session.get('count', 0)}")
+        if st.button("Switch"):
+            st.switch_page(st.Page(lambda: None, url_path="other"))
         st.html(f'<a href="http://localhost:{st.query_params.get("out", "")}/">away</a>')
 
     @app.page("/other", title="Other")
     def other(st, session: UrlSession):
         st.title("Other")
         st.text(f"count {session.get('count', 0)}")
+        st.markdown(f"[Linked]({session.href('/')})")
 
     def bound(st, store: SessionStore) -> Iterator[Any]:
         with url_session(st, store, user=st.context.cookies.get("user"), persist=["cart"]) as session:
@@ -112,6 +115,16 @@ def test_a_reload_a_second_tab_and_another_page_show_the_same_session(
 
     first.page.reload()
     text(first, "count 3")
+    with first.page.context.expect_page() as opened:
+        first.page.get_by_role("link", name="Linked").click()
+    linked = Visitor(opened.value)
+    text(linked, "count 3")
+    linked.settle()
+    linked.page.get_by_role("button", name="Switch").click()
+    expect(linked.heading("Other")).to_be_visible()
+    text(linked, "count 3")
+    expect(linked.page).to_have_url(re.compile(r"/other\?.*fluxlit_sid="))
+    assert session_id(linked) == found
 
 
 def test_the_back_button_leads_back_and_never_out_of_the_session(server: Server, visitor: Visitor) -> None:

@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from textwrap import dedent
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
-import uvicorn
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
-from fluxlit.testing import Server, run_server
+from fluxlit.testing import Server
 from tests.auth.hostile import HostileProvider
-from tests.integration.edges.engines import free_port
 from tests.integration.sessions.test_replicas import Tab as PlainTab
 from tests.integration.sessions.test_whole_session import kill_worker
-from tests.sessions.servers import wait_until
 
 pytestmark = pytest.mark.anyio
-
-APP = """
-    from fluxlit import FluxLit, OptionalUser
-    from fluxlit_auth import OIDC
-
-    app = FluxLit(title="Whose", auth=OIDC.from_settings())
-
-    @app.page("/", public=True)
-    def home(st, session, user: OptionalUser):
-        if st.button("Click"):
-            st.session_state.clicks = st.session_state.get("clicks", 0) + 1
-            session.change("clicks", lambda clicks: clicks + 1, default=0)
-        st.text(user.subject if user else "nobody")
-        st.text(str(st.session_state.get("clicks", 0)))
-        st.text(str(session.get("clicks", 0)))
-"""
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[HostileProvider]:
-    """A scripted provider on a port of its own; it lets in whoever `subject` says, without asking."""
-    port = free_port()
-    provider = HostileProvider(issuer=f"http://127.0.0.1:{port}")
-    server = uvicorn.Server(uvicorn.Config(provider, port=port, lifespan="off", log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started)
-    yield provider
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def server(provider: HostileProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    directory = tmp_path_factory.mktemp("whose")
-    (directory / "app.py").write_text(dedent(APP))
-    with run_server(
-        "app:app",
-        directory,
-        command="run",
-        session_store=f"sqlite:///{directory}/sessions.db",
-        oidc_issuer=provider.issuer,
-        oidc_client_id=provider.client_id,
-        oidc_client_secret=provider.client_secret,
-    ) as server:
-        yield server
 
 
 @dataclass
@@ -119,8 +68,8 @@ class Tab(PlainTab):
 
 
 @pytest.fixture
-def browser(server: Server, provider: HostileProvider) -> Iterator[Browser]:
-    browser = Browser(server, provider)
+def browser(guarded: Server, provider: HostileProvider) -> Iterator[Browser]:
+    browser = Browser(guarded, provider)
     yield browser
     browser.http.close()
 
@@ -128,7 +77,7 @@ def browser(server: Server, provider: HostileProvider) -> Iterator[Browser]:
 @pytest.mark.parametrize("reloaded", [False, True], ids=["reconnects", "reloads"])
 @pytest.mark.parametrize("killed", [False, True], ids=["same worker", "another worker"])
 async def test_the_next_user_of_a_browser_gets_nothing_of_the_former_ones(
-    browser: Browser, server: Server, *, reloaded: bool, killed: bool
+    browser: Browser, guarded: Server, *, reloaded: bool, killed: bool
 ) -> None:
     browser.log_in("ada")
     async with browser.tab() as ada:
@@ -138,7 +87,7 @@ async def test_the_next_user_of_a_browser_gets_nothing_of_the_former_ones(
         browser.log_out()
         await ada.closed()
     if killed:
-        kill_worker(server)
+        kill_worker(guarded)
     # The tab still knows the id of its session and its address, and offers both.
     async with browser.tab(ada.id, ada.query, reloaded=reloaded) as nobody:
         assert await nobody.show() == ("nobody", 0, 0)
@@ -157,9 +106,9 @@ async def test_the_next_user_of_a_browser_gets_nothing_of_the_former_ones(
 
 
 async def test_a_session_from_before_the_login_moves_and_leaves_nothing_to_who_planted_it(
-    browser: Browser, server: Server, provider: HostileProvider
+    browser: Browser, guarded: Server, provider: HostileProvider
 ) -> None:
-    attacker = Browser(server, provider)
+    attacker = Browser(guarded, provider)
     async with attacker.tab() as trap:
         await trap.show()
         assert await trap.press() == ("nobody", 1, 1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from fluxlit.testing import Server, run_server
-from tests.integration.sessions.test_whole_session import kill_worker
-from tests.sessions.servers import RedisServer
+from tests.integration.sessions.test_whole_session import OUTAGE_S, kill_worker
+from tests.sessions.servers import RedisServer, watched
 from tests.support.chromium import Visitor
 
 pytestmark = pytest.mark.browser
@@ -19,7 +23,7 @@ APP = """
     import os
 
     import streamlit as st
-    from fluxlit import FluxLit
+    from fluxlit import FluxLit, restored_session
 
     app = FluxLit(title="Whole")
 
@@ -47,6 +51,14 @@ APP = """
         if st.button("Remember"):
             st.session_state.kept = object()
         st.text("kept" if "kept" in st.session_state else "nothing")
+
+    @app.page("/upload")
+    def upload(st):
+        st.title("Upload")
+        file = st.file_uploader("File", key="file")
+        st.text(file.getvalue().decode() if file else "no file")
+        back = restored_session()
+        st.text(f"lost {sorted(back.lost)}" if back else "as ever")
 
     @app.page("/report")
     def report(st):
@@ -92,6 +104,7 @@ def test_a_store_that_stops_is_shown_and_nothing_is_lost(
     press(visitor, "pressed 1")
     redis_server.kill()
     try:
+        time.sleep(OUTAGE_S - 1)
         press(visitor, "pressed 2")
         expect(visitor.page.get_by_text("The server that keeps your session does not answer")).to_be_visible()
         press(visitor, "pressed 3")
@@ -102,6 +115,27 @@ def test_a_store_that_stops_is_shown_and_nothing_is_lost(
     with visitor.reconnecting():
         kill_worker(server)
     press(visitor, "pressed 4")
+    visitor.problems.clear()
+
+
+def test_a_failover_of_the_store_is_shown_and_nothing_is_lost(tmp_path: Path, visitor: Visitor) -> None:
+    (tmp_path / "app.py").write_text(dedent(APP))
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flx")))
+        group = stack.enter_context(watched(folder))
+        store = f"{group.url}?replicas=1&read_budget=0.3&write_budget=0.5"
+        server = stack.enter_context(run_server("app:app", tmp_path, command="run", session_store=store))
+        visitor.visit(server.url)
+        press(visitor, "pressed 1")
+        group.primary.kill()
+        press(visitor, "pressed 2")
+        expect(visitor.page.get_by_text("The server that keeps your session does not answer")).to_be_visible()
+        group.return_as_replica()
+        expect(visitor.page.get_by_text("answers again, and everything is saved")).to_be_visible()
+        press(visitor, "pressed 3")
+        with visitor.reconnecting():
+            kill_worker(server)
+        press(visitor, "pressed 4")
     visitor.problems.clear()
 
 
@@ -158,7 +192,7 @@ def as_filled(visitor: Visitor) -> None:
     expect(visitor.page.get_by_label("Size", exact=True)).to_have_value("7")
     expect(visitor.page.get_by_role("checkbox", name="On")).to_be_checked()
     expect(visitor.page.get_by_role("slider")).to_have_value("4")
-    expect(visitor.page.get_by_test_id("stSelectbox")).to_contain_text("str")
+    expect(visitor.page.get_by_role("combobox", name="Kind")).to_have_value("str")
 
 
 def test_a_tab_that_another_one_opens_has_a_session_of_its_own(server: Server, visitor: Visitor) -> None:
@@ -184,4 +218,20 @@ def test_a_download_works_after_a_failover_without_a_click_before(server: Server
             kill_worker(server)
         expect(visitor.page.get_by_text(maker)).to_have_count(0)
         visitor.settle()
+    visitor.problems.clear()
+
+
+def test_after_a_failover_a_lost_upload_is_named_and_another_one_works(server: Server, visitor: Visitor) -> None:
+    def upload(content: str) -> None:
+        file = FilePayload(name=f"{content}.txt", mimeType="text/plain", buffer=content.encode())
+        visitor.page.locator("input[type=file]").set_input_files(files=[file])
+        shown(visitor, content)
+        visitor.settle()
+
+    visitor.visit(f"{server.url}/upload")
+    upload("first")
+    with visitor.reconnecting():
+        kill_worker(server)
+    upload("second")
+    shown(visitor, "lost ['file']")
     visitor.problems.clear()

@@ -21,6 +21,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from fluxlit.testing import Server, run_server
+from fluxlit.ui.resume.tab import RELOADED
 from fluxlit_sessions import open_store
 from tests.integration.sessions.test_replicas import round_robin
 from tests.sessions.servers import RedisServer, wait_until, watched
@@ -310,6 +311,19 @@ async def test_a_replica_does_not_go_on_with_what_it_remembers_of_a_session_that
             session_id = tab.id
 
 
+async def test_a_reload_that_reaches_another_replica_goes_on_with_the_session(replicas: list[Server]) -> None:
+    async with Tab(replicas[0].url) as tab:
+        await tab.send()
+        await tab.send("Press")
+        assert (await tab.send(Slider=7, Kind="int"))[2:4] == ["1", "7 [7] int"]
+    async with Tab(replicas[1].url, resume=tab.id, marks=(RELOADED,)) as again:  # it knows of no widget
+        texts = await again.send()
+        assert texts[1:4] == ["two", "1", "7 [7] int"], "no callback was called for what was chosen before"
+        assert again.id == tab.id
+        again.values = tab.values
+        assert (await again.send("Press"))[2:4] == ["2", "7 [7] int"]
+
+
 async def test_a_tab_that_is_left_open_learns_that_its_session_went_on_elsewhere(replicas: list[Server]) -> None:
     async with Tab(replicas[0].url) as first:
         await first.send()
@@ -349,6 +363,8 @@ async def test_a_session_that_nobody_can_look_up_is_not_begun_anew(
 async def test_in_the_gateways_own_process_a_restart_takes_no_session_along(directory: Path, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/embedded.db"
     with run_server("app:app", directory, command="run", session_store=store, streamlit_mode="embedded") as server:
+        page = await asyncio.to_thread(httpx.get, server.url, trust_env=False)
+        assert RELOADED in page.text, "its page has the script for reloads"
         async with Tab(server.url) as tab:
             await tab.send()
             await tab.send("Press")

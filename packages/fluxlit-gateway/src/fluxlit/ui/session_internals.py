@@ -180,9 +180,19 @@ def _read(state: Any, page: str, sent: str) -> SessionContent:
                 lost[key or "file uploader"] = "uploaded files stay in the process that has received them"
         elif _is_plain(value):
             values[element] = (metadata.value_type, value)
-        elif (wire := widgets.get_serialized(element)) is not None:
+        elif (wire := widgets.get_serialized(element) or _wire_of(metadata, value)) is not None:
             wires[element] = wire.SerializeToString()
     return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost=lost)
+
+
+def _wire_of(metadata: Any, value: Any) -> Any:
+    """The form that a browser would send, of a value that this one has not sent in its last message."""
+    from streamlit.runtime.state.session_state import WStates
+
+    states = WStates()
+    states.set_widget_metadata(metadata)
+    states.set_from_value(metadata.id, value)
+    return states.get_serialized(metadata.id)
 
 
 def _write(state: Any, content: SessionContent) -> None:
@@ -274,7 +284,8 @@ def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
             return
         if event.name in _RUN_ENDS and sender is watched._scriptrunner:
             run_ended(watched)
-            _telling.pop(id(watched._session_state), None)
+            if attached(watched, "warm_up") is None:
+                _telling.pop(id(watched._session_state), None)
         kind._on_scriptrunner_event(watched, sender, event, **details)
 
     def handle_backmsg(message: Any) -> None:
@@ -312,8 +323,7 @@ def begin_again(session: Any, content: SessionContent | None = None) -> None:
             state._old_state.pop(element, None)
             state._new_widget_state.states.pop(element, None)
     wires = [WidgetState.FromString(wire) for wire in ({} if content is None else content.wires).values()]
-    path = _path_of(session) if content is None else content.path
-    attach(session, "forgotten", (path, [wire for wire in wires if _is_simple(wire)]))
+    attach(session, "forgotten", (content, [wire for wire in wires if _is_simple(wire)]))
     attach(session, "known", frozenset())
     _telling[id(state)] = session
     state.__class__ = _telling_state()
@@ -352,7 +362,8 @@ def _complete(session: Any, message: Any) -> None:
     if forgotten is None:
         return
     attach(session, "forgotten", None)
-    path, wires = forgotten
+    content, wires = forgotten
+    path = _path_of(session) if content is None else content.path
     if request.page_name == path and not request.page_script_hash:
         # A page that is named by its path alone counts as another one than before, and would lose its widgets.
         request.page_script_hash = session._pages_manager.current_page_script_hash

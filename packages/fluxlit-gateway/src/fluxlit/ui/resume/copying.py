@@ -151,7 +151,9 @@ class Copying:
                 **plain, existing_session_id=existing_session_id, session_id_override=session_id_override
             )
             if connected == existing_session_id and self._reloaded.get():
-                session_internals.begin_again(session_internals.live_session(self._manager, connected))
+                session = session_internals.live_session(self._manager, connected)
+                warm_up = session_internals.attached(session, "warm_up")
+                session_internals.begin_again(session, None if warm_up is None else warm_up.give_up())
         session = session_internals.live_session(self._manager, connected)
         copy = self._copy_of.get(session)
         if copy is None:

@@ -49,6 +49,13 @@ class WarmUp:
             self._asked = client
             client.write_forward_msg(messages.ask_for_run())
 
+    def give_up(self) -> SessionContent | None:
+        """Let the first run be any run; returns what the session was made from, `None` once a run is under way."""
+        if self.under_way:
+            return None
+        self._finish()
+        return self._content
+
     def _handle(self, message: Any) -> None:
         if self.under_way:
             if not messages.is_answer(message):
