@@ -352,7 +352,16 @@ async def test_a_logout_ends_it_here_and_at_the_provider(browser: Browser, hosti
     farewell = await browser.get(f"/api/auth/logged-out?state={query['state']}")
     assert (farewell.status_code, farewell.headers["location"]) == (303, "/api/auth/logged-out")
     assert (await browser.get("/api/auth/logged-out")).status_code == 200
+    again = await browser.get(f"/api/auth/logged-out?state={query['state']}")
+    assert again.headers["location"] == "/api/auth/logged-out", "the way back leads here once more"
     assert browser.cookies == {}
+
+
+async def test_an_answer_to_no_logout_signs_nobody_out(browser: Browser, hostile: HostileProvider) -> None:
+    """oidcc-client-test-rp-init-logout-invalid-state."""
+    await browser.log_in(hostile)
+    assert (await browser.get("/api/auth/logged-out?state=planted")).status_code == 400
+    assert (await browser.verdict()).user is not None
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,18 @@ async def test_the_front_end_is_told_in_words_that_it_can_show(target: str) -> N
     assert (unknown.status, unknown.body) == (503, b"It cannot be told who you are.")
 
 
+async def test_the_front_end_is_told_whose_answer_it_has() -> None:
+    scene = Scene()
+    marks = [
+        (await scene.ask("/_stcore/health", *fields)).all(b"x-fluxlit-visitor")
+        for fields in ([], [ADA], [(b"cookie", b"login=ada")], [BOB])
+    ]
+    assert [len(mark) for mark in marks] == [0, 1, 1, 1]
+    assert marks[1] == marks[2] != marks[3]
+    assert b"ada" not in marks[1][0]
+    assert (await scene.ask("/about", ADA)).all(b"x-fluxlit-visitor") == []
+
+
 async def test_a_person_who_is_refused_is_shown_ways_to_go_on() -> None:
     scene = Scene(root_path="/apps/x")
     refused = await scene.ask("/apps/x/admin", NAVIGATION, BOB)

@@ -19,8 +19,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
-button,a.button{{font:inherit;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;background:none;
-color:inherit;text-decoration:none;cursor:pointer}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}}}</style>
+button,a.button{{font:inherit;display:inline-block;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;
+background:none;color:inherit;text-decoration:none;cursor:pointer}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}}}</style>
 </head><body><h1>{title}</h1><p>{text}</p>{action}</body></html>
 """
 

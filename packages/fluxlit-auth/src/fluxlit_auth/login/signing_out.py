@@ -126,11 +126,14 @@ class SigningOut:
 
     async def goodbye(self, request: Request, place: Place) -> Response:
         """Answers ``/auth/logged-out``, where the provider sends the browser after a logout."""
-        jar = place.jar
-        value = only(read_cookies(request.scope), jar.logout)
+        jar, cookies = place.jar, read_cookies(request.scope)
+        value = only(cookies, jar.logout)
         states = request.query_params.getlist("state")
         if value is None and not states:
             return page(200, OUT, "You can close this window.", link=(f"{place.mount}/", "Start page"))
+        if jar.logout not in cookies and jar.session not in cookies:
+            # The way back through a provider ends here a second time. It is true all the same.
+            return redirect(place.path(LOGGED_OUT))
         expected, _, back = (value or "").partition(".")
         if len(states) != 1 or not hmac.compare_digest(states[0].encode(), expected.encode()):
             logger.warning("an answer to a logout does not belong to one of this browser")

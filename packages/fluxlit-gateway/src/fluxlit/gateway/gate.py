@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import quote, urlencode
 
 from fluxlit.asgi import Application, Message, Receive, Scope, Send
@@ -30,9 +31,12 @@ AGAIN_S = 1.0
 """Seconds before an authenticator that stopped telling of ended sessions is listened to again."""
 
 NO_USER = "This needs a user: log in, or send credentials."
-NO_ROLE = "You are signed in, but this is for users with another role."
+NO_ROLE = "You are signed in{who}, but this is for users with another role."
 
 PRIVATE: Header = (b"cache-control", b"private, no-store")
+
+VISITOR = b"x-fluxlit-visitor"
+"""Field of answers to the front end's probes: a mark of the user. By it an open tab sees that its user has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,8 @@ class Gate:
             ways = (("", "Try again"),) if judged.problem.status == 503 else ()
             return Refusal(judged.problem.status, judged.problem.detail, challenges, judged.cookies, ways)
         if need.roles and not need.roles & judged.user.roles:
-            return Refusal(403, NO_ROLE, (), judged.cookies, self._ways_on(judged.user, visit))
+            who = f" as {judged.user.name}" if judged.user.name else ""
+            return Refusal(403, NO_ROLE.format(who=who), (), judged.cookies, self._ways_on(judged.user, visit))
         return None
 
     def _ways_on(self, user: User, visit: Visit) -> tuple[tuple[str, str], ...]:
@@ -269,6 +274,8 @@ class Gate:
         user = judged.user
         send: Send = visit.send
         fields: list[Header] = [(b"set-cookie", cookie) for cookie in judged.cookies]
+        if user is not None and visit.route is Route.UI and is_probe(visit.path):
+            fields.append((VISITOR, mark_of(user)))
         private = need.user and user is not None
         if fields or private:
             send = Noted(send, fields, private=private)
@@ -318,6 +325,11 @@ class Gate:
     def _for_api(self, scope: Scope, user: User | None) -> Scope:
         headers = self._secrets.without(scope["headers"], authorization=True)
         return {**scope, "headers": headers} | ({USER: user} if user is not None else {})
+
+
+def mark_of(user: User) -> bytes:
+    """What is the same for one user and different for others, and says nothing else."""
+    return sha256(f"{user.issuer}\0{user.subject}".encode()).hexdigest()[:16].encode("ascii")
 
 
 def may_outlive(user: User) -> bool:

@@ -27,6 +27,7 @@ from fluxlit.settings import Resolved
 from fluxlit.target import locate
 from fluxlit.ui import internals, resume
 from fluxlit.ui.garbage import GarbageCollector
+from fluxlit.ui.notice import with_notice
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, UiFacts, WorkerStatus
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
@@ -89,7 +90,7 @@ class EmbeddedPlacement:
             self._app = copying.look_first(self._app)
             self._life.push_async_callback(copying.close)
         if self._spec.login:
-            self._app = self._visitors.watched(self._app)
+            self._app = with_notice(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
         self._life.callback(internals.report_runs(self._runs))
         if not internals.collects_after_runs():

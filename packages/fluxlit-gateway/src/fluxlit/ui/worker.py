@@ -33,6 +33,7 @@ from fluxlit.supervisor import Lifeline
 from fluxlit.ui import internals, resume
 from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.logs import ChannelHandler
+from fluxlit.ui.notice import with_notice
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.reload import reload_pages, report_fault
 from fluxlit.ui.resume import Resumption
@@ -159,7 +160,7 @@ class Worker:
         self._copying = resume.set_up(self._settings)
         inner = self._copying.look_first(watched) if self._copying else watched
         if self._spec.login:
-            inner = self._visitors.watched(inner)
+            inner = with_notice(self._visitors.watched(inner))
         return forwarded(inner, self._settings)
 
     def _touch(self) -> None:

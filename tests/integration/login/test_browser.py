@@ -1,0 +1,144 @@
+"""People log in, work and log out: Chromium, a certified provider, and everything between them."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from fluxlit.testing import Server
+from tests.integration.login.certified import Certified
+from tests.integration.login.portal import (
+    API_KEY,
+    NewVisitor,
+    enter,
+    expect_provider,
+    expect_text,
+    log_in,
+    login_cookies,
+)
+from tests.support.chromium import Visitor
+
+pytestmark = pytest.mark.browser
+
+ADA = "Ada <ada@example.org> ['admin', 'staff']"
+
+
+def test_a_deep_link_leads_through_the_login_and_back(portal: Server, visitor: Visitor) -> None:
+    page = visitor.page
+    enter(visitor, f"{portal.url}/orders?number=7&note=a%26b%20c", "ada")
+    expect_text(page, ADA, "st.user ada True", "the API knows ada", "number 7")
+    assert page.evaluate("fetch('/api/me').then(answer => answer.json())") == "ada"
+    page.get_by_role("button", name="Count").click()
+    expect_text(page, "clicks 1")
+    page.reload()
+    visitor.settle()
+    expect_text(page, ADA, "number 7")
+    visitor.follow("Vault")
+    expect(visitor.heading("Vault")).to_be_visible()
+    [cookie] = login_cookies(page, portal.url)
+    assert (cookie["name"].endswith("session"), cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+
+
+def test_a_public_page_is_for_everybody_and_leads_to_the_login_and_out_again(
+    portal: Server, visitor: Visitor, provider: Certified
+) -> None:
+    page = visitor.page
+    visitor.visit(portal.url)
+    expect_text(page, "Hello stranger")
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_role("link", name="Cancel").click()
+    expect(visitor.heading("You are not signed in")).to_be_visible()
+    expect_text(page, "The sign-in was cancelled, or you are not allowed to use this application.")
+    page.get_by_role("link", name="Sign in").click()
+    log_in(page, "bob")
+    expect(page).to_have_url(f"{portal.url}/")
+    visitor.settle()
+    expect_text(page, "Hello Bob")
+    navigation = page.get_by_test_id("stSidebarNav")
+    expect(navigation.get_by_role("link", name="Orders")).to_be_visible()
+    expect(navigation.get_by_role("link", name="Vault")).to_have_count(0)
+    refused = page.goto(f"{portal.url}/vault")
+    assert refused is not None
+    assert refused.status == 403
+    visitor.problems.clear()  # the 400 after the cancelling, and the 403
+    expect(visitor.heading("Not for you")).to_be_visible()
+    page.get_by_role("link", name="Start page").click()
+    visitor.settle()
+    visitor.follow("Orders")
+    page.get_by_role("link", name="Sign out").click()
+    expect_provider(page, provider)
+    page.get_by_role("button", name="Yes, sign me out").click()
+    expect(page).to_have_url(re.compile(f"{re.escape(portal.url)}/api/auth/logged-out"))
+    expect(visitor.heading("You are signed out")).to_be_visible()
+    assert login_cookies(page, portal.url) == []
+    page.reload()
+    expect(visitor.heading("You are signed out")).to_be_visible()
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_text("bob@example.org")).to_have_count(0)
+    page.goto(f"{portal.url}/orders")
+    expect(page.get_by_placeholder("Enter any login")).to_be_visible()
+
+
+def test_two_tabs_log_in_at_once(portal: Server, visitor: Visitor) -> None:
+    first, second = visitor.page, visitor.page.context.new_page()
+    other = Visitor(second)
+    first.goto(f"{portal.url}/orders?number=1")
+    second.goto(f"{portal.url}/vault")
+    log_in(second, "ada")
+    other.settle()
+    log_in(first, "ada")
+    visitor.settle()
+    expect_text(first, ADA, "number 1")
+    # The first tab's login has replaced the second tab's, which goes on by itself.
+    other.settle()
+    expect(other.heading("Vault")).to_be_visible()
+    second.reload()
+    other.settle()
+    expect(other.heading("Vault")).to_be_visible()
+    assert len(login_cookies(first, portal.url)) == 1
+
+
+def test_tokens_are_renewed_and_keys_may_change_in_the_middle(
+    portal: Server, visitor: Visitor, provider: Certified
+) -> None:
+    provider.tell("seconds", seconds=61)  # they are renewed a minute before they end
+    try:
+        enter(visitor, f"{portal.url}/orders", "ada")
+        provider.tell("rotate", kid="second")
+        renewals = provider.calls("/token")
+        deadline = time.monotonic() + 20
+        while provider.calls("/token") == renewals:
+            assert visitor.page.evaluate("fetch('/api/me').then(answer => answer.json())") == "ada"
+            assert time.monotonic() < deadline, "the tokens are not renewed"
+        visitor.page.reload()
+        visitor.settle()
+        expect_text(visitor.page, ADA)
+    finally:
+        provider.tell("seconds", seconds=3600)
+
+
+def test_a_provider_that_is_down_stops_new_logins_and_nothing_else(
+    portal: Server, new_visitor: NewVisitor, provider: Certified
+) -> None:
+    working, late = new_visitor(), new_visitor()
+    enter(working, f"{portal.url}/orders", "ada")
+    with provider.down():
+        refused = late.page.goto(f"{portal.url}/orders?number=3")
+        assert refused is not None
+        assert refused.status == 503
+        late.problems.clear()
+        expect(late.heading("Sign-in is not available now")).to_be_visible()
+        working.page.reload()
+        working.settle()
+        expect_text(working.page, ADA)
+        robot = httpx.get(f"{portal.api_url}/me", headers={"x-api-key": API_KEY})
+        assert (robot.status_code, robot.json()) == (200, "robot")
+    late.page.get_by_role("link", name="Try again").click()
+    log_in(late.page, "ada")
+    late.settle()
+    expect_text(late.page, "number 3")
