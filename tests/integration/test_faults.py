@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 import psutil
@@ -99,10 +99,10 @@ def directory(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def running(directory: Path, **settings: Any) -> Iterator[Server]:
+def running(directory: Path, command: Literal["run", "uvicorn"] = "run", **settings: Any) -> Iterator[Server]:
     """A server whose temporary files are in `directory/tmp`; whatever is left there afterwards is a fault."""
     environment = {"TMPDIR": str(directory / "tmp")}
-    with run_server("app:app", directory, command="run", environment=environment, **settings) as server:
+    with run_server("app:app", directory, command=command, environment=environment, **settings) as server:
         yield server
     assert [path.name for path in (directory / "tmp").iterdir() if path.name.startswith("fluxlit-")] == []
 
@@ -228,21 +228,22 @@ def test_a_stopped_worker_is_noticed_and_replaced_in_the_time_that_is_set(direct
 # The end of the server.
 
 
-def finish(server: Server, within: float) -> float:
+def finish(server: Server, within: float, code: int = 0) -> float:
     """Send SIGTERM, and expect an orderly end; the seconds that it took."""
     started = time.monotonic()
-    assert server.stop(signal.SIGTERM, timeout=within) == 0
+    assert server.stop(signal.SIGTERM, timeout=within) == code
     return time.monotonic() - started
 
 
-def test_probes_on_an_open_connection_see_503_before_the_end(directory: Path) -> None:
+@pytest.mark.parametrize(("command", "code"), [("run", 0), ("uvicorn", -signal.SIGTERM)])
+def test_probes_on_an_open_connection_see_503_before_the_end(directory: Path, command: Any, code: int) -> None:
     with (
-        running(directory, gateway_drain_delay_s=1) as server,
+        running(directory, command, gateway_drain_delay_s=1) as server,
         Asking(f"{server.api_url}/readyz") as probe,
         Asking(f"{server.api_url}/ping") as visitor,
     ):
         wait_for(lambda: 200 in probe.seen, "the probe is at work", 5)
-        assert finish(server, 10) > 1
+        assert finish(server, 10, code) > 1
     first = probe.seen.index(503)
     assert set(probe.seen[:first]) == {200}
     answers, ending = probe.seen[first:-1], probe.seen[-1]

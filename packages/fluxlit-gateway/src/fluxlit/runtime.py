@@ -24,6 +24,7 @@ from fluxlit import sessions
 from fluxlit.admin import Admin, AdminServer, Reporter
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.descriptors import watched
+from fluxlit.draining import late_sigterm
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.lifespan import Lifespan
@@ -254,8 +255,9 @@ class Runtime:
                 traceback.print_exc()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+        with late_sigterm(self.settings.gateway_drain_delay_s, self.drain):
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
