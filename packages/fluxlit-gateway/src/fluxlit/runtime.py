@@ -23,6 +23,7 @@ from fluxlit import logging as fluxlit_logging
 from fluxlit import sessions
 from fluxlit.admin import Admin, AdminServer, Reporter
 from fluxlit.asgi import Application, Receive, Scope, Send
+from fluxlit.current_request import REQUEST_ID
 from fluxlit.descriptors import watched
 from fluxlit.draining import late_sigterm
 from fluxlit.errors import FluxLitError, TargetError
@@ -34,6 +35,7 @@ from fluxlit.multiworker import refuse_multiworker
 from fluxlit.observe import AccessLog, Observer
 from fluxlit.private import PrivateServer
 from fluxlit.reload import Project
+from fluxlit.reply import request_id_of
 from fluxlit.rundir import RunDirectory, run_directory
 from fluxlit.running import Server, announce
 from fluxlit.settings import Resolved, Settings, resolve, resolve_target
@@ -312,6 +314,7 @@ class Runtime:
 
     async def _private_api(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The API as its own pages see it: the same mount, and nothing else."""
+        REQUEST_ID.set(request_id_of(scope))
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
         mount = self.settings.root_path + self.settings.api_mount_path

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from fluxlit.current_request import REQUEST_ID
 from fluxlit.logging.redaction import redact, redact_value
 
 # What every record carries; anything beyond it was passed as `extra`.
@@ -38,7 +39,8 @@ class JsonLogFormatter(logging.Formatter):
     """Writes one JSON object a line.
 
     Keys: ``timestamp`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, then whatever was
-    passed as ``extra``, then ``exception`` and ``stack`` if there are any. Secrets are replaced.
+    passed as ``extra``, ``request_id`` for what is logged on behalf of a request, then ``exception``
+    and ``stack`` if there are any. Secrets are replaced.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -50,6 +52,8 @@ class JsonLogFormatter(logging.Formatter):
             "message": redact(record.getMessage()),
         }
         entry |= {name: value for name, value in extras(record).items() if name not in entry}
+        if request_id := REQUEST_ID.get():
+            entry.setdefault("request_id", request_id)
         if exception := _exception(self, record):
             entry["exception"] = exception
         if record.stack_info:

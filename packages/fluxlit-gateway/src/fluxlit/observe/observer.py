@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from fluxlit.asgi import Application, Receive, Scope, Send
+from fluxlit.current_request import REQUEST_ID
 from fluxlit.observe.access import CLIENT_LEFT, AccessLog
 from fluxlit.observe.answer import Answer
 from fluxlit.observe.observation import OBSERVATION, Observation
@@ -35,6 +36,7 @@ class Observer:
         """Serve one HTTP request or WebSocket."""
         headers, request_id = identified(scope["headers"])
         seen = Observation(request_id.decode("ascii"))
+        REQUEST_ID.set(seen.request_id)  # Servers run each request in a context of its own.
         scope = {**scope, "headers": headers, OBSERVATION: seen}
         traffic = self.traffic
         answer = Answer(send, request_id, seen, traffic)

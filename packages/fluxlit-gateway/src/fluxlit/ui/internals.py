@@ -8,6 +8,7 @@ Importing this module does not import Streamlit: in the `workers` placement the 
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -138,11 +139,23 @@ def identify_sessions(
     changed.connect_session = connect_session
 
 
-def current_session() -> str | None:
-    """The id of the session whose script runs in this thread; `None` outside a run."""
-    from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+def handshake(name: str) -> list[str]:
+    """The values of a field in the handshake of the session whose script runs in this thread."""
+    if current_session() is None:
+        return []
+    import streamlit as st
 
-    context = get_script_run_ctx(suppress_warning=True)
+    return list(st.context.headers.get_all(name))
+
+
+def current_session() -> str | None:
+    """The id of the session whose script runs in this thread; `None` outside a run.
+
+    Nothing is imported: the log asks too, perhaps while another thread imports Streamlit and wants to log.
+    """
+    module = sys.modules.get("streamlit.runtime.scriptrunner_utils.script_run_context")
+    ask: Callable[..., Any] | None = getattr(module, "get_script_run_ctx", None)
+    context = ask(suppress_warning=True) if ask is not None else None
     return context.session_id if context is not None else None
 
 

@@ -11,6 +11,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fluxlit.current_request import REQUEST_FIELD
+from fluxlit.ui import internals
+
 _FORMATTER = logging.Formatter()
 
 
@@ -36,6 +39,7 @@ def _describe(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelno,
         "message": record.getMessage(),
         "created": record.created,
+        "request_id": next(iter(internals.handshake(REQUEST_FIELD)), ""),
     }
     if record.exc_info:
         described["exception"] = _FORMATTER.formatException(record.exc_info)
@@ -51,4 +55,6 @@ def replay(message: Mapping[str, Any]) -> None:
     record.created = float(message["created"])
     record.msecs = (record.created % 1) * 1000
     record.exc_text = message.get("exception")
+    if request_id := message.get("request_id"):
+        record.request_id = request_id
     logger.handle(record)

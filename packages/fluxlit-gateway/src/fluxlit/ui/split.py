@@ -23,6 +23,7 @@ from typing import Any
 
 from fluxlit import access, client
 from fluxlit.authentication import User
+from fluxlit.current_request import REQUEST_FIELD
 from fluxlit.errors import FluxLitError
 from fluxlit.handover import RUN_FIELD, USER_FIELD, read_user
 from fluxlit.settings import resolve
@@ -81,15 +82,9 @@ def _knows_users() -> bool:
 
 def _user() -> User | None:
     """The user whom the gateway has named at the WebSocket's handshake."""
-    return read_user(value.encode("latin-1") for value in _handshake(USER_FIELD))
+    return read_user(value.encode("latin-1") for value in internals.handshake(USER_FIELD.decode("ascii")))
 
 
 def _call_headers() -> dict[str, str]:
-    handles = _handshake(RUN_FIELD)
-    return {RUN_FIELD.decode("ascii"): handles[0]} if handles else {}
-
-
-def _handshake(name: bytes) -> list[str]:
-    import streamlit as st  # noqa: PLC0415
-
-    return list(st.context.headers.get_all(name.decode("ascii"))) if internals.current_session() else []
+    names = RUN_FIELD.decode("ascii"), REQUEST_FIELD
+    return {name: values[0] for name in names if (values := internals.handshake(name))}

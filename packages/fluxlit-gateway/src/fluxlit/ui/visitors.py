@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.authentication import User
+from fluxlit.current_request import REQUEST_FIELD
 from fluxlit.handover import PREFIX, RUN_FIELD, USER_FIELD, read_user
 from fluxlit.ui import internals
 
@@ -101,9 +102,10 @@ class Visitors:
         return self.current().user
 
     def call_headers(self) -> dict[str, str]:
-        """What calls of the API carry in the run that calls this."""
-        handle = self.current().handle
-        return {RUN_FIELD.decode("ascii"): handle} if handle else {}
+        """What calls of the API carry in the run that calls this: whose page it is, and for which request it runs."""
+        handle, request_id = self.current().handle, internals.handshake(REQUEST_FIELD)
+        carried = {RUN_FIELD.decode("ascii"): handle} if handle else {}
+        return {**carried, REQUEST_FIELD: request_id[0]} if request_id else carried
 
     def _facts(self) -> dict[str, Any]:
         """What `st.user` says. Streamlit resumes a session only if all of it is the same as before."""

@@ -1,0 +1,10 @@
+"""Which request the code that runs now is for, so that every line of the log can say so."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+REQUEST_FIELD = "X-Request-ID"
+
+REQUEST_ID: ContextVar[str] = ContextVar("fluxlit_request_id", default="")
+"""Its id; empty outside of requests."""
