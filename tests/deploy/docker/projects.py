@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fluxlit_deploy.build_table import BuildTable
@@ -10,12 +11,13 @@ from fluxlit_deploy.description import Project
 from fluxlit_deploy.image import files
 from fluxlit_deploy.options import Options
 
+_UV = Dependencies(LockKind.UV, "uv.lock", has_command=True, has_redis=True)
 DEPENDENCIES = {
-    "uv": Dependencies(LockKind.UV, "uv.lock", ("wheels/portal.whl",), has_command=True),
-    "uv-package": Dependencies(LockKind.UV, "uv.lock", installs_project=True, has_command=True),
-    "hashed": Dependencies(LockKind.HASHED, "requirements.txt", has_command=True),
-    "unhashed": Dependencies(LockKind.UNHASHED, "requirements.txt", ("base.txt",), has_command=True),
-    "pyproject": Dependencies(LockKind.PYPROJECT, "pyproject.toml", installs_project=True, has_command=True),
+    "uv": replace(_UV, local=("wheels/portal.whl",)),
+    "uv-package": replace(_UV, installs_project=True),
+    "hashed": replace(_UV, kind=LockKind.HASHED, file="requirements.txt"),
+    "unhashed": replace(_UV, kind=LockKind.UNHASHED, file="requirements.txt", local=("base.txt",)),
+    "pyproject": replace(_UV, kind=LockKind.PYPROJECT, file="pyproject.toml", installs_project=True),
     "none": Dependencies(LockKind.NONE),
 }
 
