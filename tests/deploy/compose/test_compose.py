@@ -102,7 +102,7 @@ def test_a_missing_secret_stops_compose(missing: str) -> None:
 def test_the_times_follow_the_settings() -> None:
     app = compose(gateway_drain_delay_s=5.0, uvicorn_graceful_shutdown_timeout_s=60.0, streamlit_start_timeout_s=100.0)
 
-    assert app["services"]["app"]["stop_grace_period"] == "75s"
+    assert app["services"]["app"]["stop_grace_period"] == "85s"
     assert app["services"]["app"]["healthcheck"]["start_period"] == "130s"
 
 

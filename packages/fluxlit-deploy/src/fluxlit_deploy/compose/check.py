@@ -191,7 +191,8 @@ def _grace(service: Service, project: Project) -> Iterator[Finding]:
     if given < project.stop_seconds:
         message = (
             f"Docker kills after {given:g} s, but drain delay ({project.drain_delay_s:g} s), open requests "
-            f"({project.graceful_timeout_s:g} s) and the end of the workers take {project.stop_seconds} s."
+            f"({project.graceful_timeout_s:g} s), the API ({project.api_end_s:g} s) and the workers take "
+            f"{project.stop_seconds} s."
         )
         remedy = f"Set stop_grace_period: {project.stop_seconds}s."
         yield service.found("grace", "error", ("stop_grace_period",), message, remedy)

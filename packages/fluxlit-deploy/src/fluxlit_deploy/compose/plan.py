@@ -175,7 +175,7 @@ def make_plan(project: Project, table: ComposeTable, options: Options) -> Compos
         start_s=project.start_seconds,
         stop_s=project.stop_seconds,
         stop_sum=f"{project.drain_delay_s:g} s drain delay + {project.graceful_timeout_s:g} s graceful timeout + "
-        f"{WORKERS_STOP_S:g} s to end",
+        f"{project.api_end_s:g} s for the API + {WORKERS_STOP_S:g} s to end",
         edge=_edge(project, wanted),
         certificate=wanted.certificate,
         key="" if wanted.engine == "haproxy" else wanted.key,
