@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.gateway.proxy.harness import OK, Message, Peer, answering, get, post, stage, until
+from tests.gateway.proxy.websocket import handshake
 
 pytestmark = pytest.mark.anyio
 
@@ -476,6 +477,31 @@ async def test_rule_30_such_an_upgrade_with_a_body_is_refused() -> None:
         assert (await client.answer()).status == 400
         await client.rest()
     assert seen == []
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 26", b"Transfer-Encoding: chunked"])
+async def test_rule_30_a_websocket_with_a_body_is_refused(method: bytes, framing: bytes) -> None:
+    """Whoever waited for that body would wait for ever, and the client with it."""
+    script, seen = answering(OK)
+    async with stage(script) as scene:
+        client = await scene.client()
+        await client.send(handshake().replace(b"GET", method).replace(b"\r\n\r\n", b"\r\n" + framing + b"\r\n\r\n"))
+        await client.send(b"GET /smuggled HTTP/1.1\r\n\r\n" + get("/more"))
+        assert (await client.answer()).status == 400
+        await client.rest()
+    assert seen == []
+
+
+async def test_rule_30_a_websocket_behind_an_unanswered_request_does_not_spoil_its_answer() -> None:
+    """It is not opened: nobody who knows what a handshake is sends one before the answer."""
+    script, seen = answering(OK)
+    async with stage(script) as scene:
+        client = await scene.client()
+        await client.send(get() + handshake())
+        assert (await client.answer()).status == 200
+        assert await client.rest() == b""
+    assert len(seen) == 1
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:

@@ -133,7 +133,7 @@ class HttpProtocol(HttpToolsProtocol):
     * A target with an authority replaces Host (RFC 9112 section 3.2.2); one with a fragment is refused (3.2).
     * Trailers are dropped, not appended to the fields that the application is already reading (RFC 9110 6.5.1).
     * An upgrade to anything but a WebSocket is ignored, and nothing after that request is parsed; with a body it
-      is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8).
+      is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8). So is a WebSocket.
     * HTTP/1.0 clients get no chunked coding (RFC 9112 section 6.1).
     * A client that reads nothing of its answer is cut off in the end. One that does not complete its head, or falls
       silent in its body, is answered 408 (RFC 9110 section 15.5.9).
@@ -175,9 +175,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._await_rest()
 
     def handle_websocket_upgrade(self) -> None:
-        """Leave the connection to the WebSocket's protocol."""
-        self._refused = True
-        super().handle_websocket_upgrade()
+        """Leave the connection to the WebSocket's protocol, if nothing is left to do on it.
+
+        For a body the library would wait, and for ever, as nobody reads it.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._announces_body() or (cycle is not None and not cycle.response_complete):
+            self._refuse(400)
+        else:
+            self._refused = True
+            super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -289,13 +296,16 @@ class HttpProtocol(HttpToolsProtocol):
             self.url = target if target.startswith(b"/") else b"/" + target
 
     def _unsupported_upgrade_warning(self) -> None:
-        framing = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
-        if framing and framing.get(b"content-length") != b"0":
+        if self._announces_body():
             self.cycle.more_body = True  # There is a body, and it was not read.
             self._refuse(400)
         else:
             self.cycle.keep_alive = False
             self._refused = True
+
+    def _announces_body(self) -> bool:
+        framing = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
+        return bool(framing) and framing.get(b"content-length") != b"0"
 
     def _refuse(self, status: int) -> None:
         """Answer before any application is asked, and read nothing more."""

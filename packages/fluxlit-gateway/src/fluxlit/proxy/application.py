@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from fluxlit.asgi import Message, Receive, Scope, Send
 from fluxlit.proxy.errors import UpstreamError, UpstreamTimeoutError
-from fluxlit.proxy.exchange import BodyTooLargeError, ClientLeftError, ClientStalledError, Exchange, RefusedError
+from fluxlit.proxy.exchange import BodyTooLargeError, ClientLeftError, ClientStalledError, Exchange
+from fluxlit.proxy.framing import RefusedError
 from fluxlit.proxy.headers import Header
 from fluxlit.proxy.relay import Relay
 from fluxlit.proxy.upstream import Upstream
