@@ -3,7 +3,7 @@
 import re
 
 from fluxlit.metrics import CATALOGUE
-from scripts import write_metrics_reference
+from scripts import write_auth_reference, write_metrics_reference
 from scripts.write_reference import TARGET, reference
 from tests.support.processes import ROOT
 
@@ -23,6 +23,11 @@ def test_every_metric_that_the_operator_is_told_exists() -> None:
     found = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bfluxlit_[a-z_]+", page)}
     assert len(found) > 4
     assert found - {family.name for family in CATALOGUE} == set()
+
+
+def test_auth_reference_is_up_to_date() -> None:
+    written = write_auth_reference.TARGET.read_text(encoding="utf-8")
+    assert written == write_auth_reference.reference(), "run `hatch run types:reference`"
 
 
 def test_the_architecture_names_every_room() -> None:
