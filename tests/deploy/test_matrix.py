@@ -35,7 +35,11 @@ def accepted(text: str) -> bool:
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_every_combination_is_valid(case: Combination, tmp_path: Path) -> None:
     files = case.files()
+    # The cluster's files know nothing of lock file and edge.
+    elsewhere = () if (case.lock, case.edge) == ("uv", "nginx") else ("kubernetes/", "helm/")
     for path, text in files.items():
+        if path.startswith(elsewhere):
+            continue
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
 

@@ -29,7 +29,7 @@ def client() -> Path:
 
 def config(folder: Path, *options: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Let Compose read the file of a folder, and print what it makes of it."""
-    command = [client(), *options, "config"]
+    command = [str(client()), *options, "config"]
     environ = clean_environ(**environ)
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 

@@ -170,11 +170,6 @@ async def _killed_in_between(room: Room, url: str) -> str:
     return queries[0]
 
 
-def test_a_replica_leaves_in_order(replicas: Room) -> None:
-    assert replicas.down("app-2") == 0
-    replicas.up("app-2")
-
-
 def test_redis_asks_for_its_password(replicas: Room) -> None:
     service, _ = replicas.running["redis"]
     service.environ["REDISCLI_AUTH"] = "wrong"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from fluxlit_deploy.base import base_image
 from fluxlit_deploy.dependencies import PYPROJECT, LockKind
@@ -23,6 +24,8 @@ _LOCK = {
         "List the dependencies in pyproject.toml, run uv lock, and commit both.",
     ),
 }
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
@@ -62,6 +65,39 @@ def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
             None,
             f"the digest of {base_image(project)} is not known here, so the base image may change under the same name.",
             "fluxlit build --refresh-base shows how to find it; set it as base_image in [build] of fluxlit.toml.",
+        )
+    yield from _unreachable(project)
+
+
+def _unreachable(project: Project) -> Iterator[Finding]:
+    """Yield the settings of one machine that keep others from reaching the application, or it from reaching them."""
+    if path := project.settings.get("gateway_uds"):
+        yield Finding(
+            "project-socket",
+            "error",
+            "fluxlit.toml",
+            None,
+            f"gateway_uds is {path}: in a container nobody else could reach that socket, and no port is opened.",
+            "Set it where it is meant, by FLUXLIT_GATEWAY_UDS, and take it out of the project.",
+        )
+    if project.settings.get("tls_certificate"):
+        yield Finding(
+            "project-tls",
+            "warning",
+            "fluxlit.toml",
+            None,
+            "tls_certificate makes the application speak TLS itself, and generated edges and probes speak HTTP to it.",
+            "Let TLS end at the edge, and take tls_certificate out of the project.",
+        )
+    upstream = urlsplit(str(project.settings.get("streamlit_upstream") or "")).hostname
+    if project.mode == "external" and upstream in _LOOPBACK:
+        yield Finding(
+            "project-upstream",
+            "error",
+            "fluxlit.toml",
+            None,
+            f"streamlit_upstream is on {upstream}, which inside a container is the container itself.",
+            "Name the host or the service where Streamlit runs.",
         )
     if project.settings.get("gateway_port") == 0:
         yield Finding(
