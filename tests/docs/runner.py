@@ -12,7 +12,7 @@ any language, `title="path"`    | written to that file; an existing file is repl
 `console retry="yes"`           | each command is repeated until it prints what is expected
 `cd` in a console               | holds until the page ends, as it does for a reader
 `text`                          | shown, not run
-any, `elsewhere="tests/..."`    | not run here: that file runs it
+any, `elsewhere="tests/..."`    | not run here: that file runs it, maybe by following the whole page itself
 
 Anything else fails. Port 8000 becomes a free one in everything that is written, run or expected, and is the default.
 A page of examples/ finds that folder where its reader has it.
@@ -74,10 +74,13 @@ class Reader:
     home: Path
     port: int
     servers: contextlib.ExitStack
+    place: str = ""
+    tools: Path | None = None
+    timeout: float = TIMEOUT
 
     def follow(self, block: Block) -> None:
         """Do one block."""
-        if "elsewhere" in block.attributes:
+        if block.attributes.get("elsewhere", self.place) != self.place:
             if not (ROOT / block.attributes["elsewhere"]).exists():
                 raise DocumentError(f"{block.attributes['elsewhere']} does not exist")
             return
@@ -124,7 +127,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT,
+            timeout=self.timeout,
             check=False,
         )
         if done.returncode:
@@ -133,7 +136,8 @@ class Reader:
 
     def environ(self) -> dict[str, str]:
         """The environment of a reader who has installed FluxLit and nothing else."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        folders = [self.tools, Path(sys.executable).parent, os.environ.get("PATH", os.defpath)]
+        path = os.pathsep.join(str(each) for each in folders if each)
         return clean_environ(PATH=path, HOME=str(self.home), PYTHONUNBUFFERED="1", FLUXLIT_GATEWAY_PORT=str(self.port))
 
 
@@ -154,13 +158,19 @@ def stop(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def reader(folder: Path) -> Iterator[Reader]:
-    """Give somebody an empty folder and a free port."""
+def reader(folder: Path, place: str = "", tools: Path | None = None) -> Iterator[Reader]:
+    """Give somebody an empty folder and a free port.
+
+    Args:
+        folder: where they work; it must not exist.
+        place: the test file that follows the page; blocks that are left to it are done.
+        tools: folder of further commands.
+    """
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with contextlib.ExitStack() as servers:
-        yield Reader(folder, folder.parent, port, servers)
+        yield Reader(folder, folder.parent, port, servers, place, tools)
 
 
 def follow(document: Path, folder: Path) -> None:
@@ -169,7 +179,12 @@ def follow(document: Path, folder: Path) -> None:
         if (ROOT / "examples") in document.parents:
             shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
         for block in blocks(document.read_text(encoding="utf-8")):
-            try:
-                person.follow(block)
-            except Exception as error:
-                raise DocumentError(f"{document}:{block.line}: {error}") from error
+            do(person, block, document)
+
+
+def do(person: Reader, block: Block, document: Path) -> None:
+    """Do one block; an error names the file and the line."""
+    try:
+        person.follow(block)
+    except Exception as error:
+        raise DocumentError(f"{document}:{block.line}: {error}") from error

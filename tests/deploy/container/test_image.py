@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,43 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
-from uv import find_uv_bin
 
-from tests.deploy.container.engine import Engine, bundle, run
-from tests.support.processes import ROOT, Server, background, clean_environ
+from tests.deploy.container.conftest import IMAGE, SECRET, Shipped
+from tests.deploy.container.engine import bundle
+from tests.support.processes import Server, background, clean_environ
 from tests.support.session import Session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-APP = """
-import subprocess
-from fluxlit import FluxLit
-
-app = FluxLit(title="Costs $5")
-
-@app.api.post("/orphan")
-def orphan() -> int:
-    return int(subprocess.check_output(["sh", "-c", "sleep 0.2 >/dev/null & echo $!"]))
-
-@app.page("/")
-def home(st):
-    st.text("hello from the image")
-"""
-
-PYPROJECT = """
-[project]
-name = "portal"
-version = "0.1.0"
-requires-python = ">=3.11"
-dependencies = ["fluxlit-cli", "fluxlit-gateway"]
-
-[tool.uv]
-environments = ["sys_platform == 'linux'"]
-
-[tool.uv.sources]
-"""
-
-SECRET = "correct-horse-battery"
 
 
 @dataclass
@@ -79,44 +47,8 @@ class Container:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    project = tmp_path_factory.mktemp("portal")
-    (project / "app.py").write_text(APP)
-    (project / ".env").write_text(f"FLUXLIT_SECRET_KEY={SECRET}{SECRET}\n")
-    (project / ".streamlit").mkdir()
-    (project / ".streamlit" / "secrets.toml").write_text(f'key = "{SECRET}"\n')
-    sources = ""
-    for name in ("fluxlit-gateway", "fluxlit-cli"):
-        run(
-            find_uv_bin(),
-            "build",
-            "--quiet",
-            "--wheel",
-            "--out-dir",
-            str(project / "wheels"),
-            str(ROOT / "packages" / name),
-        )
-    for wheel in sorted((project / "wheels").glob("*.whl")):
-        sources += f'{wheel.name.partition("-")[0].replace("_", "-")} = {{ path = "wheels/{wheel.name}" }}\n'
-    (project / "pyproject.toml").write_text(PYPROJECT + sources)
-    run(find_uv_bin(), "lock", "--quiet", cwd=project)
-    made = subprocess.run(
-        [sys.executable, "-m", "fluxlit_cli", "build"],
-        cwd=project,
-        env=clean_environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    store = tmp_path_factory.mktemp("store")
-    try:
-        engine = Engine(store)
-        engine.make_base()
-        engine.build(project, "localhost/portal")
-        yield Image(engine.unpack("localhost/portal"), engine.config("localhost/portal"))
-    finally:
-        shutil.rmtree(store, ignore_errors=True)
+def image(shipped: Shipped) -> Image:
+    return Image(shipped.engine.unpack(IMAGE), shipped.engine.config(IMAGE))
 
 
 @pytest.fixture
@@ -140,7 +72,7 @@ def test_it_says_what_it_is(image: Image) -> None:
     assert config["Cmd"] == ["fluxlit", "run", "app:app"]
     assert config["StopSignal"] == "SIGTERM"
     assert config["ExposedPorts"] == {"8000/tcp": {}}
-    assert config["Labels"]["org.opencontainers.image.title"] == "Costs $5"
+    assert config["Labels"]["org.opencontainers.image.title"] == "Portal"
     assert "FLUXLIT_GATEWAY_HOST=0.0.0.0" in config["Env"]
 
 
@@ -160,12 +92,12 @@ def test_it_serves_as_nobody_without_writing_and_leaves_in_order(container: Cont
         async with Session(container.url) as session:
             return await session.run()
 
-    assert "hello from the image" in asyncio.run(visit())
+    assert "- Read app.py" in asyncio.run(visit())
     assert container.exec(*container.healthcheck).returncode == 0
     assert container.exec("id", "-u").stdout.strip() == "10001"
     for path in ("/x", "/app/x", "/opt/venv/x", "/var/x"):
         assert "Read-only file system" in container.exec("touch", path).stderr
-    orphan = httpx.post(f"{container.url}/api/orphan", trust_env=False).json()
+    orphan = container.exec("sh", "-c", "sleep 0.2 >/dev/null & echo $!").stdout.strip()
     deadline = time.monotonic() + 10
     while container.exec("test", "-e", f"/proc/{orphan}").returncode == 0:
         assert time.monotonic() < deadline, "the orphan stays a zombie"

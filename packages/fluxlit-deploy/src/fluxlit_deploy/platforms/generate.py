@@ -15,7 +15,7 @@ from fluxlit_deploy.size import processes
 from fluxlit_deploy.template import render
 
 _FILES: dict[Platform, dict[str, str]] = {
-    "systemd": {"{name}.service": "app.service"},
+    "systemd": {"{name}.service": "app.service", "{name}.socket": "app.socket"},
     "fly": {"fly.toml": "fly.toml"},
     "render": {"render.yaml": "render.yaml"},
     "cloud-run": {"cloud-run.yaml": "cloud-run.yaml"},

@@ -1,0 +1,63 @@
+"""Somebody new follows docs/how-to/first-deployment.md to the letter, once for all tests of what they get."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from tests.deploy.container import docker
+from tests.deploy.container.engine import Engine, run
+from tests.docs.markdown import blocks
+from tests.docs.runner import do, reader
+from tests.support.processes import ROOT
+
+PAGE = ROOT / "docs" / "how-to" / "first-deployment.md"
+PLACE = "tests/deploy/container/test_new_user.py"
+IMAGE = "registry.example.com/team/portal:1.0.0"
+SECRET = "correct-horse-battery"
+BUILD_S = 400
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What is there after the last line of the page.
+
+    Attributes:
+        project: the project's folder.
+        engine: holds the image.
+    """
+
+    project: Path
+    engine: Engine
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+    """Follow the page, with secrets lying about where people leave them."""
+    home, store = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("store")
+    for name in ("fluxlit-gateway", "fluxlit-cli"):
+        wheel = ("build", "--quiet", "--wheel", "--out-dir", str(home / "FluxLit" / "dist"))
+        run(find_uv_bin(), *wheel, str(ROOT / "packages" / name))
+    docker.install(home / "tools", store)
+    engine = Engine(store)
+    try:
+        engine.make_base()
+        with reader(home / "work", PLACE, home / "tools") as person:
+            person.timeout = BUILD_S
+            for block in blocks(PAGE.read_text(encoding="utf-8")):
+                if "docker build" in block.source:
+                    leave_secrets(person.folder)
+                do(person, block, PAGE)
+            yield Shipped(person.folder, engine)
+    finally:
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def leave_secrets(project: Path) -> None:
+    """Put secrets where they are in many projects."""
+    (project / ".env").write_text(f"FLUXLIT_SECRET_KEY={SECRET}{SECRET}\n")
+    (project / ".streamlit").mkdir()
+    (project / ".streamlit" / "secrets.toml").write_text(f'key = "{SECRET}"\n')
