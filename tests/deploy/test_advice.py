@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fluxlit_deploy.advice import advise
 from fluxlit_deploy.base import REFRESH, base_image
+from fluxlit_deploy.build_table import BuildTable
+from fluxlit_deploy.generators import check
 from tests.cli.command import fluxlit
 from tests.deploy.docker.projects import DEPENDENCIES, project
 
@@ -46,6 +49,23 @@ def test_a_missing_lock_is_pointed_at(lock: str, expected: set[str]) -> None:
 )
 def test_what_keeps_others_out_is_pointed_at(settings: dict[str, Any], expected: str) -> None:
     assert ids(**settings) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"compose": {"prt": 1}}, "unknown key prt; did you mean port?"),
+        ({"edge": {"tsl": True}}, "unknown key tsl; did you mean tls?"),
+        ({"kubernetes": {"rute": "ingress"}}, "unknown key rute; did you mean route?"),
+    ],
+)
+def test_a_table_that_is_wrong_is_found_without_writing(table: dict[str, Any], message: str, tmp_path: Path) -> None:
+    subject = replace(project(), build=BuildTable(**table))
+
+    [found] = check(subject, tmp_path)
+
+    assert found.id == "project-build"
+    assert message in found.message
 
 
 def test_an_upstream_elsewhere_is_fine() -> None:

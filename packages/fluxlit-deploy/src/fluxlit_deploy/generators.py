@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fluxlit_deploy import advice, compose, edges, ignore_check, image, image_check, kubernetes, platforms
+from fluxlit_deploy.compose.options import compose_table
 from fluxlit_deploy.description import Project
+from fluxlit_deploy.edges.options import edge_table
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.file import File
 from fluxlit_deploy.finding import Finding
+from fluxlit_deploy.kubernetes.options import cluster_table
 from fluxlit_deploy.options import Options
 
 
@@ -63,5 +66,21 @@ def generate(project: Project, options: Options) -> tuple[File, ...]:
 
 def check(project: Project, directory: Path) -> tuple[Finding, ...]:
     """Check every file that is there, and the project itself; errors first."""
-    found = [*advice.advise(project), *(finding for each in GENERATORS for finding in each.check(project, directory))]
+    found = [*advice.advise(project), *_tables(project)]
+    found += [finding for each in GENERATORS for finding in each.check(project, directory)]
     return tuple(sorted(found, key=lambda item: (item.severity != "error", item.file, item.line or 0, item.id)))
+
+
+def _tables(project: Project) -> Iterator[Finding]:
+    """Yield what is wrong with the subtables of ``[build]``; without asking for files, nobody else looks at them."""
+    build = project.build
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: compose_table(build.compose),
+        lambda: edge_table(build.edge),
+        lambda: cluster_table(build.kubernetes),
+    )
+    for read in readers:
+        try:
+            read()
+        except DeployError as error:
+            yield Finding("project-build", "error", "fluxlit.toml", None, str(error), "Correct it.")

@@ -73,7 +73,7 @@ def check(project: Project, directory: Path) -> Iterator[Finding]:
                 FILE,
                 None,
                 "there is none, so that COPY takes .env, keys, the history and the environment of this machine along.",
-                "Run fluxlit build, which writes one and leaves the Dockerfile as it is when you confirm nothing else.",
+                "Write one with fluxlit build --output elsewhere, and move it here.",
             )
         return
     patterns = read_ignore(path.read_text("utf-8", "replace"))

@@ -28,7 +28,7 @@ def edge_plan(project: Project, options: Options) -> EdgePlan:
     """
     if options.edge is None:
         raise DeployError("No edge was named.")
-    table = _table(project.build.edge)
+    table = edge_table(project.build.edge)
     engine: Edge = options.edge
     mode = _mode(project, options.path_mode)
     tls = table.get("tls", False)
@@ -77,7 +77,15 @@ def _mode(project: Project, wanted: PathMode | None) -> PathMode:
     return wanted or ("strip" if project.root_path else "root")
 
 
-def _table(values: Mapping[str, Any]) -> Mapping[str, Any]:
+def edge_table(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check the table.
+
+    Args:
+        values: its keys and values, unchecked.
+
+    Raises:
+        DeployError: something in it is wrong; all of it is named.
+    """
     found = [complaint for key, value in values.items() if (complaint := _complaint(key, value))]
     if values.get("tls") is not True and {"certificate", "key"} & set(values):
         found.append("certificate and key are of no use without tls = true.")
