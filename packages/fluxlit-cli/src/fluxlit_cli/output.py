@@ -54,6 +54,30 @@ def sentence(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {text}\nThis was not expected; --debug shows where it happened."
 
 
+def counted(count: int, what: str) -> str:
+    """A number with its noun: ``1 session``, ``1 234 sessions``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}".replace(",", " ")
+
+
+def span(seconds: float) -> str:
+    """A time in its two largest units: ``3 d 4 h``, ``2 min 5 s``."""
+    left = max(0, int(seconds))
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    parts = []
+    for name, size in units:
+        count, left = divmod(left, size)
+        parts.append((count, name))
+    first = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    shown = [(count, name) for count, name in parts[first : first + 2] if count]
+    return " ".join(f"{count} {name}" for count, name in shown) or "0 s"
+
+
+def columns(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A table in columns as wide as they need to be."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
+
+
 def _write(stream: TextIO | None, text: str) -> None:
     """Write a line; a character that the stream cannot show is escaped, a closed stream is no error."""
     if stream is None:

@@ -53,6 +53,19 @@ class PidFile:
         os.close(self._descriptor)
 
 
+def remove_stale(path: Path) -> bool:
+    """Remove a pid file that no process holds; whether it is gone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            if lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
+                path.unlink()
+                return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
 def lock(descriptor: int) -> bool:
     """Lock a file for this process alone; `False` if another has done so."""
     import fcntl  # noqa: PLC0415  (POSIX only)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fluxlit.asgi_server import AsgiServer, served
 from fluxlit.errors import FluxLitError
 from fluxlit.listeners import Listener
+from fluxlit.running import END_S
 from fluxlit.systemd import Notifier
 from fluxlit.tls import Tls
 
@@ -174,10 +175,6 @@ class Process:
         finally:
             self._rolling = False
             self._notifier.ready()
-
-
-END_S = 10.0
-"""Seconds, beyond what the settings give to requests and API, in which everything else has ended."""
 
 
 async def run_watch(watch: Watch, runtime: Runtime, stop: Callable[[], None]) -> None:

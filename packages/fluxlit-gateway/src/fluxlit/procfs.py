@@ -28,15 +28,32 @@ class Usage:
 
 def usage(pid: int) -> Usage | None:
     """What a process uses now; `None` if it is gone, or the system does not tell."""
-    try:
-        # The command's name, in brackets, may hold anything; the fields begin with the third.
-        fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
+    fields = _stat(pid)
+    if not fields:
         return None
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGESIZE")
     since_boot = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
     began = time.time() - since_boot + int(fields[19]) / ticks
     return Usage((int(fields[11]) + int(fields[12])) / ticks, int(fields[21]) * page, began)
+
+
+def birth(pid: int) -> int | None:
+    """When the system made a process, in its own ticks since boot: with the number it tells one process from another.
+
+    Returns:
+        `None` if the process is gone, or the system does not tell.
+    """
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of ``/proc/PID/stat`` from the third on; none if it cannot be read."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()  # the command's name, in brackets, may hold anything
 
 
 def open_descriptors() -> int | None:

@@ -14,9 +14,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from fluxlit.procfs import birth
 from fluxlit.rundir import PREFIX, alive, base_directory
 
 RECORD = "server.json"
+
+END_S = 10.0
+"""Seconds, beyond what the settings give to requests and API, in which everything else of a server has ended."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Server:
         tls: it speaks TLS on the UNIX sockets among them.
         api: public path of the API.
         admin: address of the private admin listener; empty if there is none.
+        born: `fluxlit.procfs.birth` of the process; `None` where the system does not tell.
+        stop_s: seconds in which it ends after SIGTERM, by its own limits; 0 if they are not known.
     """
 
     pid: int
@@ -43,6 +49,8 @@ class Server:
     tls: bool = False
     api: str = "/api"
     admin: str = ""
+    born: int | None = None
+    stop_s: float = 0.0
 
 
 def announce(directory: Path, server: Server) -> None:
@@ -74,5 +82,5 @@ def _records() -> Iterator[Server]:
             values = json.loads(path.read_text(encoding="utf-8"))
             known = {item.name: values[item.name] for item in fields(Server) if item.name in values}
             server = Server(**{**known, "addresses": tuple(known.get("addresses", ()))})
-            if alive(server.pid):
+            if alive(server.pid) and server.born == birth(server.pid):
                 yield server

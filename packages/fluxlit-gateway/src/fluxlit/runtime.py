@@ -34,10 +34,11 @@ from fluxlit.login import build_gate, rules_of, secure_openapi
 from fluxlit.multiworker import refuse_multiworker
 from fluxlit.observe import AccessLog, Observer
 from fluxlit.private import PrivateServer
+from fluxlit.procfs import birth
 from fluxlit.reload import Project
 from fluxlit.reply import request_id_of
 from fluxlit.rundir import RunDirectory, run_directory
-from fluxlit.running import Server, announce
+from fluxlit.running import END_S, Server, announce
 from fluxlit.settings import Resolved, Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load, locate
@@ -110,7 +111,7 @@ class Runtime:
         self._directory: RunDirectory | None = None
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
-        self._observer = Observer(SecurityHeaders(self._gateway, self.settings), log=log)
+        self._observer = Observer(self._traced("gateway", SecurityHeaders(self._gateway, self.settings)), log=log)
         mode = self.settings.streamlit_mode if self.has_ui else ""
         self._reporter = Reporter(mode, self._state, self._observer.traffic)
 
@@ -171,6 +172,11 @@ class Runtime:
             tls=settings.tls_certificate is not None,
             api=settings.root_path + settings.api_mount_path,
             admin=self._admin,
+            born=birth(os.getpid()),
+            stop_s=settings.gateway_drain_delay_s
+            + settings.uvicorn_graceful_shutdown_timeout_s
+            + settings.api_shutdown_timeout_s
+            + END_S,
         )
         with contextlib.suppress(OSError):  # a full disk; nothing that serves visitors needs the record
             announce(self._directory.path, record)
@@ -220,7 +226,7 @@ class Runtime:
     @contextlib.asynccontextmanager
     async def _ui(self, directory: RunDirectory) -> AsyncIterator[None]:
         listener = bind_file(Path(directory.socket("api")), 0o600, self.settings.gateway_listen_backlog)
-        private = PrivateServer(self._private_api, [listener])
+        private = PrivateServer(self._traced("call of a page", self._private_api), [listener])
         try:
             await private.start()
             self._placement = build_placement(self._facts(directory), self.resolved)
@@ -296,13 +302,26 @@ class Runtime:
             map=Map(settings.api_mount_path, closed, pages, assets=assets is not None),
             assets=assets,
             api=self._api(self.application),
-            ui=self._to_placement if self.has_ui else None,
+            ui=self._traced("to the UI", self._to_placement) if self.has_ui else None,
             readiness=self._readiness,
             root_path=settings.root_path,
             trust=Trust.of(enabled=settings.trust_proxy, allowed=settings.forwarded_allow_ips),
             origins=OriginPolicy.of(settings.allowed_origins, settings.public_base_url),
             gate=self._gate,
         )
+
+    def _traced(self, hop: str, application: Application) -> Application:
+        """An application with a span around each request, if that is wanted.
+
+        Raises:
+            FluxLitError: it is, and OpenTelemetry is not installed.
+        """
+        if not self.settings.enable_tracing:
+            return application
+        from fluxlit import tracing  # noqa: PLC0415  # needs a library that only those have who want it
+
+        trust = Trust.of(enabled=self.settings.trust_proxy, allowed=self.settings.forwarded_allow_ips)
+        return tracing.HOPS[hop](application, trust.trusts)
 
     def _to_placement(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self._placement is None:

@@ -31,6 +31,15 @@ Verbose = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")]
 Lenient = Annotated[bool, typer.Option("--warnings-only", help="Count failures as warnings: exit code 0.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Examine the deployment at this public address, with its prefix, from outside instead.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[
     float,
     typer.Option(
@@ -47,6 +56,7 @@ Limit = Annotated[
 def doctor(
     target: Target = None,
     *,
+    url: Url = None,
     check: Only = None,
     listed: Listed = False,
     as_json: AsJson = False,
@@ -60,10 +70,11 @@ def doctor(
 
     Each check prints PASS, WARN or FAIL, and what to do. They run side by side and change nothing; the
     session store gets one session, which is removed. Exit code 1: a check failed, or, with --strict, warned.
-    The options of `fluxlit run` are understood.
+    The options of `fluxlit run` are understood. With --url a running deployment is examined from outside:
+    nothing of this machine's project is looked at.
     """
     with contextlib.redirect_stdout(sys.stderr):  # what applications and checks of others print is not ours
-        chosen = select(all_checks(), check)
+        chosen = select(all_checks() if url is None else outside_checks(url, timeout, flags), check)
     if listed:
         _list(chosen)
         return exit_codes.SUCCESS
@@ -71,13 +82,30 @@ def doctor(
     with contextlib.redirect_stdout(sys.stderr):
         results = run(subject, chosen, timeout)
     if as_json:
-        details = _details(subject) if verbose else {}
-        told = report.document(subject.project.target, results, lenient=warnings_only, details=details)
+        details = _details(subject) if verbose and url is None else {}
+        name = subject.project.target if url is None else url
+        told = report.document(name, results, lenient=warnings_only, details=details)
         output.say(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         for line in report.lines(results, verbose=verbose):
             output.say(line)
     return exit_code(results, strict=strict, lenient=warnings_only)
+
+
+def outside_checks(url: str, timeout: float, flags: Mapping[str, object]) -> list[Check]:
+    """Return the checks of a deployment.
+
+    Raises:
+        typer.BadParameter: the address is none.
+    """
+    from fluxlit_cli.doctor.outside import checks_of  # noqa: PLC0415
+    from fluxlit_cli.doctor.visitor import Visitor  # noqa: PLC0415
+
+    try:
+        visitor = Visitor(url, timeout)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="'--url'") from None
+    return checks_of(visitor, str(flags.get("api_mount_path", "/api")))
 
 
 def select(checks: Sequence[Check], names: Sequence[str] | None) -> list[Check]:

@@ -42,21 +42,32 @@ class Answer:
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""
         kind = message["type"]
-        if kind in {"http.response.body", "websocket.http.response.body"}:
+        if kind == "http.response.body":
             self.sent += len(message.get("body", b""))
+        elif kind == "http.response.start":
+            self.status = message["status"]
+            message = self._labelled(message)
         elif kind == "websocket.send":
             self.sent += len(message.get("bytes") or message.get("text") or b"")
-        elif kind in {"http.response.start", "websocket.accept", "websocket.http.response.start"}:
-            self._begin(kind, message)
-            headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
-            message = {**message, "headers": [*headers, self._field]}
-        elif kind == "websocket.close" and not self.status:
-            self.status = 403  # What the server answers then.
+        else:
+            message = self._of_handshake(kind, message)
         return self._send(message)
 
-    def _begin(self, kind: str, message: Message) -> None:
+    def _of_handshake(self, kind: str, message: Message) -> Message:
         if kind == "websocket.accept":
             self.status = 101
             self._traffic.opened(self._seen.route)
-        else:
+            return self._labelled(message)
+        if kind == "websocket.http.response.start":
             self.status = message["status"]
+            return self._labelled(message)
+        if kind == "websocket.close":
+            self.status = self.status or 403  # What the server answers then.
+        elif kind == "websocket.http.response.body":
+            self.sent += len(message.get("body", b""))
+        return message
+
+    def _labelled(self, message: Message) -> Message:
+        headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
+        headers.append(self._field)
+        return {**message, "headers": headers}

@@ -72,6 +72,7 @@ class SettingsArguments(TypedDict, total=False):
     api_shutdown_timeout_s: float
     enable_gateway_access_log: bool
     enable_request_logging: bool
+    enable_tracing: bool
     session_store: str | None
     restore_sessions: bool
     restore_on_reload: bool

@@ -351,6 +351,13 @@ class Settings(BaseSettings):
     enable_request_logging: bool = Field(
         default=False, description="Log one line for each request that the API handled."
     )
+    enable_tracing: bool = Field(
+        default=False,
+        description="Make spans by OpenTelemetry of requests, of the way to the UI, and of runs of pages, and pass the "
+        "W3C trace context on. Needs `fluxlit-gateway[telemetry]`, and an SDK that the application or "
+        "`opentelemetry-instrument` sets up. A context from outside is continued if `trust_proxy` believes its sender.",
+        json_schema_extra={"aliases": ["--tracing"]},
+    )
     session_store: Annotated[str | None, AfterValidator(grammar.session_store)] = Field(
         default=None,
         description="Where sessions are kept: `memory://`, `sqlite:///file.db`, `redis://host`, `rediss://host`, "

@@ -92,7 +92,7 @@ class EmbeddedPlacement:
         if self._spec.login:
             self._app = with_notice(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
-        self._life.callback(internals.report_runs(self._runs))
+        self._life.callback(internals.surround_runs(self._runs.measured))
         if not internals.collects_after_runs():
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)

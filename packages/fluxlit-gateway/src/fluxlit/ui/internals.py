@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -204,8 +204,8 @@ def running_scripts(runtime: Runtime) -> int:
     return sum(info.session._state.value == "APP_IS_RUNNING" for info in sessions)
 
 
-def report_runs(report: Callable[[float], None]) -> Callable[[], None]:
-    """Call `report` with the seconds that each run of a script took, in the thread of the run.
+def surround_runs(around: Callable[[], AbstractContextManager[None]]) -> Callable[[], None]:
+    """Enter what `around` returns for each run of a script, in the thread of the run.
 
     Returns:
         What ends that.
@@ -215,14 +215,11 @@ def report_runs(report: Callable[[float], None]) -> Callable[[], None]:
     runner: Any = ScriptRunner
     run_script = runner._run_script
 
-    def timed(self: Any, *args: Any, **kwargs: Any) -> None:
-        started = time.perf_counter()
-        try:
+    def surrounded(self: Any, *args: Any, **kwargs: Any) -> None:
+        with around():
             run_script(self, *args, **kwargs)
-        finally:
-            report(time.perf_counter() - started)
 
-    runner._run_script = timed
+    runner._run_script = surrounded
     return lambda: setattr(runner, "_run_script", run_script)
 
 

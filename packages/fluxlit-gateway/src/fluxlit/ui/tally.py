@@ -5,7 +5,10 @@ A worker tells the gateway when it is asked, so metrics that nobody reads cost n
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from collections.abc import Iterator
 
 from fluxlit.metrics import Histogram, Readings
 from fluxlit.store_tally import TALLY
@@ -18,10 +21,15 @@ class Runs:
         self._lock = threading.Lock()
         self._durations = Histogram()
 
-    def __call__(self, seconds: float) -> None:
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
         """Count one."""
-        with self._lock:
-            self._durations.add(seconds)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._durations.add(time.perf_counter() - started)
 
     def read(self, worker: str) -> Readings:
         """The numbers under the names of the catalogue."""

@@ -123,12 +123,19 @@ class Worker:
         sessions.configure(self._settings)
         access.configure(access.Desk(self._visitors.user, self._settings.root_path + self._settings.api_mount_path))
         if spec.api_base_url:
-            api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._visitors.call_headers)
+            api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._call_headers())
             client.configure(api)
         if spec.script is not None:
             imitate_streamlit_run(spec.script, spec.arguments)
         elif spec.target is not None:
             show(load_site(spec.target, self._settings, self._visitors.user))
+
+    def _call_headers(self) -> Callable[[], dict[str, str]]:
+        visitor = self._visitors.call_headers
+        if not self._settings.enable_tracing:
+            return visitor
+        traced = tracing().call_headers
+        return lambda: {**visitor(), **traced()}
 
     def serve(self) -> None:
         """Serve until SIGTERM."""
@@ -189,7 +196,9 @@ class Worker:
         if self._copying is not None:
             self._copying.attach(self._runtime)
         internals.report_sessions(self._runtime, self._report_session)
-        internals.report_runs(self._runs)
+        internals.surround_runs(self._runs.measured)
+        if self._settings.enable_tracing:
+            internals.surround_runs(tracing().run_span)
         if self._spec.login:
             self._visitors.attach(self._runtime)
         self._lifeline.watch(self._heard)
@@ -249,6 +258,13 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
+
+
+def tracing() -> Any:
+    """The module of traces, which needs a library that only those have who switched it on."""
+    from fluxlit import tracing as module  # noqa: PLC0415
+
+    return module
 
 
 def websocket_options() -> dict[str, Any]:
