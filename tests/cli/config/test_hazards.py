@@ -106,6 +106,10 @@ def test_a_password_in_the_address_of_a_store_is_a_secret_too(tmp_path: Any) -> 
     assert KEY not in hazard.message
 
 
+def test_believing_those_who_connect_to_a_unix_socket_is_none(tmp_path: Any) -> None:
+    assert found(tmp_path, GATEWAY_UDS="portal.sock", FORWARDED_ALLOW_IPS="unix") == []
+
+
 def test_errors_come_first(tmp_path: Any) -> None:
     severities = [hazard.severity for hazard in found(tmp_path, DEBUG="1", FORWARDED_ALLOW_IPS="*", SECRET_KEY="-")]
     assert severities == ["error", "error", "warning"]

@@ -20,6 +20,7 @@ from fluxlit_cli.doctor.visitor import Visitor
 from tests.cli.command import fluxlit, says
 from tests.cli.doctor.edge import Edge, served
 from tests.gateway.runtime.certificates import make_certificate
+from tests.support.processes import ROOT
 
 APP = """
 from fluxlit import FluxLit
@@ -187,7 +188,11 @@ def test_each_check_finds_its_fault(
     assert found.remedy
 
 
-def test_every_check_has_a_fault_that_it_finds() -> None:
+def test_every_check_is_documented_and_has_a_fault_that_it_finds() -> None:
+    page = (ROOT / "docs" / "how-to" / "doctor.md").read_text(encoding="utf-8")
+    assert [
+        f"| `{name}` | {summary} |" for name, (summary, _) in LOOKS.items() if f"| `{name}` | {summary} |" not in page
+    ] == []
     elsewhere = {"url-answers", "url-encryption"}
     assert {name for name, *_ in FAULTS} | elsewhere == set(LOOKS)
 

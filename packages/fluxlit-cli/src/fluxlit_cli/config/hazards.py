@@ -117,7 +117,7 @@ def _trust(facts: Facts) -> Iterator[Hazard]:
 
 def _wide_trust(facts: Facts) -> Iterator[Hazard]:
     for item in facts.settings.forwarded_allow_ips if facts.settings.trust_proxy else ():
-        if item == "*" or item.endswith("/0"):
+        if item in ("*", "unix") or item.endswith("/0"):
             continue
         network = ipaddress.ip_network(item)
         if not network.is_private and network.num_addresses > 2**16:
