@@ -156,7 +156,7 @@ def test_another_user_s_server_is_not_stopped_and_that_is_said(project: Path) ->
             folder.chmod(folder.stat().st_mode | 0o055)
     with running(project, pidfile=str(project / "server.pid")) as server:
         program = (
-            "import os, sys\n"
+            "import encodings.ascii, os, sys\n"
             "from fluxlit_cli.main import main, run\n"
             "run(['shutdown', '--pidfile', 'none'])\n"  # loads everything, which may be readable for root alone
             "os.setgid(65534); os.setuid(65534)\n"

@@ -42,6 +42,11 @@ class Edge:
         self.answer: Callable[[Scope, Message], Message] = lambda _, message: message
         self.instead: Callable[[Scope], tuple[int, str, str] | None] = lambda _: None
 
+    async def close(self) -> None:
+        """Cut the connections to the server."""
+        if self._proxy is not None:
+            await self._proxy.upstream.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (own := self.instead(scope)) is not None:
             await refuse(scope, send, *own)
@@ -94,6 +99,7 @@ def served(edge: Edge, certificate: tuple[Path, Path] | None = None) -> Iterator
         await served_by(server, serving)
         ready.set()
         await serving
+        await edge.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
