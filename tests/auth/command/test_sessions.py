@@ -264,6 +264,24 @@ def test_nothing_ends_that_was_not_named_and_confirmed(scene: Scene, operator: O
     assert operator.users() == ["ada"]
 
 
+class Terminal(io.StringIO):
+    """Somebody at a keyboard."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_is_asked_and_may_say_no(scene: Scene, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.log_in("ada")
+    for answer, code, left in (("n\n", 1, ["ada"]), ("", 1, ["ada"]), ("y\n", 0, [])):
+        monkeypatch.setattr(sys, "stdin", Terminal(answer))
+        done = operator("revoke", "--user", "ada")
+        assert (done.returncode, operator.users()) == (code, left)
+        assert "End 1 login?" in done.stderr
+        assert "ada" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_a_name_with_control_characters_does_not_reach_the_terminal(scene: Scene, operator: Operator) -> None:
     scene.log_in("eve\x1b[2J\nroot")
     assert "\x1b" not in operator("list").stdout

@@ -22,6 +22,9 @@ SLICE_S = 600.0
 
 ATTEMPTS = 20
 
+FULL = 2000
+"""Ended logins in one record. An operator may end all of them at once; then there is a chain of records."""
+
 
 class Board:
     """The notes of one application.
@@ -71,8 +74,9 @@ class Board:
         Raises:
             SessionStoreUnavailable: the store does not answer.
         """
-        if texts := list(handles):
-            await self._add("ended", str(self._slice()), texts)
+        texts = list(handles)
+        for begin in range(0, len(texts), FULL):
+            await self._add("ended", await self._open_end(), texts[begin : begin + FULL])
 
     async def announced(self) -> list[str]:
         """The logins that ended in the last ten minutes or more.
@@ -81,7 +85,19 @@ class Board:
             SessionStoreUnavailable: the store does not answer.
         """
         now = self._slice()
-        return [*await self._texts("ended", str(now - 1)), *await self._texts("ended", str(now))]
+        return [text for each in (now - 1, now) for texts in await self._chain(each) for text in texts]
+
+    async def _open_end(self) -> str:
+        """What the record of this slice is called that is not full."""
+        now = self._slice()
+        return _link(now, len(await self._chain(now)) - 1)
+
+    async def _chain(self, slice_: int) -> list[list[str]]:
+        """The ended logins of one slice, record by record; the last one has room."""
+        chain = [await self._texts("ended", _link(slice_, 0))]
+        while len(chain[-1]) >= FULL:
+            chain.append(await self._texts("ended", _link(slice_, len(chain))))
+        return chain
 
     async def _add(self, purpose: str, about: str, texts: list[str]) -> None:
         named = self._store.derive_id(purpose, about)
@@ -112,3 +128,7 @@ class Board:
 
     def _slice(self) -> int:
         return int(self._clock() // SLICE_S)
+
+
+def _link(slice_: int, number: int) -> str:
+    return f"{slice_}.{number}" if number else str(slice_)

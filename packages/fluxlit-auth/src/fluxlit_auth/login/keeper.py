@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from fluxlit_auth.identity import Problem, User, Verdict
@@ -72,7 +73,11 @@ class Keeper:
 
     def forget(self, handle: str) -> None:
         """Believes nothing any more about a session that has ended."""
-        for digest in [digest for digest, known in self._seen.items() if known[0].session == handle]:
+        self.forget_all((handle,))
+
+    def forget_all(self, handles: Collection[str]) -> None:
+        """The same for many at once."""
+        for digest in [digest for digest, known in self._seen.items() if known[0].session in handles]:
             del self._seen[digest]
 
     def _remember(self, digest: bytes, user: User, now: float, opened: Open) -> None:

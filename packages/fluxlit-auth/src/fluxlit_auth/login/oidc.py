@@ -232,11 +232,10 @@ class OIDC:
                 announced = await parts.board.announced()
             except SessionError:
                 announced = []  # the store says so itself; sessions are judged by it again at every request
-            for handle in announced:
-                if handle not in known:
-                    parts.keeper.forget(handle)
-                    if not first:
-                        yield handle
+            fresh = set(announced) - known
+            parts.keeper.forget_all(fresh)
+            for handle in () if first else fresh:
+                yield handle
             known = set(announced) if announced else known
             first = False
             await asyncio.sleep(LISTEN_S)

@@ -109,6 +109,8 @@ class Connections:
         self._recheck = recheck
         self._wall = wall
         self._open: dict[str, Connection] = {}
+        # Thousands of logins may end at once, and each is looked for.
+        self._by_session: dict[str, set[Connection]] = {}
         self._checks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -118,10 +120,17 @@ class Connections:
         """Know a connection from now on."""
         connection.checked = self._wall()
         self._open[connection.handle] = connection
+        if connection.user.session is not None:
+            self._by_session.setdefault(connection.user.session, set()).add(connection)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is over."""
         self._open.pop(connection.handle, None)
+        session = connection.user.session
+        if session is not None and (others := self._by_session.get(session)) is not None:
+            others.discard(connection)
+            if not others:
+                del self._by_session[session]
 
     def find(self, handle: str) -> User | None:
         """The user behind a handle, while the WebSocket is open."""
@@ -130,7 +139,7 @@ class Connections:
 
     def end(self, session: str) -> int:
         """Close all connections of a login session; how many there were."""
-        ending = [each for each in self._open.values() if each.user.session == session]
+        ending = list(self._by_session.get(session, ()))
         for connection in ending:
             self._end(connection)
         return len(ending)
