@@ -71,6 +71,7 @@ def front(port: int, upstream: int) -> None:
         http=HttpProtocol,
         ws=WebSocketProtocol,
         ws_max_size=1 << 28,
+        interface="asgi3",
         lifespan="off",
         log_level="warning",
     )

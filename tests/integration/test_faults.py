@@ -288,6 +288,29 @@ async def test_what_never_ends_is_cut_at_the_graceful_timeout(directory: Path) -
     assert 2 <= took < 2 + MARGIN_S
 
 
+def refuses(server: Server) -> bool:
+    """Whether nobody listens any more."""
+    try:
+        httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=5)
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def test_a_second_ctrl_c_cuts_off_what_would_be_waited_for(directory: Path) -> None:
+    with (
+        running(directory, uvicorn_graceful_shutdown_timeout_s=60) as server,
+        httpx.stream("GET", f"{server.api_url}/events?count=100000", trust_env=False, timeout=20) as events,
+    ):
+        assert next(events.iter_lines()) == "data: 0"
+        server.process.send_signal(signal.SIGINT)
+        wait_for(lambda: refuses(server), "it stops listening", 10)
+        assert server.process.poll() is None, "the events go on"
+        started = time.monotonic()
+        assert server.stop(signal.SIGINT, timeout=20) == 0
+        assert time.monotonic() - started < MARGIN_S
+
+
 def stalled_download(server: Server, path: str) -> socket.socket:
     """Ask for something long and read nothing of it."""
     address = httpx.URL(server.url)
