@@ -107,6 +107,7 @@ REQUIREMENTS = {
     "10.5.3": Requirement("metadata of another issuer are refused"),
     "10.5.4": Requirement("`aud` of an ID token is this client"),
     "10.5.5": Requirement("logout tokens are typed, short-lived and of this provider; no other token is one"),
+    "14.3.1": Requirement("what a user has seen is gone from the browser when the login has ended"),
     "16.2.5": Requirement("logs hold no credentials"),
     "16.5.2": Requirement("a provider or a store that is down harms nobody else"),
     "16.5.3": Requirement("what cannot be checked is not allowed"),

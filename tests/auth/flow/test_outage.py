@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from fluxlit_auth.login.logins import Login, Open
+from fluxlit_sessions import SessionStoreUnavailable
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
@@ -125,3 +127,26 @@ async def test_during_a_refresh_the_new_tokens_are_not_lost(
     assert (await browser.verdict()).user is not None, "the token of the first refresh was stored"
     assert [form["grant_type"] for form in hostile.forms].count("refresh_token") == 2
     await browser.oidc.stop()
+
+
+async def test_new_tokens_whose_storing_went_unheard_are_found(
+    hostile: HostileProvider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has written and then failed. Writing again meets the tokens, and they are no conflict."""
+    browser = Browser(replica(hostile, clock))
+    await browser.log_in(hostile)
+    logins = browser.oidc._running.logins
+    write, unheard = logins.write, []
+
+    async def deaf(opened: Open, login: Login, *, turn_ends: float = 0.0) -> Open | None:
+        stored = await write(opened, login, turn_ends=turn_ends)
+        if login.access_token != opened.login.access_token and not unheard:
+            unheard.append(login)
+            raise SessionStoreUnavailable("the answer was lost", location="memory", may_have_applied=True)
+        return stored
+
+    monkeypatch.setattr(logins, "write", deaf)
+    clock.pass_(3570)
+    assert (await browser.verdict()).user is not None
+    assert len(unheard) == 1
+    assert [form["grant_type"] for form in hostile.forms].count("refresh_token") == 1

@@ -58,7 +58,7 @@ def sign_in_again(page: Page) -> None:
 def test_a_logout_at_the_provider_closes_the_tab_and_the_tab_says_how_to_go_on(
     closed_portal: Server, visitor: Visitor, provider: Certified
 ) -> None:
-    """OpenID Connect Back-Channel Logout 1.0."""
+    """OpenID Connect Back-Channel Logout 1.0; ASVS 14.3.1: what the user has seen is gone."""
     page = visitor.page
     page.add_init_script(WATCH_SOCKETS)
     enter(visitor, f"{closed_portal.url}/orders?number=5", "ada")
@@ -68,6 +68,7 @@ def test_a_logout_at_the_provider_closes_the_tab_and_the_tab_says_how_to_go_on(
         elsewhere.get_by_role("button", name="Yes, sign me out").click()
     expect_closed(page, asked.value)
     expect_notice(page)
+    expect(page.get_by_text("ada@example.org")).to_have_count(0)
     sign_in_again(page)
     log_in(page, "ada")
     visitor.settle()

@@ -156,6 +156,7 @@ def wait_until_refused(page: Page, url: str) -> None:
 def test_a_login_begins_on_one_replica_ends_on_the_other_and_is_over_on_both(
     deployment: Deployment, visitor: Visitor, provider: Certified
 ) -> None:
+    """ASVS 7.4.1 and 14.3.1, on every replica."""
     enter(visitor, f"{deployment.url}/orders?number=4", "ada")
     expect_text(visitor.page, "number 4", "the API knows ada")
     tabs = open_tabs(visitor, f"{deployment.url}/orders?number=5")

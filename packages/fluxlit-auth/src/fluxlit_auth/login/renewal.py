@@ -141,8 +141,15 @@ class Renewal:
                     raise
                 await asyncio.sleep(POLL_S * 2**attempt)
             else:
-                return (Event.WRONG, opened) if stored is None else (Event.RENEWED, stored)
+                return await self._find(opened, renewed) if stored is None else (Event.RENEWED, stored)
         raise AssertionError
+
+    async def _find(self, opened: Open, renewed: Login) -> tuple[Event, Open]:
+        """Looks what is stored in place of new tokens: they themselves, if only the store's answer was lost."""
+        fresh = await self._logins.read(opened.ticket, touch=False)
+        if fresh is not None and fresh.login.access_token == renewed.access_token:
+            return Event.RENEWED, fresh
+        return Event.WRONG, opened
 
     async def _later(self, opened: Open) -> tuple[Event, Open]:
         """Keeps everybody from asking a provider that is down, as long as the old token is good or a while."""
