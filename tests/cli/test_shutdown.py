@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -151,19 +152,18 @@ def test_of_several_servers_none_is_chosen(project: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be somebody else")
 def test_another_user_s_server_is_not_stopped_and_that_is_said(project: Path) -> None:
-    for folder in (project, *project.parents):
-        if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    with running(project, pidfile=str(project / "server.pid")) as server:
+    with TemporaryDirectory() as folder, running(project, pidfile=f"{folder}/server.pid") as server:
+        Path(folder).chmod(0o755)  # pytest's own folders are closed to others
         program = (
             "import encodings.ascii, os, sys\n"
             "from fluxlit_cli.main import main, run\n"
-            "run(['shutdown', '--pidfile', 'none'])\n"  # loads everything, which may be readable for root alone
+            # Loads everything: it may be readable for root alone.
+            "run(['shutdown', '--pidfile', 'none']); run(['shutdown', '--pid', '1'])\n"
             "os.setgid(65534); os.setuid(65534)\n"
             "main(['shutdown', '--pidfile', sys.argv[1]])"
         )
         done = subprocess.run(
-            [sys.executable, "-c", program, str(project / "server.pid")],
+            [sys.executable, "-c", program, f"{folder}/server.pid"],
             cwd="/",
             capture_output=True,
             text=True,
