@@ -1,11 +1,12 @@
-"""Let checkov read the manifests of examples/kubernetes, as Kustomize would render them.
+"""Let checkov read the manifests of examples/kubernetes, as Kustomize would render them, and the main Dockerfiles.
 
 Not a test of the suite: checkov needs releases of libraries that the distributions are too new for, so it lives in an
-environment of its own (`hatch run checkov:manifests`).
+environment of its own (`hatch run checkov:manifests`). The Dockerfiles are those of `tests/deploy/golden/`.
 """
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,18 +20,39 @@ from tests.deploy.kubernetes import kustomize  # noqa: E402
 SKIPPED = {
     "CKV_K8S_35": "settings are variables, secret ones too; they come from the Secret and are in no file",
     "CKV_K8S_43": "the digest of an image is known when it was built, after the example was written",
+    "CKV_DOCKER_7": "the base has a version and a digest, in the ARG before FROM, where checkov does not look",
 }
 
 
-def main() -> int:
-    """Check both overlays; the exit code is checkov's."""
+def manifests(folder: Path) -> None:
+    """Write both overlays."""
+    for overlay in ("dev", "production"):
+        found = kustomize.build(ROOT / "examples" / "kubernetes" / "kubernetes" / "overlays" / overlay)
+        (folder / f"{overlay}.yaml").write_text(yaml.safe_dump_all(found, sort_keys=False))
+
+
+def dockerfiles(folder: Path) -> None:
+    """Write the main Dockerfiles."""
+    for golden in sorted((ROOT / "tests" / "deploy" / "golden").glob("docker-*.txt")):
+        text = golden.read_text("utf-8").partition("=== Dockerfile\n")[2]
+        (folder / golden.stem).mkdir()
+        (folder / golden.stem / "Dockerfile").write_text(text)
+
+
+def checkov(framework: str, write: Callable[[Path], None]) -> int:
+    """Let checkov read what is written; the exit code is checkov's, and 2 if nothing was."""
     with TemporaryDirectory() as folder:
-        for overlay in ("dev", "production"):
-            found = kustomize.build(ROOT / "examples" / "kubernetes" / "kubernetes" / "overlays" / overlay)
-            (Path(folder) / f"{overlay}.yaml").write_text(yaml.safe_dump_all(found, sort_keys=False))
-        options = ["--framework", "kubernetes", "--compact", "--quiet", "--skip-download"]
+        write(Path(folder))
+        if not any(Path(folder).iterdir()):
+            return 2
+        options = ["--framework", framework, "--compact", "--quiet", "--skip-download"]
         command = [str(Path(sys.executable).with_name("checkov")), *options, "--skip-check", ",".join(SKIPPED)]
         return subprocess.call([*command, "-d", folder])
+
+
+def main() -> int:
+    """Check both kinds of files."""
+    return max([checkov("kubernetes", manifests), checkov("dockerfile", dockerfiles)])
 
 
 if __name__ == "__main__":
