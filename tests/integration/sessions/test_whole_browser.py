@@ -230,6 +230,9 @@ def test_after_a_failover_a_lost_upload_is_named_and_another_one_works(server: S
 
     visitor.visit(f"{server.url}/upload")
     upload("first")
+    reload(visitor)
+    shown(visitor, "no file")  # as the browser has it
+    upload("first")
     with visitor.reconnecting():
         kill_worker(server)
     upload("second")

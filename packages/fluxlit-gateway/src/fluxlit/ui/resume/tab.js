@@ -7,6 +7,7 @@
   const Plain = window.WebSocket;
   let offered = null;
 
+  if (window.top !== window) return; // frames of one tab share its storage, and each has a session of its own
   try {
     const [entry] = performance.getEntriesByType("navigation");
     if (entry?.type === "reload" || document.wasDiscarded) {
