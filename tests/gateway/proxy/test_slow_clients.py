@@ -180,6 +180,26 @@ async def test_rule_23_whoever_waits_for_us_is_not_late() -> None:
         assert (await client.answer()).status == 204
 
 
+async def test_rule_23_requests_in_a_row_may_wait_for_the_first() -> None:
+    """While two wait for their answers nothing more is read: the third is not late by its own fault."""
+
+    begun = asyncio.Event()
+
+    async def first_is_slow(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await asyncio.sleep(2.5 * SHORT_S if scope["path"] == "/1" else 0)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    script, _ = answering(OK)
+    async with stage(script, settings=HASTY, wrap=lambda _: first_is_slow) as scene:
+        client = await scene.client()
+        await client.send(get("/1") + get("/2") + get("/3")[:-4])
+        await begun.wait()
+        await client.send(get("/3")[-4:])
+        assert [(await client.answer()).status for _ in range(3)] == [200, 200, 200]
+
+
 async def test_rule_23_answers_and_websockets_have_no_such_limit() -> None:
     """A request that is there is served as long as it takes."""
 

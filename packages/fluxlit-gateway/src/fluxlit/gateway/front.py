@@ -260,13 +260,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _late(self) -> None:
         cycle: RequestResponseCycle | None = self.cycle
-        if self._in_head:
-            self._refuse(408)
-        elif cycle is None or cycle.response_complete:
-            self.transport.close()  # There is no request that an answer could be for.
+        if cycle is None or cycle.response_complete:
+            if self._in_head:
+                self._refuse(408)
+            else:
+                self.transport.close()  # There is no request that an answer could be for.
         elif self.flow.read_paused or cycle.waiting_for_100_continue:
             self._delivery.expect_body()  # It is not the client that is slow.
-        elif not cycle.response_started:
+        elif self._in_head or not cycle.response_started:
             self._refuse(408)
 
     def _watch_reader(self) -> None:
