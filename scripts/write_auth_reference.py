@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
+
 import fluxlit
 import fluxlit_auth
 from fluxlit.authentication import Authenticator, Described
+from fluxlit_auth.command import auth
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "auth.md"
 
@@ -51,7 +54,21 @@ def reference() -> str:
     parts += [OWN, *(f"- `{name}`: {text}\n" for name, text in _methods(Authenticator))]
     parts += ["\nIt may also say of itself (`Described`):\n\n"]
     parts += [f"- `{name}`: {text}\n" for name, text in _methods(Described)]
+    parts += ["\n## fluxlit auth\n\n", *_commands(typer.main.get_command(auth), "fluxlit auth")]
     return "".join(parts).rstrip() + "\n"
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    """Yield the reference of a command, or of all commands of a group."""
+    for each, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{name} {each}")
+    if not hasattr(command, "commands"):
+        yield f"### {name}\n\n{_flow(inspect.cleandoc(command.help or ''))}"
+        yield "| argument or option | effect |\n| --- | --- |\n"
+        for each in command.params:
+            spelled = f"[{each.metavar}]" if each.param_type_name == "argument" else ", ".join(each.opts)
+            yield f"| `{spelled}` | {each.help} |\n"
+        yield "\n"
 
 
 def _documented(found: Any) -> str:
