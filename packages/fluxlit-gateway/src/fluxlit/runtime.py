@@ -459,6 +459,12 @@ def create_unified_app() -> Application:
     """
     try:
         target = resolve_target().target or DEFAULT_TARGET
-        return Runtime(load(target), target=target)
+        runtime = Runtime(load(target), target=target)
     except FluxLitError as error:
         return Refusal(error)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn takes what is no coroutine function for an application of ASGI 2.
+        await runtime(scope, receive, send)
+
+    return serve
