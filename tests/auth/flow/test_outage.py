@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from fluxlit_auth.identity import Verdict
 from fluxlit_auth.login.logins import Login, Open
 from fluxlit_sessions import SessionStoreUnavailable
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
-from tests.sessions.servers import RedisServer, needs_redis, running
+from tests.sessions.servers import RedisServer, needs_redis, running, wait_until
 
 pytestmark = [pytest.mark.anyio, needs_redis]
 
@@ -29,10 +31,12 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def browser(hostile: HostileProvider, clock: Clock, server: RedisServer) -> Browser:
+async def browser(hostile: HostileProvider, clock: Clock, server: RedisServer) -> AsyncIterator[Browser]:
     """Its login waits less for the store than by default, because these tests wait for its giving up."""
-    hasty = "timeout=0.4&read_budget=0.4&write_budget=0.4"
-    return Browser(replica(hostile, clock, session_store=f"{server.url}?{hasty}"))
+    hasty = "timeout=0.6&read_budget=0.6&write_budget=0.6"
+    browser = Browser(replica(hostile, clock, session_store=f"{server.url}?{hasty}"))
+    yield browser
+    await browser.oidc.stop()
 
 
 @contextmanager
@@ -51,6 +55,16 @@ def frozen(server: RedisServer) -> Iterator[None]:
         yield
     finally:
         server.signal(signal.SIGCONT)
+        with closing(server.client()) as client:
+            wait_until(client.ping)
+
+
+async def recovered(browser: Browser) -> Verdict:
+    """The first verdict that is none about the store: on a busy machine it takes a moment to be itself again."""
+    deadline = time.monotonic() + 20
+    while (verdict := await browser.verdict()).problem is not None:
+        assert time.monotonic() < deadline
+    return verdict
 
 
 @pytest.mark.parametrize("outage", [killed, frozen])
@@ -61,7 +75,6 @@ async def test_before_a_login(browser: Browser, hostile: HostileProvider, server
         assert "/api/auth/login?return_to=%2Forders" in answer.text, "the page leads to another try"
         assert browser.cookies == {}
     assert (await browser.log_in(hostile, "/orders")).headers["location"] == "/orders"
-    await browser.oidc.stop()
 
 
 @pytest.mark.parametrize("outage", [killed, frozen])
@@ -77,7 +90,6 @@ async def test_between_login_and_callback(
         assert hostile.calls["token"] == 0, "a code is not redeemed for a session that could not be kept"
     again = await browser.get(back) if outage is killed else await browser.log_in(hostile, "/orders")
     assert (again.status_code, again.headers["location"]) == (303, "/orders")
-    await browser.oidc.stop()
 
 
 @pytest.mark.parametrize("outage", [killed, frozen])
@@ -97,11 +109,10 @@ async def test_during_a_session(
         assert (await browser.post("/api/auth/logout", sec_fetch_site="same-origin")).status_code == 503
         assert (await browser.back_channel(hostile.logout_token())).status_code == 503
         assert browser.cookies == cookies
-    user = (await browser.verdict()).user
+    user = (await recovered(browser)).user
     assert user is not None
     assert (user.subject, browser.cookies) == ("ada", cookies)
     assert hostile.calls["token"] == 1
-    await browser.oidc.stop()
 
 
 async def test_during_a_refresh_the_new_tokens_are_not_lost(
@@ -122,11 +133,10 @@ async def test_during_a_refresh_the_new_tokens_are_not_lost(
         return outage()
 
     hostile.hook = once
-    assert (await browser.verdict()).user is not None
+    assert (await recovered(browser)).user is not None
     clock.pass_(3570)
-    assert (await browser.verdict()).user is not None, "the token of the first refresh was stored"
+    assert (await recovered(browser)).user is not None, "the token of the first refresh was stored"
     assert [form["grant_type"] for form in hostile.forms].count("refresh_token") == 2
-    await browser.oidc.stop()
 
 
 async def test_new_tokens_whose_storing_went_unheard_are_found(
@@ -136,7 +146,8 @@ async def test_new_tokens_whose_storing_went_unheard_are_found(
     browser = Browser(replica(hostile, clock))
     await browser.log_in(hostile)
     logins = browser.oidc._running.logins
-    write, unheard = logins.write, []
+    write = logins.write
+    unheard: list[Login] = []
 
     async def deaf(opened: Open, login: Login, *, turn_ends: float = 0.0) -> Open | None:
         stored = await write(opened, login, turn_ends=turn_ends)
