@@ -14,12 +14,12 @@ HEAD = """# The fluxlit command
 Written by `hatch run types:reference` from the commands in `fluxlit_cli`; do not edit.
 
 `fluxlit COMMAND --help` shows the same in a terminal. `python -m fluxlit_cli` is the same command.
-`fluxlit --version` names the installed versions, `fluxlit --install-completion` adds completion to
-bash, zsh or fish.
+`fluxlit --version` names the installed versions. `fluxlit --install-completion` adds completion to the shell
+that it runs in, `fluxlit completion bash` (or zsh, or fish) prints the script for it.
 
 Messages go to standard error, results to standard output. Colours appear only on a terminal, and
 never when `NO_COLOR` is set. An error is one message that starts with `error:`; `--debug` adds the
-traceback.
+traceback. A reader that leaves early disturbs nothing.
 
 ## Exit codes
 
@@ -52,7 +52,16 @@ def greet(name: str, *, loud: bool = False) -> int:
     return 0
 ```
 
-A command that FluxLit itself has cannot be replaced.
+Install it, and the command is there:
+
+```text
+$ fluxlit greet Ada --loud
+HELLO ADA
+```
+
+A command that FluxLit itself has cannot be replaced. Two more groups add to the commands that exist:
+`fluxlit.checks` adds checks to `fluxlit doctor` ([how](../how-to/doctor.md)), and `fluxlit.scaffolds` is where
+`fluxlit new` finds the files that ship a project.
 """
 
 

@@ -1,11 +1,9 @@
 """The command as a whole: help, versions, wrong use, speed, and where its output goes."""
 
 import os
-import pty
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from fluxlit.settings import describe
 from tests.cli.command import COMMAND, fluxlit, imported, says, write
 from tests.support.processes import clean_environ
+from tests.support.terminal import terminal
 
 
 def test_help_lists_the_commands_and_the_exit_codes() -> None:
@@ -88,36 +87,25 @@ def test_the_gateway_does_not_need_streamlit_to_show_help() -> None:
     assert "streamlit" not in imported(["run", "--help"])
 
 
-def in_terminal(arguments: Sequence[str], **environ: str) -> str:
-    """Run a command in a pseudo-terminal and return what it shows."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdin=follower, stdout=follower, stderr=follower, env=clean_environ(**environ)
-    )
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            part = os.read(leader, 4096)
-        except OSError:  # Linux reports the end of the other side as an error
-            part = b""
-        if not part:
-            break
-        shown += part
-    os.close(leader)
-    process.wait(30)
-    return shown.decode()
+def in_terminal(*arguments: str, columns: int = 80, **environ: str) -> str:
+    """Run a command in a terminal to its end and return what it shows."""
+    with terminal([*COMMAND, *arguments], cwd=Path.cwd(), environ=clean_environ(**environ), columns=columns) as found:
+        found.process.wait(60)
+        found.reader.join(10)
+    return found.shown
 
 
 def test_colours_on_a_terminal_and_nowhere_else() -> None:
-    assert "\x1b[31merror:\x1b[0m No such command" in in_terminal(["rum"], TERM="xterm")
-    assert "\x1b" not in in_terminal(["rum"], TERM="xterm", NO_COLOR="1")
-    assert "\x1b" not in in_terminal(["rum"], TERM="dumb")
+    assert "\x1b[31merror:\x1b[0m No such command" in in_terminal("rum")
+    assert "\x1b" not in in_terminal("rum", NO_COLOR="1")
+    assert "\x1b" not in in_terminal("rum", TERM="dumb")
     assert "\x1b" not in fluxlit("rum").stderr
 
 
-def test_a_narrow_terminal_is_wide_enough() -> None:
-    lines = fluxlit("--help", COLUMNS="60").stdout.splitlines()
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["doctor", "--help"]])
+def test_a_narrow_terminal_is_wide_enough(arguments: list[str]) -> None:
+    lines = in_terminal(*arguments, columns=60).splitlines()
+    assert len(lines) > 5
     assert max(len(line) for line in lines) <= 60
 
 

@@ -7,12 +7,14 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import httpx
 import pytest
 
 from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.folder import Change, Content, plan
 from fluxlit_cli.new.folder import write as write_project
 from tests.cli.command import fluxlit, says, write
+from tests.cli.test_dev import development
 from tests.support.processes import clean_environ
 
 
@@ -127,6 +129,8 @@ class Variant:
 
 VARIANTS = {
     "minimal": Variant((), 5),
+    "auth": Variant(("--profile", "auth"), 6),
+    "full": Variant(("--profile", "full"), 6),
     "deploy": Variant(("--profile", "deploy"), 0),
     "streamlit": Variant(("--from-streamlit", "sales.py"), 2),
     "fastapi": Variant(("--from-fastapi", "service.main:app"), 2),
@@ -147,13 +151,35 @@ def test_a_project_passes_its_tests_the_linter_and_the_doctor(name: str, tmp_pat
     check(project, "ruff", "check", "--no-cache", ".")
     check(project, "ruff", "format", "--no-cache", "--check", ".")
     check(project, "fluxlit_cli", "doctor", "--port", "0")
-    if "deploy" in variant.options:
-        shipped = check(project, "fluxlit_cli", "build", "--diff", "--json")
-        assert {file["path"]: file["status"] for file in json.loads(shipped)["files"]} == {
-            "Dockerfile": "same",
-            ".dockerignore": "same",
-        }
+    if {"deploy", "full"} & {*variant.options}:
+        shipped = check(project, "fluxlit_cli", "build", "--compose", "--diff", "--json")
+        files = {file["path"]: file["status"] for file in json.loads(shipped)["files"]}
+        assert {"Dockerfile", ".dockerignore", "compose.yaml"} < files.keys()
+        assert set(files.values()) == {"same"}
         check(project, "fluxlit_cli", "build", "--check")
+
+
+def test_a_project_with_a_login_starts_without_its_provider_and_guards_what_it_has(tmp_path: Path) -> None:
+    assert fluxlit("new", "portal", "--profile", "auth", directory=tmp_path).returncode == 0
+    with development(tmp_path / "portal") as dev, httpx.Client(base_url=dev.url, trust_env=False, timeout=30) as client:
+        browser = {"accept": "text/html"}
+        assert client.get("/", headers=browser).status_code == 200
+        assert client.get("/api/me").status_code == 401
+        asked = client.get("/account", headers=browser)
+        assert (asked.status_code, asked.headers["location"]) == (302, "/api/auth/login?return_to=%2Faccount")
+        # Nobody is at login.example.com, which is told in a page.
+        answer = client.get(asked.headers["location"], headers=browser)
+        assert (answer.status_code, "Sign-in is not available now" in answer.text) == (503, True)
+
+
+def test_secrets_are_made_for_this_machine_alone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert fluxlit("new", name, "--profile", "auth", directory=tmp_path).returncode == 0
+    texts = [(tmp_path / name / ".env").read_text() for name in ("one", "two")]
+    assert texts[0] != texts[1]
+    assert (tmp_path / "one" / ".env").stat().st_mode & 0o777 == 0o600
+    assert ".env" in (tmp_path / "one" / ".gitignore").read_text().splitlines()
+    assert "FLUXLIT_SECRET_KEY=\n" in (tmp_path / "one" / ".env.example").read_text()
 
 
 def test_what_is_adopted_is_copied_with_what_it_needs_and_without_secrets(tmp_path: Path) -> None:
@@ -211,6 +237,7 @@ def test_a_dry_run_names_the_files_and_writes_none(tmp_path: Path) -> None:
         (("--from-fastapi", "service.main:api"), "is nothing, no FastAPI object. Did you mean service.main:app?"),
         (("--from-fastapi", "service.rates:RATES"), "is a dict, no FastAPI object."),
         (("--from-fastapi", "a b"), "is not valid: write module:attribute"),
+        (("--profile", "auth", "--from-streamlit", "sales.py"), "go with the profiles minimal and deploy"),
         (("--from-fastapi", "fluxlit_there:app"), "is a FluxLit object already"),
     ],
 )

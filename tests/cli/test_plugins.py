@@ -1,9 +1,12 @@
 """Commands of other distributions, found through the entry-point group."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from scripts.write_cli_reference import PLUGINS
 from tests.cli.command import fluxlit, says
 
 PLUGIN = '''
@@ -47,6 +50,21 @@ def path(tmp_path: Path) -> str:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fluxlit-example\nVersion: 2.5\n")
     (info / "entry_points.txt").write_text(ENTRIES)
     return str(tmp_path)
+
+
+def test_the_example_of_the_reference_works(tmp_path: Path) -> None:
+    blocks = dict(re.findall(r"```(\w+)[^\n]*\n(.*?)```", PLUGINS, re.DOTALL))
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "greet.py").write_text(blocks["python"])
+    entries = tomllib.loads(blocks["toml"])["project"]["entry-points"]
+    info = tmp_path / "greetings-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greetings\nVersion: 1.0\n")
+    lines = [f"[{group}]\n{name} = {value}\n" for group, each in entries.items() for name, value in each.items()]
+    (info / "entry_points.txt").write_text("".join(lines))
+    command, output = blocks["text"].splitlines()
+    done = fluxlit(*command.split()[2:], PYTHONPATH=str(tmp_path))
+    assert (done.stdout, done.stderr, done.returncode) == (f"{output}\n", "", 0)
 
 
 def test_they_are_listed_with_their_owner_and_without_being_imported(path: str) -> None:

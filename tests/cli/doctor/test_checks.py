@@ -305,6 +305,11 @@ def test_a_provider_that_is_wrong(answers: dict[str, Any], date: float | None, s
     assert says in outcome.detail
 
 
+def test_a_provider_that_is_a_placeholder_warns(patient: Patient) -> None:
+    outcome = asked(patient, "https://login.example.com")
+    assert (outcome.status, "placeholder" in outcome.detail) == (Status.WARN, True)
+
+
 def test_a_provider_without_metadata_is_not_asked(patient: Patient) -> None:
     patient.code(LOGIN.format("OIDC(preset='github', client_id='portal', client_secret='not for long')"))
     found = patient.examined("login", "identity-provider")

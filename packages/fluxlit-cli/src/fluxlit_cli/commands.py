@@ -8,6 +8,7 @@ A plug-in's entry point names a `typer.Typer` or a function that Typer can turn 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -25,6 +26,7 @@ BUILT_IN = {
     "status": ("fluxlit_cli.status:status", "Show what runs: readiness, workers, sessions, restarts."),
     "shutdown": ("fluxlit_cli.shutdown:shutdown", "Stop the server of this project."),
     "doctor": ("fluxlit_cli.doctor.command:doctor", "Look for what would keep an application from running well."),
+    "completion": ("fluxlit_cli.completion:completion", "Print what makes a shell complete this command."),
     "healthcheck": ("fluxlit_cli.healthcheck:healthcheck", "Ask the running server whether it is healthy."),
     "config": ("fluxlit_cli.config.command:config", "Show every setting and where its value came from."),
     "config schema": ("fluxlit_cli.config.command:config_schema", "Write a JSON Schema for fluxlit.toml."),
@@ -51,6 +53,8 @@ class Commands(TyperGroup):
         """Return a stand-in that has the name and the summary."""
         if cmd_name in BUILT_IN:
             return TyperCommand(name=cmd_name, help=BUILT_IN[cmd_name][1])
+        if second_words(cmd_name):
+            return _family(cmd_name)
         entry = _plugins().get(cmd_name)
         return entry and TyperCommand(name=cmd_name, help=_summary(entry))
 
@@ -58,7 +62,55 @@ class Commands(TyperGroup):
         """Replace the stand-in of the command that will run by the command itself."""
         self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         name, command, rest = super().resolve_command(ctx, joined(args))
-        return name, command and load(str(name)), rest
+        return name, command if isinstance(command, TyperGroup) else command and load(str(name)), rest
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete to first words; a command that has two goes on from there."""
+        found = {item.value.partition(" ")[0]: item for item in reversed(super().shell_complete(ctx, incomplete))}
+        for word, item in found.items():
+            item.value = word
+        return list(reversed(found.values()))
+
+
+class Command(TyperCommand):
+    """A command whose help fits a narrow terminal: spellings of an option that are longer than a line are broken."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        write = formatter.write_dl
+
+        def write_broken(rows: Any, *arguments: Any, **options: Any) -> None:
+            width = formatter.width - formatter.current_indent
+            write([(broken(term, width, formatter.current_indent), text) for term, text in rows], *arguments, **options)
+
+        formatter.write_dl = write_broken
+        super().format_options(ctx, formatter)
+        formatter.write_dl = write
+
+
+def broken(term: str, width: int, indent: int) -> str:
+    """Break the spellings of an option, and the words that it admits, into lines of at most a width if possible."""
+    if len(term) <= width:
+        return term
+    lines = [""]
+    for part in re.findall(r".+?(?:, | / |\||$)", term):
+        if len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("    ")
+        lines[-1] += part
+    return f"\n{' ' * indent}".join(line.rstrip() for line in lines)
+
+
+def second_words(first: str) -> list[str]:
+    """List what completes a word to a built-in command of two words."""
+    return [name.partition(" ")[2] for name in BUILT_IN if name.startswith(f"{first} ")]
+
+
+def _family(first: str) -> TyperGroup:
+    """Make the group of the commands that share a first word and have none of that word alone."""
+    commands = {word: TyperCommand(name=word, help=BUILT_IN[f"{first} {word}"][1]) for word in second_words(first)}
+    family = TyperGroup(name=first, commands=commands, rich_markup_mode=None)  # type: ignore[arg-type]
+    family.context_settings = {"help_option_names": ["-h", "--help"]}
+    return family
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
@@ -91,7 +143,7 @@ def as_command(found: Any, name: str) -> Any:
     if not isinstance(found, typer.Typer):
         function = found
         found = typer.Typer(rich_markup_mode=None, add_completion=False)
-        found.command(name, context_settings={"help_option_names": ["-h", "--help"]})(function)
+        found.command(name, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})(function)
     command = typer.main.get_command(found)
     command.name = name
     return command

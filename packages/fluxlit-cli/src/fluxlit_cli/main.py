@@ -109,4 +109,4 @@ def _flush() -> None:
             if stream is not None:
                 stream.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            output.abandon(stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
@@ -79,8 +80,17 @@ def columns(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Write a line; a character that the stream cannot show is escaped, a closed stream is no error."""
+    """Write a line; a character that the stream cannot show is escaped, and it is no error if nobody listens."""
     if stream is None:
         return
     encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:
+        abandon(stream)
+
+
+def abandon(stream: TextIO) -> None:
+    """Drop what is written to a stream from now on: its reader has left, and the command goes on."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())

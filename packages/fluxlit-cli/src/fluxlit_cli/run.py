@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluxlit_cli import output
+from fluxlit_cli.commands import second_words
 from fluxlit_cli.options import with_settings
 
 if TYPE_CHECKING:
     from fluxlit.server import Ready
+
+
+def _complete(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete `config` to `config schema`; what a target may be, only the project knows."""
+    return [word for word in second_words(context.info_name or "") if word.startswith(incomplete)]
+
 
 Target = Annotated[
     str | None,
@@ -21,6 +28,7 @@ Target = Annotated[
         help="The FluxLit object: module:attribute or path/to/file.py:attribute. "
         "By default FLUXLIT_APP, else target in the project file, else app:app.",
         show_default=False,
+        autocompletion=_complete,
     ),
 ]
 

@@ -15,7 +15,7 @@ def files(facts: Mapping[str, Any]) -> dict[str, str]:
     """Write what ships a project that has a ``requirements.txt`` and does not exist yet.
 
     Args:
-        facts: ``name``, ``title``, ``target``, and perhaps ``settings`` of the project.
+        facts: ``name``, ``title``, ``target``, and perhaps ``login`` and ``settings`` of the project.
 
     Returns:
         Texts by path in the project.
@@ -25,6 +25,7 @@ def files(facts: Mapping[str, Any]) -> dict[str, str]:
         title=str(facts["title"]),
         target=str(facts["target"]),
         dependencies=Dependencies(LockKind.UNHASHED, REQUIREMENTS, has_command=True),
+        login=bool(facts.get("login")),
         settings=dict(facts.get("settings", {})),
     )
-    return {str(file.path): file.text for file in generate(project, Options())}
+    return {str(file.path): file.text for file in generate(project, Options(compose=True))}

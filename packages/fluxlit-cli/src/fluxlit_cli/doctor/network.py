@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 import time
 import urllib.error
@@ -145,6 +146,8 @@ def identity_provider(subject: Subject) -> Outcome:
 
 
 def _examine_issuer(issuer: str, now: Callable[[], float]) -> Outcome:
+    if _is_placeholder(issuer):
+        return warned(f"{issuer} is a placeholder: nobody can log in.", "Set oidc_issuer to your provider.")
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
         status, body, headers = _get(address)
@@ -161,6 +164,12 @@ def _examine_issuer(issuer: str, now: Callable[[], float]) -> Outcome:
     if (skew := _skew(headers, now())) > MOST_SKEW_S:
         return failed(f"the clocks of {issuer} and this machine differ by {skew:.0f} s.", "Let NTP set the clock.")
     return passed(issuer)
+
+
+def _is_placeholder(issuer: str) -> bool:
+    """Recognise names that are for documentation only (RFC 2606)."""
+    host = urlsplit(issuer).hostname or ""
+    return bool(re.search(r"(^|\.)(example(\.(com|net|org))?|invalid)$", host))
 
 
 def issuers(subject: Subject) -> tuple[str, ...]:

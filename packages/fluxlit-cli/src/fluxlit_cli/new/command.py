@@ -27,7 +27,8 @@ Kind = Annotated[
     typer.Option(
         "--profile",
         "-p",
-        help="minimal: an API, two pages and their tests. deploy: with what ships it.",
+        help="minimal: an API, two pages and their tests. auth: with a login. deploy: with what ships it. "
+        "full: with all of it, and sessions.",
     ),
 ]
 Script = Annotated[

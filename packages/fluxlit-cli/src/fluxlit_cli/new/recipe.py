@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata, resources
@@ -18,13 +19,17 @@ from fluxlit_cli.new.folder import SECRET, Content
 GROUP = "fluxlit.scaffolds"
 """Entry points that write files of a project: a function from facts about it, by name, to texts by path."""
 
-ProfileName = Literal["minimal", "deploy"]
+ProfileName = Literal["minimal", "auth", "deploy", "full"]
 
 _SUFFIX = ".template"
 _CORE = ("fluxlit-cli>=1.0,<2", "fluxlit-gateway>=1.0,<2")
+_AUTH = "fluxlit-auth>=1.0,<2"
+_SESSIONS = "fluxlit-sessions[encryption,redis]>=1.0,<2"
 
 # A file that the project works without; one that is there already may stay.
-_OPTIONAL = frozenset({".gitignore", "README.md", "pyproject.toml", "requirements.txt", "requirements-dev.txt"})
+_OPTIONAL = frozenset(
+    {".env", ".env.example", ".gitignore", "README.md", "pyproject.toml", "requirements.txt", "requirements-dev.txt"}
+)
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,15 @@ class Profile:
     note: str = ""
 
 
+_PROVIDER = "To log in, name your identity provider first: README.md says where. All else works without."
+
 PROFILES = {
     each.name: each
     for each in (
         Profile("minimal", ("minimal",), adopts=True),
-        Profile("deploy", ("minimal", "deploy"), shipped=True, adopts=True),
+        Profile("auth", ("auth",), (*_CORE, _AUTH), note=_PROVIDER),
+        Profile("deploy", ("minimal", "deploy"), (*_CORE, _SESSIONS), shipped=True, adopts=True),
+        Profile("full", ("full",), (*_CORE, _AUTH, _SESSIONS), shipped=True, note=_PROVIDER),
     )
 }
 
@@ -75,7 +84,10 @@ def files(name: str, profile: Profile, adopted: tuple[Adopted, ...] = ()) -> dic
     for folder in _folders(profile, adopted):
         own |= {_renamed(path, module): text for path, text in _rendered(folder, values)}
     if profile.shipped:
-        own |= _shipping(name, f"{module}:app", values["title"])
+        settings = tomllib.loads(own[PurePosixPath("fluxlit.toml")])
+        login = _AUTH in profile.requirements
+        facts = {"name": name, "title": values["title"], "target": f"{module}:app", "login": login}
+        own |= _shipping({**facts, "settings": settings})
     return {path: _content(path, text) for path, text in own.items()} | copies
 
 
@@ -99,6 +111,7 @@ def _values(name: str, profile: Profile, adopted: tuple[Adopted, ...], module: s
         "module": module,
         "requirements": "\n".join(sorted(profile.requirements)),
         "secret": secrets.token_urlsafe(48),
+        "password": secrets.token_urlsafe(32),
         "untouched": ", ".join(f'"{path}"' for each in adopted for path in each.sources),
     }
     for each in adopted:
@@ -130,12 +143,11 @@ def _content(path: PurePosixPath, text: str) -> Content:
     return Content(text.encode(), optional=str(path) in _OPTIONAL, mode=mode)
 
 
-def _shipping(name: str, target: str, shown: str) -> dict[PurePosixPath, str]:
+def _shipping(facts: Mapping[str, Any]) -> dict[PurePosixPath, str]:
     """Ask the distribution that ships applications for its files, without importing it before."""
     found = next(iter(metadata.entry_points(group=GROUP, name="deploy")), None)
     if found is None:
         raise NewError("This profile has the files that ship an application: pip install fluxlit-deploy. Then again.")
-    facts: dict[str, Any] = {"name": name, "title": shown, "target": target}
     try:
         made: Mapping[str, str] = found.load()(facts)
     except Exception as error:

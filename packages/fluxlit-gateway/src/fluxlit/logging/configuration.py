@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from fluxlit.logging.cut_off import CutOffFilter
 from fluxlit.logging.formatters import JsonLogFormatter, TerminalLogFormatter
 from fluxlit.logging.redaction import RedactionFilter, hide_parameter
 from fluxlit.settings import Settings
@@ -46,14 +47,14 @@ def dict_config(settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"redact": {"()": RedactionFilter}},
+        "filters": {"cut_off": {"()": CutOffFilter}, "redact": {"()": RedactionFilter}},
         "formatters": {"fluxlit": {"()": lambda: _formatter(settings, sys.stderr)}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
                 "stream": "ext://sys.stderr",
                 "formatter": "fluxlit",
-                "filters": ["redact"],
+                "filters": ["cut_off", "redact"],
             }
         },
         "root": {"level": level, "handlers": ["stderr"]},
@@ -74,8 +75,9 @@ def attach(settings: Settings) -> None:
     if ours.level == logging.NOTSET:
         ours.setLevel(settings.log_level.upper())
     for handler in _handlers():
-        if not any(isinstance(each, RedactionFilter) for each in handler.filters):
-            handler.addFilter(RedactionFilter())
+        for kind in (CutOffFilter, RedactionFilter):
+            if not any(isinstance(each, kind) for each in handler.filters):
+                handler.addFilter(kind())
         if settings.log_format == "json" and type(handler.formatter).__module__ == "uvicorn.logging":
             handler.setFormatter(JsonLogFormatter())
 

@@ -1,0 +1,85 @@
+"""Completion in the real shells: what Tab offers, and that a script can ask for it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import fluxlit, says
+from tests.support.processes import clean_environ
+from tests.support.terminal import terminal
+
+# What is typed, and what Tab must offer.
+CASES = [
+    ("r", {"run"}),
+    ("pages ", {"list", "manifest", "validate"}),
+    ("config s", {"schema"}),
+    ("new --profile d", {"deploy"}),
+    ("run --graceful-t", {"--graceful-timeout"}),
+]
+BASH = """
+source /dev/stdin <<< "$(fluxlit completion bash)"
+COMP_WORDS=(fluxlit "$@")
+COMP_CWORD=$#
+_fluxlit_completion fluxlit
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which the shells find the command of these tests."""
+    found = clean_environ()
+    return found | {"PATH": f"{Path(sys.executable).parent}:{found['PATH']}"}
+
+
+def ask(*command: str) -> set[str]:
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
+    return {line.partition("\t")[0].strip() for line in done.stdout.splitlines() if line.strip()}
+
+
+def in_bash(typed: str) -> set[str]:
+    return ask("bash", "--norc", "-c", BASH, "bash", *typed.split(" "))
+
+
+def in_fish(typed: str) -> set[str]:
+    return ask("fish", "--no-config", "-c", f'fluxlit completion fish | source; complete -C "fluxlit {typed}"')
+
+
+@pytest.mark.parametrize("shell", [in_bash, in_fish])
+@pytest.mark.parametrize(("typed", "offered"), CASES)
+def test_it_offers_what_can_follow(typed: str, offered: set[str], shell: Callable[[str], set[str]]) -> None:
+    assert shell(typed) == offered
+
+
+@pytest.mark.parametrize(
+    ("shell", "prepare"),
+    [
+        (["bash", "--norc"], 'eval "$(fluxlit completion bash)"'),
+        (["zsh", "-f"], 'autoload -U compinit; compinit -u -D; eval "$(fluxlit completion zsh)"'),
+    ],
+)
+def test_tab_completes_at_the_prompt(shell: list[str], prepare: str, tmp_path: Path) -> None:
+    with terminal(shell, cwd=tmp_path, environ=environment() | {"HOME": str(tmp_path)}) as screen:
+        screen.type(f"{prepare}; echo pre''pared\n")
+        screen.wait_for("prepared")
+        screen.type("fluxlit pages vali\t")
+        screen.wait_for("fluxlit pages validate")
+
+
+def test_each_command_is_offered_once() -> None:
+    offered = in_bash("")
+    assert {"new", "dev", "run", "config", "pages", "completion"} <= offered
+    assert [each for each in offered if " " in each] == []
+
+
+def test_a_shell_that_is_none_of_these() -> None:
+    says(fluxlit("completion", "tcsh"), 2, "'tcsh' is not one of 'bash', 'zsh', 'fish'")
+
+
+def test_the_first_word_of_several_commands_lists_them() -> None:
+    assert "manifest  Print everything about the pages as JSON." in fluxlit("pages", "--help").stdout
+    says(fluxlit("pages"), 2, "Missing command. Try 'fluxlit pages --help'.")
+    says(fluxlit("pages", "lits"), 2, "No such command 'lits'.", "Try 'fluxlit pages --help'.")
