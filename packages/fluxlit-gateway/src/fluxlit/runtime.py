@@ -111,7 +111,9 @@ class Runtime:
         self._directory: RunDirectory | None = None
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
-        self._observer = Observer(self._traced("gateway", SecurityHeaders(self._gateway, self.settings)), log=log)
+        self._observer = Observer(
+            self._traced("gateway", self._gateway), log=log, fields=SecurityHeaders(self.settings)
+        )
         mode = self.settings.streamlit_mode if self.has_ui else ""
         self._reporter = Reporter(mode, self._state, self._observer.traffic)
 

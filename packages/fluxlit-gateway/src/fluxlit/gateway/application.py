@@ -71,7 +71,7 @@ class Gateway:
         if path is None:
             return redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
         route = self.map.route(scope["type"], scope.get("method", ""), path)
-        classify(scope, route.value)
+        classify(scope, route)
         host = single_host(scope)
         if host is None:
             refuse = answer_problem if route is Route.API else reply_text

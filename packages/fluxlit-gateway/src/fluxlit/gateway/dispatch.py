@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Route(enum.Enum):
+class Route(enum.StrEnum):
     """Where a request goes."""
 
     LIVENESS = "liveness"

@@ -63,6 +63,7 @@ UNIX = "unix"
 
 
 @lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)
 def speaks_for_others(name: bytes) -> bool:
     """Whether a field tells of another sender than the one at the other end of the connection.
 
@@ -120,7 +121,7 @@ class Trust:
         return any(plain in network for network in self.networks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: making one would take three times as long
 class Sender:
     """What is known of a request's way to the gateway.
 

@@ -5,9 +5,9 @@ One owner for each: a field that the API, Streamlit or a page has set is never r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Sequence
 
-from fluxlit.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.asgi import Scope
 from fluxlit.settings import Settings
 
 Header = tuple[bytes, bytes]
@@ -32,40 +32,16 @@ def security_fields(settings: Settings, *, tls: bool) -> list[Header]:
 
 
 class SecurityHeaders:
-    """An ASGI application around another, whose answers it completes.
+    """Which fields an answer gets unless it has them.
 
     Args:
-        application: what answers.
         settings: which fields are wanted.
     """
 
-    def __init__(self, application: Application, settings: Settings) -> None:
-        self._application = application
+    def __init__(self, settings: Settings) -> None:
         self._plain = security_fields(settings, tls=settings.public_base_url.startswith("https:"))
         self._secure = security_fields(settings, tls=True)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one HTTP request or WebSocket; handshakes have no use for the fields."""
-        fields = self._secure if scope.get("scheme") == "https" else self._plain
-        if fields and scope["type"] == "http":
-            send = Completed(send, fields)
-        return self._application(scope, receive, send)
-
-
-class Completed:
-    """A `send` that adds what an answer's head lacks."""
-
-    __slots__ = ("_fields", "_send")
-
-    def __init__(self, send: Send, fields: list[Header]) -> None:
-        self._send = send
-        self._fields = fields
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        """Send a message."""
-        if message["type"] == "http.response.start":
-            headers = list(message.get("headers", ()))
-            present = {name for name, _ in headers}
-            headers += [field for field in self._fields if field[0] not in present]
-            message = {**message, "headers": headers}
-        return self._send(message)
+    def __call__(self, scope: Scope) -> Sequence[Header]:
+        """The fields for the answer to an HTTP request."""
+        return self._secure if scope.get("scheme") == "https" else self._plain

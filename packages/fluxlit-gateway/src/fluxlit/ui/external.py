@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 from pathlib import Path
 
 from fluxlit.asgi import Receive, Scope, Send
@@ -50,9 +51,9 @@ class ExternalPlacement:
         async with asyncio.timeout(timeout_s):
             await self._upstream.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Relay."""
-        await self._proxy(scope, receive, send)
+        return self._proxy(scope, receive, send)
 
     def readiness(self) -> Readiness:
         """What the last probe saw."""
