@@ -172,6 +172,24 @@ def test_a_project_with_a_login_starts_without_its_provider_and_guards_what_it_h
         assert (answer.status_code, "Sign-in is not available now" in answer.text) == (503, True)
 
 
+@pytest.mark.parametrize("hidden", ["fluxlit_auth", "none"])
+def test_what_is_not_installed_is_a_step_of_its_own(hidden: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from importlib import metadata; found = metadata.version\n"
+        "def version(name):\n"
+        f"    if name.replace('-', '_') == {hidden!r}: raise metadata.PackageNotFoundError(name)\n"
+        "    return found(name)\n"
+        "metadata.version = version\n"
+        "from fluxlit_cli.main import main; main(['new', 'portal', '--profile', 'auth'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, check=True
+    )
+    steps = [line.strip() for line in done.stdout.splitlines()[1:]]
+    install = ["pip install -r requirements.txt"] if hidden == "fluxlit_auth" else []
+    assert steps == ["cd portal", *install, "fluxlit dev"]
+
+
 def test_secrets_are_made_for_this_machine_alone(tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert fluxlit("new", name, "--profile", "auth", directory=tmp_path).returncode == 0

@@ -112,6 +112,8 @@ def _tell(
     here = folder.resolve() == Path.cwd()
     steps = [] if here else [f"cd {shlex.quote(os.fspath(folder))}"]
     made = folder.resolve().name if here else folder
+    if not recipe.is_installed(profile.requirements):
+        steps.append("pip install -r requirements.txt")
     output.say("\n  ".join([f"Created {made}. Next:", *steps, "fluxlit dev"]))
     for note in (*(each.note for each in adopted), *_kept(changes, profile), profile.note):
         if note:

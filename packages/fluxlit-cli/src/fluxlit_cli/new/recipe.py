@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any, Literal
+
+from packaging.requirements import Requirement
 
 from fluxlit_cli.new.adoption import Adopted
 from fluxlit_cli.new.errors import NewError
@@ -89,6 +91,14 @@ def files(name: str, profile: Profile, adopted: tuple[Adopted, ...] = ()) -> dic
         facts = {"name": name, "title": values["title"], "target": f"{module}:app", "login": login}
         own |= _shipping({**facts, "settings": settings})
     return {path: _content(path, text) for path, text in own.items()} | copies
+
+
+def is_installed(requirements: Iterable[str]) -> bool:
+    """Say whether this Python has what a project needs."""
+    try:
+        return all(each.specifier.contains(metadata.version(each.name)) for each in map(Requirement, requirements))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def title(name: str) -> str:
