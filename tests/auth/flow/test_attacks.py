@@ -13,7 +13,7 @@ from fluxlit_auth.login.box import new_secret
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
 from tests.auth.flow.test_return_path import OPEN_REDIRECTS
-from tests.auth.hostile import HostileProvider
+from tests.auth.hostile import GONE, HostileProvider
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +33,7 @@ async def test_an_id_token_of_another_login_is_worth_nothing(browser: Browser, h
         return made[0]
 
     hostile.id_token = once  # type: ignore[method-assign]
+    hostile.claims |= {"at_hash": GONE, "c_hash": GONE}  # which would give it away as well
     assert (await browser.log_in(hostile)).status_code == 303
     victim = Browser(browser.oidc)
     assert (await victim.log_in(hostile)).status_code == 400
