@@ -65,6 +65,8 @@ async def test_every_line_about_a_request_has_its_id_in_every_process(
         log = server.log()
 
     assert "s3cr3t" not in log
+    if command == "run":
+        assert [line for line in log.splitlines() if not line.startswith("{")] == []
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     told = {line["message"].strip(): line.get("request_id") for line in lines}
     assert told["ordered"] == "order-1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,8 @@ from fluxlit_cli.options import with_settings
 
 if TYPE_CHECKING:
     from fluxlit.server import Ready
+
+logger = logging.getLogger("fluxlit")
 
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
@@ -53,5 +56,8 @@ def run(target: Target = None, *, flags: Mapping[str, object]) -> int:
 
 def announce(ready: Ready) -> None:
     """Say where the application is."""
+    if ready.for_machines:
+        logger.info("FluxLit is ready at %s (%.1f s)", ready.url, ready.seconds)
+        return
     head = output.paint("FluxLit is ready", "green")
     output.say(f"{head} at {output.paint(ready.url, 'bold')} ({ready.seconds:.1f} s)")

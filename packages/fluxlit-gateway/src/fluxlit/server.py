@@ -40,6 +40,7 @@ class Ready:
         docs_url: address of the API's documentation; empty if the API has none.
         seconds: how long the start took.
         network_url: address of the UI for other machines, where it listens on all addresses of this one; else empty.
+        for_machines: what the process writes is read by a program, so nothing but lines of the log may be written.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Ready:
     docs_url: str
     seconds: float
     network_url: str = ""
+    for_machines: bool = False
 
 
 def serve(
@@ -181,12 +183,13 @@ def transport_security(settings: Settings) -> Tls | None:
 
 def ready(runtime: Runtime, listener: Listener) -> Callable[[float], Ready]:
     """Prepare the report of a start; the seconds are filled in at its end."""
-    tls = runtime.settings.tls_certificate is not None
+    tls, for_machines = runtime.settings.tls_certificate is not None, runtime.settings.log_format == "json"
     base, reach = listener.origin(tls=tls), listener.reach(tls=tls)
     if base.startswith("unix:"):
-        return lambda seconds: Ready(base, "", "", seconds)
+        return lambda seconds: Ready(base, "", "", seconds, for_machines=for_machines)
     base += runtime.settings.root_path
     api = base + runtime.settings.api_mount_path
     docs = runtime.application.api.docs_url
     network = f"{reach}{runtime.settings.root_path}/" if reach else ""
-    return lambda seconds: Ready(f"{base}/", api, api + docs if docs else "", seconds, network)
+    docs = api + docs if docs else ""
+    return lambda seconds: Ready(f"{base}/", api, docs, seconds, network, for_machines)
