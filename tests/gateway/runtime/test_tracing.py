@@ -23,6 +23,7 @@ from websockets.typing import Origin, Subprotocol
 
 from fluxlit import tracing
 from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.observe import Observer
 from fluxlit.testing import run_server
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
 from tests.support.processes import clean_environ
@@ -114,6 +115,12 @@ async def test_a_context_that_is_none_begins_a_trace(fields: tuple[Any, ...], sp
     await ask(tracing.Traced(inner, "gateway"), scope_of("/", *fields))
     assert spans.only.parent is None
     assert len(inner.field(b"traceparent")) == 1
+
+
+@pytest.mark.anyio
+async def test_a_span_is_found_by_the_id_in_the_logs(spans: Spans) -> None:
+    await ask(Observer(tracing.Traced(Recorder(), "gateway")), scope_of("/", (b"x-request-id", b"abc")))
+    assert dict(spans.only.attributes or {})["fluxlit.request_id"] == "abc"
 
 
 @pytest.mark.anyio

@@ -149,11 +149,13 @@ class Reporting:
 
 
 def attributes_of(scope: Scope) -> dict[str, str]:
-    """What a span says about a request, by the names of OpenTelemetry's semantic conventions.
+    """What a span says about a request, by the names of OpenTelemetry's semantic conventions, and its id in the logs.
 
     The query stays out: that is where tokens are. So does the client's address, which belongs to a person.
     """
+    seen = scope.get("fluxlit.observation")
     return {
+        **({"fluxlit.request_id": seen.request_id} if seen is not None else {}),
         "http.request.method": scope.get("method", "GET"),
         "url.scheme": scope.get("scheme", "http"),
         "url.path": scope["path"],
