@@ -197,10 +197,9 @@ class Exchange:
 
     async def _answer(self, lease: Lease) -> None:
         connection = lease.connection
-        asked = time.perf_counter()
         while not connection.status:
             await connection.wait()
-        self.upstream.meter.responses.add(time.perf_counter() - asked)
+        self.upstream.meter.responses.add(time.perf_counter() - lease.started_at)
         headers = end_to_end(connection.headers, RESPONSE_DROPPED)
         status = connection.status
         if status in BODYLESS:

@@ -9,7 +9,7 @@ class Meter:
     """Counters of one upstream.
 
     Attributes:
-        responses: time from a request that was sent to the head of its response.
+        responses: time from a connection to the head of the response.
         waiting: requests that wait for their turn.
         failures: requests that could not be relayed, by the status of the answer.
     """
