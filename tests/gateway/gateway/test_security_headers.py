@@ -8,7 +8,8 @@ import httpx
 import pytest
 from fastapi import Response
 
-from fluxlit import FluxLit
+from fluxlit import FluxLit, SettingsError
+from fluxlit.settings import resolve
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +56,12 @@ async def test_each_can_be_left_out() -> None:
     assert headers["referrer-policy"] == "no-referrer"
     async with client(enable_security_headers=False) as http:
         assert "x-content-type-options" not in (await http.get("/api/plain")).headers
+
+
+@pytest.mark.parametrize("value", ["same-origin\r\nSet-Cookie: a=b", "no-referrer;", "Origin"])
+def test_a_policy_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="referrer_policy must be a policy such as"):
+        resolve(arguments={"referrer_policy": value})
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from websockets.server import ServerProtocol
 
 from fluxlit.gateway.readers import Patience
 from fluxlit.gateway.senders import Delivery
+from fluxlit.observe import HEAD
 from fluxlit.proxy.frames import CloseAnywhere
 
 if TYPE_CHECKING:
@@ -90,18 +91,25 @@ class Joined:
 
     uvicorn writes head and body separately, and each write costs a system call and wakes the peer. The head alone
     is held back until the loop's next turn at most, so an answer without a body yet is not late either.
+
+    Attributes:
+        fields: lines that go into the next head that is written; see `fluxlit.observe.answer.HEAD`.
     """
 
-    __slots__ = ("_held", "_loop", "_part", "_transport")
+    __slots__ = ("_held", "_loop", "_part", "_transport", "fields")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, part: Callable[[], None]) -> None:
         self._transport = transport
         self._loop = loop
         self._part = part
         self._held: bytes | None = b""
+        self.fields = b""
 
     def write(self, data: bytes) -> None:
         """Write, or keep the first write for a moment."""
+        if self.fields:
+            data = data[:-2] + self.fields + b"\r\n"  # Before the empty line that ends a head.
+            self.fields = b""
         if self._held is None:
             self._transport.write(data)
         elif self._held:
@@ -202,7 +210,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._use_authority()
         super().on_headers_complete()
         if not self.parser.should_upgrade():
-            self.cycle.transport = cast("asyncio.Transport", Joined(self.transport, self.loop, self._part))
+            joined = Joined(self.transport, self.loop, self._part)
+            self.cycle.transport = cast("asyncio.Transport", joined)
+            self.scope[HEAD] = joined
             if self.scope["http_version"] == "1.0":
                 self.cycle.chunked_encoding = False
                 self.cycle.expected_content_length = UntilClose()

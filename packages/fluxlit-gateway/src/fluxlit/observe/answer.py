@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Sequence
+from typing import Protocol
 
 from fluxlit.asgi import Message, Send
 from fluxlit.observe.observation import Observation
@@ -12,6 +13,24 @@ from fluxlit.observe.traffic import Traffic
 
 Header = tuple[bytes, bytes]
 Fields = Sequence[Header]
+
+HEAD = "fluxlit.head"
+"""Key in an ASGI scope of whoever writes the answer's head, if that is a part of ours.
+
+A server looks at each field of an answer: whether its name and its value are valid, and whether it is one that
+concerns the server. For four fields that are ours and never change this takes longer than all else that is done for
+them. So they are handed to the writer as lines, past the server. Any other server gets them as fields.
+"""
+
+
+class Head(Protocol):
+    """What writes the head of an answer.
+
+    Attributes:
+        fields: lines, each with its line end, that go into the head.
+    """
+
+    fields: bytes
 
 
 class Answer:
@@ -25,6 +44,7 @@ class Answer:
         traffic: counts open WebSockets.
         own: the field that only the gateway writes.
         others: fields that an answer to an HTTP request gets unless it has them.
+        head: writes the head; `None` for a server that does it itself.
 
     Attributes:
         status: what was answered; 0 for nothing yet.
@@ -32,10 +52,13 @@ class Answer:
         started: when the request came, by `time.perf_counter`.
     """
 
-    __slots__ = ("_others", "_own", "_seen", "_send", "_traffic", "sent", "started", "status")
+    __slots__ = ("_head", "_others", "_own", "_seen", "_send", "_traffic", "sent", "started", "status")
 
-    def __init__(self, send: Send, seen: Observation, traffic: Traffic, own: Header, others: Fields) -> None:
+    def __init__(
+        self, send: Send, seen: Observation, traffic: Traffic, own: Header, others: Fields, head: Head | None = None
+    ) -> None:
         self._send = send
+        self._head = head
         self._own = own
         self._others = others
         self._seen = seen
@@ -51,7 +74,7 @@ class Answer:
             self.sent += len(message.get("body", b""))
         elif kind == "http.response.start":
             self.status = message["status"]
-            message = self._labelled(message, self._others)
+            message = self._begun(message)
         elif kind == "websocket.send":
             self.sent += len(message.get("bytes") or message.get("text") or b"")
         else:
@@ -72,10 +95,17 @@ class Answer:
             self.sent += len(message.get("body", b""))
         return message
 
-    def _labelled(self, message: Message, others: Fields = ()) -> Message:
-        headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
-        if others:
-            present = {name for name, _ in headers}
-            headers += [field for field in others if field[0] not in present]
-        headers.append(self._own)
+    def _begun(self, message: Message) -> Message:
+        headers = message.get("headers", ())
+        present = {name for name, _ in headers}
+        own = [*[field for field in self._others if field[0] not in present], self._own]
+        if HEADER in present:
+            headers = [field for field in headers if field[0] != HEADER]
+        if self._head is None:
+            return {**message, "headers": [*headers, *own]}
+        self._head.fields = b"".join([b"%b: %b\r\n" % field for field in own])
         return {**message, "headers": headers}
+
+    def _labelled(self, message: Message) -> Message:
+        headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
+        return {**message, "headers": [*headers, self._own]}

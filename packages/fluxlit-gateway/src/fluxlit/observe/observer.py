@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.current_request import REQUEST_ID
 from fluxlit.observe.access import CLIENT_LEFT, AccessLog
-from fluxlit.observe.answer import Answer, Fields
+from fluxlit.observe.answer import HEAD, Answer, Fields
 from fluxlit.observe.observation import OBSERVATION, Observation
 from fluxlit.observe.request_id import HEADER, is_request_id, new_request_id
 from fluxlit.observe.traffic import Traffic
@@ -44,7 +44,7 @@ class Observer:
         REQUEST_ID.set(seen.request_id)  # Servers run each request in a context of its own.
         scope = {**scope, "headers": headers, OBSERVATION: seen}
         traffic = self.traffic
-        answer = Answer(send, seen, traffic, (HEADER, request_id), self._fields(scope))
+        answer = Answer(send, seen, traffic, (HEADER, request_id), self._fields(scope), scope.get(HEAD))
         http = scope["type"] == "http"
         if http:
             traffic.active += 1

@@ -56,6 +56,13 @@ def api_mount_path(value: str) -> str:
     return value
 
 
+def referrer_policy(value: str) -> str:
+    """Check a Referrer-Policy: one name, or several of which a browser takes the last that it knows."""
+    if not re.fullmatch(r"(?:[a-z-]+(?:, ?[a-z-]+)*)?", value):
+        raise ValueError('must be a policy such as "same-origin", or several with commas between them')
+    return value
+
+
 def host(value: str) -> str:
     """Check an address to listen on: a host name or an IP address, without port or scheme."""
     if not value or "/" in value or re.search(r"\s", value):

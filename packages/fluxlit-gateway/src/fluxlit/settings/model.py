@@ -191,7 +191,7 @@ class Settings(BaseSettings):
         default="SAMEORIGIN",
         description="Who may show the application in a frame: its own origin, nobody, or, when empty, everybody.",
     )
-    referrer_policy: str = Field(
+    referrer_policy: Annotated[str, AfterValidator(grammar.referrer_policy)] = Field(
         default="same-origin",
         description="What other sites learn of the address of a page. The default tells them nothing, as an address "
         "may carry a session id. Empty leaves it to the browser.",
