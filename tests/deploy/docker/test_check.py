@@ -148,6 +148,8 @@ def test_continuations_comments_and_heredocs_are_understood() -> None:
         ("**/.git\n", "**/.git\n*.py\n", "needed", "*.py"),
         ("**/.git\n", "**/.git\nwheels\n", "needed", "wheels"),
         ("**/.git\n", "*\n!app.py\n", "needed", "*"),
+        ("**/.git\n", "**/.git\n[ab\n", "pattern", "[ab"),
+        ("**/.git\n", "**/.git\n[z-a]\n", "pattern", "[z-a]"),
     ],
 )
 def test_each_mistake_in_a_dockerignore_is_found_where_it_is(

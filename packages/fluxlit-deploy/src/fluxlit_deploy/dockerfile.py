@@ -47,7 +47,7 @@ class Instruction:
 
     def pairs(self) -> dict[str, str]:
         """The names and values of ``ENV``, ``ARG`` and ``LABEL``."""
-        if self.word == "ENV" and "=" not in self.text.split(maxsplit=1)[0]:
+        if self.word == "ENV" and not re.match(r"\S*=", self.text):
             name, _, value = self.text.partition(" ")
             return {name: value.strip()}
         found = {name: value.strip("\"'") for name, value in _PAIR.findall(self.text)}

@@ -45,10 +45,20 @@ class Pattern:
         """The line takes an exception back: what it matches is let through."""
         return self.text.startswith("!")
 
+    @property
+    def expression(self) -> re.Pattern[str] | None:
+        """The pattern as a regular expression; `None` if Docker would refuse it."""
+        try:
+            return _expression(self.text.removeprefix("!").strip().strip("/"))
+        except re.error:
+            return None
+
     def matches(self, path: str) -> bool:
         """Say whether it matches a path or a folder above it."""
-        expression = _expression(self.text.removeprefix("!").strip().strip("/"))
-        return any(expression.fullmatch(str(each)) for each in (PurePosixPath(path), *PurePosixPath(path).parents))
+        expression = self.expression
+        return expression is not None and any(
+            expression.fullmatch(str(each)) for each in (PurePosixPath(path), *PurePosixPath(path).parents)
+        )
 
 
 def read_ignore(text: str) -> tuple[Pattern, ...]:
@@ -77,6 +87,10 @@ def check(project: Project, directory: Path) -> Iterator[Finding]:
             )
         return
     patterns = read_ignore(path.read_text("utf-8", "replace"))
+    for each in patterns:
+        if each.expression is None:
+            message = f"{each.text} is no pattern, and Docker refuses to build."
+            yield Finding("ignore-pattern", "error", FILE, each.line, message, "Close its bracket, or take it out.")
     yield from _let_through(patterns)
     yield from _kept_out(patterns, project)
 
@@ -123,5 +137,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     out = ""
     for part in re.findall(r"\*\*/|\*\*|\*|\?|\[[^]]*\]|\\.|.", pattern):
         special = {"**/": r"(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-        out += special.get(part) or (part if part[0] in "[\\" else re.escape(part))
+        if part[0] == "[" and len(part) == 1:
+            raise re.error("a bracket is not closed")
+        out += special.get(part) or (part if part[0] == "[" else re.escape(part[-1]))
     return re.compile(out)

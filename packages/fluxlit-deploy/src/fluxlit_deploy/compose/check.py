@@ -43,11 +43,20 @@ class Service:
         found = self.at(key)
         return [str(each) for each in found] if isinstance(found, (list, dict)) else []
 
+    def listed(self, key: str) -> list[Any]:
+        """Return a list; a single text may stand in its place, anything else is none."""
+        found = self.at(key)
+        return found if isinstance(found, list) else [found] if isinstance(found, str) else []
+
     @property
     def environment(self) -> dict[str, str]:
         """Its variables, written as a table or as a list."""
         found = self.at("environment")
-        pairs = found.items() if isinstance(found, dict) else (str(each).partition("=")[::2] for each in found or [])
+        pairs = (
+            found.items()
+            if isinstance(found, dict)
+            else (str(each).partition("=")[::2] for each in self.listed("environment"))
+        )
         return {str(name): "" if value is None else str(value) for name, value in pairs}
 
     @property
@@ -96,35 +105,40 @@ def _dangling(document: Document) -> Iterator[Finding]:
         return
     for name in services:
         service = Service(str(name), document)
-        for key, known in (("depends_on", services), ("networks", document.at("networks") or {})):
+        for key, known in (("depends_on", services), ("networks", _described(document, "networks"))):
             for other in service.names(key):
                 if other not in known and other != "default":
                     keys = (key, other) if isinstance(service.at(key), dict) else (key,)
                     message = f"{key} names {other}, which the file does not describe."
                     yield service.found("reference", "error", keys, message, "Correct the name, or describe it.")
-        for volume in service.at("volumes") or []:
+        for volume in service.listed("volumes"):
             source = str(volume.get("source", "/") if isinstance(volume, dict) else str(volume).partition(":")[0])
-            if source[:1] not in {".", "/", "~", "$"} and source not in (document.at("volumes") or {}):
+            if source[:1] not in {".", "/", "~", "$"} and source not in _described(document, "volumes"):
                 message = f"the volume {source} is not described below volumes."
                 yield service.found("reference", "error", ("volumes",), message, "Correct the name, or describe it.")
+
+
+def _described(document: Document, key: str) -> dict[Any, Any]:
+    found = document.at(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _restricted(service: Service, _project: Project) -> Iterator[Finding]:
     if service.at("privileged"):
         message = "privileged containers own the machine."
         yield service.found("privileged", "error", ("privileged",), message, "Take privileged out.")
-    if any("docker.sock" in str(each) for each in service.at("volumes") or []):
+    if any("docker.sock" in str(each) for each in service.listed("volumes")):
         message = "whoever breaks into it gets Docker's socket, and with it the machine."
         yield service.found("socket", "error", ("volumes",), message, "Take the mount out.")
     wanted: tuple[tuple[str, bool, str, str], ...] = (
         ("read_only", service.at("read_only") is True, "its file system can be changed", "read_only: true"),
         (
             "security_opt",
-            any(re.fullmatch(r"no-new-privileges([:=]true)?", str(each)) for each in service.at("security_opt") or []),
+            any(re.fullmatch(r"no-new-privileges([:=]true)?", str(each)) for each in service.listed("security_opt")),
             "a program in it may become more than it is",
             'security_opt: ["no-new-privileges:true"]',
         ),
-        ("cap_drop", "ALL" in (service.at("cap_drop") or []), "it keeps rights of root that it does not need",
+        ("cap_drop", "ALL" in service.listed("cap_drop"), "it keeps rights of root that it does not need",
          "cap_drop: [ALL]"),
     )  # fmt: skip
     for key, fine, message, remedy in wanted:
@@ -158,7 +172,7 @@ def _secrets(service: Service, _project: Project) -> Iterator[Finding]:
 def _order(service: Service, _project: Project) -> Iterator[Finding]:
     found = service.at("depends_on")
     for other in service.names("depends_on"):
-        condition = service.at("depends_on", other, "condition") if isinstance(found, dict) else None
+        condition = str(service.at("depends_on", other, "condition")) if isinstance(found, dict) else None
         if condition not in {"service_healthy", "service_completed_successfully"}:
             keys = ("depends_on", other) if isinstance(found, dict) else ("depends_on",)
             message = f"it starts when {other} was started, not when that is ready."
@@ -168,7 +182,7 @@ def _order(service: Service, _project: Project) -> Iterator[Finding]:
 def _redis(service: Service, _project: Project) -> Iterator[Finding]:
     if service.image not in {"redis", "valkey"}:
         return
-    mounts = [str(each.get("target") if isinstance(each, dict) else each) for each in service.at("volumes") or []]
+    mounts = [str(each.get("target") if isinstance(each, dict) else each) for each in service.listed("volumes")]
     if not any(re.search(r"(^|:)/data(:|$)", each) for each in mounts):
         message = "nothing is mounted at /data, so every session is lost with the container."
         yield service.found("redis-volume", "error", ("volumes",), message, "Mount a named volume at /data.")
@@ -207,7 +221,7 @@ def _seconds(duration: object) -> float:
 
 
 def _writable(service: Service, _project: Project) -> Iterator[Finding]:
-    places = [*(service.at("tmpfs") or []), *(service.at("volumes") or [])]
+    places = [*(service.listed("tmpfs")), *(service.listed("volumes"))]
     if service.at("read_only") is True and not any("/tmp" in str(each) for each in places):  # noqa: S108
         message = "its file system is read-only and nothing is mounted at /tmp, where sockets and uploads go."
         yield service.found("tmp", "error", ("read_only",), message, "Add tmpfs: [/tmp].")
@@ -222,7 +236,7 @@ def _health(service: Service, _project: Project) -> Iterator[Finding]:
 
 def _trust(service: Service, _project: Project) -> Iterator[Finding]:
     believed = service.environment.get("FLUXLIT_FORWARDED_ALLOW_IPS", "")
-    ports = service.at("ports") or []
+    ports = service.listed("ports")
     public = [each for each in ports if not str(each).startswith(("127.0.0.1:", "[::1]:"))]
     if believed and public:
         message = "its own port is published, and forwarding headers are believed: visitors can say who they are."
