@@ -6,9 +6,9 @@ The suite is Autobahn's `wstest`, which runs on Python 2.7 only, so it is not pa
     suite/bin/pip install autobahntestsuite==25.10.1
     hatch run bench:conformance --wstest suite/bin/wstest
 
-All servers are clients' partners in one run of the suite: the upstream alone, `fluxlit run` and a plain uvicorn in
-front of it. With ``--deflate`` both the upstream and the gateway's front agree to compress (groups 12 and 13), which
-FluxLit does not do by itself. A case that the gateway fails, or serves worse than the upstream alone, is a missed bar.
+One run of the suite tries the upstream alone, `fluxlit run` and a plain uvicorn in front of it. With ``--deflate`` both
+the upstream and the gateway's front agree to compress (groups 12 and 13, which take half an hour), which FluxLit does
+not do by itself. A case that the gateway fails, or serves worse than the upstream alone, is a missed bar.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import contextlib
 import dataclasses
 import http
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -188,6 +189,7 @@ def main() -> None:
     elif arguments.serve == "front":
         front(arguments.port, arguments.upstream)
     else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end as well
         wstest = tool(arguments.wstest, "see the head of benchmarks/conformance.py for how to install it")
         with workspace() as folder, servers(folder, deflate=arguments.deflate) as ports:
             report(show(judge(wstest, folder, ports, arguments.cases)))
