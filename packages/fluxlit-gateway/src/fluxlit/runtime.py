@@ -43,6 +43,7 @@ from fluxlit.settings import Resolved, Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load, locate
 from fluxlit.ui import NO_WORKERS, STOP_S, Placement, Readiness, UiFacts, build_placement
+from fluxlit.waiting import told
 
 if TYPE_CHECKING:
     from fluxlit.app import FluxLit
@@ -215,7 +216,8 @@ class Runtime:
             await self._stack.enter_async_context(self._gate.running())
         if self.has_ui:
             await self._stack.enter_async_context(self._ui(self._directory))
-        await self._lifespan.start()
+        async with told("the start of the API (its lifespan)"):
+            await self._lifespan.start()
         self._stack.push_async_callback(self._stop_lifespan)
         self._serves = True
 
@@ -234,7 +236,8 @@ class Runtime:
             self._placement = build_placement(self._facts(directory), self.resolved)
             self._reporter.placement = self._placement
             try:
-                await self._placement.start()
+                async with told(f"Streamlit ({self.settings.streamlit_mode})"):
+                    await self._placement.start()
                 yield
             finally:
                 await self._placement.stop(self._patience())

@@ -212,7 +212,7 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             joined = Joined(self.transport, self.loop, self._part)
             self.cycle.transport = cast("asyncio.Transport", joined)
-            self.scope[HEAD] = joined
+            self.scope[HEAD] = joined  # type: ignore[literal-required]  # an addition of ours
             if self.scope["http_version"] == "1.0":
                 self.cycle.chunked_encoding = False
                 self.cycle.expected_content_length = UntilClose()
