@@ -18,7 +18,7 @@ async def told(what: str, first_word_s: float | None = None) -> AsyncIterator[No
 
     Args:
         what: completes "Waiting for".
-        first_word_s: after how many seconds, by default `FIRST_WORD_S`. Each pause after it is twice as long as the last.
+        first_word_s: after how many seconds, by default `FIRST_WORD_S`. Each pause after it is twice as long.
     """
     telling = asyncio.create_task(_tell(what, FIRST_WORD_S if first_word_s is None else first_word_s))
     try:
