@@ -108,3 +108,10 @@ def toast(body: str, icon: str, seconds: int) -> Any:
     message.delta.new_element.toast.icon = icon
     message.delta.new_element.toast.duration = seconds
     return message
+
+
+def no_toast() -> Any:
+    """A message that puts nothing where a toast was. Older front ends show another toast there only after that."""
+    message = toast("", "", 0)
+    message.delta.new_element.empty.SetInParent()
+    return message

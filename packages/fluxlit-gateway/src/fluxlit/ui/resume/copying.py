@@ -49,6 +49,8 @@ MOVED = 1012
 """Service restart (RFC 6455, IANA registry): Streamlit's front end connects again, with the id of its session."""
 
 FLUSH_S = 3.0
+RENDER_S = 0.3
+"""By then a browser has shown what it was told before."""
 
 
 class Copying:
@@ -288,8 +290,12 @@ class Copying:
                 self._say_back(client)
 
     def _say_back(self, client: Any) -> None:
+        self._say(client, messages.no_toast())
+        self._loop.call_later(RENDER_S, self._say, client, messages.toast(BACK, ":material/cloud_done:", 4))
+
+    def _say(self, client: Any, message: Any) -> None:
         with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
-            client.write_forward_msg(messages.toast(BACK, ":material/cloud_done:", 4))
+            client.write_forward_msg(message)
 
 
 def is_outage(error: Exception) -> bool:
