@@ -169,6 +169,19 @@ def test_what_does_not_fit_is_refused(table: dict[str, Any], message: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("mode", "root_path", "message"),
+    [
+        ("full", "", "needs a prefix, but root_path is empty"),
+        ("strip", "", "needs a prefix"),
+        ("root", "/p", 'is "/p"'),
+    ],
+)
+def test_a_path_mode_that_does_not_fit_is_refused(mode: PathMode, root_path: str, message: str) -> None:
+    with pytest.raises(DeployError, match=message):
+        generated("traefik", mode, root_path=root_path)
+
+
+@pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         (("services", "app", "read_onyl"), True, "read_onyl"),
