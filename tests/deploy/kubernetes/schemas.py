@@ -139,6 +139,17 @@ ELSEWHERE = {
             }
         ),
     ),
+    # https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.PodMonitor
+    "PodMonitor": kind(
+        "PodMonitor",
+        "monitoring.coreos.com/v1",
+        strict(
+            {
+                "selector": strict({"matchLabels": {"type": "object"}}),
+                "podMetricsEndpoints": items(strict({"port": NAME, "path": {"pattern": "^/"}, "interval": DURATION})),
+            }
+        ),
+    ),
     # https://redis-operator.opstree.dev/docs/crd-reference/redis-api/
     "Redis": kind(
         "Redis",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fluxlit.metrics import CATALOGUE
 from fluxlit_deploy.errors import DeployError
 from tests.deploy.kubernetes import helm, kustomize, linters, schemas
 from tests.deploy.kubernetes.conftest import Write, generated
@@ -32,7 +33,9 @@ MATRIX = [
 
 
 def table_of(case: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in case.items() if key != "root_path"} | {"image": f"registry.test/p@{DIGEST}"}
+    metrics = "pod-monitor" if case["sessions_per_replica"] else "none"
+    table = {key: value for key, value in case.items() if key != "root_path"}
+    return table | {"image": f"registry.test/p@{DIGEST}", "metrics": metrics}
 
 
 def production(folder: Path) -> list[dict[str, Any]]:
@@ -90,8 +93,11 @@ def test_a_schema_notices_a_mistake(write: Write) -> None:
         assert "terminationGracePeriod" in "".join(schemas.problems(deployment, version))
 
 
-def test_kustomize_and_helm_make_the_same_objects(write: Write) -> None:
-    folder = write({"redis": "operator", "affinity": "traefik", "sessions_per_replica": 50}, root_path="/apps/portal")
+@pytest.mark.parametrize("metrics", ["none", "annotations", "pod-monitor"])
+def test_kustomize_and_helm_make_the_same_objects(metrics: str, write: Write) -> None:
+    table = {"redis": "operator", "affinity": "traefik", "metrics": metrics}
+    table |= {"sessions_per_replica": 50, "sessions_metric": "fluxlit_sessions" if metrics != "none" else "own"}
+    folder = write(table, root_path="/apps/portal")
 
     ours = {(each["kind"], each["metadata"]["name"]): each for each in production(folder)}
     chart = {(each["kind"], each["metadata"]["name"]): each for each in helm.template(folder / "helm/portal")}
@@ -105,7 +111,8 @@ def test_kustomize_and_helm_make_the_same_objects(write: Write) -> None:
     rule = ours.pop(("NetworkPolicy", "portal-to-redis"))["spec"]["egress"]
     ours["NetworkPolicy", "portal"]["spec"]["egress"] += rule
     pods = chart["Deployment", "portal"]["spec"]["template"]
-    pods["metadata"].pop("annotations")
+    del pods["metadata"]["annotations"]["checksum/settings"]
+    pods["metadata"] = {name: value for name, value in pods["metadata"].items() if value}
     ours["Deployment", "portal"]["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"] = (
         "portal"
     )
@@ -173,6 +180,29 @@ def test_a_route_keeps_or_removes_the_prefix(path_mode: Any, write: Write) -> No
     assert settings["data"]["FLUXLIT_PUBLIC_BASE_URL"] == "https://apps.test/apps/portal"
 
 
+def test_metrics_are_for_prometheus_alone_and_off_by_default(write: Write) -> None:
+    plain = production(write())
+    assert [each for container in kustomize.containers(plain) for each in container["ports"][1:]] == []
+
+    found = production(write({"metrics": "annotations", "metrics_port": 9200, "monitoring_namespace": "watch"}))
+    [deployment], [settings] = kustomize.select(found, "Deployment"), kustomize.select(found, "ConfigMap")
+    assert deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == "9200"
+    assert settings["data"]["FLUXLIT_ADMIN_PORT"] == "9200"
+    [policy] = kustomize.select(found, "NetworkPolicy", "portal")
+    [edge, prometheus] = policy["spec"]["ingress"]
+    assert [port["port"] for port in edge["ports"]] == ["http"]
+    assert [port["port"] for port in prometheus["ports"]] == ["metrics"]
+    assert "watch" in str(prometheus["from"])
+
+
+def test_the_autoscaler_asks_for_a_metric_that_there_is(write: Write) -> None:
+    found = production(write({"metrics": "pod-monitor", "sessions_per_replica": 50}))
+
+    [autoscaler] = kustomize.select(found, "HorizontalPodAutoscaler")
+    asked = [each["pods"]["metric"]["name"] for each in autoscaler["spec"]["metrics"] if each["type"] == "Pods"]
+    assert [metric.name for metric in CATALOGUE if metric.name in asked] == asked == ["fluxlit_sessions"]
+
+
 @pytest.mark.parametrize("workers", [1, 4, "auto"])
 def test_resources_grow_with_the_workers(workers: Any, write: Write) -> None:
     [container] = kustomize.containers(production(write(streamlit_workers=workers)))
@@ -211,6 +241,9 @@ def test_yamllint_is_content(write: Write) -> None:
         ({"route": "nginx"}, {}, None, "route must be one of gateway, ingress, not 'nginx'"),
         ({"host": 5}, {}, None, "host must be a text"),
         ({"sessions_metric": "a b"}, {}, None, "no name of a metric"),
+        ({"sessions_per_replica": 50}, {}, None, "fluxlit_sessions, which nobody collects"),
+        ({"metrics": "pod-monitor", "metrics_port": 8000}, {}, None, "is the application's own port"),
+        ({"metrics": "service-monitor"}, {}, None, "metrics must be one of none, annotations, pod-monitor"),
         ({"affinity": "haproxy"}, {}, None, 'set route = "ingress"'),
         ({"affinity": "envoy-gateway", "route": "ingress"}, {}, None, 'set route = "gateway"'),
         ({"redis": "none"}, {"session_store": "sqlite:///s.db"}, None, "2 replicas do not share"),

@@ -20,6 +20,7 @@ _SHARED = {
     "service.yaml": "kubernetes/base/service.yaml",
     "networkpolicy.yaml": "kubernetes/base/networkpolicy.yaml",
     "poddisruptionbudget.yaml": "kubernetes/overlays/production/poddisruptionbudget.yaml",
+    "podmonitor.yaml": "kubernetes/overlays/production/podmonitor.yaml",
     "redis.yaml": "kubernetes/overlays/production/redis.yaml",
 }
 _OWN = (
@@ -48,6 +49,8 @@ class Expressions:
     uid: int
     name: str = _NAME
     edge_namespace: str = "{{ .Values.route.edgeNamespace }}"
+    monitoring_namespace: str = "{{ .Values.metrics.namespace }}"
+    metrics_port: str = "{{ .Values.metrics.port }}"
     grace_sum: str = f"preStop + drain delay + graceful timeout + API + {WORKERS_STOP_S:g} s to end"
     grace_period: str = field(
         default="{{ add .Values.drain.preStopSeconds .Values.drain.delaySeconds .Values.drain.gracefulSeconds "

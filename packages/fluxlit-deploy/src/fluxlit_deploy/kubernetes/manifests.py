@@ -43,6 +43,8 @@ def _chosen(plan: Plan) -> list[str]:
         chosen.append("networkpolicy-redis.yaml")
     if plan.redis == "operator":
         chosen.append("redis.yaml")
+    if plan.metrics == "pod-monitor":
+        chosen.append("podmonitor.yaml")
     if plan.affinity in {"traefik", "haproxy"}:
         chosen.append("affinity-patch.yaml")
     if plan.affinity in {"envoy-gateway", "istio"}:

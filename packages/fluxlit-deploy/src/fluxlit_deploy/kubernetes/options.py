@@ -16,8 +16,12 @@ from fluxlit_deploy.options import PathMode
 Route = Literal["gateway", "ingress"]
 Redis = Literal["url", "operator", "none"]
 Affinity = Literal["none", "traefik", "haproxy", "envoy-gateway", "istio"]
+Metrics = Literal["none", "annotations", "pod-monitor"]
 
 TABLE = "[build.kubernetes]"
+
+SESSIONS_METRIC = "fluxlit_sessions"
+"""FluxLit's own gauge of the sessions of each worker."""
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -41,6 +45,10 @@ class ClusterTable:
         max_replicas: largest number of replicas.
         sessions_per_replica: sessions above which replicas are added; 0 looks at the processors only.
         sessions_metric: name of the custom metric that counts the sessions of a replica.
+        metrics: how Prometheus finds the metrics of each replica: by ``annotations`` of the pods, by a
+            ``pod-monitor`` of its operator, or ``none``, and then there is no port for them.
+        metrics_port: port of the metrics.
+        monitoring_namespace: where Prometheus runs; nobody else may read the metrics.
         pre_stop_s: seconds that a replica goes on serving while the edges learn that it leaves.
         grace_period_s: seconds until SIGKILL; 0 computes them from the drain settings.
     """
@@ -56,14 +64,23 @@ class ClusterTable:
     replicas: int = 2
     max_replicas: int = 10
     sessions_per_replica: int = 0
-    sessions_metric: str = "fluxlit_sessions"
+    sessions_metric: str = SESSIONS_METRIC
+    metrics: Metrics = "none"
+    metrics_port: int = 9100
+    monitoring_namespace: str = "monitoring"
     pre_stop_s: int = 10
     grace_period_s: int = 0
 
 
-_CHOICES = {"route": get_args(Route), "redis": get_args(Redis), "affinity": get_args(Affinity)}
+_CHOICES = {
+    "route": get_args(Route),
+    "redis": get_args(Redis),
+    "affinity": get_args(Affinity),
+    "metrics": get_args(Metrics),
+}
 _BOUNDS = {
     "redis_port": (1, 65535),
+    "metrics_port": (1024, 65535),
     "replicas": (2, 1000),
     "max_replicas": (2, 1000),
     "sessions_per_replica": (0, 1_000_000),
@@ -97,6 +114,7 @@ def check_fit(project: Project, table: ClusterTable, path_mode: PathMode | None)
         _paths(project, table, path_mode),
         _affinity(table),
         _stores(project, table),
+        _metrics(project, table),
     )
     if found := [complaint for complaints in checks for complaint in complaints]:
         raise DeployError("\n".join(found))
@@ -153,6 +171,7 @@ _TEXTS: dict[str, Callable[[str, str], str | None]] = {
     "host": _host,
     "gateway": _label,
     "edge_namespace": _label,
+    "monitoring_namespace": _label,
     "sessions_metric": _metric,
 }
 
@@ -194,6 +213,18 @@ def _affinity(table: ClusterTable) -> list[str]:
     if table.affinity == "haproxy" and table.route == "gateway":
         return [f'{TABLE}: affinity = "haproxy" is understood by its Ingress controller: set route = "ingress".']
     return []
+
+
+def _metrics(project: Project, table: ClusterTable) -> list[str]:
+    found = []
+    if table.metrics == "none" and table.sessions_per_replica and table.sessions_metric == SESSIONS_METRIC:
+        found.append(
+            f"{TABLE}: sessions_per_replica needs {SESSIONS_METRIC}, which nobody collects: set metrics = "
+            f'"pod-monitor" or "annotations", or name the metric that your monitoring has in sessions_metric.'
+        )
+    if table.metrics != "none" and table.metrics_port == project.port:
+        found.append(f"{TABLE}: metrics_port, {table.metrics_port}, is the application's own port. Choose another.")
+    return found
 
 
 def _stores(project: Project, table: ClusterTable) -> list[str]:

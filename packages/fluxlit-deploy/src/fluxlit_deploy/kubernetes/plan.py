@@ -9,7 +9,7 @@ from fluxlit_deploy.description import IMPORT_S, WORKERS_STOP_S, Project
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.image import UID
 from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY, Image, parse_image
-from fluxlit_deploy.kubernetes.options import TABLE, Affinity, ClusterTable, Redis, Route, check_fit
+from fluxlit_deploy.kubernetes.options import TABLE, Affinity, ClusterTable, Metrics, Redis, Route, check_fit
 from fluxlit_deploy.options import PathMode
 from fluxlit_deploy.size import memory_mib, processes
 
@@ -72,6 +72,9 @@ class Plan:
     max_replicas: int
     sessions_per_replica: int
     sessions_metric: str
+    metrics: Metrics
+    metrics_port: int
+    monitoring_namespace: str
     start_timeout_s: float
     drain: Drain
     grace_period: int
@@ -156,6 +159,9 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         max_replicas=table.max_replicas,
         sessions_per_replica=table.sessions_per_replica,
         sessions_metric=table.sessions_metric,
+        metrics=table.metrics,
+        metrics_port=table.metrics_port,
+        monitoring_namespace=table.monitoring_namespace,
         start_timeout_s=float(project.settings.get("streamlit_start_timeout_s", 60.0)),
         drain=drain,
         grace_period=_grace(drain, table.grace_period_s),
