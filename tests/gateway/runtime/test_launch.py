@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,17 @@ def test_what_takes_long_is_not_imported_too_early(module: str, never: set[str])
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean_environ()
     )
     assert not never & set(done.stdout.split())
+
+
+def test_an_adopted_script_costs_the_gateway_nothing(tmp_path: Path) -> None:
+    (tmp_path / "page.py").touch()
+    (tmp_path / "app.py").write_text("from fluxlit import FluxLit\n\napp = FluxLit(ui='page.py')\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, app; print(*sys.modules)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean_environ(),
+    )
+    assert not {"httpx._client", "streamlit"} & set(done.stdout.split())

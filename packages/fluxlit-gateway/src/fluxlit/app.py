@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -73,7 +73,8 @@ class FluxLit:
         self.api_is_adopted = api is not None
         self.import_target = import_target
         self.authenticators = _authenticators(auth)
-        self.ui_script = _script(ui, inspect.stack()[1].filename) if ui is not None else None
+        # Not by inspect.stack(), which looks at all modules and so loads those that wait to be used.
+        self.ui_script = _script(ui, sys._getframe(1).f_code.co_filename) if ui is not None else None  # noqa: SLF001
         named = {"title": title, "target": import_target}
         self.setting_arguments: dict[str, Any] = {
             **settings,
