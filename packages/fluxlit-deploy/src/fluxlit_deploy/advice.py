@@ -13,7 +13,10 @@ from fluxlit_deploy.finding import Finding
 _LOCK = {
     LockKind.UNHASHED: (
         "there are no hashes: a later build may install other versions, or files that somebody replaced.",
-        "Compile it: uv pip compile --generate-hashes requirements.in -o requirements.txt.",
+        (
+            "Keep what you wrote as requirements.in and compile it: uv pip compile --universal --generate-hashes "
+            "requirements.in -o requirements.txt."
+        ),
     ),
     LockKind.PYPROJECT: (
         "there is no lock file beside it: every build installs whatever is newest on its day.",
