@@ -95,7 +95,7 @@ def test_a_schema_notices_a_mistake(write: Write) -> None:
 
 @pytest.mark.parametrize("metrics", ["none", "annotations", "pod-monitor"])
 def test_kustomize_and_helm_make_the_same_objects(metrics: str, write: Write) -> None:
-    table = {"redis": "operator", "affinity": "traefik", "metrics": metrics}
+    table: dict[str, str | int] = {"redis": "operator", "affinity": "traefik", "metrics": metrics}
     table |= {"sessions_per_replica": 50, "sessions_metric": "fluxlit_sessions" if metrics != "none" else "own"}
     folder = write(table, root_path="/apps/portal")
 

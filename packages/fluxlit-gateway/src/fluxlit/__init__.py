@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fluxlit.restored import RestoredSession, restored_session
     from fluxlit.sessions import SessionStore, session_store
     from fluxlit.settings import Settings
+    from fluxlit.urls import PublicUrls, Urls
 
 __all__ = [
     "AddressInUseError",
@@ -39,12 +40,14 @@ __all__ = [
     "OptionalUser",
     "PageError",
     "Problem",
+    "PublicUrls",
     "Query",
     "RestoredSession",
     "SessionStore",
     "Settings",
     "SettingsError",
     "TargetError",
+    "Urls",
     "User",
     "WorkerError",
     "current_user",
@@ -79,5 +82,6 @@ __getattr__ = lazy_exports(
         "fluxlit.restored": ("RestoredSession", "restored_session"),
         "fluxlit.sessions": ("SessionStore", "session_store"),
         "fluxlit.settings": ("Settings",),
+        "fluxlit.urls": ("PublicUrls", "Urls"),
     },
 )

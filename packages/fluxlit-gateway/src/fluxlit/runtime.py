@@ -43,6 +43,7 @@ from fluxlit.settings import Resolved, Settings, resolve, resolve_target
 from fluxlit.supervisor import Spawned
 from fluxlit.target import DEFAULT_TARGET, load, locate
 from fluxlit.ui import NO_WORKERS, STOP_S, Placement, Readiness, UiFacts, build_placement
+from fluxlit.urls import INTERNAL, STATE, Known
 from fluxlit.waiting import told
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class Runtime:
         self._serves = False
         self._admin = ""
         self._directory: RunDirectory | None = None
+        self._known = Known(self.settings)
+        setattr(self.application.api.state, STATE, self._known)
         self._gateway = self._build_gateway()
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         self._observer = Observer(
@@ -163,6 +166,7 @@ class Runtime:
             addresses: `http://host:port`, `https://host:port` or `unix:/path`; none where somebody else listens.
         """
         self._reporter.addresses = tuple(addresses)
+        self._known.origin = next((each for each in addresses if each.startswith("http")), "")
         if self._directory is None:
             return
         settings = self.settings
@@ -342,7 +346,7 @@ class Runtime:
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
         mount = self.settings.root_path + self.settings.api_mount_path
-        scope = {**scope, "root_path": mount}
+        scope = {**scope, "root_path": mount, INTERNAL: True}
         if self._gate is None:
             await self.application.api(scope, receive, send)
         else:

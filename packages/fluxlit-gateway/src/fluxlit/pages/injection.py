@@ -25,10 +25,11 @@ from fluxlit.pages.elements import show_denied
 from fluxlit.pages.marker import Place
 from fluxlit.pages.plan import Input, Kind, Needed, Plan, Planner, Provided
 from fluxlit.pages.request import InputError, read_input
+from fluxlit.settings import Settings
+from fluxlit.urls import Urls, seen_by
 
 if TYPE_CHECKING:
     from fluxlit.pages.record import PageRecord
-    from fluxlit.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,13 @@ class RunContext:
             ClientError: if this process has no API to call.
         """
         return self.api_client or current()
+
+    @property
+    def urls(self) -> Urls:
+        """The addresses by which people know the application."""
+        headers = self.st.context.headers if self.headers is None else self.headers
+        docs_path = self.app.api.docs_url if self.app is not None else None
+        return seen_by(headers, self.settings or Settings(), docs_path)
 
     def values(self, place: Place, name: str) -> list[str]:
         """All values under a name in the request, in order; empty if there are none."""

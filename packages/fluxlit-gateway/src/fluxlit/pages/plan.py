@@ -24,6 +24,7 @@ from fluxlit.errors import PageError
 from fluxlit.pages.marker import DependsMarker, InputMarker, Place
 from fluxlit.pages.source import Location, innermost, location_of, name_of
 from fluxlit.sessions import SessionStore, page_session, session_classes
+from fluxlit.urls import public_urls
 
 if TYPE_CHECKING:
     from fluxlit.pages.injection import RunContext
@@ -232,6 +233,8 @@ class _Step:
         marker = next((item for item in (parameter.default, *extras) if _is_marker(item)), None)
         if isinstance(marker, fastapi.params.Depends) and _is_check(marker.dependency):
             return Provided(_checking(marker.dependency))
+        if isinstance(marker, fastapi.params.Depends) and marker.dependency is public_urls:
+            return Provided(lambda run: run.urls)
         if isinstance(marker, fastapi.params.Depends | fastapi.params.Param):
             name = type(marker).__name__
             raise self._error(

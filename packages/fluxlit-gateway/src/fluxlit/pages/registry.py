@@ -18,6 +18,7 @@ from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_access,
 from fluxlit.pages.source import Location, caller, location_of
 from fluxlit.sessions import SessionStore, page_session, session_store
 from fluxlit.settings import Settings
+from fluxlit.urls import Urls
 
 
 class PageOptions(TypedDict, total=False):
@@ -65,6 +66,7 @@ class PageRegistry:
         self._api_mount_path = api_mount_path
         self.provide(lambda run: run.client, ApiClient)
         self.provide(lambda run: run.settings, Settings)
+        self.provide(lambda run: run.urls, Urls)
         self.provide(lambda _: session_store(), SessionStore)
         self.provide(lambda run: require_login.check(run.user), User)
         self.provide(lambda run: run.user, User | None)
