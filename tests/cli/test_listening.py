@@ -239,9 +239,10 @@ def test_mistakes_are_explained(mistake: str, tmp_path: Path) -> None:
 
 
 def test_a_health_check_says_why_not(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
-    done = fluxlit("healthcheck", directory=tmp_path, FLUXLIT_GATEWAY_PORT=str(port))
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # Taken, so that nobody else gets it, and not listened on.
+        port = deaf.getsockname()[1]
+        done = fluxlit("healthcheck", directory=tmp_path, FLUXLIT_GATEWAY_PORT=str(port))
     says(done, 1, f"http://127.0.0.1:{port} does not answer: Connection refused")
     says(fluxlit("healthcheck", "--url", "nonsense", directory=tmp_path), 1, "no address of the form")
 
