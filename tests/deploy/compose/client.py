@@ -12,12 +12,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.debian import mirror
 from tests.support.processes import ROOT, clean_environ
 
 CACHE = ROOT / ".tools" / "compose"
 PROGRAM = CACHE / "docker-compose"
 
-_SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n"
+_SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} trixie main\n"
 
 
 def client() -> Path:
@@ -37,7 +38,7 @@ def config(folder: Path, *options: str, environ: Mapping[str, str]) -> subproces
 def _fetch(room: Path) -> None:
     for each in ("lists/partial", "cache/archives/partial"):
         (room / each).mkdir(parents=True)
-    (room / "sources.list").write_text(_SOURCE)
+    (room / "sources.list").write_text(_SOURCE.format(mirror()))
     (room / "status").touch()
     places = {
         "Dir::Etc::sourcelist": room / "sources.list",

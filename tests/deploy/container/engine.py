@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from tests.support.debian import RELEASE, mirror
 from tests.support.processes import ROOT
 
 CACHE = ROOT / ".tools" / "containers"
@@ -74,8 +75,7 @@ def base_archive() -> Path:
         return archive
     tree = CACHE / "bookworm"
     shutil.rmtree(tree, ignore_errors=True)
-    debian = "http://deb.debian.org/debian"
-    run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(tree), debian, timeout=600)
+    run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", RELEASE, str(tree), mirror(), timeout=600)
     for name in _UNUSED:
         shutil.rmtree(tree / name, ignore_errors=True)
     # The official image's pip installs into the system, and its interpreter is called python.

@@ -14,8 +14,8 @@ from fluxlit_deploy.errors import DeployError
 
 UV_LOCK, REQUIREMENTS, PYPROJECT = "uv.lock", "requirements.txt", "pyproject.toml"
 
-# Where uv says that a file comes from when nobody told it about another index.
-_PUBLIC_INDEX = "https://pypi.org/simple"
+# Settings of uv that name an index other than the public one.
+_INDEXES = frozenset({"index", "index-url", "extra-index-url"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ON_DISK = frozenset({"path", "directory", "editable", "virtual", "registry"})
@@ -71,7 +71,7 @@ def find_dependencies(directory: Path) -> Dependencies:
     project = read_toml(directory / PYPROJECT)
     packaged = "build-system" in project
     if (directory / UV_LOCK).is_file():
-        return _from_lock(directory, packaged=packaged)
+        return _from_lock(directory, project, packaged=packaged)
     if (directory / REQUIREMENTS).is_file():
         return _from_requirements(directory, packaged=packaged)
     if named := project.get("project", {}).get("dependencies"):
@@ -93,11 +93,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DeployError(f"{path.name} cannot be read: {error}.") from None
 
 
-def _from_lock(directory: Path, *, packaged: bool) -> Dependencies:
+def _from_lock(directory: Path, project: dict[str, Any], *, packaged: bool) -> Dependencies:
     packages = read_toml(directory / UV_LOCK).get("package", [])
     if not (directory / PYPROJECT).is_file():
         raise DeployError("uv.lock belongs to a pyproject.toml, and there is none beside it.")
     places = [(kind, str(place)) for package in packages for kind, place in package.get("source", {}).items()]
+    indexes = {place for kind, place in places if kind == "registry" and "://" in place}
     local = {_inside(place, UV_LOCK) for kind, place in places if kind in _ON_DISK and "://" not in place}
     return Dependencies(
         LockKind.UV,
@@ -105,9 +106,15 @@ def _from_lock(directory: Path, *, packaged: bool) -> Dependencies:
         tuple(sorted(local - {"."})),  # "." is the project itself, which is copied anyway
         packaged,
         _brings_command(str(package.get("name", "")) for package in packages),
-        any(kind == "registry" and "://" in place and place != _PUBLIC_INDEX for kind, place in places),
+        _names_index(directory, project) or len(indexes) > 1,
         _brings_redis(str(package.get("name", "")) for package in packages),
     )
+
+
+def _names_index(directory: Path, project: dict[str, Any]) -> bool:
+    """Whether uv is told of another index. One that only a variable names stands in no file; `index_url` says it."""
+    settings = {**read_toml(directory / "uv.toml"), **project.get("tool", {}).get("uv", {})}
+    return not _INDEXES.isdisjoint(settings)
 
 
 def _from_requirements(directory: Path, *, packaged: bool) -> Dependencies:
