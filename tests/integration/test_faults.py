@@ -203,8 +203,8 @@ def test_a_worker_that_keeps_dying_is_restarted_ever_more_slowly_and_says_why(di
         assert asking.seen[-1] == 503
         assert 200 not in asking.seen[asking.seen.index(503) :]
         assert (code, "the database is gone" in detail) == (503, True), detail
-        assert httpx.get(f"{server.api_url}/ping", trust_env=False).status_code == 200
-        page = httpx.get(server.url, headers={"Accept": "text/html"}, trust_env=False)
+        assert httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=30).status_code == 200
+        page = httpx.get(server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=30)
         assert (page.status_code, page.headers["retry-after"]) == (503, "1")
 
         (directory / "broken").unlink()
@@ -360,7 +360,11 @@ def test_the_log_says_when_descriptors_run_short(directory: Path) -> None:
         wait_for(lambda: f"no file descriptor left of {limit}" in server.log(), "an error", 10)
         assert "ulimit -n 65536" in server.log()
         visitors.close()
-        wait_for(lambda: httpx.get(f"{server.api_url}/ping", trust_env=False).status_code == 200, "it recovers", 10)
+        wait_for(
+            lambda: httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=30).status_code == 200,
+            "it recovers",
+            10,
+        )
         assert server.log().count("file descriptor left") == 1, "said once, not for every connection"
 
 

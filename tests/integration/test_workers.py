@@ -195,7 +195,7 @@ async def test_the_cookie_carries_the_mount_and_is_secure_behind_https(directory
     with run_server(
         "app:app", directory, command="run", streamlit_workers=2, root_path="/apps/shop", trust_proxy=True
     ) as server:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             page = await client.get(f"{server.url}/", headers={"X-Forwarded-Proto": "https"})
     (field,) = [each for each in page.headers.get_list("set-cookie") if each.startswith(COOKIE)]
     assert field.partition("; ")[2] == "Path=/apps/shop; HttpOnly; SameSite=Lax; Secure"

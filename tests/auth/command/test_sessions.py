@@ -185,7 +185,7 @@ def test_a_revoked_user_is_out_on_every_replica_within_a_second(scene: Scene, op
     """ASVS 5.0, 7.4.1, 7.4.2 and 7.4.5."""
     ada, bob = scene.log_in("ada"), scene.log_in("bob")
     for server in scene.replicas:
-        assert httpx.get(f"{server.api_url}/me", headers=cookie(server, ada)).json() == "ada"
+        assert httpx.get(f"{server.api_url}/me", headers=cookie(server, ada), timeout=30).json() == "ada"
 
     async def story() -> tuple[list[int | None], float]:
         hers = [await opened(server, ada) for server in scene.replicas]
@@ -205,8 +205,8 @@ def test_a_revoked_user_is_out_on_every_replica_within_a_second(scene: Scene, op
     assert codes == [1008, 1008]
     assert seconds < 1
     for server in scene.replicas:
-        assert httpx.get(f"{server.api_url}/me", headers=cookie(server, ada)).status_code == 401
-        assert httpx.get(f"{server.api_url}/me", headers=cookie(server, bob)).json() == "bob"
+        assert httpx.get(f"{server.api_url}/me", headers=cookie(server, ada), timeout=30).status_code == 401
+        assert httpx.get(f"{server.api_url}/me", headers=cookie(server, bob), timeout=30).json() == "bob"
     assert operator.users() == ["bob"]
 
 

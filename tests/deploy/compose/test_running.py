@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -71,7 +71,7 @@ def replicas(folder: Path) -> Iterator[Room]:
         yield room
 
 
-def behind(replicas: Room, edge: Edge, stack: ExitStack, *profiles: str) -> Room:
+def behind(replicas: Room, edge: Edge, stack: contextlib.ExitStack, *profiles: str) -> Room:
     """The same replicas behind an edge."""
     files = files_of(edge)
     found = load(files["compose.yaml"], SECRETS, *profiles)
@@ -90,15 +90,22 @@ def behind(replicas: Room, edge: Edge, stack: ExitStack, *profiles: str) -> Room
 def entrance(room: Room) -> str:
     """Start the edge; where browsers find the application, once it has found out who is there.
 
-    Traefik accepts connections before it knows its routes, and asks a second later whether a replica is healthy.
+    Traefik accepts connections before it knows its routes, and asks a second later whether a replica is healthy. Until
+    then it asks for those that are not there too, for as long as this machine's name server takes to say so.
     """
     url = f"{room.url(room.up('edge'))}/portal"
-    deadline, fine = time.monotonic() + 20, 0
+    deadline, fine = time.monotonic() + 60, 0
     while fine < 10:
         assert time.monotonic() < deadline
-        answer = httpx.get(f"{url}/api/healthz", trust_env=False, verify=False)
-        fine = fine + 1 if answer.status_code == 200 else 0
+        fine = fine + 1 if _answers(f"{url}/api/healthz") else 0
     return url
+
+
+def _answers(url: str) -> bool:
+    """Whether a visitor without a cookie, who may get any replica, is answered."""
+    with contextlib.suppress(httpx.TimeoutException):
+        return httpx.get(url, trust_env=False, verify=False, timeout=10).status_code == 200
+    return False
 
 
 def who(url: str) -> str:
@@ -111,7 +118,7 @@ def who(url: str) -> str:
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_a_page_comes_through_the_edge_from_either_replica(edge: Edge, replicas: Room) -> None:
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         room = behind(replicas, edge, stack, "replicas")
         url = entrance(room)
 
@@ -121,7 +128,7 @@ def test_a_page_comes_through_the_edge_from_either_replica(edge: Edge, replicas:
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_without_the_profile_the_edge_gets_by_with_one(edge: Edge, replicas: Room) -> None:
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         room = behind(replicas, edge, stack)
         if edge == "nginx":
             # What Docker's name server tells a newer nginx, namely that there is no such container.
@@ -143,7 +150,7 @@ async def clicks(url: str, count: int) -> list[str]:
 
 
 def test_a_killed_replica_takes_nobodys_session_along(replicas: Room) -> None:
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         room = behind(replicas, "nginx", stack, "replicas")
         url = entrance(room)
 

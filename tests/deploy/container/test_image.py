@@ -86,7 +86,7 @@ def test_it_holds_no_secret_and_no_build_tool(image: Image) -> None:
 
 
 def test_it_serves_as_nobody_without_writing_and_leaves_in_order(container: Container) -> None:
-    assert httpx.get(f"{container.url}/api/readyz", trust_env=False).json()["status"] == "ready"
+    assert httpx.get(f"{container.url}/api/readyz", trust_env=False, timeout=30).json()["status"] == "ready"
 
     async def visit() -> list[str]:
         async with Session(container.url) as session:

@@ -93,7 +93,7 @@ def serve(directory: Path, source: str) -> Path:
 
 def test_a_server_answers_and_is_gone_afterwards(tmp_path: Path) -> None:
     with run_server("app:app", serve(tmp_path, PLAIN), api_mount_path="/v1") as server:
-        answer = httpx.get(f"{server.url}/v1/greeting", trust_env=False)
+        answer = httpx.get(f"{server.url}/v1/greeting", trust_env=False, timeout=30)
         assert answer.json() == "hello"
         assert "Uvicorn running" in server.log()
         assert server.process.pid in server.processes()

@@ -236,7 +236,7 @@ async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> No
     old = list(cluster.replicas)
     load = Load(cluster.url)
     people = [Person(load) for _ in range(PEOPLE)]
-    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False, timeout=30) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 if (await client.get(f"{cluster.url}/api/readyz")).status_code == 200:

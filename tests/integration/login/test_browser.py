@@ -136,7 +136,7 @@ def test_a_provider_that_is_down_stops_new_logins_and_nothing_else(
         working.page.reload()
         working.settle()
         expect_text(working.page, ADA)
-        robot = httpx.get(f"{portal.api_url}/me", headers={"x-api-key": API_KEY})
+        robot = httpx.get(f"{portal.api_url}/me", headers={"x-api-key": API_KEY}, timeout=30)
         assert (robot.status_code, robot.json()) == (200, "robot")
     late.page.get_by_role("link", name="Try again").click()
     log_in(late.page, "ada")

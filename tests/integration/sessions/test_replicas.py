@@ -82,7 +82,10 @@ def round_robin(replicas: list[Server], root: Path) -> Iterator[str]:
     config = root / "nginx.conf"
     config.write_text(NGINX.format(root=root, servers=servers, port=port))
     command = [program("nginx"), "-e", "stderr", "-p", str(root), "-c", str(config)]
-    with background(command, cwd=root, environ=clean_environ()) as process, httpx.Client(trust_env=False) as client:
+    with (
+        background(command, cwd=root, environ=clean_environ()) as process,
+        httpx.Client(trust_env=False, timeout=30) as client,
+    ):
         url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 20
         while not answers(client, f"{url}/api/healthz"):
             assert time.monotonic() < deadline, "".join(process.output)
