@@ -140,7 +140,10 @@ def judge(wstest: str, folder: Path, ports: dict[str, int], cases: list[str]) ->
     (folder / "specification.json").write_text(json.dumps(specification))
     with (folder / "suite.log").open("wb") as log:
         command = [wstest, "--mode", "fuzzingclient", "--spec", str(folder / "specification.json")]
-        subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+    if done.returncode:
+        last = (folder / "suite.log").read_text(errors="replace").splitlines()[-5:]
+        raise SystemExit("\n".join([f"{wstest} ended with {done.returncode}:", *last]))
     found = json.loads((folder / "reports" / "index.json").read_text())
     return {
         name: {case: Verdict(each["behavior"], each["behaviorClose"]) for case, each in found[name].items()}
