@@ -8,19 +8,15 @@ import os
 import re
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import fastapi_offline
 import httpx
 import pytest
 import websockets.sync.client
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.integration.edges.engines import Edge, browserless, from_address, refused_upload, smoke_test, unverified
 from tests.support.chromium import Visitor
-
-SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
-
+from tests.support.documentation import documented
 
 # --- in a browser
 
@@ -72,11 +68,7 @@ def test_a_page_takes_and_gives_files(edge: Edge, window: Visitor, tmp_path: Pat
 
 @pytest.mark.browser
 def test_the_documentation_tries_the_api_out(edge: Edge, window: Visitor) -> None:
-    window.page.context.route("https://cdn.jsdelivr.net/**", swagger_ui)
-    window.page.goto(f"{edge.url}/docs")  # leads on to the API's
-    operation = window.page.locator("#operations-default-whoami_whoami_get")
-    operation.locator(".opblock-summary-control").click()
-    operation.get_by_role("button", name="Try it out").click()
+    operation = documented(window.page, f"{edge.url}/docs", "whoami_whoami_get")  # leads on to the API's
     operation.get_by_role("button", name="Execute").click()
 
     answer = operation.locator(".live-responses-table tbody")
@@ -109,11 +101,6 @@ def events_in(page: Page, url: str) -> tuple[list[int], list[int]]:
         url,
     )
     return [sent for sent, _ in pairs], [arrived for _, arrived in pairs]
-
-
-def swagger_ui(route: Route) -> None:
-    """Serve what the documentation page loads from elsewhere."""
-    route.fulfill(path=SWAGGER_UI / Path(urlsplit(route.request.url).path).name)
 
 
 # --- from a program

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from joserfc import jwt
+from joserfc.jwk import OctKey
 from playwright.sync_api import Page, Request, expect
 
 from fluxlit.testing import Server, run_server
@@ -18,15 +21,21 @@ from tests.integration.login.certified import Certified
 from tests.support.chromium import Visitor
 
 API_KEY = "flx_only-for-these-tests"
+TOKEN_SECRET = "a shared secret of more than 32 bytes, for tests"
 
 APP = """
     import os
 
     from fluxlit import CurrentUser, FluxLit, OptionalUser, sign_in, sign_out
-    from fluxlit_auth import OIDC, APIKey, APIKeys
+    from fluxlit_auth import OIDC, APIKey, APIKeys, JWTBearer, TokenIssuer
 
     robot = APIKey("robot", {hash!r})
-    app = FluxLit(title="Portal", auth=[OIDC.from_settings(), APIKeys([robot])])
+    nightly = TokenIssuer("pipeline", audience="portal", secret={secret!r})
+    app = FluxLit(
+        title="Portal",
+        auth=[OIDC.from_settings(), APIKeys([robot]), JWTBearer(nightly)],
+        public_paths=("/api/docs", "/api/openapi.json"),
+    )
 
     @app.api.get("/me")
     def me(user: CurrentUser):
@@ -58,7 +67,7 @@ APP = """
 
 def write_portal(folder: Path) -> Path:
     """Put the application into a folder."""
-    (folder / "app.py").write_text(dedent(APP).format(hash=hash_api_key(API_KEY)))
+    (folder / "app.py").write_text(dedent(APP).format(hash=hash_api_key(API_KEY), secret=TOKEN_SECRET))
     return folder
 
 
@@ -93,6 +102,12 @@ def enter(visitor: Visitor, url: str, name: str) -> None:
     log_in(visitor.page, name)
     expect(visitor.page).to_have_url(url)
     visitor.settle()
+
+
+def token(subject: str) -> str:
+    """A bearer token of the pipeline, as it would send it itself."""
+    claims = {"iss": "pipeline", "aud": "portal", "sub": subject, "exp": int(time.time()) + 300}
+    return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(TOKEN_SECRET))
 
 
 def login_cookies(page: Page, url: str) -> list[dict[str, Any]]:

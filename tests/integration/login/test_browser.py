@@ -19,8 +19,10 @@ from tests.integration.login.portal import (
     expect_text,
     log_in,
     login_cookies,
+    token,
 )
 from tests.support.chromium import Visitor
+from tests.support.documentation import documented
 
 pytestmark = pytest.mark.browser
 
@@ -82,6 +84,33 @@ def test_a_public_page_is_for_everybody_and_leads_to_the_login_and_out_again(
     expect(page.get_by_text("bob@example.org")).to_have_count(0)
     page.goto(f"{portal.url}/orders")
     expect(page.get_by_placeholder("Enter any login")).to_be_visible()
+
+
+def test_the_documentation_takes_a_token_or_a_key(portal: Server, visitor: Visitor) -> None:
+    page = visitor.page
+    me = documented(page, f"{portal.url}/api/docs", "me_me_get")
+    answers = me.locator(".live-responses-table tbody")
+
+    def asked(status: int, body: str) -> None:
+        me.get_by_role("button", name="Execute").click()
+        expect(answers.locator(".response-col_status").first).to_contain_text(str(status))
+        expect(answers).to_contain_text(body)
+
+    asked(401, "needs a user")
+    visitor.problems.clear()  # the 401
+    for scheme, credential, who in (("JWTBearer", token("nightly"), "nightly"), ("X-API-Key", API_KEY, "robot")):
+        page.get_by_role("button", name="Authorize").first.click()
+        dialog = page.locator(".modal-ux")
+        form = dialog.locator("form", has_text=scheme)
+        form.locator("input").fill(credential)
+        form.get_by_role("button", name="Apply credentials").click()
+        dialog.locator(".close-modal").click()
+        asked(200, f'"{who}"')
+        page.get_by_role("button", name="Authorize").first.click()
+        form.get_by_role("button", name="Remove authorization").click()
+        dialog.locator(".close-modal").click()
+    asked(401, "needs a user")
+    visitor.problems.clear()
 
 
 def test_two_tabs_log_in_at_once(portal: Server, visitor: Visitor) -> None:
