@@ -28,7 +28,7 @@ APP = """
 
     from pydantic import Field
 
-    from fluxlit import Cookie, Depends, FluxLit, Header, Query, Settings
+    from fluxlit import Cookie, Depends, FluxLit, Header, Pages, Query, Settings
 
     app = FluxLit(title="Pages")
     events = []
@@ -83,6 +83,13 @@ APP = """
     @app.page("/asks", hidden=True)
     def asks(st, client):
         st.title(f"The answer is {client.get('/answer').json()}")
+
+    @app.page("/links", hidden=True)
+    def links(st, pages: Pages):
+        st.page_link(pages["/numbers"], query_params={"size": "7"})
+        st.page_link(pages["/legacy"])
+        if st.button("Home"):
+            st.switch_page(pages["/"])
 
     app.page("/legacy", script="legacy.py", title="Legacy", section="Old")
 """
@@ -180,6 +187,20 @@ def test_a_page_calls_the_api(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/asks")
 
     expect(visitor.heading("The answer is 42")).to_be_visible()
+
+
+def test_a_page_leads_to_other_pages(server: Server, visitor: Visitor) -> None:
+    main = visitor.visit(f"{server.url}/links").page.get_by_test_id("stMain")
+    main.get_by_role("link", name="Numbers").click()
+    expect(visitor.page.get_by_text("size 7, tags []")).to_be_visible()
+    expect(visitor.page).to_have_url(f"{server.url}/numbers?size=7")
+    visitor.visit(f"{server.url}/links")
+    main.get_by_role("link", name="Legacy").click()
+    expect(visitor.page.get_by_text("legacy.py")).to_be_visible()
+    visitor.visit(f"{server.url}/links")
+    main.get_by_role("button", name="Home").click()
+    expect(visitor.heading("Start")).to_be_visible()
+    expect(visitor.page).to_have_url(f"{server.url}/")
 
 
 def test_a_bad_link_is_explained_on_the_page(server: Server, visitor: Visitor) -> None:

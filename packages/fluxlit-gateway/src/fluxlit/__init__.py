@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         TargetError,
         WorkerError,
     )
-    from fluxlit.pages import Cookie, Depends, Header, Query, sign_in, sign_out
+    from fluxlit.pages import Cookie, Depends, Header, Pages, Query, sign_in, sign_out
     from fluxlit.restored import RestoredSession, restored_session
     from fluxlit.sessions import SessionStore, session_store
     from fluxlit.settings import Settings
@@ -39,6 +39,7 @@ __all__ = [
     "Header",
     "OptionalUser",
     "PageError",
+    "Pages",
     "Problem",
     "PublicUrls",
     "Query",
@@ -78,7 +79,7 @@ __getattr__ = lazy_exports(
             "TargetError",
             "WorkerError",
         ),
-        "fluxlit.pages": ("Cookie", "Depends", "Header", "Query", "sign_in", "sign_out"),
+        "fluxlit.pages": ("Cookie", "Depends", "Header", "Pages", "Query", "sign_in", "sign_out"),
         "fluxlit.restored": ("RestoredSession", "restored_session"),
         "fluxlit.sessions": ("SessionStore", "session_store"),
         "fluxlit.settings": ("Settings",),

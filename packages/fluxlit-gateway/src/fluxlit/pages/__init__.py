@@ -8,6 +8,7 @@ from fluxlit.pages.marker import Cookie, Depends, Header, Query
 from fluxlit.pages.navigation import build_navigation
 from fluxlit.pages.record import Layout, PageRecord, SidebarState
 from fluxlit.pages.registry import PageOptions, PageRegistry
+from fluxlit.pages.visible import Pages
 
 __all__ = [
     "Cookie",
@@ -17,6 +18,7 @@ __all__ = [
     "PageOptions",
     "PageRecord",
     "PageRegistry",
+    "Pages",
     "Query",
     "RunContext",
     "SidebarState",
