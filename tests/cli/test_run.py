@@ -60,6 +60,21 @@ def test_a_page_that_cannot_be_registered(case: str, tmp_path: Path) -> None:
     says(fluxlit("run", directory=write(tmp_path, HEAD + text)), 1, *parts)
 
 
+def test_a_strict_start_is_refused_for_what_is_dangerous(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": HEAD + PAGE, "fluxlit.toml": "streamlit_open_routes = ['metrics']\n"})
+
+    done = fluxlit("run", "--strict", "--host", "0.0.0.0", "--port", "0", directory=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    told = re.findall(r"^(\w+): (\[\S+\]|Nothing was started)", done.stderr, re.MULTILINE)
+    assert told == [
+        ("warning", "[public-url-missing]"),
+        ("warning", "[streamlit-routes-open]"),
+        ("error", "Nothing was started"),
+    ]
+
+
 def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -157,7 +172,7 @@ def test_it_says_where_it_is_once_everything_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_in_order_when_told(number: signal.Signals, tmp_path: Path) -> None:
     write(tmp_path, HEAD + PAGE)
-    with running(tmp_path) as (server, _):
+    with running(tmp_path, "--strict") as (server, _):
         server.process.send_signal(number)
         assert server.process.wait(20) == 0
     assert "Traceback" not in "".join(server.output)

@@ -134,6 +134,15 @@ def test_the_exit_code_tells_warnings_and_errors(
     assert fluxlit("config", "--strict", *flags, directory=tmp_path).returncode == strict_code
 
 
+def test_a_login_is_judged_as_one(tmp_path: Path) -> None:
+    write(tmp_path, "from fluxlit import FluxLit\nfrom fluxlit_auth import APIKeys\napp = FluxLit(auth=APIKeys([]))\n")
+
+    done = fluxlit("config", "--public-base-url", "http://portal.example.com", directory=tmp_path)
+
+    assert done.returncode == 1
+    assert "error: [login-over-http] browsers use plain HTTP" in done.stderr
+
+
 def test_every_setting_can_be_tried_out_as_a_flag(tmp_path: Path) -> None:
     write(tmp_path, APP)
     words = []

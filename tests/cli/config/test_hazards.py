@@ -106,6 +106,18 @@ def test_a_password_in_the_address_of_a_store_is_a_secret_too(tmp_path: Any) -> 
     assert KEY not in hazard.message
 
 
+@pytest.mark.parametrize("setting", ["oidc_client_secret", "tls_key_password"])
+def test_every_secret_is_looked_for_in_the_project_file(setting: str, tmp_path: Any) -> None:
+    text = f'tls_certificate = "c.pem"\ntls_key = "k.pem"\n{setting} = "{KEY}"\n'
+    (tmp_path / "fluxlit.toml").write_text(text)
+
+    [hazard] = found(tmp_path)
+
+    assert (hazard.id, hazard.settings) == ("secret-in-project-file", (setting,))
+    assert "fluxlit.toml:3" in hazard.message
+    assert KEY not in hazard.message
+
+
 def test_believing_those_who_connect_to_a_unix_socket_is_none(tmp_path: Any) -> None:
     assert found(tmp_path, GATEWAY_UDS="portal.sock", FORWARDED_ALLOW_IPS="unix") == []
 

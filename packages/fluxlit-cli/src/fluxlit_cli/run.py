@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluxlit_cli import output
+from fluxlit_cli import exit_codes, output
 from fluxlit_cli.commands import second_words
 from fluxlit_cli.options import with_settings
 
@@ -36,8 +36,11 @@ Target = Annotated[
 ]
 
 
+Strict = Annotated[bool, typer.Option("--strict", help="Do not start if `fluxlit config` has any warning.")]
+
+
 @with_settings
-def run(target: Target = None, *, flags: Mapping[str, object]) -> int:
+def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, object]) -> int:
     """Run an application in production.
 
     The address is printed once pages and API really answer. Ctrl-C or SIGTERM lets open requests
@@ -48,6 +51,12 @@ def run(target: Target = None, *, flags: Mapping[str, object]) -> int:
 
         if (code := split()) is not None:
             return code
+
+    if strict:
+        from fluxlit_cli.config import strict as strictness  # noqa: PLC0415  (imports the application)
+
+        if strictness.objects(target, flags):
+            return exit_codes.FAILURE
 
     from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
 

@@ -14,9 +14,10 @@ from fluxlit.errors import SettingsError
 from fluxlit.settings import Resolved, describe, resolve
 from fluxlit_cli import exit_codes, output
 from fluxlit_cli.config import report
-from fluxlit_cli.config.hazards import Hazard, hazards
+from fluxlit_cli.config.hazards import Hazard
 from fluxlit_cli.config.masking import text_of
 from fluxlit_cli.config.schema import schema_text
+from fluxlit_cli.config.strict import dangers
 from fluxlit_cli.options import with_settings
 from fluxlit_cli.project import Project, open_project
 from fluxlit_cli.run import Target
@@ -67,7 +68,7 @@ def config(
         return exit_codes.SUCCESS
     if diff_default:
         listed = [entry for entry in listed if entry.differs]
-    found = [*_not_loaded(project, target), *hazards(resolved.settings, resolved.sources)]
+    found = [*_not_loaded(project, target), *dangers(project, resolved)]
     if as_json:
         _print_json(report.document(project.target, _file(resolved), listed, found))
     else:
@@ -138,6 +139,4 @@ def _print_json(document: Mapping[str, Any]) -> None:
 def _print_text(listed: Sequence[report.Entry], found: Sequence[Hazard], *, with_shadowed: bool) -> None:
     for line in report.lines(listed, with_shadowed=with_shadowed):
         output.say(line)
-    for hazard in found:
-        tell = output.error if hazard.severity == "error" else output.warning
-        tell(f"[{hazard.id}] {hazard.message} {hazard.remedy}")
+    report.tell(found)

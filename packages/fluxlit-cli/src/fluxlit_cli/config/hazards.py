@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from fluxlit.settings import Layer, Settings, Source
+from fluxlit.settings import Layer, Settings, Source, describe
 
 # Below this, an answer that takes its time is cut off. Streamlit's own health answers need milliseconds.
 SHORT_READ_TIMEOUT_S = 5.0
@@ -184,13 +184,13 @@ def _secret_places(facts: Facts) -> Iterator[Hazard]:
         Layer.FILE: ("secret-in-project-file", "is in a file that belongs into the repository"),
         Layer.FLAG: ("secret-on-command-line", "is on the command line, which every user of the machine can read"),
     }
-    for setting in ("secret_key", "session_store"):
+    for setting in ("session_store", *filter(describe.is_secret, describe.SETTINGS)):
         value = getattr(facts.settings, setting)
         found = places.get(facts.sources[setting].layer)
-        holds_secret = bool(value) and (setting == "secret_key" or bool(urlsplit(value).password))
+        holds_secret = bool(value) and (describe.is_secret(setting) or bool(urlsplit(value).password))
         if found and holds_secret:
             name, where = found
-            what = "secret_key" if setting == "secret_key" else "the password of session_store"
+            what = setting if describe.is_secret(setting) else f"the password of {setting}"
             yield Hazard(
                 name,
                 "warning",

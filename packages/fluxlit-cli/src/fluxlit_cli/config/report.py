@@ -95,6 +95,13 @@ def status(found: Iterable[Hazard]) -> str:
     return "fail" if "error" in severities else "warn" if severities else "pass"
 
 
+def tell(found: Iterable[Hazard]) -> None:
+    """Say what is dangerous."""
+    for hazard in found:
+        say = output.error if hazard.severity == "error" else output.warning
+        say(f"[{hazard.id}] {hazard.message} {hazard.remedy}")
+
+
 def lines(listed: Iterable[Entry], *, with_shadowed: bool) -> Iterator[str]:
     """Write a table: setting, value, where it came from."""
     rows: list[tuple[str, str, str]] = []
