@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fluxlit_cli import commands
+from fluxlit_cli.main import main
 from scripts.write_cli_reference import PLUGINS
 from tests.cli.command import fluxlit, says
 
@@ -73,6 +75,26 @@ def test_they_are_listed_with_their_owner_and_without_being_imported(path: str) 
     assert "assemble" in done.stdout
     assert "A command of fluxlit-example 2.5." in done.stdout
     assert done.stderr == ""
+
+
+def test_those_of_our_own_distributions_say_what_they_do() -> None:
+    told = " ".join(fluxlit("--help").stdout.split())
+    assert "build Write files for containers, clusters and edges." in told
+    assert "auth List the logins of people, and revoke them." in told
+
+
+@pytest.mark.parametrize(("command", "owner"), [("build", "fluxlit-deploy"), ("auth", "fluxlit-auth")])
+def test_one_that_is_not_installed_says_what_to_install(
+    command: str, owner: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "_plugins", dict)
+
+    with pytest.raises(SystemExit) as ended:
+        main([command, "list"])
+
+    assert ended.value.code == 2
+    told = f"{command!r} is a command of {owner}, which is not installed: pip install {owner}."
+    assert told in capsys.readouterr().err
 
 
 def test_a_function_becomes_a_command_and_its_result_the_exit_code(path: str) -> None:

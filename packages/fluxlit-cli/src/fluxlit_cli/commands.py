@@ -35,6 +35,13 @@ BUILT_IN = {
     "pages validate": ("fluxlit_cli.pages:validate", "Check the pages without starting anything."),
 }
 
+# Those of our other distributions: with their summaries, so that the list needs none of them imported, and with
+# where they come from, for people who have not installed it.
+SIBLINGS = {
+    "auth": ("fluxlit-auth", "List the logins of people, and revoke them."),
+    "build": ("fluxlit-deploy", "Write files for containers, clusters and edges."),
+}
+
 
 class PluginError(Exception):
     """A command of another distribution cannot be loaded."""
@@ -61,6 +68,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Replace the stand-in of the command that will run by the command itself."""
         self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        if args[0] in SIBLINGS and args[0] not in self.commands:
+            owner = SIBLINGS[args[0]][0]
+            ctx.fail(f"{args[0]!r} is a command of {owner}, which is not installed: pip install {owner}.")
         name, command, rest = super().resolve_command(ctx, joined(args))
         return name, command if isinstance(command, TyperGroup) else command and load(str(name)), rest
 
@@ -158,4 +168,6 @@ def _owner(entry: metadata.EntryPoint) -> str:
 
 
 def _summary(entry: metadata.EntryPoint) -> str:
-    return f"A command of {_owner(entry)}."
+    owner, summary = SIBLINGS.get(entry.name, ("", ""))
+    ours = entry.dist is not None and entry.dist.name == owner
+    return summary if ours else f"A command of {_owner(entry)}."
