@@ -124,7 +124,9 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> int:
 
 def _count(findings: Sequence[Finding]) -> str:
     errors = sum(finding.severity == "error" for finding in findings)
-    return f"{errors} errors, {len(findings) - errors} warnings" if findings else "Nothing to say."
+    warnings = len(findings) - errors
+    counts = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    return counts if findings else "Nothing to say."
 
 
 def _tell(findings: Sequence[Finding], changes: Sequence[Change], *, diff: bool, dry_run: bool, as_json: bool) -> None:

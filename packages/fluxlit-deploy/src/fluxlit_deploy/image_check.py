@@ -19,6 +19,8 @@ _ANEW = "Write it anew with fluxlit build --force."
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  # the container's own network
 _SECRET_FILE = re.compile(r"(^|[\s/\"])(\.env|\.netrc|\.pypirc|secrets\.toml|id_(rsa|ecdsa|ed25519)|\S+\.(pem|key))\b")
+# A script, by its path or its ending, may start FluxLit in turn.
+_STARTS = re.compile(r"\b(fluxlit|uvicorn|gunicorn|hypercorn|granian)|/\w|\.(sh|py)\b")
 _INSTALLS = re.compile(r"\b(uv sync|(uv )?pip3? install)\b")
 
 
@@ -94,6 +96,9 @@ def _command(seen: Seen) -> Iterator[Finding]:
     if not given and seen.dockerfile.final:
         message = "there is no CMD, so the container starts the base image's program."
         yield _found("command", "error", None, message, f'Add CMD ["fluxlit", "run", "{seen.project.target}"].')
+    if given and not _STARTS.search(" ".join(each.bare for each in given)):
+        message = f"the container starts {given[-1].bare}, which does not look like FluxLit or a script."
+        yield _found("command", "error", given[-1], message, f'Write CMD ["fluxlit", "run", "{seen.project.target}"].')
     for each in given:
         words = each.exec_form
         if words is None:
