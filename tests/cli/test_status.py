@@ -58,6 +58,17 @@ def test_status_shows_what_runs(project: Path, server: Server) -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_the_settings_of_the_running_server_are_shown_with_their_sources(project: Path, server: Server) -> None:
+    done = fluxlit("status", "--settings", directory=project, FLUXLIT_TITLE="Of another shell")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert ["setting", "value", "from"] in rows
+    assert ["streamlit_workers", "2", "FLUXLIT_STREAMLIT_WORKERS"] in rows
+    assert "title" not in [row[0] for row in rows]
+    (told,) = json.loads(fluxlit("status", "--settings", "--json", directory=project).stdout)["servers"]
+    assert told["settings"]["title"] == {"value": "FluxLit", "source": {"layer": "default", "where": "default"}}
+
+
 def test_status_as_json_has_a_shape_that_stays(project: Path, server: Server) -> None:
     done = fluxlit("status", "--json", directory=project)
     (told,) = json.loads(done.stdout)["servers"]

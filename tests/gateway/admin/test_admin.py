@@ -18,7 +18,7 @@ from fluxlit.admin import Admin, AdminServer, Reporter
 from fluxlit.asgi import Scope
 from fluxlit.errors import FluxLitError
 from fluxlit.observe import Traffic
-from fluxlit.settings import Settings
+from fluxlit.settings import Settings, describe, resolve
 from tests.gateway.gateway.asking import ask, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,25 @@ async def test_the_state_is_a_metric(state: str, ready: int, draining: int) -> N
     assert f"\nfluxlit_draining {draining}\n" in body
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/status", "/"])
+async def test_the_settings_in_force_are_told_without_secrets(tmp_path: Path) -> None:
+    key, password = "k" * 40, "hunter2"
+    environ = {"FLUXLIT_SECRET_KEY": key, "FLUXLIT_SESSION_STORE": f"redis://:{password}@cache/0"}
+    resolved = resolve(environ=environ, flags={"gateway_port": 81}, directory=tmp_path)
+    reporter = Reporter("workers", lambda: ("ready", ""), Traffic(), resolved=resolved)
+
+    answer = await ask(Admin(reporter), asked("/settings"))
+
+    told = answer.json()
+    assert told["gateway_port"] == {"value": 81, "source": {"layer": "flag", "where": "--port"}}
+    assert told["title"]["source"]["layer"] == "default"
+    assert told["secret_key"]["value"] == "***"
+    assert told["session_store"]["value"].endswith("@cache/0")
+    assert set(told) == set(describe.SETTINGS)
+    assert key.encode() not in answer.body
+    assert password.encode() not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/status", "/settings", "/"])
 @pytest.mark.parametrize(
     ("host", "told"),
     [
@@ -80,7 +98,7 @@ async def test_two_names_or_none_are_no_name() -> None:
 
 async def test_to_other_machines_the_metrics_are_told_and_nothing_else() -> None:
     """Under whatever name Prometheus has found them."""
-    for path, status in (("/metrics", 200), ("/status", 404), ("/", 404)):
+    for path, status in (("/metrics", 200), ("/status", 404), ("/settings", 404), ("/", 404)):
         assert (await ask(admin(), asked(path, "portal.svc:9100", ("10.1.2.3", 9100)))).status == status
 
 

@@ -16,23 +16,26 @@ if TYPE_CHECKING:
     from fluxlit.running import Server
 
 PATH = "/status"
+SETTINGS_PATH = "/settings"
 PROBLEMS = {"ready": "green", "starting": "yellow", "draining": "yellow"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Show all servers of this user, not only those of this project.")]
+Settings = Annotated[bool, typer.Option("--settings", help="Also show the settings in force that are no defaults.")]
 Within = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.", min=0.1)]
 
 
-def status(*, as_json: Json = False, everywhere: All = False, timeout: Within = 5.0) -> int:
+def status(*, as_json: Json = False, everywhere: All = False, settings: Settings = False, timeout: Within = 5.0) -> int:
     """Show what runs: readiness, workers, sessions, restarts.
 
     The servers of this project are found by the records that they leave for their user, and by the settings
     admin_uds and admin_port. Exit code 0: all that were found are ready. 1: one is not, does not answer, or nothing
     runs.
     """
-    found = [_ask(server.admin, timeout, _known(server)) for server in servers.of_here(everywhere=everywhere)]
+    here = servers.of_here(everywhere=everywhere)
+    found = [_ask(server.admin, timeout, _known(server), settings=settings) for server in here]
     if not found:
-        found = [_ask(address, timeout) for address in _configured()]
+        found = [_ask(address, timeout, settings=settings) for address in _configured()]
         found = [each for each in found if "error" not in each]
     if as_json:
         output.say(json.dumps({"servers": found}, indent=2))
@@ -54,14 +57,18 @@ def _known(server: Server) -> dict[str, Any]:
     }
 
 
-def _ask(address: str, within: float, known: dict[str, Any] | None = None) -> dict[str, Any]:
+def _ask(address: str, within: float, known: dict[str, Any] | None = None, *, settings: bool = False) -> dict[str, Any]:
     """What a server says about itself; what is known without it, and why, if it says nothing."""
+    told: dict[str, Any] = {}
     try:
-        answer = ask(address, PATH, within=within)
-        if answer.status == 200:
-            told: dict[str, Any] = json.loads(answer.body)
+        for path in (PATH, SETTINGS_PATH) if settings else (PATH,):
+            answer = ask(address, path, within=within)
+            if answer.status != 200:
+                reason = f"{address}{path} answers {answer.status}"
+                break
+            told |= json.loads(answer.body) if path == PATH else {"settings": json.loads(answer.body)}
+        else:
             return told
-        reason = f"{address} answers {answer.status}"
     except SilentServerError as error:
         reason = str(error)
     except ValueError:
@@ -120,6 +127,8 @@ def _show(server: dict[str, Any]) -> None:
         output.say(f"  {address}")
     if "versions" in server:
         _show_figures(server)
+    if "settings" in server:
+        _show_settings(server["settings"])
 
 
 def _show_figures(server: dict[str, Any]) -> None:
@@ -137,6 +146,16 @@ def _show_figures(server: dict[str, Any]) -> None:
     if rows:
         for line in output.columns(["worker", "state", "process", "sessions", "restarts", "memory", "up"], rows):
             output.say(f"  {line}".rstrip())
+
+
+def _show_settings(settings: dict[str, Any]) -> None:
+    rows = [
+        [name, each["value"] if isinstance(each["value"], str) else json.dumps(each["value"]), each["source"]["where"]]
+        for name, each in settings.items()
+        if each["source"]["layer"] != "default"
+    ]
+    for line in output.columns(["setting", "value", "from"], rows):
+        output.say(f"  {line}".rstrip())
 
 
 def _row(worker: dict[str, Any]) -> list[str]:

@@ -119,7 +119,7 @@ class Runtime:
             self._traced("gateway", self._gateway), log=log, fields=SecurityHeaders(self.settings)
         )
         mode = self.settings.streamlit_mode if self.has_ui else ""
-        self._reporter = Reporter(mode, self._state, self._observer.traffic)
+        self._reporter = Reporter(mode, self._state, self._observer.traffic, resolved=self.resolved)
 
     # Serving.
 

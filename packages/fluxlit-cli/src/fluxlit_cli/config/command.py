@@ -15,7 +15,6 @@ from fluxlit.settings import Resolved, describe, resolve
 from fluxlit_cli import exit_codes, output
 from fluxlit_cli.config import report
 from fluxlit_cli.config.hazards import Hazard
-from fluxlit_cli.config.masking import text_of
 from fluxlit_cli.config.schema import schema_text
 from fluxlit_cli.config.strict import dangers
 from fluxlit_cli.options import with_settings
@@ -64,7 +63,7 @@ def config(
         return exit_codes.FAILURE
     listed = report.entries(resolved, show_secrets=show_secrets)
     if get is not None:
-        output.say(text_of(next(entry.value for entry in listed if entry.name == get)))
+        output.say(report.text_of(next(entry.value for entry in listed if entry.name == get)))
         return exit_codes.SUCCESS
     if diff_default:
         listed = [entry for entry in listed if entry.differs]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fluxlit.logging.masking import masked
 from fluxlit.settings import Layer, Resolved, Settings, describe
 from fluxlit_cli import output
 from fluxlit_cli.config.hazards import Hazard
-from fluxlit_cli.config.masking import masked, text_of
 
 _COLUMN = 48
 
@@ -93,6 +94,11 @@ def status(found: Iterable[Hazard]) -> str:
     """Return ``fail``, ``warn`` or ``pass``."""
     severities = {hazard.severity for hazard in found}
     return "fail" if "error" in severities else "warn" if severities else "pass"
+
+
+def text_of(value: object) -> str:
+    """Write a JSON value on one line: texts as they are, everything else as JSON."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def tell(found: Iterable[Hazard]) -> None:

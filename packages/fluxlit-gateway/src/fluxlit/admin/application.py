@@ -1,4 +1,4 @@
-"""The ASGI application of the admin listener: two resources to read, and nothing that changes anything.
+"""The ASGI application of the admin listener: three resources to read, and nothing that changes anything.
 
 A listener on another than a loopback address is there for Prometheus, and shows the metrics alone. On a loopback
 address the name in Host must be one of this machine: a page in somebody's browser could otherwise read along under a
@@ -16,7 +16,8 @@ from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.metrics import CATALOGUE, CONTENT_TYPE, exposition
 
 TEXT = "text/plain; charset=utf-8"
-INDEX = "FluxLit\n/metrics  for Prometheus\n/status   for `fluxlit status`\n"
+JSON = "application/json"
+INDEX = "FluxLit\n/metrics  for Prometheus\n/status   for `fluxlit status`\n/settings for `fluxlit status --settings`\n"
 
 
 class Admin:
@@ -55,11 +56,19 @@ class Admin:
             return 403, TEXT, "Ask for this machine by its address or as localhost.\n"
         if scope["path"] == "/metrics":
             return 200, CONTENT_TYPE, exposition(CATALOGUE, await self._reporter.readings())
-        if own and scope["path"] == "/status":
-            return 200, "application/json", json.dumps(self._reporter.status()) + "\n"
-        if own and scope["path"] == "/":
-            return 200, TEXT, INDEX
+        if own and (private := self._private(scope["path"])) is not None:
+            return 200, *private
         return 404, TEXT, "Not found.\n"
+
+    def _private(self, path: str) -> tuple[str, str] | None:
+        """What is told on this machine alone, with its type; `None` if nothing is at this path."""
+        if path == "/":
+            return TEXT, INDEX
+        if path == "/status":
+            return JSON, json.dumps(self._reporter.status()) + "\n"
+        if path == "/settings":
+            return JSON, json.dumps(self._reporter.settings(), ensure_ascii=False) + "\n"
+        return None
 
 
 def is_own_machine(scope: Scope) -> bool:

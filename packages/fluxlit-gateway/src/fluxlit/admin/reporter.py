@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fluxlit.descriptors import descriptor_limit
+from fluxlit.logging.masking import masked
 from fluxlit.metrics import Readings
 from fluxlit.observe import Traffic
 from fluxlit.procfs import open_descriptors, usage
 from fluxlit.pulse import Pulse
+from fluxlit.settings import Resolved
 from fluxlit.store_tally import TALLY
 from fluxlit.ui import Placement, WorkerStatus
 
@@ -35,6 +37,7 @@ class Reporter:
         target: the FluxLit object that is served.
         placement: the UI, once there is one.
         addresses: where the application is served.
+        resolved: the settings in force.
         started_at: when the server started, in seconds since the epoch.
     """
 
@@ -45,6 +48,7 @@ class Reporter:
     target: str = ""
     placement: Placement | None = None
     addresses: tuple[str, ...] = ()
+    resolved: Resolved | None = None
     started_at: float = field(default_factory=time.time)
 
     @property
@@ -112,6 +116,18 @@ class Reporter:
             },
             "restarts": sum(worker.restarts for worker in workers),
             "workers": [_described(worker) for worker in workers],
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting in force, with its source; secrets are hidden. The shape only ever grows."""
+        if self.resolved is None:
+            return {}
+        return {
+            name: {
+                "value": masked(name, getattr(self.resolved.settings, name)),
+                "source": {"layer": source.layer.value, "where": source.where},
+            }
+            for name, source in self.resolved.sources.items()
         }
 
 

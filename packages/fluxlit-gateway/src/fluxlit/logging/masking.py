@@ -1,12 +1,11 @@
-"""Showing values without showing secrets."""
+"""The values of settings as an operator may see them: everything secret hidden."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from fluxlit.logging import redact
-from fluxlit.logging.redaction import HIDDEN, is_secret_name
+from fluxlit.logging.redaction import HIDDEN, is_secret_name, redact
 from fluxlit.settings import describe
 
 
@@ -26,11 +25,6 @@ def masked(setting: str, value: object, *, show_secrets: bool = False) -> Any:
     if describe.is_secret(setting):
         return HIDDEN
     return _redacted(plain)
-
-
-def text_of(value: object) -> str:
-    """Write a JSON value on one line: texts as they are, everything else as JSON."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def _redacted(value: Any) -> Any:
