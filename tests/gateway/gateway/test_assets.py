@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import os
+import sys
 from pathlib import Path
 
+import anyio
 import brotli
 import httpx
 import pytest
 
-from fluxlit.gateway.assets import Assets, cache_folder
+from fluxlit.frontend import Files, Shelf
+from fluxlit.frontend.preparation import prepare
+from fluxlit.gateway import improvement
+from fluxlit.gateway.assets import Assets
 
 pytestmark = pytest.mark.anyio
 
@@ -40,9 +46,13 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+def assets_of(folder: Path, cache: Path | None) -> Assets:
+    return Assets(Files(folder, "1.0"), Shelf([cache] if cache else [], cache))
+
+
 @pytest.fixture
 def http(folder: Path, cache: Path) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Assets(folder, cache))
+    transport = httpx.ASGITransport(assets_of(folder, cache))
     return httpx.AsyncClient(
         transport=transport, base_url="http://portal.example", headers={"accept-encoding": "identity"}
     )
@@ -144,39 +154,88 @@ async def test_what_is_not_there_is_404_and_never_the_page(http: httpx.AsyncClie
     assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
 
 
-async def test_a_compressed_file_is_made_once_for_all_processes(folder: Path, cache: Path) -> None:
-    async def raw(assets: Assets) -> bytes:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(assets), base_url="http://p") as http:
-            return (await http.get(JS, headers={"accept-encoding": "gzip"})).content
+async def raw(assets: Assets, encoding: str = "gzip") -> bytes:
+    async with (
+        httpx.AsyncClient(transport=httpx.ASGITransport(assets), base_url="http://p") as http,
+        http.stream("GET", JS, headers={"accept-encoding": encoding}) as answer,
+    ):
+        assert answer.headers["content-encoding"] == encoding
+        return b"".join([piece async for piece in answer.aiter_raw()])
 
-    assert await raw(Assets(folder, cache)) == SCRIPT
+
+async def test_a_compressed_file_is_made_once_for_all_processes(folder: Path, cache: Path) -> None:
+    assert gzip.decompress(await raw(assets_of(folder, cache))) == SCRIPT
     (stored,) = cache.iterdir()
-    stored.write_bytes(gzip.compress(b"from the cache"))
-    assert await raw(Assets(folder, cache)) == b"from the cache"
+    Shelf([cache], cache).put(stored.name, b"from the cache")
+    assert await raw(assets_of(folder, cache)) == b"from the cache"
+
+
+async def test_a_damaged_file_of_the_cache_is_never_sent(folder: Path, cache: Path) -> None:
+    """A browser would keep it for a year."""
+    whole = await raw(assets_of(folder, cache))
+    (stored,) = cache.iterdir()
+    for damage in (stored.read_bytes()[:-1], stored.read_bytes()[:40], b"", stored.read_bytes() + b"x"):
+        stored.write_bytes(damage)
+        assert await raw(assets_of(folder, cache)) == whole
+        assert Shelf([cache], cache).get(stored.name) == whole, "it is made anew"
 
 
 async def test_without_a_cache_nothing_is_written(folder: Path, cache: Path) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Assets(folder, None)), base_url="http://p") as http:
-        assert (await http.get(JS, headers={"accept-encoding": "gzip"})).content == SCRIPT
+    assert gzip.decompress(await raw(assets_of(folder, None))) == SCRIPT
     assert not list(cache.iterdir())
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+async def test_a_cache_that_cannot_be_written_is_no_obstacle(folder: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    assert gzip.decompress(await raw(assets_of(folder, gone))) == SCRIPT
 
 
-def test_a_cache_that_others_may_write_is_not_used(home: Path) -> None:
-    folder = cache_folder("1.0")
-    assert folder is not None
-    folder.chmod(0o777)
-    assert cache_folder("1.0") is None
+async def test_what_is_prepared_is_sent_in_its_best_variant(folder: Path, cache: Path) -> None:
+    files, shelf = Files(folder, "1.0"), Shelf([cache], cache)
+    _, prepared = prepare(files, shelf, threads=2)
+    assert [(each.path, each.size) for each in prepared] == [(JS, len(SCRIPT))]
+    body = await raw(Assets(files, shelf), "br")
+    assert (brotli.decompress(body), body) == (SCRIPT, brotli.compress(SCRIPT, quality=11))
 
 
-def test_a_read_only_home_is_no_obstacle(home: Path) -> None:
-    home.write_text("a file in its place")
-    assert cache_folder("1.0") is None
+async def test_the_first_visitor_gets_a_quick_variant_and_later_ones_the_best(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best is made in a process beside the gateway; here it is one that has other files to work on."""
+    monkeypatch.setattr(improvement, "SETTLE_S", 0.0)
+    program = (
+        "import json, pathlib, sys; from fluxlit.frontend import Files, Shelf; "
+        "from fluxlit.frontend.preparation import improve; "
+        f"folder, cache = pathlib.Path({str(folder)!r}), pathlib.Path({str(cache)!r}); "
+        "improve(json.loads(sys.stdin.readline()), Files(folder, '1.0'), Shelf([cache], cache))"
+    )
+    monkeypatch.setattr(improvement, "COMMAND", (sys.executable, "-c", program))
+    assets = assets_of(folder, cache)
+    quick, best = brotli.compress(SCRIPT, quality=9), brotli.compress(SCRIPT, quality=11)
+    assert await raw(assets, "br") == quick != best
+    with anyio.fail_after(60):
+        while await raw(assets, "br") != best:  # noqa: ASYNC110  (of another process)
+            await anyio.sleep(0.05)
+
+
+async def test_entity_tags_tell_the_variants_apart_and_do_not_depend_on_times(folder: Path, cache: Path) -> None:
+    """The layers of an image cut times to whole seconds, and replicas have different ones."""
+
+    async def tags(assets: Assets) -> list[str]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(assets), base_url="http://p") as http:
+            return [
+                (await http.get(path, headers={"accept-encoding": coding})).headers["etag"]
+                for path in (JS, "/favicon.png")
+                for coding in ("br", "gzip", "identity")
+            ]
+
+    quick = await tags(assets_of(folder, cache))
+    list(prepare(Files(folder, "1.0"), Shelf([cache], cache), threads=1)[1])
+    for file in folder.rglob("*.*"):
+        os.utime(file, (1, 1))
+    best = await tags(assets_of(folder, cache))
+    assert len({*quick[:3], *best[:3]}) == 4
+    assert quick[1:] == best[1:]
 
 
 def test_the_installed_streamlit_is_found_without_importing_it() -> None:

@@ -26,6 +26,7 @@ BUILT_IN = {
     "status": ("fluxlit_cli.status:status", "Show what runs: readiness, workers, sessions, restarts."),
     "shutdown": ("fluxlit_cli.shutdown:shutdown", "Stop the server of this project."),
     "doctor": ("fluxlit_cli.doctor.command:doctor", "Look for what would keep an application from running well."),
+    "assets": ("fluxlit_cli.assets:assets", "Compress Streamlit's front end ahead of time."),
     "completion": ("fluxlit_cli.completion:completion", "Print what makes a shell complete this command."),
     "healthcheck": ("fluxlit_cli.healthcheck:healthcheck", "Ask the running server whether it is healthy."),
     "config": ("fluxlit_cli.config.command:config", "Show every setting and where its value came from."),

@@ -2,8 +2,8 @@
 
 Streamlit sends its 23 MB of JavaScript uncompressed and takes a thread for each file, in the process that also runs
 the pages. Here a file is compressed when it is first asked for, and kept: in memory up to a bound, and on disk by
-Streamlit version, so that the next process has it at once. Brotli at level 9 makes a fifth of it at 10 MB/s; level
-11 would save another tenth for thirteen times the work.
+Streamlit version, so that the next process has it at once. `fluxlit.frontend` has the variants; what is not prepared
+yet goes out as a quick one, and `Improvement` sees to it that later visitors get the best.
 
 A name that is not there is 404. Streamlit answers its page instead, with 200: a browser that still runs the version
 before an upgrade would take that for the missing chunk.
@@ -12,166 +12,105 @@ before an upgrade would take that for the missing chunk.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gzip
-import importlib.metadata
-import importlib.util
-import mimetypes
-import os
 import re
-import tempfile
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-
-import brotli
+from collections.abc import Sequence
 
 from fluxlit.asgi import Receive, Scope, Send
+from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants
+from fluxlit.frontend.variants import Variant
+from fluxlit.gateway.improvement import Improvement
 from fluxlit.reply import reply_text
 
-# Vite puts a hash of the content into the name: `index.DormvYxC.js`.
-HASHED = re.compile(r"\.[A-Za-z0-9_-]{8}\.[a-z0-9]+\Z")
-IMMUTABLE = b"public, max-age=31536000, immutable"
-REVALIDATED = b"no-cache"
-COMPRESSIBLE = frozenset({".css", ".html", ".js", ".json", ".svg"})
 RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 MEMORY = 12 * 1024 * 1024
-
-COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    "br": partial(brotli.compress, quality=9),
-    "gzip": partial(gzip.compress, compresslevel=9, mtime=0),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """One file of the front end.
-
-    Attributes:
-        file: where it is.
-        content_type: its media type.
-        tag: what its entity tags begin with.
-        cache_control: how long a browser may keep it.
-    """
-
-    file: Path
-    content_type: bytes
-    tag: str
-    cache_control: bytes
-
-    @classmethod
-    def of(cls, file: Path) -> Asset:
-        """Describe a file."""
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        kind = {"text/javascript": "text/javascript; charset=utf-8", "text/css": "text/css; charset=utf-8"}.get(
-            kind, kind
-        )
-        found = file.stat()
-        hashed = HASHED.search(file.name) is not None
-        return cls(
-            file, kind.encode(), f"{found.st_mtime_ns:x}-{found.st_size:x}", IMMUTABLE if hashed else REVALIDATED
-        )
-
-    @property
-    def compressible(self) -> bool:
-        """It is text."""
-        return self.file.suffix in COMPRESSIBLE
 
 
 class Assets:
     """The front end's files as an ASGI application, by their path below the public mount.
 
     Args:
-        folder: Streamlit's ``static`` folder.
-        cache: folder for compressed variants; `None` keeps them in memory only.
+        files: the front end.
+        shelf: where compressed variants are kept; without a writable folder they stay in memory.
     """
 
-    def __init__(self, folder: Path, cache: Path | None) -> None:
-        self._assets = {
-            f"/{file.relative_to(folder).as_posix()}": Asset.of(file)
-            for file in sorted(folder.rglob("*"))
-            if file.is_file() and file.name != "index.html"
-        }
-        self._cache = cache
-        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+    def __init__(self, files: Files, shelf: Shelf) -> None:
+        self._assets = files.assets()
+        self._variants = Variants(shelf)
+        self._improvement = Improvement(self._forget) if shelf.writable else None
+        self._kept: OrderedDict[tuple[str, str], Variant] = OrderedDict()
         self._size = 0
-        self._making: dict[tuple[str, str], asyncio.Task[bytes]] = {}
+        self._making: dict[tuple[str, str], asyncio.Task[Variant]] = {}
 
     @classmethod
     def of_streamlit(cls) -> Assets | None:
         """The front end of the installed Streamlit, found without importing it; `None` if there is none."""
-        spec = importlib.util.find_spec("streamlit")
-        if spec is None or not spec.submodule_search_locations:
-            return None
-        folder = Path(spec.submodule_search_locations[0]) / "static"
-        if not folder.is_dir():
-            return None
-        return cls(folder, cache_folder(importlib.metadata.version("streamlit")))
+        files = Files.of_streamlit()
+        return cls(files, Shelf.of(files.version)) if files else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; its path is the one below the public mount."""
         del receive
-        path = scope["path"]
-        asset = self._assets.get(path)
+        asset = self._assets.get(scope["path"])
         if scope["method"] not in ("GET", "HEAD"):
             await reply_text(scope, send, 405, "Method not allowed.", [(b"allow", b"GET, HEAD")])
         elif asset is None:
             await reply_text(scope, send, 404, "Not found.")
         else:
-            await self._serve(asset, path, scope, send)
+            await self._serve(asset, scope, send)
 
-    async def _serve(self, asset: Asset, path: str, scope: Scope, send: Send) -> None:
+    async def _serve(self, asset: Asset, scope: Scope, send: Send) -> None:
         fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
         encoding = "" if b"range" in fields or not asset.compressible else chosen(fields.get(b"accept-encoding", ""))
-        tag = f'"{asset.tag}{encoding and "-" + encoding}"'
-        headers = [(b"etag", tag.encode()), (b"cache-control", asset.cache_control), (b"accept-ranges", b"bytes")]
+        variant = await self._variant(asset, encoding)
+        # Each variant is a representation of its own, with a tag of its own (RFC 9110 section 8.8.3).
+        tag = f'"{asset.tag}{variant.level and "-" + variant.level}"'
+        headers = [(b"etag", tag.encode()), (b"cache-control", asset.cache_control)]
+        if not encoding:
+            headers.append((b"accept-ranges", b"bytes"))
         if asset.compressible:
             headers.append((b"vary", b"accept-encoding"))
         if matches(fields.get(b"if-none-match", ""), tag):
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        body = await self._body(asset, path, encoding)
-        status, body = sliced(body, fields.get(b"range", ""), fields.get(b"if-range", tag) == tag, headers)
+        fresh = fields.get(b"if-range", tag) == tag
+        status, body = sliced(variant.body, fields.get(b"range", ""), fresh, headers)
         if encoding:
             headers.append((b"content-encoding", encoding.encode()))
         headers += [(b"content-type", asset.content_type), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _body(self, asset: Asset, path: str, encoding: str) -> bytes:
-        key = (path, encoding)
+    async def _variant(self, asset: Asset, encoding: str) -> Variant:
+        key = (asset.path, encoding)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
         task = self._making.get(key)
         if task is None:
-            task = self._making[key] = asyncio.create_task(asyncio.to_thread(self._make, asset, path, encoding))
+            making = asyncio.to_thread(self._variants.at_once, asset, encoding)
+            task = self._making[key] = asyncio.create_task(making)
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(task)
 
-    def _make(self, asset: Asset, path: str, encoding: str) -> bytes:
-        if not encoding:
-            return asset.file.read_bytes()
-        stored = self._cache / f"{path[1:].replace('/', '-')}.{asset.tag}.{encoding}" if self._cache else None
-        if stored is not None:
-            with contextlib.suppress(OSError):
-                return stored.read_bytes()
-        body = COMPRESSORS[encoding](asset.file.read_bytes())
-        if stored is not None:
-            store(stored, body)
-        return body
-
-    def _keep(self, key: tuple[str, str], task: asyncio.Task[bytes]) -> None:
+    def _keep(self, key: tuple[str, str], task: asyncio.Task[Variant]) -> None:
         del self._making[key]
         if task.cancelled() or task.exception() is not None:
             return
-        self._kept[key] = task.result()
-        self._size += len(task.result())
+        path, encoding = key
+        variant = self._kept[key] = task.result()
+        self._size += len(variant.body)
         while self._size > MEMORY:
-            self._size -= len(self._kept.popitem(last=False)[1])
+            self._size -= len(self._kept.popitem(last=False)[1].body)
+        if self._improvement is not None and encoding and variant.level != ENCODINGS[encoding].best:
+            self._improvement.want(path)
+
+    def _forget(self, paths: Sequence[str]) -> None:
+        """Look at the shelf anew for some files."""
+        for key in [(path, encoding) for path in paths for encoding in ENCODINGS]:
+            if (found := self._kept.pop(key, None)) is not None:
+                self._size -= len(found.body)
 
 
 def chosen(accepted: str) -> str:
@@ -181,7 +120,7 @@ def chosen(accepted: str) -> str:
         name, _, parameters = item.partition(";")
         weight = parameters.strip().removeprefix("q=") if parameters else "1"
         weights[name.strip().lower()] = weight.strip("0.") != "" or "1" in weight
-    return next((name for name in COMPRESSORS if weights.get(name, weights.get("*", False))), "")
+    return next((name for name in ENCODINGS if weights.get(name, weights.get("*", False))), "")
 
 
 def matches(condition: str, tag: str) -> bool:
@@ -212,26 +151,3 @@ def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, byte
         return 416, b""
     headers.append((b"content-range", f"bytes {begin}-{end}/{len(body)}".encode()))
     return 206, body[begin : end + 1]
-
-
-def cache_folder(version: str) -> Path | None:
-    """A folder of this user's for compressed files; `None` where nothing can be written."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "fluxlit" / f"streamlit-{version}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    # What others may write is no cache of ours: they would choose what browsers run.
-    found = folder.stat()
-    mine = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
-    return folder if mine and os.access(folder, os.W_OK) else None
-
-
-def store(file: Path, body: bytes) -> None:
-    """Write a file so that nobody ever reads half of it."""
-    with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(body)
-        Path(name).replace(file)

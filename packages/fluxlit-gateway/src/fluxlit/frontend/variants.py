@@ -1,0 +1,101 @@
+"""The compressed variants of files.
+
+Brotli at level 9 makes a fifth of JavaScript at 10 MB/s; level 11 saves another twelfth of that, for thirteen times
+the work. So the first visitor gets level 9, made while he waits, and later ones level 11, made ahead of time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import brotli
+
+from fluxlit.frontend.files import Asset
+from fluxlit.frontend.shelf import Shelf
+
+
+class Levels(NamedTuple):
+    """The levels of one content coding.
+
+    Attributes:
+        best: what is worth to be sent to everybody.
+        quick: what can be made while somebody waits.
+    """
+
+    best: str
+    quick: str
+
+
+ENCODINGS = {"br": Levels("br11", "br9"), "gzip": Levels("gzip9", "gzip9")}
+"""Content codings in the order of preference."""
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "br11": partial(brotli.compress, quality=11),
+    "br9": partial(brotli.compress, quality=9),
+    "gzip9": partial(gzip.compress, compresslevel=9, mtime=0),
+}
+
+
+class Variant(NamedTuple):
+    """Bytes to be sent.
+
+    Attributes:
+        body: the bytes.
+        level: how they were made; empty for the file itself.
+    """
+
+    body: bytes
+    level: str
+
+
+class Variants:
+    """Makes variants, and finds those that are made.
+
+    Args:
+        shelf: where they are kept.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    def at_once(self, asset: Asset, encoding: str) -> Variant:
+        """The best variant that there is; if there is none, a quick one is made and kept. An empty coding is none.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if not encoding:
+            return Variant(asset.file.read_bytes(), "")
+        levels = ENCODINGS[encoding]
+        for level in dict.fromkeys(levels):
+            if (found := self.shelf.get(name_of(asset, level))) is not None:
+                return Variant(found, level)
+        body = COMPRESSORS[levels.quick](asset.file.read_bytes())
+        with contextlib.suppress(OSError):  # A full disk is no reason not to serve.
+            self.shelf.put(name_of(asset, levels.quick), body)
+        return Variant(body, levels.quick)
+
+    def best(self, asset: Asset, encoding: str) -> int:
+        """Make the best variant, unless it is there, and keep it.
+
+        Returns:
+            Its size in bytes.
+
+        Raises:
+            OSError: the file cannot be read, or the variant not be kept.
+        """
+        name = name_of(asset, ENCODINGS[encoding].best)
+        if (found := self.shelf.get(name)) is not None:
+            return len(found)
+        body = COMPRESSORS[ENCODINGS[encoding].best](asset.file.read_bytes())
+        self.shelf.put(name, body)
+        return len(body)
+
+
+def name_of(asset: Asset, level: str) -> str:
+    """The name of a variant on the shelf."""
+    return f"{asset.path[1:].replace('/', '-')}.{asset.tag}.{level}"
