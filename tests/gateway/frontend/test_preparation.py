@@ -13,7 +13,13 @@ import pytest
 
 from fluxlit.frontend import Files, Shelf
 
-COMMAND = [sys.executable, "-m", "fluxlit.frontend.preparation"]
+# The environment that runs the tests may be prepared already.
+PROGRAM = """
+import sys
+sys.prefix = sys.argv[1]
+from fluxlit.frontend.preparation import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -33,7 +39,9 @@ def test_it_makes_what_it_is_asked_for_and_passes_over_what_is_no_file(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = smallest(files)
-    with subprocess.Popen(COMMAND, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "environment")], stdin=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         process.stdin.write(json.dumps(["/static/../../etc/passwd", "/static/js/gone.js", path]).encode() + b"\n")
         process.stdin.flush()
@@ -50,7 +58,9 @@ def test_it_runs_at_the_lowest_priority_and_ends_with_the_gateway(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     everything = [asset.path for asset in files.assets().values()]
-    with subprocess.Popen(COMMAND, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "environment")], stdin=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         process.stdin.write(json.dumps(everything).encode() + b"\n")
         process.stdin.flush()
