@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fluxlit_deploy import generators
-from fluxlit_deploy.options import EDGES, Options
+from fluxlit_deploy.options import EDGES, PLATFORMS, Options
 from tests.deploy.docker.projects import project
 
 PROJECT = project(root_path="/portal")
@@ -21,6 +21,11 @@ FILES = {
     str(file.path): file.text
     for edge in EDGES
     for file in generators.generate(PROJECT, Options(compose=True, edge=edge))
+}
+FILES |= {
+    str(file.path): file.text
+    for platform in PLATFORMS
+    for file in generators.generate(PROJECT, Options(kubernetes=True, platform=platform))
 }
 COMPOSE = yaml.safe_load(FILES["compose.yaml"])
 TEXTS = sorted(path for path in FILES if path != "compose.yaml")
@@ -52,6 +57,12 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 PLACES = sorted(places(COMPOSE), key=str)
+ELSEWHERE = [
+    (name, place)
+    for name in sorted(FILES)
+    if name.endswith(".yaml") and name.startswith(("platform/", "kubernetes/"))
+    for place in sorted(places(yaml.safe_load(FILES[name])), key=str)
+]
 
 
 def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
@@ -77,6 +88,14 @@ def check(files: dict[str, str]) -> None:
 @given(place=st.sampled_from(PLACES), value=ODD)
 def test_any_value_anywhere_in_a_compose_file(place: tuple[Any, ...], value: object) -> None:
     check({"compose.yaml": yaml.safe_dump(changed(COMPOSE, place, value))})
+
+
+@settings(max_examples=150, deadline=None)
+@given(where=st.sampled_from(ELSEWHERE), value=ODD)
+@example(where=("kubernetes/overlays/dev/kustomization.yaml", ("images", 0)), value=None)
+def test_any_value_anywhere_in_a_manifest_or_a_file_of_a_platform(where: tuple[str, Any], value: object) -> None:
+    name, place = where
+    check({name: yaml.safe_dump(changed(yaml.safe_load(FILES[name]), place, value))})
 
 
 @pytest.mark.parametrize(

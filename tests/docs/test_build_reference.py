@@ -10,7 +10,13 @@ from tests.support.processes import ROOT
 PAGE = (ROOT / "docs" / "reference" / "build.md").read_text(encoding="utf-8")
 SOURCE = ROOT / "packages" / "fluxlit-deploy" / "src" / "fluxlit_deploy"
 # Where findings are made by a helper that puts the kind of file in front.
-PREFIXES = {"image_check.py": "docker-", "compose/check.py": "compose-", "edges/check.py": "edge-"}
+PREFIXES = {
+    "image_check.py": "docker-",
+    "compose/check.py": "compose-",
+    "edges/check.py": "edge-",
+    "kubernetes/check.py": "kubernetes-",
+    "platforms/check.py": "platform-",
+}
 
 
 def made() -> set[str]:
@@ -19,14 +25,14 @@ def made() -> set[str]:
     for file in ("advice.py", "generators.py", "ignore_check.py", *PREFIXES):
         text = (SOURCE / file).read_text(encoding="utf-8")
         found |= set(re.findall(r'\bFinding\(\s*"([a-z-]+)"', text))
-        helpers = re.findall(r'(?:\b_found|\.found|\bRule)\(\s*"([a-z-]+)"', text)
+        helpers = re.findall(r'(?:\b_found|\.found|\bRule|\b_at|\b_error)\(\s*"([a-z-]+)"', text)
         found |= {f"{PREFIXES[file]}{each}" for each in helpers}
     # Made of the names of the keys that are missing.
     return found | {"compose-read-only", "compose-security-opt", "compose-cap-drop"}
 
 
 def test_every_finding_is_named() -> None:
-    named = set(re.findall(r"`((?:project|docker|ignore|compose|edge)-[a-z-]+)`", PAGE))
+    named = set(re.findall(r"`((?:project|docker|ignore|compose|edge|kubernetes|platform)-[a-z-]+)`", PAGE))
 
     assert len(named) > 40
     assert named == made()

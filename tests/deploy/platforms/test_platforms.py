@@ -69,6 +69,17 @@ def test_the_files_can_be_read(platform: Platform) -> None:
         assert "<%" not in text
 
 
+@pytest.mark.parametrize("start", [10.0, 60.0, 180.0])
+def test_azure_waits_as_long_as_a_start_may_take(start: float) -> None:
+    template = yaml.safe_load(files_of("azure", streamlit_start_timeout_s=start)["azure.yaml"])["properties"][
+        "template"
+    ]
+    [probe] = [each for each in template["containers"][0]["probes"] if each["type"] == "Startup"]
+
+    assert probe["failureThreshold"] <= 10
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= start
+
+
 def test_times_follow_the_settings() -> None:
     settings = {"gateway_drain_delay_s": 5.0, "uvicorn_graceful_shutdown_timeout_s": 40.0}
 

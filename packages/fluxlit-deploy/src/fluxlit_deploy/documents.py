@@ -78,6 +78,20 @@ class Document:
                 return None
         return found
 
+    def number(self, *keys: Any) -> float | None:
+        """Return the number at a key below others, `None` where there is something else or nothing."""
+        found = self.at(*keys)
+        return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    def items(self, *keys: Any) -> list[Any]:
+        """Return the list at a key below others, an empty one where there is something else or nothing."""
+        found = self.at(*keys)
+        return found if isinstance(found, list) else []
+
+    def tables(self, *keys: Any) -> Iterator[tuple[int, dict[Any, Any]]]:
+        """Yield those mappings of a list that are some, with their places in it."""
+        return ((index, each) for index, each in enumerate(self.items(*keys)) if isinstance(each, dict))
+
 
 def read_documents(path: Path, name: str) -> Iterator[Document]:
     """Read a file's documents.

@@ -46,7 +46,7 @@ GENERATORS = (
     Generator(lambda options: options.compose, compose.compose_files, compose.check),
     Generator(lambda options: options.kubernetes, kubernetes.manifest_files, kubernetes.check),
     Generator(lambda options: options.helm, kubernetes.chart_files, _nothing),
-    Generator(lambda options: options.platform is not None, platforms.platform_files, _nothing),
+    Generator(lambda options: options.platform is not None, platforms.platform_files, platforms.check),
     # The edge of a Compose file is written with it.
     Generator(lambda options: options.edge is not None and not options.compose, edges.edge_files, edges.check),
 )

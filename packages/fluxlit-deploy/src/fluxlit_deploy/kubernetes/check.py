@@ -88,11 +88,11 @@ def _at(id_: str, severity: Severity, document: Document, keys: tuple[Any, ...],
 def _grace(seen: Seen) -> Iterator[Finding]:
     for each in seen.kind("Deployment"):
         keys = (*_POD, "terminationGracePeriodSeconds")
-        pre_stop = each.at(*_WEB, "lifecycle", "preStop", "sleep", "seconds") or 0
+        pre_stop = each.number(*_WEB, "lifecycle", "preStop", "sleep", "seconds") or 0
         delay = seen.number("FLUXLIT_GATEWAY_DRAIN_DELAY_S", seen.project.drain_delay_s)
         graceful = seen.number("FLUXLIT_UVICORN_GRACEFUL_SHUTDOWN_TIMEOUT_S", seen.project.graceful_timeout_s)
         api = seen.number("FLUXLIT_API_SHUTDOWN_TIMEOUT_S", seen.project.api_end_s)
-        given, needed = each.at(*keys) or 30, pre_stop + delay + graceful + api + WORKERS_STOP_S
+        given, needed = each.number(*keys) or 30, pre_stop + delay + graceful + api + WORKERS_STOP_S
         if given < needed:
             yield _at(
                 "grace",
@@ -145,7 +145,7 @@ def _security(seen: Seen) -> Iterator[Finding]:
         if True not in either:
             message = "the container may run as root, which the restricted Pod Security Standard refuses."
             yield _at("root", "error", each, (*_POD, "securityContext"), message, "Set runAsNonRoot: true.")
-        writable = {mount.get("mountPath") for mount in each.at(*_WEB, "volumeMounts") or []}
+        writable = [mount.get("mountPath") for _, mount in each.tables(*_WEB, "volumeMounts")]
         if each.at(*_WEB, "securityContext", "readOnlyRootFilesystem") and "/tmp" not in writable:  # noqa: S108
             message = "the root is read-only and nothing is mounted at /tmp, where sockets and uploads go."
             yield _at("tmp", "error", each, (*_WEB, "volumeMounts"), message, "Mount an emptyDir at /tmp.")
@@ -156,7 +156,7 @@ def _security(seen: Seen) -> Iterator[Finding]:
 
 def _images(seen: Seen) -> Iterator[Finding]:
     for each in seen.kind("Kustomization"):
-        for index, image in enumerate(each.at("images") or []):
+        for index, image in each.tables("images"):
             keys = ("images", index, "newName")
             if str(image.get("newName", "")).startswith(f"{PLACEHOLDER_REGISTRY}/"):
                 remedy = "Set image in [build.kubernetes] of the project file and build again."
@@ -178,7 +178,7 @@ def _secrets(seen: Seen) -> Iterator[Finding]:
                 "Take it out, put a new one into the Secret, and revoke the old one.",
             )
     for each in seen.kind("Deployment"):
-        for index, variable in enumerate(each.at(*_WEB, "env") or []):
+        for index, variable in each.tables(*_WEB, "env"):
             if _SECRET.search(str(variable.get("name"))) and variable.get("value"):
                 message = f"{variable['name']} is a secret, written in clear."
                 yield _at("secret", "error", each, (*_WEB, "env", index, "name"), message, "Use a secretKeyRef.")
@@ -196,13 +196,14 @@ def _ports(seen: Seen) -> Iterator[Finding]:
 def _routes(seen: Seen) -> Iterator[Finding]:
     root = seen.settings.get("FLUXLIT_ROOT_PATH", (seen.project.root_path, "", 0))[0] or "/"
     for each in (*seen.kind("HTTPRoute"), *seen.kind("Ingress")):
-        annotations = each.at("metadata", "annotations") or {}
-        if any(str(name).startswith("nginx.ingress.kubernetes.io/") for name in annotations):
+        annotations = each.at("metadata", "annotations")
+        names = annotations if isinstance(annotations, dict) else ()
+        if any(str(name).startswith("nginx.ingress.kubernetes.io/") for name in names):
             message = "these annotations are for ingress-nginx, which gets no security fixes any more."
             remedy = "Use the Gateway API, or another controller and its own settings."
             yield _at("ingress-nginx", "warning", each, ("metadata", "annotations"), message, remedy)
-        rules = each.at("spec", "rules") or []
-        paths = [each.at("spec", "rules", len(rules) - 1, *keys) for keys in _PATHS]
+        last = len(each.items("spec", "rules")) - 1
+        paths = [each.at("spec", "rules", last, *keys) for keys in _PATHS]
         found = next((path for path in paths if path), None)
         if found and found != root:
             message = f"the route takes {found}, but FLUXLIT_ROOT_PATH is {root}."
@@ -213,11 +214,13 @@ _PATHS = (("matches", 0, "path", "value"), ("http", "paths", 0, "path"))
 
 
 def _budgets(seen: Seen) -> Iterator[Finding]:
-    least = min((each.at("spec", "minReplicas") or 1 for each in seen.kind("HorizontalPodAutoscaler")), default=None)
+    least = min(
+        (each.number("spec", "minReplicas") or 1 for each in seen.kind("HorizontalPodAutoscaler")), default=None
+    )
     for each in seen.kind("PodDisruptionBudget"):
         available, unavailable = each.at("spec", "minAvailable"), each.at("spec", "maxUnavailable")
         blocked = (
-            unavailable in {0, "0%"}
+            unavailable in (0, "0%")
             or available == "100%"
             or (isinstance(available, int) and available >= (least or 2))
         )

@@ -35,6 +35,7 @@ class Values:
         stop_s: seconds from SIGTERM to the exit in the worst case.
         processes: the gateway and its workers.
         startup_tries: probes, one every two seconds, until the start has failed.
+        startup_period_s: seconds between probes where ten may fail at most (Azure Container Apps).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Values:
     start_s: int
     stop_s: int
     startup_tries: int
+    startup_period_s: int
 
 
 def platform_files(project: Project, options: Options) -> tuple[File, ...]:
@@ -83,4 +85,5 @@ def _values(project: Project) -> Values:
         start_s=project.start_seconds,
         stop_s=project.stop_seconds,
         startup_tries=math.ceil(project.start_seconds / 2),
+        startup_period_s=math.ceil(project.start_seconds / 10),
     )
