@@ -30,7 +30,8 @@ APP = """
 
     from fluxlit import Cookie, Depends, FluxLit, Header, Pages, Query, Settings
 
-    app = FluxLit(title="Pages")
+    everywhere = {"layout": "wide", "page_icon": "🧪", "menu_items": {"About": "Made for these tests"}}
+    app = FluxLit(title="Pages", streamlit_page_config=everywhere)
     events = []
 
     def connection(name: str = "db"):
@@ -187,6 +188,15 @@ def test_a_page_calls_the_api(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/asks")
 
     expect(visitor.heading("The answer is 42")).to_be_visible()
+
+
+def test_all_pages_share_what_they_do_not_say_themselves(server: Server, visitor: Visitor) -> None:
+    visitor.visit(f"{server.url}/größe")
+    visitor.page.wait_for_function(f"{MAIN_WIDTH} > 900")
+    expect(visitor.page.locator("link[rel='shortcut icon']")).to_have_attribute("href", re.compile("🧪"))
+    visitor.page.get_by_test_id("stMainMenu").click()
+    visitor.page.get_by_text("About", exact=True).click()
+    expect(visitor.page.get_by_text("Made for these tests")).to_be_visible()
 
 
 def test_a_page_leads_to_other_pages(server: Server, visitor: Visitor) -> None:

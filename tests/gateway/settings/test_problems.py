@@ -40,6 +40,24 @@ FILE = {
         'allowed_origins must hold origins of the form "https://host" or "https://host:port", without a path'
     ),
     'streamlit_options = "x"': 'streamlit_options must be a table (in a variable: a JSON object), not "x"',
+    'streamlit_page_config = {layout = "broad"}': ('streamlit_page_config must have "centered" or "wide" as layout'),
+    "streamlit_page_config = {initial_sidebar_state = true}": (
+        'streamlit_page_config must have "auto", "expanded", "collapsed" or a width in pixels as initial_sidebar_state'
+    ),
+    "streamlit_page_config = {page_icon = 5}": "streamlit_page_config must have a text as page_icon",
+    'streamlit_page_config = {page_title = "x"}': (
+        'streamlit_page_config holds "page_title"; it can hold layout, initial_sidebar_state, page_icon, menu_items'
+    ),
+    "streamlit_page_config = {menu_items = 5}": "streamlit_page_config must have a table as menu_items",
+    'streamlit_page_config = {menu_items = {Help = "x"}}': (
+        'streamlit_page_config holds "Help" in menu_items, which can hold Get help, Report a bug, About'
+    ),
+    "streamlit_page_config = {menu_items = {About = 5}}": (
+        'streamlit_page_config must have a text as "About" in menu_items'
+    ),
+    'streamlit_page_config.menu_items."Get help" = "javascript:alert(1)"': (
+        'streamlit_page_config must have an address with http:, https: or mailto: as "Get help" in menu_items'
+    ),
     'streamlit_open_routes = ["health"]': (
         'streamlit_open_routes holds "health"; the routes that can be opened are metrics, script-health-check, agent'
     ),

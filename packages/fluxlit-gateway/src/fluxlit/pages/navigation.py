@@ -149,4 +149,5 @@ def _configure(record: PageRecord, context: RunContext) -> None:
     """Apply the page's look before anything of the page is drawn, so that the page can still change it."""
     arrived = context.st.session_state.get(_LAST_PAGE) != record.path
     context.st.session_state[_LAST_PAGE] = record.path
-    context.st.set_page_config(**record.page_config(arrived=arrived))
+    usual = context.settings.streamlit_page_config if context.settings is not None else {}
+    context.st.set_page_config(**record.page_config(arrived=arrived, usual=usual))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -82,7 +82,7 @@ class PageRecord:
         """What a user must be to see the page, where the application has a login; `None` if everybody may."""
         return None if self.public else Requirement(self.roles)
 
-    def page_config(self, *, arrived: bool) -> dict[str, Any]:
+    def page_config(self, *, arrived: bool, usual: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The arguments for `st.set_page_config`; Streamlit takes the icon from the navigation.
 
         The browser keeps layout and sidebar of the page before. A page that says nothing about them gets
@@ -90,10 +90,17 @@ class PageRecord:
 
         Args:
             arrived: the user was on another page, or on none, in the run before.
+            usual: the setting `streamlit_page_config`: what pages get that say nothing.
         """
-        layout = self.layout or ("centered" if arrived else None)
-        sidebar = self.initial_sidebar_state or ("auto" if arrived else None)
-        return {"page_title": self.title, "layout": layout, "initial_sidebar_state": sidebar}
+        usual = usual or {}
+        layout = self.layout or (usual.get("layout", "centered") if arrived else None)
+        sidebar = self.initial_sidebar_state or (usual.get("initial_sidebar_state", "auto") if arrived else None)
+        config = {"page_title": self.title, "layout": layout, "initial_sidebar_state": sidebar}
+        if self.icon is None and "page_icon" in usual:
+            config["page_icon"] = usual["page_icon"]
+        if "menu_items" in usual:
+            config["menu_items"] = usual["menu_items"]
+        return config
 
 
 def check_access(*, public: bool, roles: Collection[str]) -> frozenset[str]:

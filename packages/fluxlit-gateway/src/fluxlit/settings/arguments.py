@@ -45,6 +45,7 @@ class SettingsArguments(TypedDict, total=False):
     streamlit_start_timeout_s: float
     streamlit_hung_timeout_s: float
     streamlit_options: dict[str, Any]
+    streamlit_page_config: dict[str, Any]
     gateway_via: str
     gateway_upstream_connect_timeout_s: float
     gateway_upstream_read_timeout_s: float

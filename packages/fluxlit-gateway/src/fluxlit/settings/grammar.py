@@ -26,6 +26,10 @@ OPENABLE_ROUTES = ("metrics", "script-health-check", "agent")
 # The one Streamlit option whose value is a table of its own.
 _TABLE_OPTIONS = frozenset({"server.trustedUserHeaders"})
 
+# What `st.set_page_config` takes that all pages of an application may share.
+_PAGE_CONFIG = ("layout", "initial_sidebar_state", "page_icon", "menu_items")
+_MENU_ITEMS = ("Get help", "Report a bug", "About")
+
 
 def mount_path(value: str) -> str:
     """Check a URL prefix: ``""`` or ``/a[/b]``."""
@@ -211,3 +215,36 @@ def options(value: Any) -> Any:
         else:
             flat[key] = inner
     return flat
+
+
+def page_config(value: dict[str, Any]) -> dict[str, Any]:
+    """Check what Streamlit would refuse at every run of every page.
+
+    Raises:
+        ValueError: with what is allowed.
+    """
+    wrong = next((key for key in value if key not in _PAGE_CONFIG), None)
+    if wrong is not None:
+        raise ValueError(f'holds "{wrong}"; it can hold {", ".join(_PAGE_CONFIG)}')
+    if value.get("layout", "wide") not in ("centered", "wide"):
+        raise ValueError('must have "centered" or "wide" as layout')
+    state = value.get("initial_sidebar_state", "auto")
+    is_width = isinstance(state, int) and not isinstance(state, bool) and state > 0
+    if state not in ("auto", "expanded", "collapsed") and not is_width:
+        raise ValueError('must have "auto", "expanded", "collapsed" or a width in pixels as initial_sidebar_state')
+    if not isinstance(value.get("page_icon", ""), str):
+        raise ValueError("must have a text as page_icon")  # noqa: TRY004
+    _check_menu(value.get("menu_items", {}))
+    return value
+
+
+def _check_menu(items: Any) -> None:
+    if not isinstance(items, Mapping):
+        raise ValueError("must have a table as menu_items")  # noqa: TRY004  (pydantic reports this kind)
+    for name, item in items.items():
+        if name not in _MENU_ITEMS:
+            raise ValueError(f'holds "{name}" in menu_items, which can hold {", ".join(_MENU_ITEMS)}')
+        if not isinstance(item, str):
+            raise ValueError(f'must have a text as "{name}" in menu_items')  # noqa: TRY004
+        if name != "About" and not item.startswith(("http://", "https://", "mailto:")):
+            raise ValueError(f'must have an address with http:, https: or mailto: as "{name}" in menu_items')

@@ -238,6 +238,12 @@ class Settings(BaseSettings):
         description="Streamlit's own options, for example `server.maxUploadSize`. "
         "Options that FluxLit needs for itself are refused.",
     )
+    streamlit_page_config: Annotated[dict[str, JsonValue], AfterValidator(grammar.page_config)] = Field(
+        default={},
+        description="How pages look that do not say it themselves: `layout`, `initial_sidebar_state`, `page_icon`, and "
+        "`menu_items` with addresses for `Get help` and `Report a bug` and a text for `About`. A script adopted by "
+        "`FluxLit(ui=...)` says it itself.",
+    )
     gateway_via: Annotated[str, AfterValidator(grammar.via)] = Field(
         default="fluxlit",
         description="Name under which the gateway adds itself to the `Via` field of requests to the UI; empty adds "
