@@ -7,7 +7,7 @@ The suite is Autobahn's `wstest`, which runs on Python 2.7 only, so it is not pa
     hatch run bench:conformance --wstest suite/bin/wstest
 
 One run of the suite tries the upstream alone, `fluxlit run` and a plain uvicorn in front of it. With ``--deflate`` both
-the upstream and the gateway's front agree to compress (groups 12 and 13, which take half an hour), which FluxLit does
+the upstream and the gateway's front agree to compress (groups 12 and 13, which take 40 minutes), which FluxLit does
 not do by itself. A case that the gateway fails, or serves worse than the upstream alone, is a missed bar.
 """
 
