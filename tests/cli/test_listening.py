@@ -238,6 +238,16 @@ def test_mistakes_are_explained(mistake: str, tmp_path: Path) -> None:
     says(fluxlit("run", *arguments, directory=write(tmp_path, API_ONLY)), 1, message)
 
 
+def test_a_health_check_is_not_content_with_the_server_of_another_project(tmp_path: Path) -> None:
+    here, there = write(tmp_path / "here", API_ONLY), write(tmp_path / "there", API_ONLY)
+    with running(there, "--port", "0") as (server, _), socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        done = fluxlit("healthcheck", directory=here, FLUXLIT_GATEWAY_PORT=str(port))
+        server.stop()
+    says(done, 1, f"http://127.0.0.1:{port} does not answer")
+
+
 def test_a_health_check_says_why_not(tmp_path: Path) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # Taken, so that nobody else gets it, and not listened on.

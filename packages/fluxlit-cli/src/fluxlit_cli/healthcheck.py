@@ -63,9 +63,9 @@ def _ask_server(probe: str, timeout: float) -> Answer:
 
 
 def _server() -> Server | None:
-    from fluxlit.running import of_project, running  # noqa: PLC0415  (of another distribution)
+    from fluxlit.running import of_project  # noqa: PLC0415  (of another distribution)
 
-    found = of_project(Path.cwd()) or running()
+    found = of_project(Path.cwd())  # never another project's: its health is none of this one
     return found[0] if found else None
 
 
