@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
+import socket
+import time
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import pytest
 
 import fluxlit_sessions
@@ -70,6 +74,28 @@ async def test_the_store_is_opened_by_its_scheme_with_the_keys_and_closed_at_the
         assert found.data == {"swordfish": 1}
     with pytest.raises(FluxLitError, match="FLUXLIT_SESSION_STORE"):
         sessions.session_store()
+
+
+def first_warning(caplog: pytest.LogCaptureFixture) -> str:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for each in caplog.records:
+            if each.name == "fluxlit_sessions":
+                return each.getMessage()
+        time.sleep(0.02)
+    raise AssertionError("nothing was said")
+
+
+async def test_a_store_that_does_not_answer_is_told_at_the_start_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # Taken, so that nobody else gets it, and not listened on.
+        url = f"redis://:swordfish@127.0.0.1:{deaf.getsockname()[1]}"
+        async with sessions.opened(Settings(session_store=url, secret_key=(KEY,))):
+            told = await anyio.to_thread.run_sync(first_warning, caplog)
+
+    assert re.fullmatch(r"session store redis://127\.0\.0\.1:\d+ is unavailable: ConnectionError: .*refused\.", told)
 
 
 @pytest.mark.parametrize(

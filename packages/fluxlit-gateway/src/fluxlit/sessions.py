@@ -29,6 +29,9 @@ BINDINGS = "fluxlit.session_bindings"
 COPIES = "fluxlit.session_copies"
 ANNOTATIONS = "fluxlit.session_annotations"
 
+# Stores that cannot be opened if they are not there.
+OPEN_IS_ENOUGH = frozenset({"memory", "sqlite"})
+
 COPIES_ROOM = "copies"
 LONGEST_NAMESPACE = 64
 
@@ -189,11 +192,20 @@ async def opened(settings: Settings) -> AsyncIterator[None]:
     configure(settings)
     try:
         if settings.session_store is not None:
-            session_store()
+            store = session_store()
+            if settings.session_store.partition(":")[0].lower() not in OPEN_IS_ENOUGH:
+                # Nobody waits for it: the application can start before its store does.
+                threading.Thread(target=_reach, args=(store,), name="session store", daemon=True).start()
         yield
     finally:
-        if store := _process.configure(None):
-            await store.aclose()
+        if last := _process.configure(None):
+            await last.aclose()
+
+
+def _reach(store: SessionStore) -> None:
+    """Ask the store whether it is there. It tells the log itself when it is not, before the first visitor finds out."""
+    with contextlib.suppress(Exception):  # another package's; nothing comes of an answer
+        store.ping()
 
 
 def session_store() -> SessionStore:
