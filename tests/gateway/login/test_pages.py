@@ -29,7 +29,7 @@ PORTAL = """
     sys.path.insert(0, {root!r})
 
     from fastapi import Depends
-    from fluxlit import CurrentUser, FluxLit, OptionalUser, current_user, require_roles
+    from fluxlit import CurrentUser, FluxLit, OptionalUser, Pages, current_user, require_roles
     from tests.gateway.login.scripted import Scripted
 
     app = FluxLit(title="Portal", auth=Scripted())
@@ -51,7 +51,10 @@ PORTAL = """
         st.text(f"headers {{told}} cookies {{sorted(st.context.cookies)}}")
 
     @app.page("/about", public=True)
-    def about(st, client, user: OptionalUser):
+    def about(st, client, user: OptionalUser, pages: Pages):
+        if "go" in st.query_params:
+            st.text(f"may go: {{st.query_params.go in pages}}")
+            st.switch_page(pages[st.query_params.go])
         st.text(f"about for {{user.name if user else 'nobody'}}")
         st.text(f"api says {{client.get('/me').status_code}}")
         st.audio(b"a sound for " + (user.name if user else "nobody").encode())
@@ -201,6 +204,22 @@ def test_the_socket_of_a_public_page_runs_no_other(portal: Server) -> None:
         assert "home of" not in texts
         assert "vault" not in texts
         assert "Sign in" in texts
+
+
+@pytest.mark.parametrize("cookie", [None, BOB, ADA])
+def test_a_link_to_a_page_opens_it_for_nobody_else(portal: Server, cookie: str | None) -> None:
+    """ASVS 5.0, 8.3.1: the page decides, not what leads to it."""
+
+    async def sent() -> str:
+        async with Session(portal.url, cookie=cookie) as session:
+            texts = await session.run("about", query="go=/admin")
+            while not any("vault" in text or "for users with" in text or "Sign in" in text for text in texts):
+                texts += await session.shown(20)
+            return " ".join(texts)
+
+    texts = asyncio.run(sent())
+    assert f"may go: {cookie == ADA}" in texts
+    assert ("the vault is open" in texts) == (cookie == ADA)
 
 
 def test_a_role_page_is_run_for_its_role_only(portal: Server) -> None:
