@@ -31,7 +31,8 @@ from harness import Bar, answers, fluxlit_run, free_port, report, running, table
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from fluxlit.gateway.front import HttpProtocol, WebSocketProtocol
+from fluxlit.gateway.front import HttpProtocol
+from fluxlit.gateway.websocket import WebSocketProtocol
 from fluxlit.proxy import Address, ReverseProxy, Upstream
 
 HERE = Path(__file__).resolve()

@@ -18,7 +18,9 @@ from fluxlit import logging as fluxlit_logging
 from fluxlit.asgi_server import AsgiServer
 from fluxlit.errors import FluxLitError
 from fluxlit.garbage import collection_paused
-from fluxlit.gateway.front import FrontLimits, HttpProtocol, WebSocketProtocol
+from fluxlit.gateway.cycle import Heads
+from fluxlit.gateway.front import FrontLimits, HttpProtocol
+from fluxlit.gateway.websocket import WebSocketProtocol
 from fluxlit.listeners import Listener, adopt, bind_file, bind_port, passed_by_systemd
 from fluxlit.pidfile import PidFile
 from fluxlit.process import Process, Watch
@@ -100,7 +102,7 @@ def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) 
         lifespan="off",
         log_config=None,
         access_log=False,
-        http=cast("type[HttpProtocol]", partial(HttpProtocol, limits=front_limits(settings))),
+        http=cast("type[HttpProtocol]", partial(HttpProtocol, limits=front_limits(settings), heads=Heads())),
         ws=WebSocketProtocol,
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,

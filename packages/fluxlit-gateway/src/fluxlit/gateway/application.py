@@ -111,7 +111,7 @@ class Gateway:
         if scope["type"] == "websocket" and not self.origins.allows(header(scope, b"origin"), who.host.decode("ascii")):
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
-        seen["headers"] += who.fields(mount or who.prefix)
+        seen["headers"] = [*seen["headers"], *who.fields(mount or who.prefix)]
         if self.gate is None:
             return self.ui(seen, receive, send)
         public = mount or who.prefix
@@ -145,9 +145,9 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
 
     ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
     """
-    headers = [(name, who.host if name == b"host" else value) for name, value in who.headers]
-    if scope["http_version"] == "1.0" and not any(name == b"host" for name, _ in headers):
-        headers.insert(0, (b"host", who.host))
+    headers = who.headers
+    if (b"host", who.host) not in headers:
+        headers = [(b"host", who.host), *(field for field in headers if field[0] != b"host")]
     secure = "https" if scope["type"] == "http" else "wss"
     plain = "http" if scope["type"] == "http" else "ws"
     return {

@@ -63,7 +63,6 @@ UNIX = "unix"
 
 
 @lru_cache(maxsize=1024)
-@lru_cache(maxsize=1024)
 def speaks_for_others(name: bytes) -> bool:
     """Whether a field tells of another sender than the one at the other end of the connection.
 
@@ -141,13 +140,13 @@ class Sender:
     chain: bytes
     prefix: str = ""
 
-    def fields(self, root_path: str) -> list[Header]:
+    def fields(self, root_path: str) -> tuple[Header, ...]:
         """The forwarding fields for the next hop.
 
         Args:
             root_path: the public path under which the application is mounted.
         """
-        return list(forwarding_fields(self.scheme, self.host, self.chain, root_path))
+        return forwarding_fields(self.scheme, self.host, self.chain, root_path)
 
 
 @lru_cache(maxsize=1024)
@@ -183,19 +182,18 @@ def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:
     client = scope.get("client")
     peer = client[0] if client else ""
     headers: list[Header] = scope["headers"]
-    told: dict[bytes, list[bytes]] = {}
-    for header in headers:
-        if speaks_for_others(header[0]):
-            told.setdefault(header[0], []).append(header[1])
-    if told:
-        headers = [header for header in headers if header[0] not in told]
     scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
-    if not told or not trust or not trust.trusts(peer):
+    told = [field for field in headers if speaks_for_others(field[0])]
+    if not told:
         return Sender(headers, host, scheme, client, peer.encode())
-    return _believed(Sender(headers, host, scheme, client, peer.encode()), told, peer, trust)
+    seen = Sender([field for field in headers if field not in told], host, scheme, client, peer.encode())
+    return _believed(seen, told, peer, trust) if trust and trust.trusts(peer) else seen
 
 
-def _believed(seen: Sender, told: dict[bytes, list[bytes]], peer: str, trust: Trust) -> Sender:
+def _believed(seen: Sender, fields: list[Header], peer: str, trust: Trust) -> Sender:
+    told: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        told.setdefault(name, []).append(value)
     hops = _list(told.get(b"x-forwarded-for", ()))
     elements = forwarded_elements(told.get(b"forwarded", ()))
     if not hops:

@@ -1,33 +1,26 @@
-"""The public side of the gateway, byte by byte: uvicorn's protocols, held to the letter of RFC 9112 and RFC 6455.
+"""The public side of the gateway, byte by byte: uvicorn's HTTP protocol, held to the letter of RFC 9112.
 
 An ASGI application sees a request only after the server has parsed it, so what a server lets through is out of
-the application's reach. `fluxlit run` therefore serves with these two classes. Under a plain ``uvicorn app:app``
-uvicorn's own are in place; docs/explanation/proxy.md says what differs.
+the application's reach. `fluxlit run` therefore serves with this class, and with that of `websocket`. Under a plain
+``uvicorn app:app`` uvicorn's own are in place; docs/explanation/proxy.md says what differs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode
-from websockets.http11 import Request, Response
-from websockets.server import ServerProtocol
 
+from fluxlit.asgi import Scope
+from fluxlit.gateway.cycle import Cycle, Heads
 from fluxlit.gateway.readers import Patience
 from fluxlit.gateway.senders import Delivery
 from fluxlit.observe import HEAD
-from fluxlit.proxy.frames import CloseAnywhere
-
-if TYPE_CHECKING:
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
 
 logger = logging.getLogger("fluxlit.front")
 
@@ -71,69 +64,6 @@ REASONS = {
 }
 
 
-class UntilClose(int):
-    """A length that is never reached and never missed: the body ends with the connection (RFC 9112 section 6.3)."""
-
-    def __lt__(self, other: int) -> bool:
-        return False
-
-    def __ne__(self, other: object) -> bool:
-        return False
-
-    __hash__ = int.__hash__
-
-    def __sub__(self, other: int) -> UntilClose:
-        return self
-
-
-class Joined:
-    """A transport that writes an answer's head together with what follows at once.
-
-    uvicorn writes head and body separately, and each write costs a system call and wakes the peer. The head alone
-    is held back until the loop's next turn at most, so an answer without a body yet is not late either.
-
-    Attributes:
-        fields: lines that go into the next head that is written; see `fluxlit.observe.answer.HEAD`.
-    """
-
-    __slots__ = ("_held", "_loop", "_part", "_transport", "fields")
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, part: Callable[[], None]) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._part = part
-        self._held: bytes | None = b""
-        self.fields = b""
-
-    def write(self, data: bytes) -> None:
-        """Write, or keep the first write for a moment."""
-        if self.fields:
-            data = data[:-2] + self.fields + b"\r\n"  # Before the empty line that ends a head.
-            self.fields = b""
-        if self._held is None:
-            self._transport.write(data)
-        elif self._held:
-            held, self._held = self._held, None
-            self._transport.write(held + data)  # Cheaper than two buffers: at most 256 KiB are copied.
-        else:
-            self._held = data
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, None
-            self._transport.write(held)
-
-    def is_closing(self) -> bool:
-        """As the transport itself."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Write what is held, then part with the client."""
-        self._flush()
-        self._part()
-
-
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with bounds, and without what it lets pass.
 
@@ -142,7 +72,6 @@ class HttpProtocol(HttpToolsProtocol):
     * Trailers are dropped, not appended to the fields that the application is already reading (RFC 9110 6.5.1).
     * An upgrade to anything but a WebSocket is ignored, and nothing after that request is parsed; with a body it
       is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8). So is a WebSocket.
-    * HTTP/1.0 clients get no chunked coding (RFC 9112 section 6.1).
     * A client that reads nothing of its answer is cut off in the end. One that does not complete its head, or falls
       silent in its body, is answered 408 (RFC 9110 section 15.5.9).
     * A client that announces to wait with its body and then does not, as Go's transport does, is not waited for; its
@@ -152,11 +81,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     Args:
         limits: what one connection may ask for.
+        heads: shared by the connections of a server.
+
+    Attributes:
+        cycle: the last request; `None` before the first one.
+        pipeline: requests that came before the answer to an earlier one, newest first.
     """
 
-    def __init__(self, *args: Any, limits: FrontLimits = DEFAULT_LIMITS, **kwargs: Any) -> None:
+    cycle: Cycle | None  # type: ignore[assignment]  # not uvicorn's
+    pipeline: deque[Cycle]  # type: ignore[assignment]
+
+    def __init__(
+        self, *args: Any, limits: FrontLimits = DEFAULT_LIMITS, heads: Heads | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.heads = heads or Heads()
         self._limits = limits
+        self._idle_since = 0.0
         self._patience: Patience | None = None
         self._delivery = Delivery(self.loop, self._late, head=limits.head_time, body=limits.body_time)
         # Bytes of the head that is being read; those that shared a read with the message before are not counted.
@@ -187,7 +128,7 @@ class HttpProtocol(HttpToolsProtocol):
 
         For a body the library would wait, and for ever, as nobody reads it.
         """
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = self.cycle
         if self._announces_body() or (cycle is not None and not cycle.response_complete):
             self._refuse(400)
         else:
@@ -203,24 +144,41 @@ class HttpProtocol(HttpToolsProtocol):
         """Check the head, then start the application."""
         self._in_head = False
         self._delivery.end()
-        if status := self._objection():
+        version = self.parser.get_http_version()
+        if status := self._objection(version):
             self._refuse(status)
             raise ValueError(status)  # The parser stops here.
-        if self.url[:1] != b"/":
-            self._use_authority()
-        super().on_headers_complete()
-        if not self.parser.should_upgrade():
-            joined = Joined(self.transport, self.loop, self._part)
-            self.cycle.transport = cast("asyncio.Transport", joined)
-            self.scope[HEAD] = joined  # type: ignore[literal-required]  # an addition of ours
-            if self.scope["http_version"] == "1.0":
-                self.cycle.chunked_encoding = False
-                self.cycle.expected_content_length = UntilClose()
+        if self.url[:1] != b"/" and not self._use_authority():
+            self._refuse(400)
+            raise ValueError(400)
+        scope: Scope = self.scope  # type: ignore[assignment]  # a dict of one kind or the other
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return
+        raw_path, _, scope["query_string"] = self.url.partition(b"?")
+        path = raw_path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        cycle = scope[HEAD] = Cycle(self, scope, keep_alive=keep_alive, expects=self.expect_100_continue)
+        before, self.cycle = self.cycle, cycle
+        if before is None or before.response_complete:
+            self._start(cycle)
+        else:
+            # Its answer has to wait for those before it, and there is no use in reading on.
+            self.flow.pause_reading()
+            self.pipeline.appendleft(cycle)
         self.headers = self.headers.copy()  # Trailers are added to the copy, and nobody reads it.
+
+    def _start(self, cycle: Cycle) -> None:
+        task = self.loop.create_task(cycle.run_asgi(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body; who sends it unasked does not wait to be asked."""
-        if self.cycle.waiting_for_100_continue:
+        if self.cycle is not None and self.cycle.waiting_for_100_continue:
             self.cycle.waiting_for_100_continue = False
             self.scope["headers"] = [field for field in self.scope["headers"] if field[0] != b"expect"]
         super().on_body(body)
@@ -252,15 +210,48 @@ class HttpProtocol(HttpToolsProtocol):
         self._delivery.end()
         if self._patience is not None:
             self._patience.end()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         super().connection_lost(exc)
+        self.cycle = None  # It leads back here, and so does the scope.
+        self.scope = {}  # type: ignore[typeddict-item]
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for it.
+
+        One timer is left running and looks, when it is due, since when the connection has been idle: to cancel one
+        and start another for each request costs as much as parsing it.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start(self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_in(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Something has come: the connection is not idle any more."""
+        self._idle_since = 0.0
+
+    def _look_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, also where the client has not read its last answer."""
-        super().timeout_keep_alive_handler()
-        self._watch_reader()
+        """Close the connection if it is idle for too long, also where the client has not read its last answer."""
+        self.timeout_keep_alive_task = None
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._idle_since and rest > 0:
+            self._look_in(rest)
+        elif self._idle_since:
+            self.transport.close()
+            self._watch_reader()
 
     def _await_rest(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = self.cycle
         if self._refused:
             self._delivery.end()
         elif self._in_head or cycle is None or cycle.response_complete:
@@ -269,7 +260,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._delivery.expect_body()
 
     def _late(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = self.cycle
         if cycle is None or cycle.response_complete:
             if self._in_head:
                 self._refuse(408)
@@ -285,7 +276,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._patience = Patience(self.transport, self.loop, self._limits.send)
         self._patience.begin()
 
-    def _objection(self) -> int:
+    def _objection(self, version: str) -> int:
         limits = self._limits
         if self._head + self._read > limits.target:  # Only then is it worth adding up.
             if len(self.url) > limits.target:
@@ -296,17 +287,20 @@ class HttpProtocol(HttpToolsProtocol):
             return 431
         if b"#" in self.url:
             return 400
-        return 0 if self.parser.get_http_version() in KNOWN_VERSIONS else 505
+        return 0 if version in KNOWN_VERSIONS else 505
 
-    def _use_authority(self) -> None:
+    def _use_authority(self) -> bool:
+        """Read a target that is no path; whether it is a valid one (RFC 9112 section 3.2)."""
         parts = urlsplit(self.url.decode("latin-1"))
         if parts.scheme.lower() in ("http", "https") and parts.netloc:
             self.headers[:] = [field for field in self.headers if field[0] != b"host"]
             self.headers.insert(0, (b"host", parts.netloc.rpartition("@")[2].encode("latin-1")))
             target = self.url[self.url.index(b"//") + 2 + len(parts.netloc) :]
             self.url = target if target.startswith(b"/") else b"/" + target
+        return self.url[:1] == b"/" or self.url == b"*"
 
     def _unsupported_upgrade_warning(self) -> None:
+        assert self.cycle is not None
         if self._announces_body():
             self.cycle.more_body = True  # There is a body, and it was not read.
             self._refuse(400)
@@ -321,7 +315,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Answer before any application is asked, and read nothing more."""
         self._refused = True
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:  # The objection is to a later request: earlier ones still get their answers.
                 cycle.keep_alive = False
@@ -340,9 +334,9 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self._linger()
 
-    def _part(self) -> None:
+    def part(self) -> None:
         """Close after the last answer, at once if the client has nothing left to send."""
-        if self.cycle.more_body:
+        if self.cycle is not None and self.cycle.more_body:
             self._linger()
         else:
             self.transport.close()
@@ -354,84 +348,3 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self.transport.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)
-
-
-class Server(CloseAnywhere, ServerProtocol):
-    """The library's server, which tells a client of another version the one that it speaks (RFC 6455 section 4.4)."""
-
-    def accept(self, request: Request) -> Response:
-        """Answer a handshake."""
-        response = super().accept(request)
-        if response.status_code == 400 and request.headers.get_all("Sec-WebSocket-Version") != ["13"]:
-            response.headers["Sec-WebSocket-Version"] = "13"
-            return replace(response, status_code=426, reason_phrase="Upgrade Required")
-        return response
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, with the last word given to what came before an error.
-
-    * A Close frame between fragments is a clean close (Autobahn case 7.1.5).
-    * Messages that arrived before a broken frame are delivered.
-    * Invalid UTF-8 ends the connection with 1007 without a traceback in the log.
-    * A peer that reads nothing is cut off in the end; a transport that is only closed waits for it (asyncio's rule).
-    * A connection that ends without a Close frame is reported as 1006, not as 1005 (RFC 6455 section 7.1.5).
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        offered = self.conn
-        self.conn = Server(
-            extensions=offered.available_extensions, max_size=self.config.ws_max_size, logger=offered.logger
-        )
-        self._application = self.app
-        self.app = self._run
-
-    async def _run(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await self._application(scope, receive, send)
-        finally:
-            self._give_up_soon()
-        if self.initial_response is not None and self.close_sent:
-            self.handshake_complete = True  # By a refusal, which uvicorn would report as a fault of the application.
-
-    def _give_up_soon(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.loop.call_later(self.close_timeout, self.transport.abort)
-
-    def keepalive_timeout(self) -> None:
-        """Give up a peer that answers no ping, also if it reads nothing either."""
-        super().keepalive_timeout()
-        self._give_up_soon()
-
-    def data_received(self, data: bytes) -> None:
-        """Take what has arrived, then look whether it broke the rules."""
-        self.conn.receive_data(data)
-        self.handle_events()
-        if self.conn.parser_exc is not None and not self.close_sent:
-            self.handle_parser_exception()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application how the connection ended."""
-        if self.handshake_complete and self.conn.close_rcvd is None:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
-        super().connection_lost(exc)
-
-    def send_receive_event_to_app(self) -> None:
-        """Hand over one message, and read no more until the application asks for it."""
-        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = []
-        if self.close_sent:
-            return
-        if self.curr_msg_data_type == "bytes":
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
-        else:
-            try:
-                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
-            except UnicodeDecodeError:
-                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-                self.handle_parser_exception()
-                return
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()

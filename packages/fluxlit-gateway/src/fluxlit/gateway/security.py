@@ -5,9 +5,8 @@ One owner for each: a field that the API, Streamlit or a page has set is never r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fluxlit.asgi import Scope
+from fluxlit.observe import Defaults
 from fluxlit.settings import Settings
 
 Header = tuple[bytes, bytes]
@@ -39,9 +38,9 @@ class SecurityHeaders:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._plain = security_fields(settings, tls=settings.public_base_url.startswith("https:"))
-        self._secure = security_fields(settings, tls=True)
+        self._plain = Defaults.of(security_fields(settings, tls=settings.public_base_url.startswith("https:")))
+        self._secure = Defaults.of(security_fields(settings, tls=True))
 
-    def __call__(self, scope: Scope) -> Sequence[Header]:
+    def __call__(self, scope: Scope) -> Defaults:
         """The fields for the answer to an HTTP request."""
         return self._secure if scope.get("scheme") == "https" else self._plain

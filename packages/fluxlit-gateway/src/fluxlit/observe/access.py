@@ -30,7 +30,7 @@ class AccessLog:
     def __bool__(self) -> bool:
         return self._gateway or self._api
 
-    def write(self, scope: Scope, seen: Observation, *, status: int, sent: int, seconds: float) -> None:
+    def write(self, scope: Scope, seen: Observation, *, status: int, seconds: float) -> None:
         """Log a request that is over.
 
         The path goes without its query: that is where tokens are.
@@ -39,7 +39,6 @@ class AccessLog:
             scope: the request.
             seen: what the gateway made of it.
             status: what it was answered.
-            sent: bytes of the answer.
             seconds: how long it took.
         """
         if not (self._gateway or seen.route in API_ROUTES):
@@ -57,7 +56,7 @@ class AccessLog:
                 "path": path,
                 "status": status,
                 "duration_ms": round(seconds * 1000, 3),
-                "bytes": sent,
+                "bytes": seen.sent,
                 "route": seen.route,
                 "client": client[0] if client else "",
                 "request_id": seen.request_id,

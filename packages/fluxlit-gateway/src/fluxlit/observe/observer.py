@@ -8,10 +8,11 @@ from collections.abc import Callable
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.current_request import REQUEST_ID
 from fluxlit.observe.access import CLIENT_LEFT, AccessLog
-from fluxlit.observe.answer import HEAD, Answer, Fields
-from fluxlit.observe.observation import OBSERVATION, Observation
+from fluxlit.observe.observation import HEAD, OBSERVATION, Defaults, Observation
 from fluxlit.observe.request_id import HEADER, is_request_id, new_request_id
 from fluxlit.observe.traffic import Traffic
+
+NO_DEFAULTS = Defaults.of(())
 
 
 class Observer:
@@ -30,38 +31,41 @@ class Observer:
     """
 
     def __init__(
-        self, application: Application, *, log: AccessLog | None = None, fields: Callable[[Scope], Fields] | None = None
+        self,
+        application: Application,
+        *,
+        log: AccessLog | None = None,
+        fields: Callable[[Scope], Defaults] | None = None,
     ) -> None:
         self._application = application
-        self._fields = fields or (lambda _: ())
+        self._fields = fields or (lambda _: NO_DEFAULTS)
         self._log = log or None
         self.traffic = Traffic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request or WebSocket."""
         headers, request_id = identified(scope["headers"])
-        seen = Observation(request_id.decode("ascii"))
-        REQUEST_ID.set(seen.request_id)  # Servers run each request in a context of its own.
-        scope = {**scope, "headers": headers, OBSERVATION: seen}
         traffic = self.traffic
-        answer = Answer(send, seen, traffic, (HEADER, request_id), self._fields(scope), scope.get(HEAD))
+        seen = Observation(send, request_id, traffic, self._fields(scope), scope.get(HEAD))
+        scope = {**scope, "headers": headers, OBSERVATION: seen}
+        REQUEST_ID.set(seen.request_id)  # Servers run each request in a context of its own.
         http = scope["type"] == "http"
         if http:
             traffic.active += 1
         try:
-            await self._application(scope, receive, answer)
+            await self._application(scope, receive, seen)
         except Exception:
-            answer.status = answer.status or 500  # What the server is about to answer.
+            seen.status = seen.status or 500  # What the server is about to answer.
             raise
         finally:
-            seconds, status = time.perf_counter() - answer.started, answer.status or CLIENT_LEFT
+            seconds, status = time.perf_counter() - seen.started, seen.status or CLIENT_LEFT
             if http:
                 traffic.active -= 1
-                traffic.answered(seen.route, status, answer.sent, seconds)
+                traffic.answered(seen.route, status, seen.sent, seconds)
             else:
-                traffic.closed(seen.route, status, answer.sent)
+                traffic.closed(seen.route, status, seen.sent)
             if self._log is not None:
-                self._log.write(scope, seen, status=status, sent=answer.sent, seconds=seconds)
+                self._log.write(scope, seen, status=status, seconds=seconds)
 
 
 def identified(headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], bytes]:

@@ -104,21 +104,16 @@ class Connection(Paced):
         if not self.closed:
             self.transport.write(data)
 
-    async def wait(self) -> None:
-        """Wait until more of the answer has arrived.
+    def wait(self) -> asyncio.Future[None]:
+        """What is done as soon as more of the answer has arrived; it fails if the answer will not become complete.
 
         Raises:
-            UpstreamError: the answer will not become complete.
+            UpstreamError: that is so already.
         """
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-        if self._error is not None:
-            raise self._error
+        return self._waiter
 
     @property
     def waited_for(self) -> bool:
@@ -289,6 +284,10 @@ class Connection(Paced):
         self._asked = None
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return
+        if self._error is None:
             waiter.set_result(None)
+        else:
+            waiter.set_exception(self._error)

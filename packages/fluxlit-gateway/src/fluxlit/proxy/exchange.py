@@ -97,7 +97,8 @@ class Exchange:
             raise BodyTooLargeError
         repeatable = not framing.body and self.scope["method"] in REPEATABLE
         head = self._head()
-        lease = await self.upstream.lease(repeatable=repeatable)
+        idle = self.upstream.lease_idle() if repeatable else None
+        lease = idle or await self.upstream.lease(repeatable=repeatable)
         try:
             await self._over(lease, head)
         except UpstreamDisconnectedError as error:

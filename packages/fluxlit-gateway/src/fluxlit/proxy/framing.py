@@ -12,6 +12,8 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # A length of 19 digits is eight exabytes; int() itself gives up on thousands of them.
 MAX_LENGTH_DIGITS = 19
 
+FIELDS = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
 HTTP_WITHOUT_FRAMING = frozenset({"2", "3"})
 
 
@@ -58,7 +60,7 @@ class Framing:
         """
         length: int | None = None
         coded = expects = False
-        for name, value in scope["headers"]:
+        for name, value in [field for field in scope["headers"] if field[0] in FIELDS]:
             if name == b"content-length":
                 if length is not None or coded or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                     raise RefusedError(400, "The request's length is ambiguous.")

@@ -22,6 +22,7 @@ from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamBusyError, UpstreamTimeoutError
 from fluxlit.proxy.headers import request_head
 from fluxlit.proxy.meter import Meter
+from fluxlit.proxy.turns import Turns
 
 TICK = 0.05
 
@@ -114,7 +115,7 @@ class Upstream:
         self.meter = meter or Meter()
         self._idle: list[tuple[Connection, float]] = []
         self._leases: set[Lease] = set()
-        self._turns = asyncio.Semaphore(self.limits.concurrent or sys.maxsize)
+        self._turns = Turns(self.limits.concurrent or sys.maxsize)
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -124,6 +125,16 @@ class Upstream:
     def active(self) -> int:
         """Exchanges that are under way."""
         return len(self._leases)
+
+    def lease_idle(self) -> Lease | None:
+        """Get a used connection for an exchange that could be repeated, if that needs no waiting; else `lease` one."""
+        if not self._idle or not self._turns.take():
+            return None
+        connection = self._reuse()
+        if connection is None:
+            self._turns.give()
+            return None
+        return self._leased(connection)
 
     async def lease(self, *, repeatable: bool) -> Lease:
         """Get a connection for one exchange; give it back with `release`.
@@ -135,20 +146,22 @@ class Upstream:
             UpstreamBusyError: no turn within the limit.
             UpstreamUnreachableError, UpstreamTimeoutError: no connection.
         """
-        if self._turns.locked():
+        if not self._turns.take():
             await self._turn()
-        else:
-            await self._turns.acquire()
         try:
             connection = self._reuse() if repeatable else None
             if connection is None:
                 connection = await self.address.connect(Connection, within=self.limits.connect)
         except BaseException:
-            self._turns.release()
+            self._turns.give()
             raise
+        return self._leased(connection)
+
+    def _leased(self, connection: Connection) -> Lease:
         lease = Lease(connection, time.perf_counter(), holder=asyncio.current_task())
         self._leases.add(lease)
-        self._start_ticking()
+        if self._timer is None:
+            self._start_ticking()
         return lease
 
     def release(self, lease: Lease) -> None:
@@ -159,7 +172,7 @@ class Upstream:
             self._idle.append((connection, time.perf_counter()))
         elif not connection.closed:
             connection.abort()
-        self._turns.release()
+        self._turns.give()
 
     async def probe(self, path: str, *, within: float) -> int:
         """The status of a GET, on a connection of its own so that a full pool does not look like a fault.
@@ -207,7 +220,7 @@ class Upstream:
         self.meter.waiting += 1
         try:
             async with asyncio.timeout(self.limits.queue or None):
-                await self._turns.acquire()
+                await self._turns.wait()
         except TimeoutError as error:
             raise UpstreamBusyError(
                 f"{self.limits.concurrent} requests are under way and none ended within {self.limits.queue:g} s"
@@ -216,8 +229,7 @@ class Upstream:
             self.meter.waiting -= 1
 
     def _start_ticking(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _tick(self) -> None:
         now, clock = asyncio.get_running_loop().time(), time.perf_counter()
