@@ -146,14 +146,14 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
     ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
     """
     headers = who.headers
-    if (b"host", who.host) not in headers:
-        headers = [(b"host", who.host), *(field for field in headers if field[0] != b"host")]
+    if scope["http_version"] == "1.0" and not any(name == b"host" for name, _ in headers):
+        headers = [(b"host", who.host), *headers]
     secure = "https" if scope["type"] == "http" else "wss"
     plain = "http" if scope["type"] == "http" else "ws"
     return {
         **scope,
         "path": mount + path,
-        "raw_path": mount.encode("ascii") + raw,
+        "raw_path": mount.encode("ascii") + raw if mount else raw,
         "root_path": mount,
         "scheme": secure if who.scheme == "https" else plain,
         "client": who.client,

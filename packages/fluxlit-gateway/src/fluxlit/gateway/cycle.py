@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from fluxlit.asgi import Application, Message, Scope
+from fluxlit.observe import Observation
 
 Header = tuple[bytes, bytes]
 
@@ -38,9 +39,10 @@ CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 
 LINE_END = b"\r\n"
 
-# Fields of an answer that concern the server, as a head has them.
+# Fields of an answer that are not simply passed on, as a head has them.
 LENGTH, CODING, CONNECTION = b"content-length: ", b"transfer-encoding: ", b"connection: "
-FRAMING = frozenset({LENGTH, CODING, CONNECTION})
+REQUEST_ID = b"x-request-id: "
+NOTED = frozenset({LENGTH, CODING, CONNECTION, REQUEST_ID})
 CLOSE = (CONNECTION, b"close", LINE_END)
 CHUNKED = (CODING, b"chunked", LINE_END)
 
@@ -143,7 +145,7 @@ class Cycle:
         waiting_for_100_continue: it still waits to be asked.
         response_started: the head of an answer was given.
         response_complete: the answer was given whole.
-        fields: lines that go into the head besides the application's; see `fluxlit.observe.HEAD`.
+        seen: is told of the answer; see `fluxlit.observe.Answer`.
     """
 
     __slots__ = (
@@ -156,18 +158,18 @@ class Cycle:
         "_scope",
         "body",
         "disconnected",
-        "fields",
         "keep_alive",
         "message_event",
         "more_body",
         "response_complete",
         "response_started",
+        "seen",
         "waiting_for_100_continue",
     )
 
     def __init__(self, line: Line, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
         self._line = line
-        # Given away with the application's call: it leads back here by `HEAD`.
+        # Given away with the application's call: it leads back here by `ANSWER`.
         self._scope: Scope | None = scope
         self._old = scope["http_version"] == "1.0"
         self.keep_alive = keep_alive
@@ -178,7 +180,7 @@ class Cycle:
         self.disconnected = False
         self.response_started = False
         self.response_complete = False
-        self.fields = b""
+        self.seen: Observation | None = None
         self._held = b""
         self._mute = scope["method"] == "HEAD"
         self._chunked = False
@@ -199,6 +201,10 @@ class Cycle:
                 missing = "completing" if self.response_started else "starting"
                 logger.error("ASGI callable returned without %s response.", missing)
                 self._fail()
+        finally:
+            seen, self.seen = self.seen, None
+            if seen is not None:
+                seen.over()
 
     # What the application calls.
 
@@ -248,7 +254,7 @@ class Cycle:
         parts = [STATUS_LINE[status]]
         for name, value in (*self._line.server_state.default_headers, *headers):
             prefix = PREFIXES[name]
-            if prefix in FRAMING and not self._heed(prefix, value):
+            if prefix in NOTED and not self._heed(prefix, value):
                 continue
             parts += prefix, value, LINE_END
         if not self.keep_alive:
@@ -265,43 +271,49 @@ class Cycle:
             raise RuntimeError("The response has an invalid header value.")
         self.response_started = True
         self.waiting_for_100_continue = False
-        self._held = head + self.fields + LINE_END
+        own = b"" if self.seen is None else self.seen.begun(status, headers)
+        self._held = head + own + LINE_END
         self._line.heads.add(self)
 
     def _heed(self, prefix: bytes, value: bytes) -> bool:
         """Take note of a field that concerns the server; whether it goes into the head.
 
-        The connection and the coding on it are the server's affair: it writes these fields itself.
+        The connection and the coding on it are the server's affair, and the id is the observation's.
         """
         if prefix == LENGTH:
             self._rest = int(value)
         elif prefix == CONNECTION and b"close" in [token.strip().lower() for token in value.split(b",")]:
             self.keep_alive = False
-        return prefix == LENGTH
+        return prefix == LENGTH or (prefix == REQUEST_ID and self.seen is None)
 
     def _continue(self, body: bytes, *, more: bool) -> None:
-        if self._mute:
-            body = b""
-        elif self._chunked:
-            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            body = chunk if more else chunk + b"0\r\n\r\n"
-        elif self._rest is not None:
-            self._rest -= len(body)
-            if self._rest < 0:
-                raise RuntimeError("Response content longer than Content-Length")
-            if self._rest and not more:
-                raise RuntimeError("Response content shorter than Content-Length")
+        if self.seen is not None:
+            self.seen.sent += len(body)
+        data = b"" if self._mute else self._coded(body, more=more)
         if self._held:
             # Cheaper than two buffers: what comes from an upstream at once is at most 256 KiB.
-            body, self._held = self._held + body, b""
-        if body:
-            self._line.transport.write(body)
+            data, self._held = self._held + data, b""
+        if data:
+            self._line.transport.write(data)
         if not more:
             self.response_complete = True
             self.message_event.set()
             if not self.keep_alive:
                 self._line.part()
             self._line.on_response_complete()
+
+    def _coded(self, body: bytes, *, more: bool) -> bytes:
+        """A part of the body as it goes over the connection."""
+        if self._chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return chunk if more else chunk + b"0\r\n\r\n"
+        if self._rest is not None:
+            self._rest -= len(body)
+            if self._rest < 0:
+                raise RuntimeError("Response content longer than Content-Length")
+            if self._rest and not more:
+                raise RuntimeError("Response content shorter than Content-Length")
+        return body
 
     def flush(self) -> None:
         """Write the head, if it is still held back."""

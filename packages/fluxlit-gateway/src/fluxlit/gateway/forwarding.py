@@ -62,7 +62,6 @@ MAX_PORT_DIGITS = 5
 UNIX = "unix"
 
 
-@lru_cache(maxsize=1024)
 def speaks_for_others(name: bytes) -> bool:
     """Whether a field tells of another sender than the one at the other end of the connection.
 
@@ -70,6 +69,20 @@ def speaks_for_others(name: bytes) -> bool:
     """
     name = name.replace(b"_", b"-")
     return name in IDENTITY or name in ROUTE or name.startswith((b"x-forwarded-", OWN))
+
+
+class Speaking(dict[bytes, bool]):
+    """`speaks_for_others` by name, remembered: every field of every request is asked about."""
+
+    def __missing__(self, name: bytes) -> bool:
+        speaks = speaks_for_others(name)
+        if len(self) < MOST_NAMES:
+            self[name] = speaks
+        return speaks
+
+
+SPEAKING = Speaking()
+MOST_NAMES = 1024
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class Sender:
     """What is known of a request's way to the gateway.
 
     Attributes:
-        headers: the request's fields without those that speak for others.
+        headers: the request's fields without those that speak for others, and with `host`.
         host: the Host field of the public address.
         scheme: ``http`` or ``https``, also for a WebSocket.
         client: the client's address and port; `None` on a UNIX socket.
@@ -183,7 +196,7 @@ def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:
     peer = client[0] if client else ""
     headers: list[Header] = scope["headers"]
     scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
-    told = [field for field in headers if speaks_for_others(field[0])]
+    told = [field for field in headers if SPEAKING[field[0]]]
     if not told:
         return Sender(headers, host, scheme, client, peer.encode())
     seen = Sender([field for field in headers if field not in told], host, scheme, client, peer.encode())
@@ -209,13 +222,18 @@ def _believed(seen: Sender, fields: list[Header], peer: str, trust: Trust) -> Se
         host = host + b":" + port
     prefix = _last(told, b"x-forwarded-prefix").rstrip(b"/")
     return Sender(
-        headers=seen.headers,
+        headers=with_host(seen.headers, host),
         host=host,
         scheme=scheme,
         client=_client(hops, trust) or seen.client,
         chain=b", ".join([*hops, peer.encode()] if peer else hops),
         prefix=prefix.decode() if PREFIX.match(prefix) and b"/." not in prefix else "",
     )
+
+
+def with_host(headers: list[Header], host: bytes) -> list[Header]:
+    """Fields with another Host."""
+    return [(name, host if name == b"host" else value) for name, value in headers]
 
 
 def _client(hops: list[bytes], trust: Trust) -> tuple[str, int] | None:

@@ -20,7 +20,7 @@ from fluxlit.asgi import Scope
 from fluxlit.gateway.cycle import Cycle, Heads
 from fluxlit.gateway.readers import Patience
 from fluxlit.gateway.senders import Delivery
-from fluxlit.observe import HEAD
+from fluxlit.observe import ANSWER
 
 logger = logging.getLogger("fluxlit.front")
 
@@ -161,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
-        cycle = scope[HEAD] = Cycle(self, scope, keep_alive=keep_alive, expects=self.expect_100_continue)
+        cycle = scope[ANSWER] = Cycle(self, scope, keep_alive=keep_alive, expects=self.expect_100_continue)
         before, self.cycle = self.cycle, cycle
         if before is None or before.response_complete:
             self._start(cycle)

@@ -1,38 +1,21 @@
-"""One request as it is seen from outside. Its answer passes here, gets the gateway's fields, and is counted."""
+"""One request as it is seen from outside: its name, its route, and how it was answered."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from fluxlit.asgi import Message, Scope, Send
+from fluxlit.asgi import Scope
 from fluxlit.observe.request_id import HEADER
-from fluxlit.observe.traffic import Traffic
 
 Header = tuple[bytes, bytes]
 
 OBSERVATION = "fluxlit.observation"
 """Key of the `Observation` in an ASGI scope."""
 
-HEAD = "fluxlit.head"
-"""Key in an ASGI scope of whoever writes the answer's head, if that is a part of ours.
-
-A server looks at each field of an answer: whether its name and its value are valid, and whether it is one that
-concerns the server. For four fields that are ours and never change this takes longer than all else that is done for
-them. So they are handed to the writer as lines, past the server. Any other server gets them as fields.
-"""
-
-
-class Head(Protocol):
-    """What writes the head of an answer.
-
-    Attributes:
-        fields: lines, each with its line end, that go into the head.
-    """
-
-    fields: bytes
+ANSWER = "fluxlit.answer"
+"""Key in an ASGI scope of whoever writes the answer, if that is a part of ours."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +48,14 @@ def lines_of(fields: Sequence[Header]) -> bytes:
 
 
 class Observation:
-    """One request, and the `send` for its answer.
-
-    It returns the next `send`'s awaitable instead of awaiting it, which saves a coroutine for every message.
+    """One request. Whoever writes its answer tells how that goes.
 
     Args:
-        send: the next.
         request_id: the request's name in every log.
-        traffic: counts open WebSockets.
         defaults: what an answer to an HTTP request gets.
-        head: writes the head; `None` for a server that does it itself.
 
     Attributes:
+        finish: called once when the request is over.
         request_id: as given.
         route: which part of the gateway served it; empty until the gateway has decided.
         status: what was answered; 0 for nothing yet.
@@ -84,66 +63,48 @@ class Observation:
         started: when the request came, by `time.perf_counter`.
     """
 
-    __slots__ = ("_defaults", "_head", "_own", "_send", "_traffic", "request_id", "route", "sent", "started", "status")
+    __slots__ = ("_defaults", "_own", "finish", "request_id", "route", "sent", "started", "status")
 
-    def __init__(
-        self, send: Send, request_id: bytes, traffic: Traffic, defaults: Defaults, head: Head | None = None
-    ) -> None:
-        self._send = send
+    def __init__(self, request_id: bytes, defaults: Defaults) -> None:
         self._own = request_id
-        self._traffic = traffic
         self._defaults = defaults
-        self._head = head
+        self.finish: Callable[[Observation], None] | None = None
         self.request_id = request_id.decode("ascii")
         self.route = ""
         self.status = 0
         self.sent = 0
         self.started = time.perf_counter()
 
-    def __call__(self, message: Message) -> Awaitable[None]:
-        """Send a message."""
-        kind = message["type"]
-        if kind == "http.response.body":
-            self.sent += len(message.get("body", b""))
-        elif kind == "http.response.start":
-            self.status = message["status"]
-            message = self._begun(message)
-        elif kind == "websocket.send":
-            self.sent += len(message.get("bytes") or message.get("text") or b"")
-        else:
-            message = self._of_handshake(kind, message)
-        return self._send(message)
+    def begun(self, status: int, headers: Iterable[Header]) -> bytes:
+        """Take note of an answer's head.
 
-    def _of_handshake(self, kind: str, message: Message) -> Message:
-        if kind == "websocket.accept":
-            self.status = 101
-            self._traffic.opened(self.route)
-            return self._labelled(message)
-        if kind == "websocket.http.response.start":
-            self.status = message["status"]
-            return self._labelled(message)
-        if kind == "websocket.close":
-            self.status = self.status or 403  # What the server answers then.
-        elif kind == "websocket.http.response.body":
-            self.sent += len(message.get("body", b""))
-        return message
+        Args:
+            status: of the answer.
+            headers: its fields; one with the request's id is not to be sent.
 
-    def _begun(self, message: Message) -> Message:
+        Returns:
+            Lines that go into the head besides.
+        """
+        self.status = status
         defaults = self._defaults
-        headers = message.get("headers", ())
         present = {name for name, _ in headers}
-        if HEADER in present:
-            headers = [field for field in headers if field[0] != HEADER]
-            message = {**message, "headers": headers}
-        if self._head is None:
-            return {**message, "headers": [*headers, *defaults.missing(present), (HEADER, self._own)]}
         lines = defaults.lines if defaults.names.isdisjoint(present) else lines_of(defaults.missing(present))
-        self._head.fields = b"%b%b: %b\r\n" % (lines, HEADER, self._own)
-        return message
+        return b"%b%b: %b\r\n" % (lines, HEADER, self._own)
 
-    def _labelled(self, message: Message) -> Message:
-        headers = [field for field in message.get("headers", ()) if field[0] != HEADER]
-        return {**message, "headers": [*headers, (HEADER, self._own)]}
+    def completed(self, headers: Iterable[Header]) -> list[Header]:
+        """The fields of an answer with those that it gets, for a server that writes the head itself."""
+        fields = self.labelled(headers)
+        return [*fields, *self._defaults.missing({name for name, _ in fields})]
+
+    def labelled(self, headers: Iterable[Header]) -> list[Header]:
+        """Fields with the one that only the gateway writes."""
+        return [*[field for field in headers if field[0] != HEADER], (HEADER, self._own)]
+
+    def over(self) -> None:
+        """Take note that the request is over."""
+        finish, self.finish = self.finish, None
+        if finish is not None:
+            finish(self)
 
 
 def classify(scope: Scope, route: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from fluxlit.asgi import Application, Receive, Scope, Send
 from fluxlit.current_request import REQUEST_ID
 from fluxlit.observe.access import CLIENT_LEFT, AccessLog
-from fluxlit.observe.observation import HEAD, OBSERVATION, Defaults, Observation
+from fluxlit.observe.answer import Answer, Observed
+from fluxlit.observe.observation import ANSWER, OBSERVATION, Defaults, Observation
 from fluxlit.observe.request_id import HEADER, is_request_id, new_request_id
 from fluxlit.observe.traffic import Traffic
 
@@ -42,30 +44,46 @@ class Observer:
         self._log = log or None
         self.traffic = Traffic()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request or WebSocket."""
         headers, request_id = identified(scope["headers"])
-        traffic = self.traffic
-        seen = Observation(send, request_id, traffic, self._fields(scope), scope.get(HEAD))
-        scope = {**scope, "headers": headers, OBSERVATION: seen}
+        seen = Observation(request_id, self._fields(scope))
         REQUEST_ID.set(seen.request_id)  # Servers run each request in a context of its own.
-        http = scope["type"] == "http"
-        if http:
-            traffic.active += 1
+        answer: Answer | None = scope.get(ANSWER)
+        scope = {**scope, "headers": headers, OBSERVATION: seen}
+        if self._log is not None:
+            seen.finish = partial(self._finish_and_log, scope)
+        else:
+            seen.finish = self._finish if scope["type"] == "http" else self._finish_websocket
+        if scope["type"] == "http":
+            self.traffic.active += 1
+        if answer is None:
+            return self._watch(scope, receive, send, seen)
+        answer.seen = seen
+        return self._application(scope, receive, send)
+
+    async def _watch(self, scope: Scope, receive: Receive, send: Send, seen: Observation) -> None:
         try:
-            await self._application(scope, receive, seen)
+            await self._application(scope, receive, Observed(send, seen, self.traffic))
         except Exception:
             seen.status = seen.status or 500  # What the server is about to answer.
             raise
         finally:
-            seconds, status = time.perf_counter() - seen.started, seen.status or CLIENT_LEFT
-            if http:
-                traffic.active -= 1
-                traffic.answered(seen.route, status, seen.sent, seconds)
-            else:
-                traffic.closed(seen.route, status, seen.sent)
-            if self._log is not None:
-                self._log.write(scope, seen, status=status, seconds=seconds)
+            seen.over()
+
+    def _finish(self, seen: Observation) -> None:
+        traffic = self.traffic
+        traffic.active -= 1
+        traffic.answered(seen.route, seen.status or CLIENT_LEFT, seen.sent, time.perf_counter() - seen.started)
+
+    def _finish_websocket(self, seen: Observation) -> None:
+        self.traffic.closed(seen.route, seen.status or CLIENT_LEFT, seen.sent)
+
+    def _finish_and_log(self, scope: Scope, seen: Observation) -> None:
+        (self._finish if scope["type"] == "http" else self._finish_websocket)(seen)
+        if self._log is not None:
+            seconds = time.perf_counter() - seen.started
+            self._log.write(scope, seen, status=seen.status or CLIENT_LEFT, seconds=seconds)
 
 
 def identified(headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], bytes]:

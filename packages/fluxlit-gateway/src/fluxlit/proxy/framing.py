@@ -58,9 +58,12 @@ class Framing:
         Raises:
             RefusedError: the length is stated twice, not a number, or in a coding that is not understood.
         """
+        told = [field for field in scope["headers"] if field[0] in FIELDS]
+        if not told and scope["http_version"] not in HTTP_WITHOUT_FRAMING:
+            return NO_BODY
         length: int | None = None
         coded = expects = False
-        for name, value in [field for field in scope["headers"] if field[0] in FIELDS]:
+        for name, value in told:
             if name == b"content-length":
                 if length is not None or coded or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                     raise RefusedError(400, "The request's length is ambiguous.")
@@ -77,3 +80,6 @@ class Framing:
             # From HTTP/2 on a body needs neither field; only its frames tell.
             coded = scope["method"] not in REPEATABLE
         return cls(length, coded, expects)
+
+
+NO_BODY = Framing(None, chunked=False, expects=False)

@@ -90,5 +90,4 @@ def request_target(raw_path: bytes, query: bytes) -> bytes:
 
 def request_head(method: str, target: bytes, headers: Iterable[Header]) -> bytes:
     """The first lines of an HTTP/1.1 request (RFC 9112 section 3)."""
-    lines = b"".join([b"%b: %b\r\n" % field for field in headers])
-    return b"%b %b HTTP/1.1\r\n%b\r\n" % (method.encode("ascii"), target, lines)
+    return b"\r\n".join([b"%b %b HTTP/1.1" % (method.encode("ascii"), target), *map(b": ".join, headers), b"\r\n"])
