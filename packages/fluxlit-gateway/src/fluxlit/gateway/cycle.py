@@ -15,14 +15,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Awaitable, Iterable
+from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from fluxlit.asgi import Application, Message, Scope
+from fluxlit.gateway.done import DONE
 from fluxlit.observe import Observation
 
 Header = tuple[bytes, bytes]
@@ -64,33 +65,6 @@ class Prefixes(dict[bytes, bytes]):
 
 
 PREFIXES = Prefixes()
-
-
-class Done(Coroutine[Any, Any, None]):
-    """A coroutine that has nothing to do; one is enough for all.
-
-    It is a coroutine and not only an awaitable so that an application may make a task of it.
-    """
-
-    __slots__ = ()
-
-    def send(self, value: object) -> None:
-        """End at once."""
-        raise StopIteration
-
-    def throw(self, *error: Any) -> None:
-        """End at once, with the error."""
-        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def __await__(self) -> Iterator[Any]:  # type: ignore[override]  # nothing is ever sent into it
-        return NOTHING
-
-
-NOTHING: Iterator[Any] = iter(())
-DONE = Done()
 
 
 class Heads:
