@@ -133,6 +133,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(400)
         else:
             self._refused = True
+            if self.timeout_keep_alive_task is not None:
+                self.timeout_keep_alive_task.cancel()
             super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
