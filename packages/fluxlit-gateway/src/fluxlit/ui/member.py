@@ -61,6 +61,7 @@ class Member:
         self._health = health_path(settings)
         self._exchanges = 0
         self._idle = asyncio.Event()
+        self._closed = False
         self._streams = 0
         self._promises: deque[float] = deque()
         self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings), meter=meter)
@@ -94,7 +95,7 @@ class Member:
             await self._proxy(scope, receive, send)
         finally:
             self._exchanges -= 1
-            if self.leaving and not self._exchanges:
+            if self._closed and not self._exchanges:
                 self._idle.set()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,7 +120,7 @@ class Member:
     def standing(self) -> Standing:
         """What may be sent to the worker."""
         status = self.supervisor.status
-        if not status.ready:
+        if self._closed or not status.ready:
             return Standing.DOWN
         if self.leaving:
             return Standing.LEAVING
@@ -151,17 +152,21 @@ class Member:
         await self.upstream.close()
 
     async def drain(self, timeout_s: float) -> None:
-        """Let requests and runs of scripts that are under way come to their end; takes `timeout_s` at most."""
+        """Let requests and runs of scripts that are under way come to their end; takes `timeout_s` at most.
+
+        Until the last run has ended its browsers get their files here. Afterwards nothing more is sent here.
+        """
         self.leaving = True
-        if not self.ready:
-            return
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ask({"type": "drain"}, "drained")
+                if self.ready:
+                    await self._ask({"type": "drain"}, "drained")
+                self._closed = True
                 if self._exchanges:
                     await self._idle.wait()
         except TimeoutError:
             logger.warning("Streamlit worker %d is stopped although it has work left.", self.number)
+        self._closed = True
 
     async def reload(self, changed: frozenset[Path]) -> str:
         """See `Placement.reload`."""
