@@ -48,6 +48,7 @@ def test_without_a_command_it_shows_the_help_and_fails() -> None:
         (["run", "--port"], "Option '--port' requires an argument."),
         (["new"], "Missing argument 'NAME'. Try 'fluxlit new --help'."),
         (["run", "a:b", "c:d"], "Got unexpected extra argument"),
+        (["completion", "ksh"], "Invalid value for 'shell': 'ksh' is not one of 'bash', 'zsh', 'fish'."),
     ],
 )
 def test_wrong_use_is_one_message_and_exit_code_2(arguments: list[str], message: str) -> None:

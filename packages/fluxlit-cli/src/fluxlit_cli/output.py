@@ -50,7 +50,8 @@ def sentence(failure: BaseException) -> str:
     if callable(describe := getattr(failure, "format_message", None)):  # wrong use of the command line
         context = getattr(failure, "ctx", None)
         command = context.command_path if context else "fluxlit"
-        return f"{describe()} Try '{command} --help'."
+        # Pydantic, which reads the values for Typer, puts the name of its exception in front of what it says.
+        return f"{describe().replace(': Value error, ', ': ')} Try '{command} --help'."
     text = str(failure).strip()
     return f"{type(failure).__name__}: {text}\nThis was not expected; --debug shows where it happened."
 
