@@ -101,3 +101,24 @@ def test_a_page_that_there_is_not_is_named_with_its_neighbour(app: FluxLit) -> N
     page = page_test(app, "/lost").run()
 
     assert "there is no page '/ordres' to lead to (did you mean '/orders'?)" in page.exception[0].value
+
+
+def test_a_script_leads_to_a_page_that_is_a_function(tmp_path: Path) -> None:
+    script = tmp_path / "start.py"
+    script.write_text(
+        "import streamlit as st\n"
+        'if st.button("Go"):\n'
+        '    st.switch_page(st.Page(lambda: None, title="Orders", url_path="orders"))\n'
+    )
+    app = FluxLit()
+    app.page("/", script=script)
+
+    @app.page("/orders")
+    def orders(st: Any) -> None:
+        st.text("the orders")
+
+    page = page_test(app).run()
+    page.button[0].click().run()
+
+    assert not page.exception
+    assert page.text[0].value == "the orders"
