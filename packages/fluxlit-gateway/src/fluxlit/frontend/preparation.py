@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from fluxlit.frontend.files import Asset, Files
+from fluxlit.frontend.icons import Icons
 from fluxlit.frontend.shelf import Shelf
 from fluxlit.frontend.variants import ENCODINGS, Variants
 
@@ -41,7 +42,7 @@ class Prepared:
 
 
 def prepare(files: Files, shelf: Shelf, threads: int) -> tuple[int, Iterator[Prepared]]:
-    """Make the best variants of all files.
+    """Make the best variants of all files, and the lean font of icons.
 
     Args:
         files: the front end.
@@ -55,27 +56,33 @@ def prepare(files: Files, shelf: Shelf, threads: int) -> tuple[int, Iterator[Pre
     texts = [asset for asset in files.assets().values() if asset.compressible]
     texts.sort(key=lambda asset: asset.file.stat().st_size, reverse=True)
     shelf.tidy()
-    return sum(asset.file.stat().st_size for asset in texts), _prepared(texts, Variants(shelf), threads)
+    icons = Icons(files, shelf)
+    total = sum(asset.file.stat().st_size for asset in texts)
+    return total, _prepared(texts, Variants(shelf), icons, threads)
 
 
-def _prepared(texts: Sequence[Asset], variants: Variants, threads: int) -> Iterator[Prepared]:
+def _prepared(texts: Sequence[Asset], variants: Variants, icons: Icons, threads: int) -> Iterator[Prepared]:
     def one(asset: Asset) -> Prepared:
         return Prepared(asset.path, asset.file.stat().st_size, variants.best(asset, PREPARED))
 
     pool = ThreadPoolExecutor(threads)
     try:
+        font = pool.submit(icons.make)
         for done in as_completed([pool.submit(one, asset) for asset in texts]):
             yield done.result()
+        font.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def improve(paths: Sequence[str], files: Files, shelf: Shelf) -> None:
     """Make the best variants of some files, one after the other; what is no file of the front end is passed over."""
-    assets, variants = files.assets(), Variants(shelf)
+    assets, variants, icons = files.assets(), Variants(shelf), Icons(files, shelf)
     shelf.tidy()
     for path in paths:
-        if path in assets and assets[path].compressible:
+        if icons.original is not None and path == icons.original.path:
+            icons.make()
+        elif path in assets and assets[path].compressible:
             variants.best(assets[path], PREPARED)
 
 

@@ -17,7 +17,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from fluxlit.asgi import Receive, Scope, Send
-from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants
+from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants, chosen, matches
+from fluxlit.frontend.icons import LEAN, Icons
 from fluxlit.frontend.variants import Variant
 from fluxlit.gateway.improvement import Improvement
 from fluxlit.reply import reply_text
@@ -37,6 +38,7 @@ class Assets:
     def __init__(self, files: Files, shelf: Shelf) -> None:
         self._assets = files.assets()
         self._variants = Variants(shelf)
+        self._icons = Icons(files, shelf)
         self._improvement = Improvement(self._forget) if shelf.writable else None
         self._kept: OrderedDict[tuple[str, str], Variant] = OrderedDict()
         self._size = 0
@@ -51,13 +53,18 @@ class Assets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; its path is the one below the public mount."""
         del receive
-        asset = self._assets.get(scope["path"])
+        asset = self._assets.get(scope["path"]) or self._lean_icons(scope["path"])
         if scope["method"] not in ("GET", "HEAD"):
             await reply_text(scope, send, 405, "Method not allowed.", [(b"allow", b"GET, HEAD")])
         elif asset is None:
             await reply_text(scope, send, 404, "Not found.")
         else:
             await self._serve(asset, scope, send)
+
+    def _lean_icons(self, path: str) -> Asset | None:
+        """The lean form of the font of icons, if it is that which is asked for. It appears while the gateway runs."""
+        found = self._icons.find() if LEAN.match(path) else None
+        return found.asset if found is not None and found.asset.path == path else None
 
     async def _serve(self, asset: Asset, scope: Scope, send: Send) -> None:
         fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -89,10 +96,16 @@ class Assets:
             return kept
         task = self._making.get(key)
         if task is None:
-            making = asyncio.to_thread(self._variants.at_once, asset, encoding)
+            making = asyncio.to_thread(self._bytes, asset, encoding)
             task = self._making[key] = asyncio.create_task(making)
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(task)
+
+    def _bytes(self, asset: Asset, encoding: str) -> Variant:
+        lean = self._icons.find() if LEAN.match(asset.path) else None
+        if lean is not None and lean.asset.path == asset.path:
+            return Variant(lean.body, "")
+        return self._variants.at_once(asset, encoding)
 
     def _keep(self, key: tuple[str, str], task: asyncio.Task[Variant]) -> None:
         del self._making[key]
@@ -103,29 +116,19 @@ class Assets:
         self._size += len(variant.body)
         while self._size > MEMORY:
             self._size -= len(self._kept.popitem(last=False)[1].body)
-        if self._improvement is not None and encoding and variant.level != ENCODINGS[encoding].best:
+        if self._improvement is not None and self._improvable(path, encoding, variant.level):
             self._improvement.want(path)
+
+    def _improvable(self, path: str, encoding: str, level: str) -> bool:
+        if encoding:
+            return level != ENCODINGS[encoding].best
+        return self._icons.original is not None and path == self._icons.original.path and self._icons.find() is None
 
     def _forget(self, paths: Sequence[str]) -> None:
         """Look at the shelf anew for some files."""
         for key in [(path, encoding) for path in paths for encoding in ENCODINGS]:
             if (found := self._kept.pop(key, None)) is not None:
                 self._size -= len(found.body)
-
-
-def chosen(accepted: str) -> str:
-    """The best coding that a client accepts (RFC 9110 section 12.5.3), empty for none."""
-    weights = {}
-    for item in accepted.split(","):
-        name, _, parameters = item.partition(";")
-        weight = parameters.strip().removeprefix("q=") if parameters else "1"
-        weights[name.strip().lower()] = weight.strip("0.") != "" or "1" in weight
-    return next((name for name in ENCODINGS if weights.get(name, weights.get("*", False))), "")
-
-
-def matches(condition: str, tag: str) -> bool:
-    """Whether If-None-Match holds (RFC 9110 section 13.1.2: weak comparison)."""
-    return condition.strip() == "*" or tag in (item.strip().removeprefix("W/") for item in condition.split(","))
 
 
 def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:  # noqa: FBT001

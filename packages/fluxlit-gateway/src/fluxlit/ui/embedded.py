@@ -30,6 +30,7 @@ from fluxlit.ui.garbage import GarbageCollector
 from fluxlit.ui.notice import with_notice
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, UiFacts, WorkerStatus
+from fluxlit.ui.shell import with_shell
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.tally import Runs
 from fluxlit.ui.unavailable import answer_unavailable
@@ -83,7 +84,7 @@ class EmbeddedPlacement:
         # Streamlit lowers it for its own static files, which the gateway serves.
         limiter.total_tokens = threads
         self._runtime = Runtime.instance()
-        self._app = ActivityMiddleware(streamlit, collector.touch)
+        self._app = ActivityMiddleware(with_shell(streamlit), collector.touch)
         copying = resume.set_up(self._settings)
         if copying is not None:
             copying.attach(self._runtime)

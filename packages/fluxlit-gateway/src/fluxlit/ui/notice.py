@@ -13,6 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fluxlit.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.frontend import ENCODINGS, chosen
+from fluxlit.frontend.variants import COMPRESSORS
 
 SCRIPT = "<script>\n" + Path(__file__).with_name("notice.js").read_text(encoding="utf-8") + "</script>\n"
 MARK = b"</title>"
@@ -32,7 +34,7 @@ def with_notice(application: Application) -> Application:
             await application(scope, receive, send)
             return
         plain = [field for field in scope["headers"] if field[0] not in _NOT_WHOLE]
-        page = _Page(send, head=scope["method"] == "HEAD")
+        page = _Page(send, dict(scope["headers"]).get(b"accept-encoding", b""), head=scope["method"] == "HEAD")
         await application({**scope, "headers": plain}, receive, page)
 
     return serve
@@ -45,8 +47,9 @@ def _wants_page(scope: Scope) -> bool:
 class _Page:
     """A `send` that keeps back an answer in HTML until it is whole, and adds the script to it."""
 
-    def __init__(self, send: Send, *, head: bool) -> None:
+    def __init__(self, send: Send, accepted: bytes, *, head: bool) -> None:
         self._send = send
+        self._encoding = chosen(accepted.decode("latin-1"))
         self._head = head
         self._start: Message | None = None
         self._body = bytearray()
@@ -65,6 +68,11 @@ class _Page:
     async def _finish(self, start: Message) -> None:
         headers = [field for field in start["headers"] if field[0].lower() not in _OF_THE_FILE]
         body = bytes(self._body).replace(MARK, MARK + SCRIPT.encode(), 1)
+        if self._encoding:
+            body = COMPRESSORS[ENCODINGS[self._encoding].quick](body)
+            headers.append((b"content-encoding", self._encoding.encode()))
+        if not any(name.lower() == b"vary" for name, _ in headers):
+            headers.append((b"vary", b"accept-encoding"))
         if not self._head:
             headers.append((b"content-length", str(len(body)).encode()))
         await self._send({**start, "headers": headers})

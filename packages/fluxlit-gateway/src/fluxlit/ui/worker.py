@@ -37,6 +37,7 @@ from fluxlit.ui.notice import with_notice
 from fluxlit.ui.options import configure_streamlit
 from fluxlit.ui.reload import reload_pages, report_fault
 from fluxlit.ui.resume import Resumption
+from fluxlit.ui.shell import with_shell
 from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streamlit_run, load_site, main_script, show
 from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.tally import Runs, worker_readings
@@ -163,7 +164,7 @@ class Worker:
 
     def _application(self) -> Any:
         self._streamlit = build_streamlit(self._spec)
-        watched = ActivityMiddleware(self._streamlit, self._touch)
+        watched = ActivityMiddleware(with_shell(self._streamlit), self._touch)
         self._copying = resume.set_up(self._settings)
         inner = self._copying.look_first(watched) if self._copying else watched
         if self._spec.login:
