@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -53,9 +54,10 @@ def shelf(tmp_path: Path) -> Shelf:
 
 @pytest.fixture
 def site(files: Files) -> Starlette:
-    """An application that serves the files as Streamlit does."""
+    """An application that serves the files as Streamlit does, and compresses some of them as it does."""
     other = Route("/other", lambda _: HTMLResponse(PAGE.replace("S", "T")))
-    return Starlette(routes=[other, Mount("/", StaticFiles(directory=files.folder, html=True))])
+    page = Mount("/", GZipMiddleware(StaticFiles(directory=files.folder, html=True), minimum_size=10))
+    return Starlette(routes=[other, page])
 
 
 @pytest.fixture
@@ -78,6 +80,16 @@ async def test_the_page_is_compressed_and_otherwise_streamlit_s_own(http: httpx.
     assert answer.headers["etag"] != plain.headers["etag"]
     assert int(plain.headers["content-length"]) == len(PAGE)
     assert "last-modified" not in answer.headers
+
+
+async def test_a_page_that_streamlit_has_compressed_is_recognised(http: httpx.AsyncClient, shelf: Shelf) -> None:
+    make_lean(shelf)
+    async with http:
+        for accepted, encoding in (("gzip, br", "br"), ("gzip", "gzip"), ("identity", None)):
+            answer = await http.get("/", headers={"accept-encoding": accepted})
+            assert answer.headers.get("content-encoding") == encoding
+            assert LEAN.search(answer.text)
+            assert answer.headers.get_list("vary") == ["accept-encoding"]
 
 
 async def test_a_browser_that_has_it_is_not_sent_it_again_until_it_changes(

@@ -1,10 +1,12 @@
 """Streamlit's font of icons, without what no browser uses: a third of what a first page loads is this one font.
 
 What goes: the names of glyphs, which only tools for fonts show; the character maps that repeat a part of the full
-one; and points of outlines that change nothing (`fluxlit.frontend.outlines`). Every icon stays, by its name and by its
-code, and looks the same. The font has the Apache License, which allows that. The text fonts have the Open Font License
-with a reserved name, which makes any change of them another font, so they are sent as they are. Nor is a part of them
-sent first: text that a chart draws does not wait for the rest, and marks between two parts lose their kerning.
+one; distances that follow from the outlines; and points of these that change nothing (`fluxlit.frontend.outlines`).
+Every icon stays, by its name and by its code, with the same curves. The font has the Apache License, which allows that.
+
+The text fonts have the Open Font License with a reserved name, which makes any change of them another font, so they
+are sent as they are. Nor is a part of them sent first: text that a chart draws does not wait for the rest, and marks
+between letters of two parts lose their kerning.
 
 The result has an address of its own, with a hash of its own content: a browser may keep it for ever, as it may keep
 the original under the original's. `fluxlit.frontend.page` has the browser take it.
@@ -28,6 +30,8 @@ LEAN = re.compile(rf"{MEDIA}MaterialSymbols-[A-Za-z]+\.[0-9a-f]{{8}}\.woff2\Z")
 LEVEL = "lean1"
 """Which rules made it; another number when they change."""
 
+METRICS_AT = 34
+WIDTHS_ALONE = 1
 POST_WITHOUT_NAMES = 0x00030000
 FULL_MAP = 12
 
@@ -107,12 +111,35 @@ def without_ballast(file: bytes) -> bytes:
     glyphs = font.table(b"glyf")
     if not glyphs.transformed:
         raise FontError("The glyphs are not transformed.")
-    glyphs.data = simplified(glyphs.data)
+    glyphs.data, edges = simplified(glyphs.data)
     names = font.table(b"post")
     names.replace(struct.pack(">I", POST_WITHOUT_NAMES) + names.data[4:32])
+    metrics = font.table(b"hmtx")
+    count = struct.unpack_from(">H", font.table(b"hhea").data, METRICS_AT)[0]
+    if not metrics.transformed and (widths := widths_alone(metrics.data, count, edges)):
+        metrics.data, metrics.version = widths, WIDTHS_ALONE
     characters = font.table(b"cmap")
     characters.replace(full_map_alone(characters.data))
     return font.write()
+
+
+def widths_alone(table: bytes, count: int, edges: list[int]) -> bytes:
+    """An hmtx table without the left side bearings, which are the left edges (WOFF 2.0, section 5.4).
+
+    Args:
+        table: the table.
+        count: how many glyphs have a width of their own in it.
+        edges: the left edge of each glyph.
+
+    Returns:
+        The table transformed; empty if a bearing is anything else.
+    """
+    if len(table) != 2 * count + 2 * len(edges):
+        return b""
+    pairs = struct.unpack(f">{'Hh' * count}{len(edges) - count}h", table)
+    if [*pairs[1 : 2 * count : 2], *pairs[2 * count :]] != edges:
+        return b""
+    return bytes([0b11]) + struct.pack(f">{count}H", *pairs[0 : 2 * count : 2])
 
 
 def full_map_alone(table: bytes) -> bytes:

@@ -11,8 +11,9 @@ Four rules, each exact in integers, none of which rounds or measures:
 * A control point that lies on an end of its curve makes that curve a straight line, which needs none.
 * A point half-way between two control points is implied (OpenType, glyf table: "simple glyph description").
 
-Where a contour begins makes no difference either. All begin at their leftmost point, so that the compressor sees like
-shapes alike.
+Where a contour begins would make no difference to its curves either, but Chromium unites overlapping contours by an
+algorithm that rounds, and six hundred icons change visibly. So a contour begins where it did. By the four rules, shades
+at the edges of seventy icons change, by a few pixels.
 """
 
 from __future__ import annotations
@@ -72,14 +73,22 @@ class Streams:
             raise FontError("The glyphs are composed, have instructions, or are damaged.")
         return found
 
+    @property
+    def boxed(self) -> bool:
+        """Some glyphs have a box that is not that of their points."""
+        return any(self.boxes)
+
     def write(self) -> bytes:
         """Put the table together."""
         parts = (self.contours, self.points, self.flags, self.glyphs, self.composites, self.boxes, self.instructions)
         return HEADER.pack(*self.head, *map(len, parts)) + b"".join(parts) + self.rest
 
 
-def simplified(data: bytes) -> bytes:
+def simplified(data: bytes) -> tuple[bytes, list[int]]:
     """A transformed glyf table with the same outlines and no point more than they need.
+
+    Returns:
+        The table, and the left edge of each glyph; no edges where the font says itself how far glyphs reach.
 
     Raises:
         FontError: the table is not of the kind that this module can read.
@@ -87,7 +96,9 @@ def simplified(data: bytes) -> bytes:
     try:
         streams = Streams.read(data)
         points, flags, glyphs = bytearray(), bytearray(), bytearray()
+        edges: list[int] = []
         for glyph in outlines(streams):
+            edges.append(min((x for contour in glyph for x, _, _ in contour), default=0))
             x = y = 0
             for contour in map(lean, glyph):
                 points += short(len(contour))
@@ -99,7 +110,7 @@ def simplified(data: bytes) -> bytes:
     except (struct.error, IndexError) as error:
         raise FontError(f"The glyphs are damaged: {error}") from error
     streams.points, streams.flags, streams.glyphs = bytes(points), bytes(flags), bytes(glyphs)
-    return streams.write()
+    return streams.write(), [] if streams.boxed else edges
 
 
 def outlines(streams: Streams) -> Iterator[list[list[Point]]]:
@@ -142,7 +153,7 @@ def lean(contour: list[Point]) -> list[Point]:
                 again = True
             else:
                 at += 1
-    first = min((at for at, point in enumerate(points) if point[2]), key=lambda at: points[at][:2], default=0)
+    first = next((points.index(point) for point in contour if point in points), 0)
     return points[first:] + points[:first]
 
 

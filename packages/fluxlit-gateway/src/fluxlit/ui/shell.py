@@ -15,7 +15,7 @@ from fluxlit.frontend.icons import Icons
 from fluxlit.frontend.page import with_lean_icons
 from fluxlit.frontend.variants import COMPRESSORS
 
-OF_THE_FILE = frozenset({b"content-length", b"etag", b"last-modified", b"accept-ranges"})
+OF_THE_FILE = frozenset({b"content-length", b"content-encoding", b"etag", b"last-modified", b"accept-ranges", b"vary"})
 
 
 def with_shell(application: Application) -> Application:
@@ -67,9 +67,10 @@ class Page:
         self._files = files
         self._icons = Icons(files, shelf)
         found = files.shell.stat()
-        # By these two Starlette describes a file (RFC 9110 sections 8.6 and 8.8.2).
+        # By these two Starlette describes a file, and Streamlit leaves them also where it compresses the page itself.
+        tag = hashlib.md5(f"{found.st_mtime}-{found.st_size}".encode(), usedforsecurity=False).hexdigest()
         self._signs = {
-            (b"content-length", str(found.st_size).encode()),
+            (b"etag", f'"{tag}"'.encode()),
             (b"last-modified", formatdate(found.st_mtime, usegmt=True).encode()),
         }
         self._lean = False
