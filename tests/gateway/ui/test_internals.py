@@ -92,6 +92,77 @@ CASES = {
         for url, wanted in (("memory://", True), (None, True), ("sqlite:///s.db", False)):
             assert resume.set_up(Settings(session_store=url, restore_sessions=wanted)) is None
     """,
+    "themes are told as Streamlit tells them, whatever is set": """
+        import copy, itertools
+        from streamlit import config
+        from streamlit.proto.NewSession_pb2 import CustomThemeConfig
+        from streamlit.runtime import app_session
+        from fluxlit.ui.theme_internals import keep_themes
+        anew = app_session._populate_theme_msg
+        end = keep_themes()
+        kept = app_session._populate_theme_msg
+        assert kept is not anew, "this Streamlit makes themes in another way"
+        SECTIONS = ["theme", "theme.sidebar", "theme.light", "theme.dark", "theme.light.sidebar", "theme.dark.sidebar"]
+        def told(fill):
+            theme = CustomThemeConfig()
+            parts = [theme, theme.sidebar, theme.light, theme.dark, theme.light.sidebar, theme.dark.sidebar]
+            for part, section in zip(parts, SECTIONS):
+                fill(part, section)
+            return theme.SerializeToString(deterministic=True)
+        def same():
+            made = told(anew)
+            assert told(kept) == made, made
+            assert told(kept) == made, made
+            return made
+        FACES = [{"family": "Inter", "url": "https://fonts.example/inter.woff2", "weight": 400}]
+        seen = [same()]
+        for key, value in [
+            ("theme.primaryColor", "#ff0000"), ("theme.primaryColor", "#00ff00"), ("theme.base", "dark"),
+            ("theme.sidebar.backgroundColor", "#123456"), ("theme.dark.sidebar.textColor", "#abcdef"),
+            ("theme.chartCategoricalColors", ["#111111", "#222222"]), ("theme.fontFaces", FACES),
+            ("theme.font", "serif"), ("theme.light.baseRadius", "none"), ("theme.headingFontSizes", "3rem"),
+        ]:
+            config.set_option(key, value)
+            seen.append(same())
+        config.get_option("theme.chartCategoricalColors").append("#333333")
+        seen.append(same())
+        for key in ("theme.primaryColor", "theme.light.baseRadius"):
+            config.set_option(key, None)
+            seen.append(same())
+        config.set_option("theme.light.primaryColor", "")
+        seen.append(same())
+        assert len(set(seen)) == len(seen), "each change was told"
+        internals.load_options({"theme.primaryColor": "#0000ff"})
+        assert b"#0000ff" in same()
+        internals.load_options({})
+        assert same() == seen[0]
+        computed = itertools.count(100_000)
+        config.get_config_options()["theme.primaryColor"](lambda: f"#{next(computed)}")
+        assert told(kept) != told(kept), "an option that computes its value is asked each time"
+        internals.load_options({})
+        end()
+        assert app_session._populate_theme_msg is anew
+    """,
+    "themes are left alone where Streamlit makes them in another way": """
+        from streamlit import config_option
+        from streamlit.runtime import app_session
+        fill = app_session._populate_theme_msg
+        def other(section, msg): pass
+        app_session._populate_theme_msg = other
+        keep_themes()
+        assert app_session._populate_theme_msg is other
+        del app_session._populate_theme_msg
+        keep_themes()
+        assert not hasattr(app_session, "_populate_theme_msg")
+        app_session._populate_theme_msg = fill
+        set_value = config_option.ConfigOption.set_value
+        def set_otherwise(self, value, where_defined=None): self._held, self._get_val_func = value, self.look
+        config_option.ConfigOption.look = lambda self: self._held
+        config_option.ConfigOption.set_value = set_otherwise
+        keep_themes()
+        assert app_session._populate_theme_msg is fill
+        config_option.ConfigOption.set_value = set_value
+    """,
     "static routes exist": """
         internals.load_options({"server.enableStaticServing": True})
         assert internals.static_routes("/project/app.py", "")

@@ -33,6 +33,7 @@ from fluxlit.ui.placement import NO_WORKERS, STOP_S, Readiness, UiFacts, WorkerS
 from fluxlit.ui.shell import with_shell
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.tally import Runs
+from fluxlit.ui.theme_internals import keep_themes
 from fluxlit.ui.unavailable import answer_unavailable
 from fluxlit.ui.visitors import Visitors
 
@@ -74,6 +75,7 @@ class EmbeddedPlacement:
 
         if Runtime.exists():
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
+        self._life.callback(keep_themes())
         self._configure_client()
         self._prepare_script()
         collector = GarbageCollector()

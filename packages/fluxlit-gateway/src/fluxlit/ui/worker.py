@@ -41,6 +41,7 @@ from fluxlit.ui.shell import with_shell
 from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streamlit_run, load_site, main_script, show
 from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.tally import Runs, worker_readings
+from fluxlit.ui.theme_internals import keep_themes
 from fluxlit.ui.visitors import Visitors
 
 logger = logging.getLogger("fluxlit.worker")
@@ -121,6 +122,7 @@ class Worker:
         main_script(spec)
         internals.route_logs()
         configure_streamlit(spec)
+        keep_themes()
         sessions.configure(self._settings)
         access.configure(access.Desk(self._visitors.user, self._settings.root_path + self._settings.api_mount_path))
         if spec.api_base_url:
