@@ -163,6 +163,44 @@ CASES = {
         assert app_session._populate_theme_msg is fill
         config_option.ConfigOption.set_value = set_value
     """,
+    "a script's thread starts without the event loop's waiting for it": """
+        import threading
+        from streamlit.runtime.scriptrunner import script_runner
+        from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+        from fluxlit.ui.thread_internals import start_scripts_at_once
+        end = start_scripts_at_once()
+        first, ran = threading.Lock(), threading.Event()
+        bootstrap = threading.Thread._bootstrap
+        def late(self):
+            with first: bootstrap(self)
+        threading.Thread._bootstrap = late
+        runner = object.__new__(ScriptRunner)
+        runner._script_thread, runner._run_script_thread = None, ran.set
+        with first:
+            runner.start()
+            assert not ran.is_set()
+        thread = runner._script_thread
+        assert thread.name == "ScriptRunner.scriptThread"
+        thread.join()
+        assert ran.is_set() and not thread.is_alive()
+        threading.Thread._bootstrap = bootstrap
+        end()
+        assert script_runner.threading is threading
+    """,
+    "threads start as ever where Streamlit takes them from elsewhere": """
+        import threading
+        from types import SimpleNamespace
+        script_runner.threading = other = SimpleNamespace(Thread=threading.Thread)
+        start_scripts_at_once()
+        assert script_runner.threading is other
+        script_runner.threading = threading
+        kept = threading.Thread.start
+        def start(self): raise AttributeError("_started")
+        threading.Thread.start = start
+        start_scripts_at_once()
+        threading.Thread.start = kept
+        assert script_runner.threading is threading
+    """,
     "static routes exist": """
         internals.load_options({"server.enableStaticServing": True})
         assert internals.static_routes("/project/app.py", "")

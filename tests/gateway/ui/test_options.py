@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -140,3 +141,11 @@ def test_every_owned_key_is_refused_with_what_to_do_instead(key: str) -> None:
 def test_what_is_owned_is_declared_as_owned() -> None:
     spec = WorkerSpec("unused", "/", {})
     assert set(owned_values(spec, Settings())) <= set(OWNED)
+
+
+def test_runs_have_as_many_threads_for_fragments_as_streamlit_gives_them(project: Project) -> None:
+    found, _ = ask(project, "runner.parallelMaxWorkers")
+    with ThreadPoolExecutor() as pool:
+        assert found == [pool._max_workers]
+    found, _ = ask(project, "runner.parallelMaxWorkers", streamlit_options={"runner.parallelMaxWorkers": 2})
+    assert found == [2]

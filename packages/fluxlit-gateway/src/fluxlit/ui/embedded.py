@@ -34,6 +34,7 @@ from fluxlit.ui.shell import with_shell
 from fluxlit.ui.site import ActivityMiddleware, Site, build_streamlit, imitate_streamlit_run, main_script, show
 from fluxlit.ui.tally import Runs
 from fluxlit.ui.theme_internals import keep_themes
+from fluxlit.ui.thread_internals import start_scripts_at_once
 from fluxlit.ui.unavailable import answer_unavailable
 from fluxlit.ui.visitors import Visitors
 
@@ -76,6 +77,7 @@ class EmbeddedPlacement:
         if Runtime.exists():
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
         self._life.callback(keep_themes())
+        self._life.callback(start_scripts_at_once())
         self._configure_client()
         self._prepare_script()
         collector = GarbageCollector()

@@ -146,8 +146,15 @@ def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
         "client.toolbarMode": "developer" if spec.development else "minimal",
         "logger.enableRich": False,  # a traceback is a log record, not a drawing
         "logger.level": spec.settings.get("log_level", "info"),
+        "runner.parallelMaxWorkers": _fragment_threads(),
         "runner.postScriptGC": False,  # see fluxlit.ui.garbage
     }
+
+
+def _fragment_threads() -> int:
+    """What a pool of threads has by default. Streamlit makes one for each run, and Python reads a file to find out."""
+    processors: Callable[[], int | None] = getattr(os, "process_cpu_count", os.cpu_count)  # as Python 3.13 counts them
+    return min(32, (processors() or 1) + 4)
 
 
 def _from_settings(template: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

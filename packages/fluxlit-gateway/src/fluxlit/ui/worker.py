@@ -42,6 +42,7 @@ from fluxlit.ui.site import ActivityMiddleware, build_streamlit, imitate_streaml
 from fluxlit.ui.spec import WorkerSpec
 from fluxlit.ui.tally import Runs, worker_readings
 from fluxlit.ui.theme_internals import keep_themes
+from fluxlit.ui.thread_internals import start_scripts_at_once
 from fluxlit.ui.visitors import Visitors
 
 logger = logging.getLogger("fluxlit.worker")
@@ -123,6 +124,7 @@ class Worker:
         internals.route_logs()
         configure_streamlit(spec)
         keep_themes()
+        start_scripts_at_once()
         sessions.configure(self._settings)
         access.configure(access.Desk(self._visitors.user, self._settings.root_path + self._settings.api_mount_path))
         if spec.api_base_url:
