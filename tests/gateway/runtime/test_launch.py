@@ -10,13 +10,15 @@ import pytest
 
 from tests.support.processes import clean_environ
 
-SLOW = {"fastapi", "httpx._client", "pydantic", "streamlit", "uvicorn"}
+SLOW = {"asyncio", "fastapi", "httpx._client", "pydantic", "streamlit", "typer", "uvicorn"}
 
 
 @pytest.mark.parametrize(
     ("module", "never"),
     [
         ("fluxlit.launch", SLOW),
+        ("fluxlit.ui.worker.__main__", SLOW),
+        ("fluxlit.ui.worker.process", {"fluxlit.proxy", "fluxlit.supervisor.process", "httpx._client", "streamlit"}),
         ("fluxlit.app", {"httpx._client", "streamlit", "uvicorn", "fluxlit.runtime"}),
         ("fluxlit.server", {"httpx._client", "streamlit"}),
     ],

@@ -27,6 +27,28 @@ CASES = {
         from streamlit import config
         assert config.get_option("server.maxUploadSize") == 7
     """,
+    "components are found as by Streamlit itself, in less time": """
+        import pathlib, sys
+        from streamlit.components.v2 import manifest_scanner as scanner
+        def install(name, summary="Nice", needs="requests"):
+            info = pathlib.Path(f"{name.replace('-', '_')}-1.0.dist-info"); info.mkdir()
+            fields = {"Metadata-Version": "2.1", "Name": name, "Version": "1.0", "Summary": summary}
+            fields["Requires-Dist"] = needs
+            (info / "METADATA").write_text("".join(f"{key}: {value}\\n" for key, value in fields.items()))
+        for name in ("streamlit-pretty", "st_short", "stranger", "best-st-tool"): install(name)
+        install("needs-it", needs="Streamlit"); install("says-so", "For StreamLit")
+        sys.path.insert(0, ".")
+        from importlib import metadata
+        found = list(metadata.distributions())
+        before = [each.name for each in found if scanner._is_likely_streamlit_component_package(each)]
+        parsed, ask = [], scanner._is_likely_streamlit_component_package
+        scanner._is_likely_streamlit_component_package = lambda each: parsed.append(each.name) or ask(each)
+        internals.look_for_components_quickly()
+        after = [each.name for each in found if scanner._is_likely_streamlit_component_package(each)]
+        assert before == after, (before, after)
+        assert {"streamlit-pretty", "st_short", "needs-it", "says-so"} <= set(after)
+        assert {"stranger", "best-st-tool"}.isdisjoint(parsed)
+    """,
     "options have a type, a default and a variable": """
         option = internals.option_templates()["server.maxUploadSize"]
         assert (option.type, option.default_val, option.env_var) == (int, 200, "STREAMLIT_SERVER_MAX_UPLOAD_SIZE")

@@ -13,6 +13,7 @@ import typer
 
 from fluxlit.errors import FluxLitError, PageError, TargetError
 from fluxlit_cli import exit_codes, output
+from fluxlit_cli.head_start import early
 from fluxlit_cli.options import spell, with_settings
 from fluxlit_cli.run import Target
 
@@ -41,7 +42,7 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
 
     watcher = Watcher({**flags, "target": target})
     try:
-        code = launch(target, flags, on_ready=ready, watch=watcher.watch)
+        code = launch(target, flags, on_ready=ready, watch=watcher.watch, head_start=early())
     except FluxLitError as error:
         if not is_mendable(error):
             raise

@@ -1,66 +1,27 @@
 """The entry of the `fluxlit` command: everything that can go wrong ends here, as one message and an exit code.
 
-Nothing of `fluxlit` is imported before a command needs it, because importing FastAPI and pydantic alone
-takes longer than `fluxlit --help` may.
+It imports hardly anything, because a command that starts a server is to start the worker before all else; see
+`head_start`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-
-from fluxlit_cli import exit_codes, output, version
-from fluxlit_cli.commands import Commands
-
-EPILOG = (
-    "Exit codes: 0 success; 1 something is wrong with the input, the message says what; "
-    "2 wrong use of the command line; 3 the application could not be started."
-)
-
-app = typer.Typer(
-    cls=Commands,
-    name="fluxlit",
-    help="FastAPI and Streamlit on one port.",
-    epilog=EPILOG,
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(wanted: bool) -> None:  # noqa: FBT001  (Typer calls it)
-    if wanted:
-        output.say(version.describe())
-        raise typer.Exit
-
-
-@app.callback()
-def fluxlit(
-    context: typer.Context,
-    *,
-    show_version: Annotated[  # noqa: ARG001  (its callback acts)
-        bool,
-        typer.Option("--version", "-V", help="Show the installed versions.", is_eager=True, callback=_print_version),
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001  (see run)
-) -> None:
-    """FastAPI and Streamlit on one port."""
-    if context.invoked_subcommand is None:
-        output.note(context.get_help())
-        raise typer.Exit(exit_codes.USAGE)
+from fluxlit_cli import exit_codes, output
+from fluxlit_cli.head_start import begun, split_process_1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     _keep_standard_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    code = run(given)
+    if (code := split_process_1(given)) is not None:
+        sys.exit(code)
+    with begun(given):
+        code = run(given)
     _flush()
     sys.exit(code)
 
@@ -68,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; no exception leaves."""
     try:
+        from fluxlit_cli.command_line import app  # noqa: PLC0415  # while the worker starts, if there is one
+
         result = app(args=list(arguments), prog_name="fluxlit", standalone_mode=False)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
@@ -97,6 +60,8 @@ def _keep_standard_streams() -> None:
 
 def _report(error: Exception, *, debug: bool) -> int:
     if debug:
+        import traceback  # noqa: PLC0415  # most commands succeed
+
         traceback.print_exception(error, file=sys.stderr)
     output.error(output.sentence(error))
     return exit_codes.of(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from fluxlit_cli import exit_codes, output
 from fluxlit_cli.commands import second_words
+from fluxlit_cli.head_start import early
 from fluxlit_cli.options import with_settings
 
 if TYPE_CHECKING:
@@ -46,12 +46,6 @@ def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, ob
     The address is printed once pages and API really answer. Ctrl-C or SIGTERM lets open requests
     finish; a second Ctrl-C stops at once.
     """
-    if os.getpid() == 1:  # of a container: somebody must take orphans in
-        from fluxlit.init import split  # noqa: PLC0415  (POSIX alone)
-
-        if (code := split()) is not None:
-            return code
-
     if strict:
         from fluxlit_cli.config import strict as strictness  # noqa: PLC0415  (imports the application)
 
@@ -60,7 +54,7 @@ def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, ob
 
     from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
 
-    return launch(target, flags, on_ready=announce)
+    return launch(target, flags, on_ready=announce, head_start=early())
 
 
 def announce(ready: Ready) -> None:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from fluxlit.errors import FluxLitError
 from fluxlit_cli import output
+from fluxlit_cli.head_start import early
 from fluxlit_cli.options import with_settings
 from fluxlit_cli.run import Target
 
@@ -76,7 +77,7 @@ def workbench(target: Target = None, *, flags: Mapping[str, object]) -> int:
     def announce(ready: Ready) -> None:
         banner(ready, place)
 
-    return launch(target, {**chosen, **flags, "gateway_port": str(port)}, on_ready=announce)
+    return launch(target, {**chosen, **flags, "gateway_port": str(port)}, on_ready=announce, head_start=early())
 
 
 def find(port: int, environ: Mapping[str, str]) -> Place:

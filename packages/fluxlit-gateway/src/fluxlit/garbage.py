@@ -1,7 +1,9 @@
 """Python's cyclic garbage collector while much is imported.
 
 Imports make objects by the hundred thousand and hardly any garbage; the collector walks all of them again and again,
-because their number grows. Without it, what a worker imports takes a fifth less time.
+because their number grows. Without it, what a worker imports takes a fifth less time. And once it is back it would
+walk all of them at the next occasion, as if they were young, which alone takes a twentieth of a second; so they are
+moved out of its sight. Modules, classes and functions stay anyway.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collection_paused() -> Iterator[None]:
-    """Let nothing be collected inside the block, unless it was like that before."""
+    """Let nothing be collected inside the block, and what was made there not be looked at later (`gc.freeze`).
+
+    Where the collector is off already, nothing is changed.
+    """
     if not gc.isenabled():
         yield
         return
@@ -21,4 +26,5 @@ def collection_paused() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()

@@ -26,8 +26,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-LIFELINE_VARIABLE = "FLUXLIT_LIFELINE_FD"
-"""Set by the parent: number of the pipe end of mechanism 1."""
+from fluxlit.supervisor.spawned import LIFELINE_VARIABLE
 
 _PR_SET_PDEATHSIG = 1
 

@@ -1,4 +1,4 @@
-"""One child process: started in its own process group, heard, and ended without leaving anything behind.
+"""One child process: heard, and ended without leaving anything behind.
 
 `subprocess.Popen` is used rather than asyncio's wrapper, for one reason: the leader of a process group must not be
 reaped before the rest of its group has been killed, else its number may already belong to strangers. So the exit is
@@ -12,16 +12,13 @@ import contextlib
 import functools
 import os
 import signal
-import socket
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import IO
 
-from fluxlit.supervisor.lifeline import LIFELINE_VARIABLE
+from fluxlit.supervisor.spawned import Spawned, kill_group
 
 LineHandler = Callable[[str], None]
 OutputHandler = Callable[[str, str], None]
@@ -34,85 +31,6 @@ _LONGEST_MESSAGE = 16 * 1024 * 1024
 
 _OUTPUT_LEFTOVER_S = 1.0
 """How long output is still read after the exit. Only a process that left the group can keep the pipes open longer."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """What to run.
-
-    Attributes:
-        arguments: program and arguments; no shell.
-        environment: variables set on top of the parent's.
-        directory: working directory; the parent's when `None`.
-    """
-
-    arguments: Sequence[str]
-    environment: Mapping[str, str] | None = None
-    directory: Path | None = None
-
-
-@dataclass
-class Spawned:
-    """A process that was started but that nobody listens to yet. It needs no event loop.
-
-    Attributes:
-        popen: its handle; it leads a process group of its own.
-        channel: the parent's end of the line channel.
-        hangup_fd: the parent's end of the lifeline.
-        owned: somebody has taken the process over, or ended it.
-    """
-
-    popen: subprocess.Popen[bytes]
-    channel: socket.socket
-    hangup_fd: int
-    owned: bool = False
-
-    @classmethod
-    def of(cls, command: Command) -> Spawned:
-        """Start a command.
-
-        Raises:
-            OSError: the program cannot be started.
-        """
-        parent_end, child_end = socket.socketpair()
-        try:
-            hangup_read, hangup_write = os.pipe()
-        except OSError:  # no descriptor is left
-            parent_end.close()
-            child_end.close()
-            raise
-        try:
-            popen = subprocess.Popen(  # noqa: S603  (the owner decides what runs)
-                list(command.arguments),
-                stdin=child_end.fileno(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**os.environ, **(command.environment or {}), LIFELINE_VARIABLE: str(hangup_read)},
-                cwd=command.directory,
-                start_new_session=True,
-                pass_fds=(hangup_read,),
-            )
-        except BaseException:
-            parent_end.close()
-            os.close(hangup_write)
-            raise
-        finally:
-            child_end.close()
-            os.close(hangup_read)
-        return cls(popen, parent_end, hangup_write)
-
-    def discard(self) -> None:
-        """End the process and its group, unless somebody has taken it over."""
-        if self.owned:
-            return
-        self.owned = True
-        _kill_group(self.popen.pid)
-        for stream in (self.popen.stdout, self.popen.stderr):
-            if stream is not None:
-                stream.close()
-        self.popen.wait()
-        self.channel.close()
-        os.close(self.hangup_fd)
 
 
 class ChildProcess:
@@ -180,7 +98,7 @@ class ChildProcess:
     def kill(self) -> None:
         """SIGKILL the whole process group."""
         if not self._exited.is_set():
-            _kill_group(self.pid)
+            kill_group(self.pid)
 
     async def wait(self) -> int:
         """Wait for the exit, the end of the group and the rest of the output; returns the exit code."""
@@ -205,7 +123,7 @@ class ChildProcess:
         loop.add_reader(pidfd, exited)
 
     def _begin_finish(self) -> None:
-        _kill_group(self.pid)
+        kill_group(self.pid)
         self.exit_code = self._popen.wait()  # returns at once: it has exited
         self._finishing = asyncio.get_running_loop().create_task(self._finish())
 
@@ -259,12 +177,6 @@ class ChildProcess:
         text = line.decode(errors="replace").rstrip("\r")
         self._lines.append(text)
         on_line(text)
-
-
-def _kill_group(group: int) -> None:
-    # PermissionError: on macOS the answer for a group that holds nothing but a zombie.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
 
 
 def _wait_then(popen: subprocess.Popen[bytes], report: Callable[[], object]) -> None:

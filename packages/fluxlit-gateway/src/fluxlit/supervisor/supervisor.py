@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from fluxlit.errors import WorkerError
 from fluxlit.supervisor.backoff import Backoff
-from fluxlit.supervisor.process import ChildProcess, Command, LineHandler, OutputHandler, Spawned
+from fluxlit.supervisor.process import ChildProcess, LineHandler, OutputHandler
+from fluxlit.supervisor.spawned import Command, Spawned
 from fluxlit.supervisor.state import (
     BackoffElapsed,
     BecameReady,
@@ -139,6 +140,7 @@ class Supervisor:
         self._stop_deadline = 0.0
         self._settled = asyncio.Event()  # the first start has succeeded, failed or been given up
         self._ended = asyncio.Event()
+        self._hint = asyncio.Event()
         self._life: set[asyncio.Task[None]] = set()  # tasks that end with the present state of the child
         self._lasting: set[asyncio.Task[None]] = set()
         self._perform: dict[Effect, Callable[[], None]] = {
@@ -194,6 +196,10 @@ class Supervisor:
         """Send a line to the child; lost when there is none."""
         if self._child is not None:
             self._child.send_line(line)
+
+    def expect_readiness(self) -> None:
+        """Probe a child that is starting now, and not after the pause: it says that it is ready."""
+        self._hint.set()
 
     def _handle(self, event: Event) -> None:
         before = self._state
@@ -252,7 +258,10 @@ class Supervisor:
             if await self._probed(self._policy.probe_timeout_s):
                 self._handle(BecameReady())
                 return
-            await asyncio.sleep(self._policy.start_probe_interval_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._policy.start_probe_interval_s):
+                    await self._hint.wait()
+            self._hint.clear()
         self._reason = f"it was not ready after {self._policy.start_timeout_s:g} s"
         self._handle(DeadlinePassed())
 

@@ -4,8 +4,10 @@ Streamlit runs `gc.collect(2)` after every script run (`runner.postScriptGC`). W
 some 90 000 objects for every click of every user: about 50 ms during which no other session runs. FluxLit turns it off
 and does three things instead:
 
-* After start everything that lives is moved out of the collector's sight (`gc.freeze`): modules, classes and functions
+* At start everything that lives is moved out of the collector's sight (`gc.freeze`): modules, classes and functions
   stay anyway. Python's own automatic collections go on; they are now cheap, because they walk only what came later.
+  What has become garbage by then is collected with the rest, the first time that the worker is quiet: nobody is to wait
+  for that, and at its start everybody waits for the worker.
 * When the worker has been quiet for `idle_s` after activity, it collects everything once and freezes what is left.
   Nobody waits for that.
 * When its resident memory has grown by `growth_bytes` since the last collection, it collects at once, busy or not. That
@@ -77,7 +79,9 @@ class GarbageCollector:
 
     async def run(self) -> None:
         """Freeze what is there, then collect by the policy until cancelled."""
-        self._collect("start")
+        gc.freeze()
+        self._baseline = resident_bytes()
+        self.touch()
         while True:
             await self._active.wait()
             await asyncio.sleep(self.policy.look_s)

@@ -8,21 +8,27 @@ Importing this module does not import Streamlit: in the `workers` placement the 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from fluxlit.fastapi_internals import import_fastapi
+
 if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
     from streamlit.runtime import Runtime
 
 
 def import_streamlit() -> None:
     """Import what a worker needs in any case: it takes longest, and needs no knowledge of the application."""
-    import fastapi  # noqa: F401  # what every application begins with
     import streamlit.starlette
     import streamlit.web.bootstrap
     import streamlit.web.server.starlette.starlette_app  # noqa: F401
+
+    import_fastapi()  # what every application begins with
 
 
 def set_anchor(path: str) -> None:
@@ -221,6 +227,28 @@ def surround_runs(around: Callable[[], AbstractContextManager[None]]) -> Callabl
 
     runner._run_script = surrounded
     return lambda: setattr(runner, "_run_script", run_script)
+
+
+def look_for_components_quickly() -> None:
+    """Let Streamlit read less when it looks for components in all installed distributions, at the start of its Runtime.
+
+    It parses the metadata of each to see whether its name, its summary or a requirement speaks of Streamlit, or whether
+    its name begins like those of components do. That takes most of a millisecond each; a look at the text, which says
+    no for almost all of them, a twentieth.
+    """
+    from streamlit.components.v2 import manifest_scanner
+
+    scanner: Any = manifest_scanner
+    is_likely = scanner._is_likely_streamlit_component_package
+    name = re.compile(r"^name:\s*st[-_]", re.IGNORECASE | re.MULTILINE)
+
+    def may_have_components(distribution: Distribution) -> bool:
+        text = distribution.read_text("METADATA")
+        if text is not None and "streamlit" not in text.lower() and not name.search(text):
+            return False
+        return bool(is_likely(distribution))
+
+    scanner._is_likely_streamlit_component_package = may_have_components
 
 
 def release_runtime() -> None:

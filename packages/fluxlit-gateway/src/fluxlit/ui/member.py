@@ -237,6 +237,8 @@ class Member:
         kind = message.get("type")
         if kind == "log":
             replay(message)
+        elif kind == "ready":
+            self.supervisor.expect_readiness()
         elif kind == "session":
             self.sessions.heard(message["event"], message["id"])
         elif kind == "failed":

@@ -1,14 +1,16 @@
-"""The worker process: ``python -m fluxlit.ui.worker``, started by the gateway and by nobody else.
+"""One worker process, from what the gateway tells it to its end.
 
-It reads its `WorkerSpec` from fd 0, sets Streamlit up, imports the user's application once before it serves (so that
-the first visitors, however many, never meet a half-imported module), and serves Streamlit's ASGI application under
-uvicorn on a UNIX socket. A failure on that way is reported over the channel in one message that a person can act on.
+It reads its `WorkerSpec` from the line channel, sets Streamlit up, imports the user's application once before it serves
+(so that the first visitors, however many, never meet a half-imported module), and serves Streamlit's ASGI application
+under uvicorn on a UNIX socket. A failure on that way is reported over the channel in one message that a person can act
+on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -54,15 +56,8 @@ _RUNTIME_END_S = 1.0
 _DRAIN_LOOK_S = 0.02
 
 
-def main() -> int:
-    """Run one worker; returns the exit code."""
-    try:
-        lifeline = Lifeline.adopt()
-    except OSError:
-        print("fluxlit.ui.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
-        return 2
-    with collection_paused():
-        internals.import_streamlit()
+def work(lifeline: Lifeline) -> int:
+    """Run a worker as the gateway says; returns the exit code."""
     line = lifeline.read_line()
     if not line:
         return 1  # the gateway is gone
@@ -122,6 +117,7 @@ class Worker:
         sys.path[:] = list(dict.fromkeys([*spec.sys_path, *sys.path]))
         main_script(spec)
         internals.route_logs()
+        internals.look_for_components_quickly()
         configure_streamlit(spec)
         keep_themes()
         start_scripts_at_once()
@@ -195,7 +191,9 @@ class Worker:
 
         self._runtime = Runtime.instance()
         self._collecting: asyncio.Task[None] | None = None
-        if not internals.collects_after_runs():
+        if internals.collects_after_runs():
+            gc.unfreeze()  # what `collection_paused` has put aside
+        else:
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
         if self._copying is not None:
@@ -309,7 +307,3 @@ def reserve_socket(path: str) -> None:
             placeholder.bind(path)
         finally:
             os.umask(before)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The command line: the options of `fluxlit` itself, before a command is named.
+
+Nothing of `fluxlit` is imported before a command needs it, because importing FastAPI and pydantic alone
+takes longer than `fluxlit --help` may.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fluxlit_cli import exit_codes, output, version
+from fluxlit_cli.commands import Commands
+
+EPILOG = (
+    "Exit codes: 0 success; 1 something is wrong with the input, the message says what; "
+    "2 wrong use of the command line; 3 the application could not be started."
+)
+
+app = typer.Typer(
+    cls=Commands,
+    name="fluxlit",
+    help="FastAPI and Streamlit on one port.",
+    epilog=EPILOG,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (Typer calls it)
+    if wanted:
+        output.say(version.describe())
+        raise typer.Exit
+
+
+@app.callback()
+def fluxlit(
+    context: typer.Context,
+    *,
+    show_version: Annotated[  # noqa: ARG001  (its callback acts)
+        bool,
+        typer.Option("--version", "-V", help="Show the installed versions.", is_eager=True, callback=_print_version),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001  (see run)
+) -> None:
+    """FastAPI and Streamlit on one port."""
+    if context.invoked_subcommand is None:
+        output.note(context.get_help())
+        raise typer.Exit(exit_codes.USAGE)
