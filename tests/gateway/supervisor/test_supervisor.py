@@ -1,6 +1,7 @@
 """Real child programs that die, hang, ignore and shout."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import sys
@@ -63,6 +64,20 @@ def test_a_child_that_dies_at_start_is_reported_at_once_with_its_words(tmp_path:
         assert raised.value.output == ("cannot find the moon",)
         assert supervisor.status.state is State.FAILED
         await supervisor.stop(1)
+
+    run(story)
+
+
+def test_a_child_that_says_that_it_is_ready_is_probed_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        policy = dataclasses.replace(QUICK, start_timeout_s=60, start_probe_interval_s=50)
+        supervisor = build("waits", tmp_path, policy=policy)
+        starting = asyncio.create_task(supervisor.start())
+        await until((tmp_path / "ready").exists)
+        assert not starting.done(), "the first probe was too early, and the second is not due"
+        supervisor.expect_readiness()
+        await asyncio.wait_for(starting, 5)
+        await supervisor.stop(2)
 
     run(story)
 
