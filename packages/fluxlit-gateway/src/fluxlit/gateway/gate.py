@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from fluxlit.asgi import Application, Message, Receive, Scope, Send
 from fluxlit.authentication import LOGOUT, PEER, SESSION, USER, Authenticator, Described, Objection, Peer, User
+from fluxlit.cancellation import cancel
 from fluxlit.gateway.connections import Connection, Connections
 from fluxlit.gateway.credentials import Secrets
 from fluxlit.gateway.dispatch import Route
@@ -145,9 +146,7 @@ class Gate:
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await cancel(tasks)
 
     async def _listen(self, authenticator: Authenticator) -> None:
         while True:
