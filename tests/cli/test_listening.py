@@ -285,7 +285,8 @@ def test_sighup_of_a_terminal_that_is_gone_ends_the_server(tmp_path: Path) -> No
 
 
 WITH_TERMINAL = (
-    "import fcntl, os, sys, termios\n"
+    "import fcntl, os, signal, sys, termios\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # nohup(1) may have started the tests
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"  # the standard input becomes the session's terminal
     "os.execv(sys.argv[1], sys.argv[1:])\n"
 )
