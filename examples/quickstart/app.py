@@ -70,7 +70,7 @@ def dashboard(st: Any, client: ApiClient) -> None:
     for column, (label, value) in zip(
         st.columns(4),
         {
-            "Revenue": f"€ {figures.revenue:,.2f}",
+            "Revenue": f"€ {figures.revenue:,.0f}",
             "Orders": f"{figures.orders}",
             "Today": f"{figures.orders_today}",
             "Favourite": figures.favourite.value,
