@@ -55,6 +55,8 @@ http {{
     upstream one {{ server {one}; }}
     upstream two {{ server {two}; }}
     upstream both {{ server {one}; server {two}; }}
+    # In turn among themselves: how many other requests a page makes decides nothing.
+    upstream sockets {{ server {one}; server {two}; }}
     proxy_http_version 1.1;
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
@@ -65,6 +67,7 @@ http {{
         listen 127.0.0.1:{port};
         location = {mount}/api/auth/login {{ proxy_pass http://one; }}
         location = {mount}/api/auth/callback {{ proxy_pass http://two; }}
+        location {mount}/_stcore/stream {{ proxy_pass http://sockets; }}
         location {mount}/ {{ proxy_pass http://both; }}
     }}
 }}
