@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -72,12 +73,17 @@ def background(command: Sequence[str | Path], *, cwd: Path, environ: Mapping[str
     try:
         yield server
     finally:
-        for straggler in descendants(process.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                straggler.kill()
-        process.kill()
-        process.wait()
+        end(process)
         reader.join(timeout=10)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a program and all of its descendants, whatever they are doing."""
+    for straggler in descendants(process.pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            straggler.kill()
+    process.kill()
+    process.wait()
 
 
 def descendants(pid: int) -> list[psutil.Process]:

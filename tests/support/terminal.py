@@ -14,9 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
-from tests.support.processes import descendants
+from tests.support.processes import end
 
 CTRL_C = "\x03"
 
@@ -91,10 +89,6 @@ def terminal(
     try:
         yield found
     finally:
-        for straggler in descendants(process.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                straggler.kill()
-        process.kill()
-        process.wait()
+        end(process)
         found.reader.join(10)
         os.close(leader)
