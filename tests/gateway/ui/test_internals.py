@@ -49,6 +49,12 @@ CASES = {
         assert {"streamlit-pretty", "st_short", "needs-it", "says-so"} <= set(after)
         assert {"stranger", "best-st-tool"}.isdisjoint(parsed)
     """,
+    "a Streamlit that looks for components in another way still starts": """
+        from streamlit.components.v2 import manifest_scanner as scanner
+        del scanner._is_likely_streamlit_component_package
+        internals.look_for_components_quickly()
+        assert not hasattr(scanner, "_is_likely_streamlit_component_package")
+    """,
     "options have a type, a default and a variable": """
         option = internals.option_templates()["server.maxUploadSize"]
         assert (option.type, option.default_val, option.env_var) == (int, 200, "STREAMLIT_SERVER_MAX_UPLOAD_SIZE")

@@ -234,12 +234,15 @@ def look_for_components_quickly() -> None:
 
     It parses the metadata of each to see whether its name, its summary or a requirement speaks of Streamlit, or whether
     its name begins like those of components do. That takes most of a millisecond each; a look at the text, which says
-    no for almost all of them, a twentieth.
+    no for almost all of them, a twentieth. A Streamlit that looks in another way goes on looking as it does.
     """
-    from streamlit.components.v2 import manifest_scanner
+    try:
+        from streamlit.components.v2 import manifest_scanner
 
-    scanner: Any = manifest_scanner
-    is_likely = scanner._is_likely_streamlit_component_package
+        scanner: Any = manifest_scanner
+        is_likely = scanner._is_likely_streamlit_component_package
+    except (ImportError, AttributeError):
+        return
     name = re.compile(r"^name:\s*st[-_]", re.IGNORECASE | re.MULTILINE)
 
     def may_have_components(distribution: Distribution) -> bool:
