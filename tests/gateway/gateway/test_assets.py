@@ -24,11 +24,6 @@ FONT = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     root = tmp_path / "static"
     (root / "static" / "js").mkdir(parents=True)

@@ -12,7 +12,8 @@ import pytest
 
 from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.gateway import front
-from fluxlit.gateway.cycle import MOST_NAMES, PREFIXES, Cycle
+from fluxlit.gateway.cycle import PREFIXES, Cycle
+from fluxlit.gateway.names import MOST
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Client, get, served_by_uvicorn, until
 
@@ -21,11 +22,6 @@ pytestmark = pytest.mark.anyio
 SETTINGS = Settings(log_level="critical")  # Most of these applications do something wrong, and are told so.
 
 Answering = Callable[[Scope, Send], Awaitable[None]]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @contextlib.asynccontextmanager
@@ -245,9 +241,9 @@ async def test_requests_leave_nothing_that_only_the_garbage_collector_finds(monk
 def test_names_are_remembered_but_not_without_end() -> None:
     before = dict(PREFIXES)
     try:
-        for number in range(MOST_NAMES + 10):
+        for number in range(MOST + 10):
             assert PREFIXES[b"X-%d" % number] == b"x-%d: " % number
-        assert len(PREFIXES) <= MOST_NAMES
+        assert len(PREFIXES) <= MOST
     finally:
         PREFIXES.clear()
         PREFIXES.update(before)

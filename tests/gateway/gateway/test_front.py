@@ -10,6 +10,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 
 from fluxlit import FluxLit
+from fluxlit.asgi import Receive, Scope, Send
 from fluxlit.runtime import Runtime
 from tests.gateway.proxy.harness import Client, Message, get, served_by_uvicorn
 
@@ -50,9 +51,14 @@ def size(body: dict[str, str]) -> int:
     return len(body)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+async def once(_: Scope, __: Receive, send: Send) -> None:
+    """Its fields can be gone through only once, which ASGI allows."""
+    fields = iter([(b"x-frame-options", b"DENY"), (b"content-length", b"0")])
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body"})
+
+
+api.mount("/once", once)
 
 
 @pytest.fixture
@@ -95,6 +101,11 @@ async def test_what_the_application_says_itself_stands_and_the_id_is_the_gateway
     answer = await client.ask(get("/api/own", "X-Request-ID: mine"))
     assert answer.all(b"x-frame-options") == [b"DENY"]
     assert answer.all(b"x-request-id") == [b"mine"]
+
+
+async def test_fields_that_can_be_read_only_once_are_read_once(client: Client) -> None:
+    answer = await client.ask(get("/api/once/"))
+    assert (answer.status, answer.all(b"x-frame-options")) == (200, [b"DENY"])
 
 
 async def test_a_go_ahead_has_no_fields_and_the_answer_after_it_has(client: Client) -> None:

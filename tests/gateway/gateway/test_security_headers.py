@@ -14,11 +14,6 @@ from fluxlit.settings import resolve
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def client(scheme: str = "http", **settings: Any) -> httpx.AsyncClient:
     app = FluxLit(**settings)
 

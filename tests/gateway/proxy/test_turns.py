@@ -11,11 +11,6 @@ from fluxlit.proxy.turns import Turns
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_whoever_comes_first_has_the_first_turn() -> None:
     turns, order = Turns(1), list[int]()
 

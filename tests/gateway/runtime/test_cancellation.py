@@ -13,11 +13,6 @@ from fluxlit.cancellation import cancel
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_swallowed_cancellation_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancellation, "AGAIN_S", 0.01)
     swallowed = 0

@@ -15,11 +15,6 @@ from fluxlit.lifespan import Lifespan, LifespanError
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_start_and_stop_run_once_each_and_the_state_comes_out() -> None:
     seen: list[str] = []
 

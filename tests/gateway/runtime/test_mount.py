@@ -13,11 +13,6 @@ from fluxlit import FluxLit
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def application(**settings: Any) -> FluxLit:
     app = FluxLit(**settings)
     sub = FastAPI()

@@ -17,11 +17,6 @@ from fluxlit.waiting import told
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was said of waiting; whatever else lives in this process has its own to say."""
     return [message for message in caplog.messages if message.startswith("Waiting for")]

@@ -32,11 +32,6 @@ LEAN = re.compile(r"\./static/media/MaterialSymbols-Rounded\.[0-9a-f]{8}\.woff2"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def files(tmp_path: Path) -> Files:
     static = tmp_path / "front" / "static"
     for name, text in (("css/index.C1JORDN2.css", STYLE), (f"media/{FONT}", "a large font")):

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.anyio
 EDGE = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "portal.example", "X-Forwarded-Prefix": "/apps"}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def application(**settings: Any) -> FluxLit:
     app = FluxLit(**settings)
 

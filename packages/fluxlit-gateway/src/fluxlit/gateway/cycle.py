@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 
 from fluxlit.asgi import Application, Message, Scope
 from fluxlit.gateway.done import DONE
+from fluxlit.gateway.names import ByName
 from fluxlit.observe import Observation
 
 Header = tuple[bytes, bytes]
@@ -33,7 +34,6 @@ logger = logging.getLogger("uvicorn.error")
 
 # What uvicorn accepts: a little more than the tokens of RFC 9110 section 5.1.
 NAME = re.compile(rb'[^\x00-\x20\x7f()<>@,;:\[\]={}\\"]+\Z')
-MOST_NAMES = 1024
 
 # No field may hold one, but for the tab (RFC 9110 section 5.5).
 CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
@@ -52,19 +52,18 @@ BODYLESS = frozenset({204, 304})
 INTERNAL_ERROR = b"Internal Server Error"
 
 
-class Prefixes(dict[bytes, bytes]):
-    """How a field begins in a head, by its name as an application writes it; each name is checked once."""
+def prefix(name: bytes) -> bytes:
+    """How a field begins in a head.
 
-    def __missing__(self, name: bytes) -> bytes:
-        if not NAME.match(name):
-            raise RuntimeError("The response has an invalid header name.")
-        prefix = name.lower() + b": "
-        if len(self) < MOST_NAMES:
-            self[name] = prefix
-        return prefix
+    Raises:
+        RuntimeError: its name could be taken for something else.
+    """
+    if not NAME.match(name):
+        raise RuntimeError("The response has an invalid header name.")
+    return name.lower() + b": "
 
 
-PREFIXES = Prefixes()
+PREFIXES = ByName(prefix)
 
 
 class Heads:
@@ -119,7 +118,7 @@ class Cycle:
         waiting_for_100_continue: it still waits to be asked.
         response_started: the head of an answer was given.
         response_complete: the answer was given whole.
-        seen: is told of the answer; see `fluxlit.observe.Answer`.
+        seen: is told of the answer; see `fluxlit.observe.answer.Answer`.
     """
 
     __slots__ = (
@@ -211,7 +210,7 @@ class Cycle:
         if kind == "http.response.body" and self.response_started and not self.response_complete:
             self._continue(message.get("body", b""), more=message.get("more_body", False))
         elif kind == "http.response.start" and not self.response_started:
-            self._begin(message["status"], message.get("headers", ()))
+            self._begin(message["status"], list(message.get("headers", ())))
         else:
             state = "complete" if self.response_complete else "started" if self.response_started else "not started"
             raise RuntimeError(f"Unexpected ASGI message {kind!r}: the response is {state}.")
@@ -224,13 +223,13 @@ class Cycle:
 
     # The answer on its way to the socket.
 
-    def _begin(self, status: int, headers: Iterable[Header]) -> None:
+    def _begin(self, status: int, headers: list[Header]) -> None:
         parts = [STATUS_LINE[status]]
         for name, value in (*self._line.server_state.default_headers, *headers):
-            prefix = PREFIXES[name]
-            if prefix in NOTED and not self._heed(prefix, value):
+            begin = PREFIXES[name]
+            if begin in NOTED and not self._heed(begin, value):
                 continue
-            parts += prefix, value, LINE_END
+            parts += begin, value, LINE_END
         if not self.keep_alive:
             parts += CLOSE
         if self._mute or status in BODYLESS:
@@ -249,16 +248,16 @@ class Cycle:
         self._held = head + own + LINE_END
         self._line.heads.add(self)
 
-    def _heed(self, prefix: bytes, value: bytes) -> bool:
+    def _heed(self, begin: bytes, value: bytes) -> bool:
         """Take note of a field that concerns the server; whether it goes into the head.
 
         The connection and the coding on it are the server's affair, and the id is the observation's.
         """
-        if prefix == LENGTH:
+        if begin == LENGTH:
             self._rest = int(value)
-        elif prefix == CONNECTION and b"close" in [token.strip().lower() for token in value.split(b",")]:
+        elif begin == CONNECTION and b"close" in [token.strip().lower() for token in value.split(b",")]:
             self.keep_alive = False
-        return prefix == LENGTH or (prefix == REQUEST_ID and self.seen is None)
+        return begin == LENGTH or (begin == REQUEST_ID and self.seen is None)
 
     def _continue(self, body: bytes, *, more: bool) -> None:
         if self.seen is not None:

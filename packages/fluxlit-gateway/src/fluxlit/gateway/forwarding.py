@@ -16,6 +16,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from fluxlit.asgi import Scope
+from fluxlit.gateway.names import ByName
 
 Header = tuple[bytes, bytes]
 
@@ -71,18 +72,7 @@ def speaks_for_others(name: bytes) -> bool:
     return name in IDENTITY or name in ROUTE or name.startswith((b"x-forwarded-", OWN))
 
 
-class Speaking(dict[bytes, bool]):
-    """`speaks_for_others` by name, remembered: every field of every request is asked about."""
-
-    def __missing__(self, name: bytes) -> bool:
-        speaks = speaks_for_others(name)
-        if len(self) < MOST_NAMES:
-            self[name] = speaks
-        return speaks
-
-
-SPEAKING = Speaking()
-MOST_NAMES = 1024
+SPEAKING = ByName(speaks_for_others)
 
 
 @dataclass(frozen=True)
