@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up whatever is missing on this machine, then run the example or the tests.
+"""Set up what is missing on this machine, then run example or tests.
 
     python3 scripts/bootstrap.py example [arguments of `fluxlit run`]
     python3 scripts/bootstrap.py test [arguments of `hatch test`]
@@ -7,7 +7,7 @@
 
 Needs a Python from 3.11 to 3.13 and nothing else: Hatch goes into a private environment, `.tools/` in the
 checkout. System packages come from `scripts/system-packages.txt` through apt, as root or with sudo; where
-neither works the script says what is missing and stops. A second call finds everything in place.
+neither works the script lists what is missing and stops. A second call finds everything in place.
 
 This file keeps to syntax that old Pythons can parse, so that they can say that they are too old.
 """
@@ -37,7 +37,7 @@ class SystemPackage(NamedTuple):
     purpose: str
 
     def present(self) -> bool:
-        """Tell whether the command or path that proves the package is there."""
+        """Whether the command or path that proves the package exists."""
         if self.evidence.startswith("/"):
             return Path(self.evidence).exists()
         # Daemons live in sbin, which is not on the PATH of an ordinary user.
@@ -51,12 +51,17 @@ def say(message: str) -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """Stop with a message that tells what to do."""
+    """Stop with a message about what to do."""
     sys.exit("bootstrap: error: " + message)
 
 
 def run(command: list[str], *, quiet: bool = False) -> None:
-    """Run a step of the set-up, or stop and name the command that failed. Quiet leaves the error output alone."""
+    """Run a step of the set-up, or stop and name the failed command.
+
+    Args:
+        command: the program and its arguments.
+        quiet: drop standard output; standard error stays.
+    """
     say(f"$ {' '.join(command)}")
     try:
         code = subprocess.call(
@@ -65,7 +70,7 @@ def run(command: list[str], *, quiet: bool = False) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     if code:
-        fail(f"that command failed with exit code {code}; its output above says why.")
+        fail(f"that command failed with exit code {code}; its output above has the reason.")
 
 
 def this_python() -> str:
@@ -99,7 +104,7 @@ def listed_packages() -> list[SystemPackage]:
 
 
 def apt_prefix() -> list[str] | None:
-    """Return what goes before `apt-get` for it to be allowed to install, or None where it cannot."""
+    """Return what goes before `apt-get` to install, None where it cannot."""
     if shutil.which("apt-get") is None:
         return None
     if os.geteuid() == 0:
@@ -109,12 +114,12 @@ def apt_prefix() -> list[str] | None:
         return None
     if sys.stdin.isatty():
         return [sudo]
-    # Nobody is there to type a password.
+    # There is no terminal for a password.
     return [sudo, "-n"] if subprocess.call([sudo, "-n", "true"], stderr=subprocess.DEVNULL) == 0 else None
 
 
 def install(packages: list[SystemPackage]) -> None:
-    """Install Debian packages, or stop and say which ones are missing and what each is for."""
+    """Install Debian packages, or stop and list the missing ones."""
     names = [package.name for package in packages]
     prefix = apt_prefix()
     if prefix is None:

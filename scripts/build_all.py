@@ -1,6 +1,6 @@
-"""Build the sdist of every distribution, and its wheel from that sdist, into dist/ or the folder given.
+"""Build the sdist of every distribution, and its wheel from that sdist.
 
-Building the wheel from the sdist proves that the sdist is complete.
+They go into dist/ or the folder given. Building the wheel from the sdist proves that the sdist is complete.
 """
 
 import shutil

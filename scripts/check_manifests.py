@@ -1,7 +1,8 @@
-"""Let checkov read the manifests of examples/kubernetes, as Kustomize would render them, and the main Dockerfiles.
+"""Run checkov over the manifests of examples/kubernetes and Dockerfiles.
 
-Not a test of the suite: checkov needs releases of libraries that the distributions are too new for, so it lives in an
-environment of its own (`hatch run checkov:manifests`). The Dockerfiles are those of `tests/deploy/golden/`.
+The manifests are read as Kustomize would render them; the Dockerfiles are those of `tests/deploy/golden/`. This is no
+test, because checkov needs older releases of libraries than the distributions: it has an environment of its own
+(`hatch run checkov:manifests`).
 """
 
 import subprocess
@@ -40,7 +41,7 @@ def dockerfiles(folder: Path) -> None:
 
 
 def checkov(framework: str, write: Callable[[Path], None]) -> int:
-    """Let checkov read what is written; the exit code is checkov's, and 2 if nothing was."""
+    """Run checkov over what is written; return its code, 2 for nothing."""
     with TemporaryDirectory() as folder:
         write(Path(folder))
         if not any(Path(folder).iterdir()):

@@ -1,4 +1,4 @@
-"""Run mypy once per distribution, then once for the tests and for each group of scripts.
+"""Run mypy once for each distribution, the tests and groups of scripts.
 
 One call per group because module names repeat between them. Every group is checked even when one fails.
 """
@@ -12,14 +12,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def groups() -> list[str]:
-    """Return the folders to check: whatever exists and holds Python."""
+    """Return the folders to check: those that exist and hold Python."""
     found = [*sorted(ROOT.glob("packages/*/src")), ROOT / "tests", ROOT / "scripts", ROOT / "benchmarks"]
     found += [*sorted(ROOT.glob("examples/*")), *sorted(ROOT.glob("docker/*"))]
     return [str(path.relative_to(ROOT)) for path in found if any(path.rglob("*.py"))]
 
 
 def environ(group: str) -> dict[str, str]:
-    """Return the environment for one call: programs outside the packages import their neighbours by name."""
+    """Return the environment for one call.
+
+    Programs outside the packages import their neighbours by name.
+    """
     alone = group.startswith(("benchmarks", "examples", "docker"))
     return {**os.environ, "MYPYPATH": str(ROOT / group)} if alone else dict(os.environ)
 

@@ -1,4 +1,4 @@
-"""Write docs/reference/auth.md from the docstrings of fluxlit_auth and of what fluxlit knows of users."""
+"""Write docs/reference/auth.md from docstrings about logins and users."""
 
 import inspect
 import re
@@ -112,7 +112,7 @@ def _methods(protocol: type) -> Iterator[tuple[str, str]]:
 
 
 def _described(docstring: str) -> str:
-    """A docstring of Google's style as Markdown; examples are left to the guides."""
+    """A docstring of Google's style as Markdown, without its examples."""
     text, *sections = _SECTION.split(_CODE.sub("", docstring))
     parts = [_flow(text)]
     for title, body in zip(sections[::2], sections[1::2], strict=True):

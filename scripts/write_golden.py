@@ -1,4 +1,7 @@
-"""Write tests/deploy/golden/: what `fluxlit build` makes of the main combinations. Read the difference afterwards."""
+"""Write tests/deploy/golden/: the main combinations of `fluxlit build`.
+
+Read the difference afterwards.
+"""
 
 import sys
 from pathlib import Path

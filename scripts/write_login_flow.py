@@ -1,4 +1,4 @@
-"""Write the diagrams of docs/explanation/login-flow.md from the tables of fluxlit_auth."""
+"""Write the diagrams of docs/explanation/login-flow.md from its tables."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Write docs/reference/metrics.md from the catalogue of metrics, which is the only place to change them."""
+"""Write docs/reference/metrics.md from the catalogue of metrics."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ Written by `hatch run types:reference` from the catalogue in `fluxlit.metrics`; 
 that only the server's user can reach, and a port if [admin_port](settings.md#admin_port) is set. It is never the
 public port. [Operate](../how-to/operate.md) shows how to read it.
 
-Counting costs about a microsecond a request. What the workers count is fetched from them when somebody reads.
+Counting costs about a microsecond a request. The counters of the workers are fetched when the metrics are read.
 """
 
 TAIL = """## Labels

@@ -1,4 +1,4 @@
-"""Write docs/reference/settings.md from the declarations of the settings, which are the only place to change them."""
+"""Write docs/reference/settings.md from the declarations of settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Write the edges of docker/proxy-deployment/: the templates of `fluxlit build --edge`, with variables as values."""
+"""Write the edges of docker/proxy-deployment/.
+
+They are the templates of `fluxlit build --edge` with variables as values.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "docker" / "proxy-deployment"
 def _stack(
     engine: Edge, mode: PathMode, pattern: str, *, tls: bool = False, defaults: bool = False, example: str = "/myapp"
 ) -> EdgePlan:
-    """A plan whose values are variables, written by a pattern such as ``${NAME}``."""
+    """A plan with variables as values, written by a pattern like ``${NAME}``."""
     values = {"UPSTREAM": "app:8000", "EDGE_HOST": "0.0.0.0", "EDGE_PORT": "8084", "PUBLIC_PREFIX": "/myapp"}  # noqa: S104
     name = {key: pattern.format(f"{key}:{value}" if defaults else key) for key, value in values.items()}
     return EdgePlan(

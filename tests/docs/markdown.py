@@ -25,7 +25,10 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """Return the fenced blocks in order; an indented block is refused because it cannot say what it is."""
+    """Return the fenced blocks in order.
+
+    An indented block is refused because it cannot name its language.
+    """
     found = []
     for token in MarkdownIt().parse(text):
         line = token.map[0] + 1 if token.map else 0

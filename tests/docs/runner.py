@@ -1,4 +1,4 @@
-"""Does what a document tells its reader to do, in an empty folder, block after block.
+"""Does what a document asks of its reader, in an empty folder.
 
 Block                           | what happens
 --------------------------------|-----------------------------------------------------------------------------
@@ -41,12 +41,12 @@ TIMEOUT = 60
 
 
 class DocumentError(AssertionError):
-    """A block does not do what the document says."""
+    """A block does not do what the document promises."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a console block and the output that the reader is told to expect."""
+    """One command of a console block and the output that it shows."""
 
     line: str
     expected: str
@@ -68,7 +68,7 @@ def commands(source: str) -> list[Command]:
 
 @dataclass
 class Reader:
-    """Somebody who follows a document to the letter."""
+    """A reader who follows a document to the letter."""
 
     folder: Path
     home: Path
@@ -159,7 +159,7 @@ def stop(server: Server) -> None:
 
 @contextlib.contextmanager
 def reader(folder: Path, place: str = "", tools: Path | None = None) -> Iterator[Reader]:
-    """Give somebody an empty folder and a free port.
+    """Give a reader an empty folder and a free port.
 
     Args:
         folder: where they work; it must not exist.

@@ -1,4 +1,4 @@
-"""The list in docs/how-to/deploy.md names checks that `fluxlit doctor` has."""
+"""docs/how-to/deploy.md lists only checks that `fluxlit doctor` has."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every document does what it says."""
+"""The code blocks and links of every document work."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the page about providers tells its readers to write is a login that can be bound."""
+"""Each configuration on the page about providers makes a valid login."""
 
 import tomllib
 

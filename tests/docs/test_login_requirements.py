@@ -1,4 +1,4 @@
-"""The page that says which test shows which requirement of a login is true, and nothing is missing on it."""
+"""The page of requirements and tests of a login is true and complete."""
 
 from scripts.asvs import REQUIREMENTS
 from scripts.write_login_requirements import ATTACKS, TARGET, docstrings, reference, shown

@@ -1,4 +1,4 @@
-"""The reference says what the code says."""
+"""The reference agrees with the code."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_metrics_reference_is_up_to_date() -> None:
     assert page == write_metrics_reference.reference(), "run `hatch run types:reference`"
 
 
-def test_every_metric_that_the_operator_is_told_exists() -> None:
+def test_every_metric_of_the_operators_page_exists() -> None:
     """An alert on a metric that does not exist never fires."""
     page = (ROOT / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8")
     found = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bfluxlit_[a-z_]+", page)}

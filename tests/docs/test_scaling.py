@@ -1,4 +1,4 @@
-"""The figures of docs/explanation/scaling.md are what its simulation prints."""
+"""docs/explanation/scaling.md shows the figures of its simulation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_page_that_waits_takes_more_people() -> None:
     assert f"One worker: {found[1]} people" in simulated("--cpu", "0.05", "--wait", "0.3")
 
 
-def test_a_page_that_is_too_slow_for_anybody_is_said() -> None:
+def test_a_page_that_is_too_slow_for_any_user_is_reported() -> None:
     command = [sys.executable, "benchmarks/simulation.py", "--cpu", "2"]
     done = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -15,7 +15,7 @@ from tests.support.processes import ROOT
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel of every distribution, built from the tree just now."""
+    """A folder with the sdist and the wheel of every distribution."""
     folder = tmp_path_factory.mktemp("dist")
     subprocess.run([sys.executable, str(ROOT / "scripts" / "build_all.py"), str(folder)], check=True, timeout=300)
     return folder
@@ -29,7 +29,10 @@ def wheels(dist: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def install_alone(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Callable[[str], Environment]:
-    """Return an environment that holds one distribution and what it depends on. Made once per distribution."""
+    """Return an environment with one distribution and its dependencies.
+
+    Made once per distribution.
+    """
     made: dict[str, Environment] = {}
 
     def install(name: str) -> Environment:

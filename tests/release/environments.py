@@ -1,4 +1,4 @@
-"""Virtual environments that know nothing of the tree, for the tests of the wheels."""
+"""Virtual environments without the tree, for the tests of the wheels."""
 
 import itertools
 import os
@@ -53,7 +53,10 @@ def with_extras(name: str, wheel: Path) -> str:
 
 
 def needed_siblings(name: str) -> set[str]:
-    """Return the siblings that a distribution declares, and theirs; fail at one that it may not depend on."""
+    """Return the siblings that a distribution declares, and theirs.
+
+    Fails at one that it may not depend on.
+    """
     declared = {Requirement(text).name for text in project(name)["dependencies"]} & set(IMPORT_NAMES)
     assert declared <= SIBLINGS[name], f"{name} may not depend on {declared - SIBLINGS[name]}"
     return declared.union(*(needed_siblings(sibling) for sibling in declared))
@@ -76,7 +79,10 @@ class Environment:
         return self.root / "bin" / "python"
 
     def install(self, *requirements: str | Path, resolution: str = "highest") -> None:
-        """Install files and names. Siblings must be given as files: a name could find a stranger on an index."""
+        """Install files and names.
+
+        Siblings must be given as files: a name could find a stranger on an index.
+        """
         named = [str(item) for item in requirements if isinstance(item, str)]
         assert not any(name.startswith("fluxlit") and "file://" not in name for name in named), named
         options = ["--quiet", "--python", str(self.python), "--resolution", resolution]
@@ -96,7 +102,7 @@ class Environment:
         return str(self.root / "bin" / name)
 
     def run(self, *command: str | Path, cwd: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end and return what it printed, whatever its exit code."""
+        """Run a command to its end; return its output, for any exit code."""
         return subprocess.run(
             [str(part) for part in command],
             cwd=cwd,
@@ -109,7 +115,7 @@ class Environment:
         )
 
     def environ(self) -> dict[str, str]:
-        """Return a process environment in which this environment is active and the home directory empty."""
+        """Return the variables of a process: this environment, an empty home."""
         home = self.root / "home"
         home.mkdir(exist_ok=True)
         path = f"{self.root / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

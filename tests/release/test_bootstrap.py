@@ -1,4 +1,4 @@
-"""The README's set-up command in a fresh copy of the tree, with a fresh home."""
+"""The README's set-up command in a fresh copy of the tree."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def fresh_environ(home: Path) -> dict[str, str]:
-    """A home with nothing in it; downloads alone are shared, so that the test does not load the registry."""
+    """An empty home that shares downloads, to spare the registry."""
     home.mkdir()
     cache = subprocess.run([find_uv_bin(), "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
     # Hatch's own variables are dropped with all others, so its data directory is below the new home.

@@ -133,7 +133,7 @@ def test_changelog_opens_with_the_version(name: str) -> None:
 
 
 def imported(source: Path) -> set[str]:
-    """Return the top-level names that a tree of modules imports, wherever in the code."""
+    """Return the top-level names that a tree of modules imports anywhere."""
     names: set[str] = set()
     for module in source.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""`fluxlit-gateway` alone is a complete runtime: `uvicorn app:app`, with none of its siblings on the machine."""
+"""`fluxlit-gateway` alone is a complete runtime: `uvicorn app:app`."""
 
 import json
 import signal
@@ -74,7 +74,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def smoke(environment: Environment, folder: Path) -> None:
-    """Serve the application with plain uvicorn; ask API, page and readiness; stop it as an operator does."""
+    """Serve with plain uvicorn; get API, page and readiness; end it by signal."""
     (folder / "app.py").write_text(APP)
     command = [environment.command("uvicorn"), "app:app", "--port", "0"]
     with background(command, cwd=folder, environ=environment.environ()) as server:

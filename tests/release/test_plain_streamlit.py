@@ -1,4 +1,7 @@
-"""`fluxlit-sessions` in a plain Streamlit application: nothing else of FluxLit, the how-to's ten lines, and Redis."""
+"""`fluxlit-sessions` in a plain Streamlit application, with Redis.
+
+Nothing else of FluxLit is installed; the application is the how-to's ten lines.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The six wheels in an empty environment, used as their user uses them: new, run, look at it in a browser."""
+"""The six wheels in an empty environment: new, run, open in a browser."""
 
 from pathlib import Path
 
