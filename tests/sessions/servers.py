@@ -17,10 +17,13 @@ import pytest
 import redis
 
 BINARY = shutil.which("redis-server")
+PATIENT: dict[str, Any] = {"timeout": 60, "connect_timeout": 60, "read_budget": 60, "write_budget": 60}
+"""Options of a store that no stall of the machine disturbs: for all tests but those about the limits themselves."""
+
 needs_redis = pytest.mark.skipif(BINARY is None, reason="needs redis-server")
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 15) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 60) -> None:
     """Wait for a condition; an error of Redis counts as "not yet"."""
     deadline = time.monotonic() + timeout
     while True:
@@ -107,7 +110,7 @@ def running(server: RedisServer) -> Iterator[RedisServer]:
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[list[RedisServer]]:
     """Start a Cluster of three primaries."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
     nodes = [RedisServer(folder / str(port), *options, "--appendonly", "yes", port=port) for port in free_ports(3)]
     with contextlib.ExitStack() as stack:
         clients = [

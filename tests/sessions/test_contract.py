@@ -7,7 +7,7 @@ import pytest
 
 from fluxlit_sessions import MemorySessionStore, RedisSessionStore, SessionStore, SQLiteSessionStore, StoreOptions
 from fluxlit_sessions.testing import MakeStore, SessionStoreContract
-from tests.sessions.servers import RedisServer
+from tests.sessions.servers import PATIENT, RedisServer
 
 
 class TestMemory(SessionStoreContract):
@@ -22,7 +22,7 @@ class TestSQLite(SessionStoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> MakeStore:
         def make(**options: Unpack[StoreOptions]) -> SessionStore:
-            return SQLiteSessionStore(tmp_path / "sessions.db", **options)
+            return SQLiteSessionStore(tmp_path / "sessions.db", timeout=60, **options)
 
         return make
 
@@ -32,7 +32,7 @@ def redis_stores(url: str, namespace: str) -> MakeStore:
 
     def make(**options: Unpack[StoreOptions]) -> SessionStore:
         options["namespace"] = f"{namespace}.{options.get('namespace', 'default')}"
-        return RedisSessionStore(url, **options)
+        return RedisSessionStore(url, **PATIENT, **options)
 
     return make
 

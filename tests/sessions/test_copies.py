@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from fluxlit_sessions import MemorySessionStore, SessionStoreUnavailable
 from fluxlit_sessions.copies import Copies, Copy, Found
+from fluxlit_sessions.copies.writer import LOOK_S, Writer
 from fluxlit_sessions.testing import ManualClock
 
 NAME = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -42,7 +44,7 @@ class Heard:
 
     def wait_for(self, what: str) -> None:
         with self.more:
-            assert self.more.wait_for(lambda: what in self.said, 5), self.said
+            assert self.more.wait_for(lambda: what in self.said, 60), self.said
 
 
 class Faulty:
@@ -89,7 +91,7 @@ class Process:
     def settle(self, copy: Copy) -> None:
         done = threading.Event()
         if copy.call_when_saved(done.set):
-            assert done.wait(5)
+            assert done.wait(60)
 
     def look(self, name: str = NAME) -> Found | None:
         return asyncio.run(self.copies.look(name))
@@ -115,7 +117,7 @@ def processes(store: Faulty) -> Iterator[tuple[Process, Process]]:
     yield both
     store.off = False
     for process in both:
-        process.copies.close(5)
+        process.copies.close(60)
 
 
 def test_another_process_goes_on_with_what_was_saved_last(processes: tuple[Process, Process]) -> None:
@@ -266,7 +268,7 @@ def test_the_largest_values_are_left_out_where_a_session_is_too_large(caplog: py
     assert taken is not None
     assert taken[1]["state"] == {"small": "y" * 100}
     assert taken[1]["lost"] == {"big": "too large: 3002 bytes"}
-    process.copies.close(5)
+    process.copies.close(60)
 
 
 def test_nobody_goes_on_with_a_session_that_has_been_logged_out(processes: tuple[Process, Process]) -> None:
@@ -296,7 +298,7 @@ def test_the_copy_of_an_open_tab_is_kept_alive_and_that_of_a_closed_one_is_not(m
     copy.keep_alive(store)
     clock.advance(60)
     assert process.look() is None
-    process.copies.close(5)
+    process.copies.close(60)
 
 
 def test_all_is_written_before_a_process_ends(store: Faulty) -> None:
@@ -305,5 +307,13 @@ def test_all_is_written_before_a_process_ends(store: Faulty) -> None:
     for copy in copies:
         copy.put({"n": 1}, {}, {})
         process.copies.submit(copy)
-    assert process.copies.close(10)
+    assert process.copies.close(60)
     assert store.count() == 100
+
+
+def test_a_thread_that_misses_the_end_does_not_hold_it_up(store: Faulty) -> None:
+    writer = Writer(store, Heard(), list, 1)
+    writer.close(0)
+    started = time.monotonic()
+    assert writer._next() is None
+    assert time.monotonic() - started < LOOK_S

@@ -23,9 +23,10 @@ from fluxlit_sessions.record import (
 )
 from fluxlit_sessions.redis.store import _backend
 from fluxlit_sessions.sqlite import SQLiteBackend
-from tests.sessions.servers import RedisServer
+from tests.sessions.servers import PATIENT, RedisServer
 
-LIFE = Lifetimes(10_000, 60_000, 0)
+HOUR = 3_600_000
+LIFE = Lifetimes(HOUR, 24 * HOUR, 0)
 TAG = b"t" * 32
 
 
@@ -35,8 +36,8 @@ def backend(
 ) -> Iterator[Backend]:
     makers: dict[str, Any] = {
         "memory": MemoryBackend,
-        "sqlite": lambda: SQLiteBackend(tmp_path / "s.db", namespace, time.time, 5.0),
-        "redis": lambda: _backend(redis_server.url, {"namespace": namespace}),
+        "sqlite": lambda: SQLiteBackend(tmp_path / "s.db", namespace, time.time, 60),
+        "redis": lambda: _backend(redis_server.url, {**PATIENT, "namespace": namespace}),
     }
     backend: Backend = makers[request.param]()
     yield backend
@@ -107,14 +108,14 @@ def test_moving_twice_is_moving_once(backend: Backend) -> None:
 def test_taking_twice_with_one_token_gives_the_value_twice_and_to_nobody_else(backend: Backend) -> None:
     where = Ids("n").mint(Kind.ONCE).key
     backend.execute(create(where))
-    command = Take(where, new_token(), 1000)
+    command = Take(where, new_token(), HOUR)
     first, again = backend.execute(command), backend.execute(command)
     assert isinstance(first, Record)
     assert isinstance(again, Record)
     assert (first.envelope, again.envelope) == (b"one", b"one")
-    assert backend.execute(Take(where, new_token(), 1000)) == Conflict(2)
+    assert backend.execute(Take(where, new_token(), HOUR)) == Conflict(2)
     backend.execute(create(where))  # a late repetition of the creation does not fill it again
-    assert backend.execute(Take(where, new_token(), 1000)) == Conflict(2)
+    assert backend.execute(Take(where, new_token(), HOUR)) == Conflict(2)
 
 
 def test_what_is_missing_is_missing(backend: Backend) -> None:

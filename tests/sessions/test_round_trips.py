@@ -11,7 +11,7 @@ from fluxlit_sessions import RedisSessionStore, SessionNotFound, SessionStoreUna
 from fluxlit_sessions.record import HISTORY
 from fluxlit_sessions.testing.clients import Clients
 from tests.sessions.lossy import LossyRelay, lossy
-from tests.sessions.servers import RedisServer
+from tests.sessions.servers import PATIENT, RedisServer
 
 _numbers = itertools.count()
 
@@ -25,7 +25,7 @@ def relay(redis_server: RedisServer, short_folder: Path) -> Iterator[LossyRelay]
 @pytest.fixture(params=["blocking", "async"])
 def store(relay: LossyRelay, namespace: str, request: pytest.FixtureRequest) -> Iterator[Any]:
     def make(**options: Any) -> RedisSessionStore:
-        return RedisSessionStore(relay.url, namespace=namespace, **options)
+        return RedisSessionStore(relay.url, namespace=namespace, **PATIENT, **options)
 
     clients = Clients(make, use_async=request.param == "async")
     yield clients()
@@ -41,7 +41,7 @@ def exchanges(relay: LossyRelay, operation: Callable[[], object]) -> int:
 def test_every_operation_is_one_round_trip(store: Any, relay: LossyRelay) -> None:
     warm = store.rotate(store.save(store.create(), {}))  # the scripts are loaded, the connection is open
     store.touch(warm.id)
-    store.take_once("p", store.put_once("p", {}, ttl=9))
+    store.take_once("p", store.put_once("p", {}, ttl=3600))
     session = store.create({"a": 1}, subject="ada")
     moved: list[Any] = []
     token: list[str] = []
@@ -54,7 +54,7 @@ def test_every_operation_is_one_round_trip(store: Any, relay: LossyRelay) -> Non
         "rotate": lambda: moved.append(store.rotate(moved[0], subject="bob")),
         "delete": lambda: store.delete(moved[1].id),
         "revoke": lambda: store.revoke(moved[1].handle),
-        "put": lambda: token.append(store.put_once("p", {}, ttl=9)),
+        "put": lambda: token.append(store.put_once("p", {}, ttl=3600)),
         "take": lambda: store.take_once("p", token[0]),
         "forged": lambda: store.read("forged"),
     }
@@ -97,8 +97,8 @@ def test_a_rotation_whose_answer_is_lost_happens_once(store: Any, relay: LossyRe
 
 
 def test_a_value_whose_answer_is_lost_still_reaches_its_taker(store: Any, relay: LossyRelay) -> None:
-    store.take_once("p", store.put_once("p", {}, ttl=9))
-    token = store.put_once("p", {"n": 1}, ttl=9)
+    store.take_once("p", store.put_once("p", {}, ttl=3600))
+    token = store.put_once("p", {"n": 1}, ttl=3600)
     relay.lose = 2
     assert store.take_once("p", token) == {"n": 1}
     assert relay.lose == 0
@@ -113,8 +113,25 @@ def test_a_deletion_whose_answer_is_lost_stays_done(store: Any, relay: LossyRela
         store.save(session, {})
 
 
-def test_answers_that_never_come_are_reported_as_doubt(relay: LossyRelay, namespace: str) -> None:
-    with RedisSessionStore(relay.url, namespace=namespace, write_budget=1, read_budget=0.2) as store:
+class Waits:
+    """Time that passes by waiting alone."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_answers_that_never_come_are_reported_as_doubt(
+    relay: LossyRelay, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxlit_sessions.redis.transport.time", Waits())
+    options = {**PATIENT, "write_budget": 1, "read_budget": 0.2}
+    with RedisSessionStore(relay.url, namespace=namespace, **options) as store:
         session = store.create()
         relay.lose = 1000
         with pytest.raises(SessionStoreUnavailable, match="may or may not have happened") as caught:
@@ -136,8 +153,8 @@ def test_a_write_buried_under_many_others_is_recognised_or_reported(
     relay: LossyRelay, redis_server: RedisServer, namespace: str, others: int, *, known: bool
 ) -> None:
     with (
-        RedisSessionStore(relay.url, namespace=namespace) as store,
-        RedisSessionStore(redis_server.url, namespace=namespace) as direct,
+        RedisSessionStore(relay.url, namespace=namespace, **PATIENT) as store,
+        RedisSessionStore(redis_server.url, namespace=namespace, **PATIENT) as direct,
     ):
         session = store.save(store.create(), {})
 

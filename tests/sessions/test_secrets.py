@@ -15,7 +15,7 @@ import pytest
 from fluxlit_sessions import KeyRing, RedisSessionStore, SessionSealError, SessionStoreError, SQLiteSessionStore
 from fluxlit_sessions.ids import Ids, Kind
 from fluxlit_sessions.seal import PlainSealer
-from tests.sessions.servers import RedisServer
+from tests.sessions.servers import PATIENT, RedisServer
 
 KEYS = ["current-key-" * 3]
 SECRET = "swordfish-2c1f"
@@ -45,7 +45,7 @@ def place(
         if request.param == "sqlite":
             store = SQLiteSessionStore(tmp_path / "s.db", **options)
         else:
-            store = RedisSessionStore(redis_server.url, **{"namespace": namespace, **options})
+            store = RedisSessionStore(redis_server.url, **{"namespace": namespace, **PATIENT, **options})
         opened.append(store)
         return store
 
@@ -73,7 +73,7 @@ def use(store: Any) -> list[str]:
     moved = store.rotate(saved)
     deleted = store.create({"secret": SECRET})
     store.delete(deleted.id)
-    waiting, taken = (store.put_once("login", {"verifier": SECRET}, ttl=60) for _ in range(2))
+    waiting, taken = (store.put_once("login", {"verifier": SECRET}, ttl=3600) for _ in range(2))
     store.take_once("login", taken)
     assert len(list(store.list())) == 1
     return [session.id, moved.id, deleted.id, waiting, taken]
@@ -98,14 +98,18 @@ def test_with_encryption_no_data_and_no_name_is_stored_either(place: tuple[Calla
 
 
 def test_nothing_stored_is_an_id(redis_server: RedisServer, namespace: str) -> None:
-    with RedisSessionStore(redis_server.url, namespace=namespace) as store, redis_server.client() as client:
+    with RedisSessionStore(redis_server.url, namespace=namespace, **PATIENT) as store, redis_server.client() as client:
         session = store.create(subject=SUBJECT)
         words = [word for key in client.scan_iter() for word in key.decode().split(":")]
         assert [word for word in [*words, session.handle] if store.read(word)] == []
 
 
+def encrypted(server: RedisServer, namespace: str) -> RedisSessionStore:
+    return RedisSessionStore(server.url, namespace=namespace, keys=KEYS, **PATIENT)
+
+
 def test_a_record_does_not_open_in_the_place_of_another(redis_server: RedisServer, namespace: str) -> None:
-    with RedisSessionStore(redis_server.url, namespace=namespace, keys=KEYS) as store, redis_server.client() as client:
+    with encrypted(redis_server, namespace) as store, redis_server.client() as client:
         victim, attacker = store.create({"who": "victim"}), store.create({"who": "attacker"})
         keys = {bytes.fromhex(session.handle[2:]): session for session in (victim, attacker)}
         names = {
@@ -121,7 +125,7 @@ def test_a_record_does_not_open_in_the_place_of_another(redis_server: RedisServe
 def test_a_record_does_not_open_under_another_version_or_without_its_user(
     redis_server: RedisServer, namespace: str
 ) -> None:
-    with RedisSessionStore(redis_server.url, namespace=namespace, keys=KEYS) as store, redis_server.client() as client:
+    with encrypted(redis_server, namespace) as store, redis_server.client() as client:
         session = store.create({"n": 1}, subject=SUBJECT)
         (name,) = client.scan_iter(match=f"fluxlit:1:{namespace}:*:s:*")
         whole = client.get(name)

@@ -17,7 +17,7 @@ from tests.sessions.servers import wait_until
 COUNT_UP = """
     import sys
     from fluxlit_sessions import SessionConflict, SQLiteSessionStore
-    store = SQLiteSessionStore(sys.argv[1])
+    store = SQLiteSessionStore(sys.argv[1], timeout=60)
     session_id, left = sys.argv[2], int(sys.argv[3])
     while left:
         session = store.read(session_id)
@@ -39,7 +39,7 @@ def test_several_processes_lose_no_increment(tmp_path: Path) -> None:
     with SQLiteSessionStore(path) as store:
         session = store.create({"n": 0})
         processes = [start(COUNT_UP, path, session.id, 50, number) for number in range(4)]
-        assert [process.wait(60) for process in processes] == [0] * 4
+        assert [process.wait(300) for process in processes] == [0] * 4
         found = store.read(session.id)
         assert found is not None
         assert (found.data, found.version) == ({"n": 200}, 201)
@@ -47,9 +47,13 @@ def test_several_processes_lose_no_increment(tmp_path: Path) -> None:
 
 
 def test_several_processes_can_create_the_file_at_once(tmp_path: Path) -> None:
-    code = "import sys; from fluxlit_sessions import SQLiteSessionStore; SQLiteSessionStore(sys.argv[1]).create()"
+    code = """
+        import sys
+        from fluxlit_sessions import SQLiteSessionStore
+        SQLiteSessionStore(sys.argv[1], timeout=60).create()
+    """
     processes = [start(code, tmp_path / "s.db") for _ in range(6)]
-    assert [process.wait(60) for process in processes] == [0] * 6
+    assert [process.wait(300) for process in processes] == [0] * 6
     with SQLiteSessionStore(tmp_path / "s.db") as store:
         assert store.count() == 6
 
@@ -131,7 +135,7 @@ def test_expired_sessions_leave_the_file(tmp_path: Path) -> None:
 
 
 def test_threads_that_come_and_go_leave_few_connections(tmp_path: Path) -> None:
-    with SQLiteSessionStore(tmp_path / "s.db") as store:
+    with SQLiteSessionStore(tmp_path / "s.db", timeout=60) as store:
         for _ in range(20):
             threads = [threading.Thread(target=store.create) for _ in range(4)]
             for thread in threads:

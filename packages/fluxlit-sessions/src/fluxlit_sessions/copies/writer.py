@@ -107,6 +107,8 @@ class Writer:
     def _next(self) -> Copy | None:
         """Returns what is to be written, `None` when it is time for something else."""
         with self._changed:
+            if self._stopping:  # since the loop looked; the notification is over, and a wait would last LOOK_S
+                return None
             if not self._may_take():
                 self._changed.wait(LOOK_S)
             elif self._pause:

@@ -9,7 +9,9 @@
 
 Every test runs twice, over the blocking and over the async methods. `make_store` opens
 clients of one storage, which starts empty for each test; it must pass `options` on,
-above all the clock.
+above all the clock. Time passes by that clock only, and all lifetimes are minutes or
+hours, so a storage that also drops entries by real time is not disturbed by a stall.
+Give the clients time-outs that a busy machine cannot exceed.
 """
 
 # ruff: noqa: D102 - a test suite: names tell the story
@@ -41,7 +43,7 @@ from fluxlit_sessions.session import Session
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.testing.clients import Clients, MakeStore, together
 from fluxlit_sessions.testing.clock import ManualClock
-from fluxlit_sessions.testing.model import store_machine
+from fluxlit_sessions.testing.model import MINUTE, store_machine
 
 KEY = "k" * 32
 OLD_KEY = "o" * 32
@@ -112,7 +114,7 @@ class SessionStoreContract:
 
     @pytest.fixture
     def store(self, clients: Clients, clock: ManualClock) -> SessionStore:
-        return clients(clock=clock, idle_ttl=100, absolute_ttl=1000, touch_interval=10)
+        return clients(clock=clock, idle_ttl=100 * MINUTE, absolute_ttl=1000 * MINUTE, touch_interval=10 * MINUTE)
 
     # Creating and reading
 
@@ -182,7 +184,7 @@ class SessionStoreContract:
     def test_a_secret_of_the_application_leads_to_one_session_in_every_client(
         self, clients: Clients, clock: ManualClock
     ) -> None:
-        store = clients(clock=clock, idle_ttl=100)
+        store = clients(clock=clock, idle_ttl=100 * MINUTE)
         named = store.derive_id("page", "a secret")
         assert store.read(named) is None
         created = store.create({"a": 1}, subject="ada", session_id=named)
@@ -201,7 +203,7 @@ class SessionStoreContract:
             store.create({"by": 3}, session_id=named)
         assert (caught.value.expected, caught.value.found, caught.value.handle) == (0, 2, first.handle)
         assert store.read(named) == saved
-        clock.advance(101)
+        clock.advance(101 * MINUTE)
         assert store.create(session_id=named).version == 1
 
     @pytest.mark.parametrize("forged", ["", "x", "ä" * 44])
@@ -268,9 +270,9 @@ class SessionStoreContract:
 
     def test_an_unused_session_expires(self, store: SessionStore, clock: ManualClock) -> None:
         session = store.create({"a": 1}, subject="ada")
-        clock.advance(99.9)
+        clock.advance(99.9 * MINUTE)
         assert store.read(session.id) == session
-        clock.advance(0.1)
+        clock.advance(0.1 * MINUTE)
         assert store.read(session.id) is None
         assert (store.count(), store.count(subject="ada"), list(store.list())) == (0, 0, [])
         for attempt in (
@@ -283,48 +285,48 @@ class SessionStoreContract:
 
     def test_reading_is_not_a_use_unless_asked(self, store: SessionStore, clock: ManualClock) -> None:
         read_only, used = store.create(), store.create()
-        clock.advance(60)
+        clock.advance(60 * MINUTE)
         store.read(read_only.id)
         found = store.read(used.id, touch=True)
         assert found is not None
-        assert found.expires_at - used.expires_at == timedelta(seconds=60)
-        clock.advance(60)
+        assert found.expires_at - used.expires_at == timedelta(minutes=60)
+        clock.advance(60 * MINUTE)
         assert store.read(read_only.id) is None
         assert store.read(used.id) == found
 
     def test_a_touch_keeps_the_session_and_its_version(self, store: SessionStore, clock: ManualClock) -> None:
         session = store.create({"a": 1})
-        clock.advance(60)
-        assert store.touch(session.id) == session.expires_at + timedelta(seconds=60)
-        clock.advance(60)
+        clock.advance(60 * MINUTE)
+        assert store.touch(session.id) == session.expires_at + timedelta(minutes=60)
+        clock.advance(60 * MINUTE)
         found = _read(store, session)
         assert (found.version, found.data) == (1, {"a": 1})
         assert store.save(session, {"a": 2}).version == 2
 
     def test_frequent_touches_are_not_recorded(self, store: SessionStore, clock: ManualClock) -> None:
         session = store.create()
-        clock.advance(9.9)
+        clock.advance(9.9 * MINUTE)
         assert store.touch(session.id) == session.expires_at
         assert _read(store, session, touch=True).expires_at == session.expires_at
-        clock.advance(0.1)
+        clock.advance(0.1 * MINUTE)
         assert store.touch(session.id) > session.expires_at
 
     def test_no_use_prolongs_a_session_beyond_its_absolute_end(self, store: SessionStore, clock: ManualClock) -> None:
         session = store.create()
-        assert session.absolute_expires_at == session.created_at + timedelta(seconds=1000)
+        assert session.absolute_expires_at == session.created_at + timedelta(minutes=1000)
         for step in range(19):
-            clock.advance(50)
+            clock.advance(50 * MINUTE)
             session = store.save(session, {"step": step}) if step % 2 else store.rotate(session)
             store.touch(session.id)
-        clock.advance(49.9)
+        clock.advance(49.9 * MINUTE)
         assert _read(store, session).expires_at == session.absolute_expires_at
-        clock.advance(0.1)
+        clock.advance(0.1 * MINUTE)
         assert store.read(session.id) is None
 
     def test_a_save_is_a_use(self, store: SessionStore, clock: ManualClock) -> None:
         session = store.create()
-        clock.advance(5)
-        assert store.save(session, {}).expires_at == session.expires_at + timedelta(seconds=5)
+        clock.advance(5 * MINUTE)
+        assert store.save(session, {}).expires_at == session.expires_at + timedelta(minutes=5)
 
     # Deleting
 
@@ -391,23 +393,23 @@ class SessionStoreContract:
     # Values that can be taken once
 
     def test_a_value_is_given_out_once(self, store: SessionStore) -> None:
-        token = store.put_once("login", {"nonce": "n"}, ttl=60)
+        token = store.put_once("login", {"nonce": "n"}, ttl=60 * MINUTE)
         assert store.take_once("login", token) == {"nonce": "n"}
         assert store.take_once("login", token) is None
 
     def test_one_of_many_simultaneous_takers_gets_the_value(self, store: SessionStore) -> None:
-        token = store.put_once("login", {"nonce": "n"}, ttl=60)
+        token = store.put_once("login", {"nonce": "n"}, ttl=60 * MINUTE)
         results = together(store, *[("take_once", "login", token)] * 8)
         assert sorted(results, key=str) == [None] * 7 + [{"nonce": "n"}]
 
     def test_a_value_is_for_its_purpose_and_its_time(self, store: SessionStore, clock: ManualClock) -> None:
-        token = store.put_once("login", {"a": 1}, ttl=60)
+        token = store.put_once("login", {"a": 1}, ttl=60 * MINUTE)
         assert store.take_once("logout", token) is None
-        clock.advance(60)
+        clock.advance(60 * MINUTE)
         assert store.take_once("login", token) is None
 
     def test_tokens_and_session_ids_are_different_things(self, store: SessionStore) -> None:
-        token, session = store.put_once("login", {"a": 1}, ttl=60), store.create()
+        token, session = store.put_once("login", {"a": 1}, ttl=60 * MINUTE), store.create()
         assert store.read(token) is None
         assert store.take_once("login", session.id) is None
         assert store.take_once("login", "forged") is None
@@ -417,13 +419,13 @@ class SessionStoreContract:
 
     def test_a_listing_shows_all_sessions_and_opens_none(self, store: SessionStore, clock: ManualClock) -> None:
         anonymous, bound = store.create(), store.create({"a": "b" * 50}, subject="ada")
-        clock.advance(20)
+        clock.advance(20 * MINUTE)
         saved = store.save(anonymous, {})
         listed = {info.handle: info for info in store.list()}
         assert set(listed) == {anonymous.handle, bound.handle}
         info = listed[saved.handle]
         assert (info.subject, info.version, info.expires_at) == (None, 2, saved.expires_at)
-        assert info.touched_at - info.created_at == timedelta(seconds=20)
+        assert info.touched_at - info.created_at == timedelta(minutes=20)
         assert listed[bound.handle].subject == "ada"
         assert 50 < listed[bound.handle].size < 200
         assert store.read(bound.handle) is None
@@ -480,14 +482,14 @@ class SessionStoreContract:
             one.save(session, {"a": 3})
         moved = one.rotate(changed)
         assert two.read(session.id) is None
-        assert two.take_once("login", one.put_once("login", {}, ttl=9)) == {}
+        assert two.take_once("login", one.put_once("login", {}, ttl=9 * MINUTE)) == {}
         two.delete(moved.id)
         assert one.count() == 0
 
     def test_namespaces_do_not_see_each_other(self, clients: Clients, clock: ManualClock) -> None:
         one, two = clients(clock=clock, namespace="one"), clients(clock=clock, namespace="one.two")
         session = one.create({"a": 1}, subject="ada")
-        token = one.put_once("login", {}, ttl=60)
+        token = one.put_once("login", {}, ttl=60 * MINUTE)
         assert (two.read(session.id), two.take_once("login", token), two.count(), two.count(subject="ada")) == (
             None,
             None,
@@ -509,7 +511,7 @@ class SessionStoreContract:
         session = store.rotate(session, subject="bob")
         assert store.read(session.id) == session
         assert [info.subject for info in store.list(subject="bob")] == ["bob"]
-        assert store.take_once("login", store.put_once("login", {"n": 1}, ttl=9)) == {"n": 1}
+        assert store.take_once("login", store.put_once("login", {"n": 1}, ttl=9 * MINUTE)) == {"n": 1}
         assert store.delete_subject("bob") == 1
 
     def test_keys_can_be_replaced_without_losing_sessions(self, clients: Clients, clock: ManualClock) -> None:
