@@ -1,4 +1,4 @@
-"""Run every benchmark that has a bar, one after the other, and say which bars hold.
+"""Run every benchmark that has a limit, and report which limits hold.
 
 With ``--write`` the tables go into docs/reference/benchmarks.md, each with the command that reproduces it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -22,16 +23,19 @@ COMMANDS = ["proxy", "peer", "api", "reruns", "page", "startup", "memory", "pers
 HEAD = """\
 # Benchmarks
 
-What FluxLit costs, measured beside something that you know. Read the ratios: the absolute figures belong to one machine
-and one hour. `hatch run bench:all --write` measures everything and writes this page; each table has a command of its
-own. A bar that is missed is shown as missed. [benchmarks/](../../benchmarks/README.md) says what each one does.
+What FluxLit costs, measured beside software that you know. Compare the ratios: the absolute figures depend on the
+machine. `hatch run bench:all --write` measures everything and writes this page; each table names its own command. A
+missed limit is shown as missed. [benchmarks/](../../benchmarks/README.md) describes each benchmark.
 
 Measured on {date}: {cpus} processors ({machine}), Python {python}, Streamlit {streamlit}.
 """
 
 
 def measured(name: str, *, quick: bool) -> tuple[str, int]:
-    """Run one benchmark; its output goes to the terminal too. Returns the output and the exit code."""
+    """Run one benchmark, return its output and its exit code.
+
+    The output goes to the terminal too.
+    """
     command = [sys.executable, str(HERE / f"{name}.py"), *(["--quick"] if quick else [])]
     print(f"=== {name}", flush=True)
     begun = time.monotonic()
@@ -54,6 +58,7 @@ def head() -> str:
 def section(name: str, output: str) -> str:
     """One benchmark on the page."""
     tables = output.replace("## Bars\n\n", "").replace("## ", "### ").strip()
+    tables = re.sub(r", in /.*\n", ".\n\n", tables)  # a folder of the machine that measured
     return f"\n## `hatch run bench:{name}`\n\n{tables}\n"
 
 

@@ -81,7 +81,7 @@ def main() -> None:
             programs = {RELEASE: (theirs, other, 2_000 // share), "FluxLit": (ours, own, 20_000 // share)}
             found = rates(programs, 1 if arguments.quick else arguments.rounds)
     rows = [[name, f"{rate:,.0f}", f"{p99:.1f} ms", f"{cost:.0f} µs"] for name, (rate, p99, cost) in found.items()]
-    print(table("Proxied answer of 10 KiB, 16 connections", ["front", "a second", "p99", "CPU in the proxy"], rows))
+    print(table("Proxied response of 10 KiB, 16 connections", ["front", "a second", "p99", "CPU in the proxy"], rows))
     report([Bar("requests a second, of that package's", found["FluxLit"][0] / found[RELEASE][0], 15, at_least=True)])
 
 

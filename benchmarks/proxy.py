@@ -154,7 +154,7 @@ def main() -> None:
     arguments = parser.parse_args()
     share = 10 if arguments.quick else 1
     cases: list[Case] = [
-        ("Proxied answer of 10 KiB, 16 connections", "http", 20_000 // share, 16, 0),
+        ("Proxied response of 10 KiB, 16 connections", "http", 20_000 // share, 16, 0),
         ("WebSocket echo of 1 KiB, 8 connections", "ws", 20_000 // share, 8, 1024),
         ("WebSocket echo of 1 MiB, 2 connections", "ws", 400 // share, 2, 1 << 20),
     ]

@@ -8,6 +8,8 @@ from tests.docs.markdown import documents, links
 from tests.docs.runner import follow
 from tests.support.processes import ROOT
 
+# Package indexes show a README without the repository around it, so its links begin with this.
+REPOSITORY = "https://github.com/fluxlit/fluxlit/blob/main/"
 DOCUMENTS = [str(path.relative_to(ROOT)) for path in documents()]
 
 
@@ -17,11 +19,24 @@ def test_code_blocks_work(document: str, tmp_path: Path) -> None:
     follow(ROOT / document, tmp_path / "reader")
 
 
+def inside(document: str) -> list[Path]:
+    """Return the files and folders of the repository that a document links to."""
+    path = ROOT / document
+    targets = [link.partition("#")[0] for link in links(path.read_text(encoding="utf-8"))]
+    found = [ROOT / link.removeprefix(REPOSITORY) for link in targets if link.startswith(REPOSITORY)]
+    return found + [path.parent / link for link in targets if link and "://" not in link]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
-    path = ROOT / document
-    inside = [link.partition("#")[0] for link in links(path.read_text(encoding="utf-8")) if "://" not in link]
-    assert [link for link in inside if link and not (path.parent / link).exists()] == []
+    assert [path for path in inside(document) if not path.exists()] == []
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if Path(name).match("packages/*/README.md")])
+def test_links_of_a_readme_work_on_a_package_index(document: str) -> None:
+    targets = links((ROOT / document).read_text(encoding="utf-8"))
+    assert targets
+    assert [link for link in targets if "://" not in link] == []
 
 
 def test_every_page_is_in_the_index() -> None:

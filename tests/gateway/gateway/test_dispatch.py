@@ -1,4 +1,4 @@
-"""Which part of FluxLit a path is for: rule 13 of docs/explanation/proxy.md."""
+"""Which part of FluxLit a path is for: rule 13 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is believed, and what the next hop is told: rules 8 and 9 of docs/explanation/proxy.md."""
+"""Who is believed, and what the next hop is told: rules 8 and 9 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which origins may open a WebSocket to the UI: rule 41 of docs/explanation/proxy.md."""
+"""Which origins may open a WebSocket to the UI: rule 41 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a message ends: rules 14 to 18, 29 and 30 of docs/explanation/proxy.md."""
+"""Where a message ends: rules 14 to 18, 29 and 30 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

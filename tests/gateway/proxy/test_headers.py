@@ -1,4 +1,4 @@
-"""Which fields travel, and what nobody adds: rules 1 to 9, 27 and 28 of docs/explanation/proxy.md."""
+"""Which fields travel, and what nobody adds: rules 1 to 9, 27 and 28 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits and their answers: rules 19, 23 and 24 of docs/explanation/proxy.md."""
+"""Limits and their answers: rules 19, 23 and 24 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

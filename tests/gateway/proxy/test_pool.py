@@ -1,4 +1,4 @@
-"""Which connections are used again, and what is sent twice: rules 25 and 26 of docs/explanation/proxy.md."""
+"""Which connections are used again, and what is sent twice: rules 25 and 26 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/explanation/proxy.md and the tests speak of the same rules."""
+"""docs/contributing/proxy-rules.md and the tests name the same rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[2] / "docs" / "explanation" / "proxy.md"
+PAGE = HERE.parents[2] / "docs" / "contributing" / "proxy-rules.md"
 
 
 def test_every_rule_of_the_page_has_a_test_and_every_such_test_a_line() -> None:

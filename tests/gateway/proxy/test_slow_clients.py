@@ -1,4 +1,4 @@
-"""Clients that send nothing, or as little as they can: rule 23 of docs/explanation/proxy.md."""
+"""Clients that send nothing, or as little as they can: rule 23 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies on their way: rules 20 to 22 of docs/explanation/proxy.md."""
+"""Bodies on their way: rules 20 to 22 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request line: rules 11 and 12 of docs/explanation/proxy.md."""
+"""The request line: rules 11 and 12 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 

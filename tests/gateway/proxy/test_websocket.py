@@ -1,4 +1,4 @@
-"""WebSockets through the proxy: rules 31 to 40 of docs/explanation/proxy.md."""
+"""WebSockets through the proxy: rules 31 to 40 of docs/contributing/proxy-rules.md."""
 
 from __future__ import annotations
 
