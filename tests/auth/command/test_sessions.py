@@ -27,9 +27,9 @@ from fluxlit.testing import Server, run_server
 from fluxlit_auth.command import sessions as command
 from fluxlit_auth.command.effective import Effective, effective_settings
 from fluxlit_auth.errors import AuthConfigError
-from fluxlit_auth.login.board import Board
-from fluxlit_auth.login.logins import Login, Logins
-from fluxlit_auth.login.roster import Roster
+from fluxlit_auth.login.login_session import Login, LoginSessionStore
+from fluxlit_auth.login.revocation_log import RevocationLog
+from fluxlit_auth.login.session_administration import SessionAdministration
 from fluxlit_auth.login.stores import open_stores
 from fluxlit_cli import main
 from tests.sessions.servers import BINARY, RedisServer, running
@@ -71,8 +71,8 @@ class Scene:
 
         async def open_one() -> str:
             stores = open_stores(settings)
-            logins = Logins(stores, Board(stores.board, settings.login_absolute_timeout_s))
-            opened = await logins.open(Login(**{"issuer": ISSUER, "subject": subject, **facts}))
+            sessions = LoginSessionStore(stores, RevocationLog(stores.shared, settings.login_absolute_timeout_s))
+            opened = await sessions.open(Login(**{"issuer": ISSUER, "subject": subject, **facts}))
             await stores.close()
             return opened.ticket
 
@@ -94,9 +94,9 @@ class Scene:
 
     def end_all(self) -> None:
         async def end() -> None:
-            roster = Roster(self.effective())
-            await roster.end([each.handle for each in await roster.entries()], "the test is over")
-            await roster.close()
+            administration = SessionAdministration(self.effective())
+            await administration.end([each.handle for each in await administration.entries()], "the test is over")
+            await administration.close()
 
         asyncio.run(end())
 
@@ -297,7 +297,7 @@ def test_a_very_long_name_is_found_by_user_and_issuer(scene: Scene, operator: Op
 @pytest.mark.parametrize(
     ("store", "says"),
     [
-        ("memory://", "memory of the server's process"),
+        ("memory://", "memory of the server process"),
         ("sqlite:////nowhere/s.db", "There is no session store /nowhere/s.db"),
         ("gopher://x", "gopher"),
         ("redis://127.0.0.1:1", "unavailable"),

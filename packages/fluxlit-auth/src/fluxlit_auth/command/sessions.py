@@ -13,7 +13,7 @@ import typer
 
 from fluxlit_auth.command.effective import effective_settings
 from fluxlit_auth.errors import AuthError
-from fluxlit_auth.login.roster import Entry, Roster
+from fluxlit_auth.login.session_administration import Entry, SessionAdministration
 from fluxlit_sessions import SessionError
 
 SUCCESS, FAILURE = 0, 1
@@ -55,7 +55,7 @@ Everybody = Annotated[bool, typer.Option("--all", help="Every login.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
-Task = Callable[[Roster], Awaitable[int]]
+Task = Callable[[SessionAdministration], Awaitable[int]]
 
 
 @sessions.command("list")
@@ -67,15 +67,15 @@ def list_sessions(
     Nothing that is shown opens a session. The last use is written down once in a while only.
     """
 
-    async def show(roster: Roster) -> int:
-        found = await roster.entries(user=user, issuer=issuer)
+    async def show(administration: SessionAdministration) -> int:
+        found = await administration.entries(user=user, issuer=issuer)
         if as_json:
             _answer({"sessions": [_facts(each) for each in found]})
         else:
             _table(found)
         return SUCCESS
 
-    return _with_roster(target, store, show, as_json=as_json)
+    return _administer(target, store, show, as_json=as_json)
 
 
 @sessions.command("revoke")
@@ -101,36 +101,36 @@ def revoke(
     if not yes and (as_json or not sys.stdin.isatty()):
         raise typer.BadParameter("there is nobody to ask; confirm with --yes.")
 
-    async def end(roster: Roster) -> int:
-        found = await roster.entries(user=user, issuer=issuer)
+    async def end(administration: SessionAdministration) -> int:
+        found = await administration.entries(user=user, issuer=issuer)
         chosen = _chosen(found, handle) if handle else found
         if not chosen:
             return _refuse("Nobody like that is logged in.", as_json=as_json)
         if not yes and not _confirmed(chosen):
             return _refuse("Nothing was done.", as_json=as_json)
-        await roster.end([each.handle for each in chosen], WHY)
+        await administration.end([each.handle for each in chosen], WHY)
         if as_json:
             _answer({"revoked": [_facts(each) for each in chosen]})
         else:
             typer.echo(_count(chosen) + " ended")
         return SUCCESS
 
-    return _with_roster(target, store, end, as_json=as_json)
+    return _administer(target, store, end, as_json=as_json)
 
 
-def _with_roster(target: str | None, store: str | None, task: Task, *, as_json: bool) -> int:
+def _administer(target: str | None, store: str | None, task: Task, *, as_json: bool) -> int:
     try:
-        roster = Roster(effective_settings(target, store))
-        return asyncio.run(_closing(roster, task))
+        administration = SessionAdministration(effective_settings(target, store))
+        return asyncio.run(_closing(administration, task))
     except (AuthError, SessionError) as error:
         return _refuse(str(error), as_json=as_json)
 
 
-async def _closing(roster: Roster, task: Task) -> int:
+async def _closing(administration: SessionAdministration, task: Task) -> int:
     try:
-        return await task(roster)
+        return await task(administration)
     finally:
-        await roster.close()
+        await administration.close()
 
 
 def _chosen(found: Sequence[Entry], handles: Sequence[str]) -> list[Entry]:

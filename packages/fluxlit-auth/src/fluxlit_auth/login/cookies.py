@@ -1,12 +1,12 @@
 """The cookies of a login: their names, how they are read, how they are set.
 
-With TLS every name begins with ``__Host-``: browsers then take the cookie only over TLS, for this one host and path
-``/``, and no sibling domain can put one in its place (RFC 6265bis section 4.1.3.2, ASVS 3.3.3). Over plain HTTP, which
-is for development on this machine only, names begin with ``fluxlit-dev-`` and hold the port, because cookies do not
-know ports. A cookie of the one kind is never accepted in the other's place.
+With TLS every name begins with ``__Host-``: browsers then accept the cookie only over TLS, for this one host and path
+``/``, and no sibling domain can replace it (RFC 6265bis section 4.1.3.2, ASVS 3.3.3). Over plain HTTP, which is for
+development on this machine only, names begin with ``fluxlit-dev-`` and contain the port, because cookies are not
+separated by port. A cookie of one kind is never accepted in place of the other.
 
 All cookies have path ``/``, so applications under several mounts of one host see each other's; the mount is part of
-the name, so that they do not overwrite them.
+the name, so that they do not overwrite each other.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from dataclasses import dataclass
 from typing import Any
 
 NAMES = ("__Host-fluxlit-*", "fluxlit-dev-*")
-"""What begins so is for the login alone."""
+"""Patterns of the names that belong to the login."""
 
 MAX_ATTEMPTS = 5
-"""Logins that one browser can have under way at once, in as many tabs; mod_auth_openidc allows 7."""
+"""Logins that one browser can have pending at once, in as many tabs; mod_auth_openidc allows 7."""
 
+_PREFIXES = tuple(pattern.rstrip("*") for pattern in NAMES)
 _VALUE = re.compile(r"[A-Za-z0-9._-]{1,512}\Z")
 _ATTEMPT = re.compile(r"[0-9a-f]{16}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Jar:
+class CookieNames:
     """The names of the cookies of one application.
 
     Attributes:
-        prefix: what all of them begin with.
+        prefix: beginning of all of them.
         secure: they are for TLS only.
     """
 
@@ -40,12 +41,12 @@ class Jar:
     secure: bool
 
     @classmethod
-    def of(cls, origin: str, mount: str) -> Jar:
-        """The names under a public address.
+    def of(cls, origin: str, mount: str) -> CookieNames:
+        """Return the names under a public address.
 
         Args:
             origin: scheme, host and port.
-            mount: the public mount, empty for none.
+            mount: public mount, empty for none.
         """
         secure = origin.startswith("https://")
         tag = hashlib.sha256(mount.encode()).hexdigest()[:8] if mount else ""
@@ -66,17 +67,17 @@ class Jar:
         return f"{self.prefix}logout"
 
     def attempt(self, state: str) -> str:
-        """Name of the cookie that binds a login attempt to the browser; it does not show the state."""
+        """Return the name of the cookie that binds a pending login to the browser; it does not reveal the state."""
         return f"{self.prefix}login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
     def attempts(self, cookies: Mapping[str, tuple[str, ...]]) -> list[str]:
-        """Names of the attempts that a browser has under way, oldest first: their values begin with the time."""
+        """Return the names of the pending logins of a browser, oldest first: their values begin with the time."""
         begin = f"{self.prefix}login-"
         found = [name for name in cookies if name.startswith(begin) and _ATTEMPT.match(name.removeprefix(begin))]
         return sorted(found, key=lambda name: cookies[name][0].zfill(20))
 
     def set(self, name: str, value: str, *, max_age: int | None = None) -> bytes:
-        """A Set-Cookie value; without `max_age` (seconds) the cookie lasts as long as the browser's session."""
+        """Return a Set-Cookie value; without `max_age` (seconds) the cookie lasts as long as the browser's session."""
         parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
         if self.secure:
             parts.append("Secure")
@@ -85,24 +86,24 @@ class Jar:
         return "; ".join(parts).encode("ascii")
 
     def clear(self, name: str) -> bytes:
-        """A Set-Cookie value that removes a cookie."""
+        """Return a Set-Cookie value that removes a cookie."""
         return self.set(name, "", max_age=0)
 
 
 def read_cookies(scope: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The cookies of a request that could be ours, each with all values that came under its name."""
+    """Return the login's cookies of a request, each with all values that were sent under its name."""
     found: dict[str, tuple[str, ...]] = {}
-    for field, text in scope["headers"]:
-        if field != b"cookie":
+    for header, text in scope["headers"]:
+        if header != b"cookie":
             continue
         for pair in text.decode("latin-1").split(";"):
             name, _, value = pair.strip().partition("=")
-            if name.startswith(tuple(pattern.rstrip("*") for pattern in NAMES)) and _VALUE.match(value):
+            if name.startswith(_PREFIXES) and _VALUE.match(value):
                 found[name] = (*found.get(name, ()), value)
     return found
 
 
 def only(cookies: Mapping[str, tuple[str, ...]], name: str) -> str | None:
-    """The value of a cookie; `None` also if there are several of the name: one of them is somebody else's work."""
+    """Return the value of a cookie; `None` also if it was sent twice: one of the two was planted."""
     values = cookies.get(name, ())
     return values[0] if len(values) == 1 else None

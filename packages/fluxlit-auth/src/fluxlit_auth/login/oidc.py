@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,15 +14,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fluxlit_auth.identity import Verdict
-from fluxlit_auth.login.answers import page
-from fluxlit_auth.login.attempts import Attempts
-from fluxlit_auth.login.board import Board
-from fluxlit_auth.login.client import Client
-from fluxlit_auth.login.cookies import NAMES, Jar, only, read_cookies
-from fluxlit_auth.login.keeper import NOTHING, Keeper, user_of
-from fluxlit_auth.login.logins import Logins
-from fluxlit_auth.login.options import Arguments, LoginSettings, Options, read_options
-from fluxlit_auth.login.place import (
+from fluxlit_auth.login import authorization_code_flow, logout
+from fluxlit_auth.login.authorization_request import AuthorizationRequestStore
+from fluxlit_auth.login.context import LoginContext
+from fluxlit_auth.login.cookies import NAMES, CookieNames, only, read_cookies
+from fluxlit_auth.login.login_session import LoginSessionStore
+from fluxlit_auth.login.oauth_client import OAuthClient
+from fluxlit_auth.login.options import Arguments, LoginSettings, read_options
+from fluxlit_auth.login.pages import page
+from fluxlit_auth.login.public_url import (
     BACKCHANNEL_LOGOUT,
     CALLBACK,
     LOGGED_OUT,
@@ -31,38 +30,36 @@ from fluxlit_auth.login.place import (
     LOGOUT,
     RETURN_TO,
     SESSION,
-    Place,
+    PublicUrl,
     path_of,
 )
-from fluxlit_auth.login.renewal import Renewal
-from fluxlit_auth.login.signing_in import SigningIn
-from fluxlit_auth.login.signing_out import SigningOut
-from fluxlit_auth.login.stores import WALL, Clock, Stores, open_stores, warn_about_memory
-from fluxlit_auth.login.verifying import Verifier
+from fluxlit_auth.login.revocation_log import RevocationLog
+from fluxlit_auth.login.session_authenticator import NO_CREDENTIALS, SessionAuthenticator, user_of
+from fluxlit_auth.login.stores import WALL, Clock, open_stores, warn_about_memory
 from fluxlit_auth.provider import Provider
 from fluxlit_auth.web import Web
 from fluxlit_sessions import SessionError
 
 logger = logging.getLogger("fluxlit_auth")
 
-LISTEN_S = 0.4
-"""Seconds between two looks for logins that ended on another replica."""
+POLL_S = 0.4
+"""Seconds between two reads of the revocation log."""
 
 NO_ADDRESS = (
-    "This application does not know its public address. Its operator sets FLUXLIT_PUBLIC_BASE_URL, or lets a trusted "
-    "proxy tell it (FLUXLIT_TRUST_PROXY)."
+    "The public address of this application is unknown. Its operator sets FLUXLIT_PUBLIC_BASE_URL, or "
+    "FLUXLIT_TRUST_PROXY behind a proxy that sends it."
 )
 NO_TLS = (
-    "Signing in needs HTTPS. Plain HTTP is for localhost only. Behind a proxy that ends TLS the operator sets "
+    "Sign-in requires HTTPS; plain HTTP works on localhost only. Behind a proxy that terminates TLS, the operator sets "
     "FLUXLIT_PUBLIC_BASE_URL to the https:// address."
 )
-PLAIN = "logins over plain HTTP: the cookies are for development on this machine only"
+PLAIN = "Logins use plain HTTP; their cookies are for development on this machine only."
 
-Handler = Callable[[Request, Place], Awaitable[Response]]
+Handler = Callable[[LoginContext, Request, PublicUrl], Awaitable[Response]]
 
 
 class Context(Protocol):
-    """What the gateway tells an authenticator; see `fluxlit.authentication.AuthContext`."""
+    """What the gateway passes to `bind`; see `fluxlit.authentication.AuthContext`."""
 
     @property
     def settings(self) -> Any:
@@ -75,32 +72,20 @@ class Context(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a running login consists of."""
-
-    stores: Stores
-    board: Board
-    logins: Logins
-    keeper: Keeper
-    signing_in: SigningIn
-    signing_out: SigningOut
-
-
 class OIDC:
     """Login by OpenID Connect, done by the gateway.
 
-    What is given here is weaker than settings from outside (``FLUXLIT_OIDC_...``, ``oidc_...`` in the project file).
+    Settings (``FLUXLIT_OIDC_...``, ``oidc_...`` in the project file) take precedence over arguments.
 
     Args:
-        issuer: the provider, exactly as its metadata spell it.
-        client_id: name of the application there.
+        issuer: URL of the provider, exactly as its metadata spell it.
+        client_id: identifier of the application at the provider.
         client_secret: its secret. Better in the environment than in code.
         preset: ``auth0``, ``entra``, ``github``, ``google``, ``keycloak`` or ``okta``.
-        scopes: what is asked for.
-        roles_claims: where roles are in the claims.
+        scopes: requested scopes.
+        roles_claims: claims that hold roles.
         authorization_params: further parameters of authorization requests, such as ``{"prompt": "select_account"}``.
-        transport: for tests: what answers in place of the provider.
+        transport: for tests: replaces the network.
         clock: for tests: seconds since the epoch.
     """
 
@@ -121,30 +106,29 @@ class OIDC:
             issuer, client_id, client_secret, preset, tuple(scopes), tuple(roles_claims), authorization_params or {}
         )
         self._web, self._clock = Web(transport), clock
-        self._context: Context | None = None
-        self._options: Options | None = None
-        self._parts: Parts | None = None
+        self._gateway: Context | None = None
+        self._bound: _Bound | None = None
         self._warned = False
 
     @classmethod
     def from_settings(cls) -> OIDC:
-        """A login that is configured from outside alone."""
+        """A login that is configured by settings alone."""
         return cls()
 
-    # What it is, for those who look from outside.
+    # Description, for the OpenAPI document and for tools.
 
     @property
     def issuer(self) -> str | None:
-        """The provider whose metadata tell everything else; `None` before `bind`, and if it publishes none."""
-        known = self._options
-        return None if known is None or known.preset.known is not None else known.issuer
+        """The provider that publishes metadata; `None` before `bind`, and for a provider without metadata."""
+        options = None if self._bound is None else self._bound.context.options
+        return None if options is None or options.preset.known is not None else options.issuer
 
     def challenge(self) -> str:
-        """What a caller of the API without a login is told.
+        """Value of WWW-Authenticate for a caller of the API without a login.
 
-        RFC 9110 section 11.6.1 wants a challenge with every 401. There is no registered scheme for cookies, and a
-        caller must not take this for an invitation to send tokens, so this has a name of its own, which browsers and
-        clients pass over. It says where a person logs in.
+        RFC 9110 section 11.6.1 requires a challenge with every 401. There is no registered scheme for cookies, and a
+        caller must not take this for an invitation to send tokens, so the scheme has a name of its own, which browsers
+        and clients ignore. It names the URL of the login.
         """
         return f'Cookie realm="login", login="{self._login_path}"'
 
@@ -154,191 +138,196 @@ class OIDC:
             "OIDC": {
                 "type": "apiKey",
                 "in": "cookie",
-                "name": self._public_jar.session,
+                "name": self._public_cookies.session,
                 "description": f"The cookie of a login. Open {self._login_path} in this browser; nothing is entered "
                 f"here.",
             }
         }
 
-    # The life of an authenticator.
+    # Lifecycle.
 
     def bind(self, context: Context) -> None:
-        """Takes in the settings.
+        """Read the settings.
 
         Raises:
-            AuthConfigError: they cannot work.
+            AuthConfigError: they are incomplete or contradictory.
         """
-        options = read_options(context.settings, self._given)
-        provider = Provider(options.issuer, self._web, options.preset.known)
-        self._context, self._options = context, options
-        self._parts = self._put_together(options, provider, context.settings)
-
-    def _put_together(self, options: Options, provider: Provider, settings: LoginSettings) -> Parts:
-        clock = self._clock
-        stores = open_stores(settings, None if clock is WALL else clock)
-        board = Board(stores.board, options.absolute, clock)
-        logins = Logins(stores, board)
-        client = Client(options, self._web)
-        verifier = Verifier(options, provider, self._web, clock)
-        return Parts(
-            stores,
-            board,
-            logins,
-            Keeper(logins, Renewal(logins, provider, client, verifier, clock), clock),
-            SigningIn(provider, client, verifier, Attempts(stores.logins), logins),
-            SigningOut(options, provider, client, logins, board, clock),
-        )
+        self._gateway = context
+        self._bound = _Bound(context.settings, self._given, self._web, self._clock)
 
     async def start(self) -> None:
-        """Says what is missing for production. The provider is asked by the first login."""
-        assert self._context is not None
-        warn_about_memory(self._context.settings)
+        """Log what is missing for production. The provider is first contacted by a login."""
+        assert self._gateway is not None
+        warn_about_memory(self._gateway.settings)
 
     async def stop(self) -> None:
-        """Closes connections to the provider and to the store."""
+        """Close connections to the provider and to the store."""
         await self._web.close()
-        if self._parts is not None:
-            await self._parts.stores.close()
+        if self._bound is not None:
+            await self._bound.stores.close()
 
     # Requests.
 
     async def authenticate(self, scope: Scope) -> Verdict:
-        """Whose session cookie a request carries."""
-        place = self._place(scope)
-        if place is None or not place.safe:
-            return NOTHING
-        ticket = only(read_cookies(scope), place.jar.session)
-        return NOTHING if ticket is None else await self._running.keeper.judge(ticket, place.jar)
+        """Authenticate a request by its session cookie."""
+        url = self._public_url(scope)
+        if url is None or not url.is_secure:
+            return NO_CREDENTIALS
+        ticket = only(read_cookies(scope), url.cookies.session)
+        return NO_CREDENTIALS if ticket is None else await self._running.authenticator.authenticate(ticket, url.cookies)
 
     def login_location(self, scope: Scope) -> str | None:
-        """The login, with the way back."""
-        place = Place("", scope.get("root_path", ""), self._api)
-        return place.path(LOGIN, **{RETURN_TO: path_of(scope)})
+        """Return the path of the login, with the way back."""
+        url = PublicUrl("", scope.get("root_path", ""), self._api)
+        return url.path(LOGIN, **{RETURN_TO: path_of(scope)})
 
     def strips(self) -> tuple[bytes, ...]:
-        """No field of a request is for the login alone."""
+        """Return no names: a login uses no request headers but cookies."""
         return ()
 
     def strips_cookies(self) -> tuple[bytes, ...]:
-        """The cookies of the login."""
+        """Return the patterns of the login's cookies."""
         return tuple(name.encode() for name in NAMES)
 
     async def ended(self) -> AsyncIterator[str]:
-        """Handles of logins that ended on any replica."""
-        parts, known = self._running, set[str]()
+        """Yield the handles of logins that ended on any replica."""
+        running, known = self._running, set[str]()
         first = True
         while True:
             try:
-                announced = await parts.board.announced()
+                announced = await running.context.revocations.announced()
             except SessionError:
-                announced = []  # the store says so itself; sessions are judged by it again at every request
+                announced = []  # the store logs its outage itself; every request reads the session again
             fresh = set(announced) - known
-            parts.keeper.forget_all(fresh)
+            running.authenticator.forget_all(fresh)
             for handle in () if first else fresh:
                 yield handle
             known = set(announced) if announced else known
             first = False
-            await asyncio.sleep(LISTEN_S)
+            await asyncio.sleep(POLL_S)
 
     # Routes.
 
     def routes(self) -> Mapping[str, ASGIApp]:
-        """Path below the API -> what answers there."""
-        parts = self._running
+        """Return the routes of the login, by path below the API."""
         return {
-            LOGIN: self._route(parts.signing_in.begin, "GET"),
-            CALLBACK: self._route(parts.signing_in.finish, "GET"),
-            LOGOUT: self._route(parts.signing_out.leave, "GET", "POST"),
-            LOGGED_OUT: self._route(parts.signing_out.goodbye, "GET"),
-            SESSION: self._route(self._session, "GET"),
+            LOGIN: self._route(authorization_code_flow.begin, "GET"),
+            CALLBACK: self._route(authorization_code_flow.complete, "GET"),
+            LOGOUT: self._route(logout.end, "GET", "POST"),
+            LOGGED_OUT: self._route(logout.confirm, "GET"),
+            SESSION: self._route(_session, "GET"),
             BACKCHANNEL_LOGOUT: self._backchannel(),
         }
 
     def _route(self, handler: Handler, *methods: str) -> ASGIApp:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
-            await (await self._answer(handler, request, methods))(scope, receive, send)
+            await (await self._respond(handler, request, methods))(scope, receive, send)
 
         return serve
 
-    async def _answer(self, handler: Handler, request: Request, methods: tuple[str, ...]) -> Response:
+    async def _respond(self, handler: Handler, request: Request, methods: tuple[str, ...]) -> Response:
         if request.method not in methods:
-            return Response("Method not allowed.\n", 405, {"allow": ", ".join(methods)}, "text/plain")
-        place = self._place(request.scope)
-        if place is None or not place.safe:
-            reason = NO_ADDRESS if place is None else NO_TLS
-            logger.error("login refused: %s", reason)
-            return page(403, "Signing in is not possible here", reason)
-        if not place.jar.secure and not self._warned:
+            return _not_allowed(*methods)
+        url = self._public_url(request.scope)
+        if url is None or not url.is_secure:
+            reason = NO_ADDRESS if url is None else NO_TLS
+            logger.error("Login refused: %s", reason)
+            return page(403, "Sign-in is not available here", reason)
+        if not url.cookies.secure and not self._warned:
             self._warned = True
             logger.warning(PLAIN)
-        return await handler(request, place)
+        return await handler(self._running.context, request, url)
 
     def _backchannel(self) -> ASGIApp:
-        parts = self._running
-
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
             if request.method == "POST":
-                response = await parts.signing_out.obey(request)
+                response = await logout.end_by_provider(self._running.context, request)
             else:
-                response = Response("Method not allowed.\n", 405, {"allow": "POST"}, "text/plain")
+                response = _not_allowed("POST")
             await response(scope, receive, send)
 
         return serve
 
-    async def _session(self, request: Request, place: Place) -> Response:
-        """Answers ``/auth/session``: who is logged in. Asking does not keep the session alive."""
-        headers = {"cache-control": "no-store"}
-        ticket = only(read_cookies(request.scope), place.jar.session)
-        try:
-            opened = await self._running.logins.read(ticket, touch=False) if ticket is not None else None
-        except SessionError:
-            return JSONResponse({"detail": "The login cannot be checked at the moment."}, 503, headers)
-        if opened is None:
-            return JSONResponse({"authenticated": False}, headers=headers)
-        user = user_of(opened)
-        content = {
-            "authenticated": True,
-            "subject": user.subject,
-            "issuer": user.issuer,
-            "name": user.name,
-            "email": user.email,
-            "roles": sorted(user.roles),
-            "expires_at": user.expires_at,
-            "logout": place.path(LOGOUT, session=opened.handle),
-        }
-        return JSONResponse(content, headers=headers)
+    # Addresses.
 
-    # Parts.
-
-    def _place(self, scope: Scope) -> Place | None:
-        assert self._context is not None
-        origin = self._context.public_origin(scope)
-        return None if origin is None else Place(origin, scope.get("root_path", ""), self._api)
+    def _public_url(self, scope: Scope) -> PublicUrl | None:
+        assert self._gateway is not None
+        origin = self._gateway.public_origin(scope)
+        return None if origin is None else PublicUrl(origin, scope.get("root_path", ""), self._api)
 
     @property
     def _login_path(self) -> str:
-        return Place("", self._mount, self._api).path(LOGIN)
+        return PublicUrl("", self._mount, self._api).path(LOGIN)
 
     @property
-    def _public_jar(self) -> Jar:
-        """The cookies under the address that is configured; where none is, as behind TLS."""
-        assert self._context is not None
-        parts = urlsplit(self._context.settings.public_base_url or "https://localhost")
-        return Jar.of(f"{parts.scheme}://{parts.netloc}", self._mount)
+    def _public_cookies(self) -> CookieNames:
+        """The cookies under the configured address; without one, as behind TLS."""
+        assert self._gateway is not None
+        parts = urlsplit(self._gateway.settings.public_base_url or "https://localhost")
+        return CookieNames.of(f"{parts.scheme}://{parts.netloc}", self._mount)
 
     @property
     def _mount(self) -> str:
-        assert self._context is not None
-        return str(self._context.settings.root_path)
+        assert self._gateway is not None
+        return str(self._gateway.settings.root_path)
 
     @property
     def _api(self) -> str:
-        assert self._context is not None
-        return str(self._context.settings.api_mount_path)
+        assert self._gateway is not None
+        return str(self._gateway.settings.api_mount_path)
 
     @property
-    def _running(self) -> Parts:
-        assert self._parts is not None, "bind() comes first"
-        return self._parts
+    def _running(self) -> _Bound:
+        assert self._bound is not None, "bind() comes first"
+        return self._bound
+
+
+class _Bound:
+    """The parts of a login whose settings are known."""
+
+    def __init__(self, settings: LoginSettings, given: Arguments, web: Web, clock: Clock) -> None:
+        options = read_options(settings, given)
+        provider = Provider(options.issuer, web, options.preset.known)
+        self.stores = open_stores(settings, None if clock is WALL else clock)
+        revocations = RevocationLog(self.stores.shared, options.absolute, clock)
+        self.context = LoginContext(
+            options=options,
+            provider=provider,
+            http=web,
+            client=OAuthClient(options, web),
+            requests=AuthorizationRequestStore(self.stores.sessions),
+            sessions=LoginSessionStore(self.stores, revocations),
+            revocations=revocations,
+            clock=clock,
+        )
+        self.authenticator = SessionAuthenticator(self.context)
+
+
+def _not_allowed(*methods: str) -> Response:
+    return Response("Method not allowed.\n", 405, {"allow": ", ".join(methods)}, "text/plain")
+
+
+async def _session(context: LoginContext, request: Request, url: PublicUrl) -> Response:
+    """Serve ``/auth/session``: the current user as JSON. The request does not extend the session."""
+    headers = {"cache-control": "no-store"}
+    ticket = only(read_cookies(request.scope), url.cookies.session)
+    try:
+        session = await context.sessions.read(ticket, touch=False) if ticket is not None else None
+    except SessionError:
+        return JSONResponse({"detail": "The login cannot be verified at the moment."}, 503, headers)
+    if session is None:
+        return JSONResponse({"authenticated": False}, headers=headers)
+    user = user_of(session)
+    content = {
+        "authenticated": True,
+        "subject": user.subject,
+        "issuer": user.issuer,
+        "name": user.name,
+        "email": user.email,
+        "roles": sorted(user.roles),
+        "expires_at": user.expires_at,
+        "logout": url.path(LOGOUT, session=session.handle),
+    }
+    return JSONResponse(content, headers=headers)

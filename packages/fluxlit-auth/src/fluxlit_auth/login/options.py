@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
 from fluxlit_auth.errors import AuthConfigError
 from fluxlit_auth.keys import SIGNATURES
 from fluxlit_auth.login.presets import PRESETS, Preset
+from fluxlit_auth.metadata import Metadata
 
 PLAIN = Preset()
 NEEDED = (
@@ -57,7 +58,7 @@ class Arguments:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class LoginOptions:
     """Everything about one client at one provider.
 
     Attributes:
@@ -90,8 +91,12 @@ class Options:
     idle: float
     absolute: float
 
+    def algorithms_of(self, metadata: Metadata) -> list[str]:
+        """The signature algorithms that are accepted from a provider: configured, and not excluded by its metadata."""
+        return [name for name in self.algorithms if name in (metadata.algorithms or {name})]
 
-def read_options(settings: LoginSettings, given: Arguments) -> Options:
+
+def read_options(settings: LoginSettings, given: Arguments) -> LoginOptions:
     """Puts settings, arguments and preset together.
 
     Raises:
@@ -108,7 +113,7 @@ def read_options(settings: LoginSettings, given: Arguments) -> Options:
         raise AuthConfigError("login_idle_timeout_s must not be longer than login_absolute_timeout_s.")
     claims = settings.oidc_roles_claims or given.roles_claims or preset.roles_claims
     params = {**preset.authorization_params, **given.authorization_params}
-    return Options(
+    return LoginOptions(
         issuer=_needed(settings.oidc_issuer or given.issuer or preset.issuer, "oidc_issuer", "issuer"),
         client_id=client_id,
         client_secret=secret,

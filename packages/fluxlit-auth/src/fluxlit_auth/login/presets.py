@@ -1,4 +1,4 @@
-"""What is particular about well-known providers. A preset fills in what settings leave open, and nothing else."""
+"""Presets for well-known providers: defaults for settings that are not set."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fluxlit_auth.metadata import Metadata
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """The particulars of one provider.
+    """The defaults for one provider.
 
     Attributes:
-        issuer: where all its customers have the same one.
-        known: its metadata, if it publishes none: it then speaks OAuth 2.0 without ID tokens.
-        scopes: what is asked for.
-        roles_claims: where it puts groups or roles; ``{client_id}`` stands for the client's.
+        issuer: if all its customers have the same one.
+        known: its metadata, if it publishes none; such a provider has OAuth 2.0 without ID tokens.
+        scopes: requested scopes.
+        roles_claims: claims with groups or roles; ``{client_id}`` is replaced.
         authorization_params: further parameters of authorization requests.
-        userinfo: its userinfo endpoint may know more than the ID token says.
-        subject_claim: what names the user for ever.
-        name_claims: what is shown as the user's name, best first.
-        assertion_audience: ``issuer`` or ``endpoint``: whom a `private_key_jwt` is made out to.
+        userinfo: UserInfo may have claims that the ID token lacks.
+        subject_claim: claim with the permanent identifier of the user.
+        name_claims: claims with the display name, best first.
+        assertion_audience: ``issuer`` or ``endpoint``: audience of a `private_key_jwt`.
     """
 
     issuer: str = ""

@@ -1,8 +1,8 @@
-"""Where a browser goes after a login: a path of this application, or its start page. No open redirect.
+"""The path that a browser opens after a login: one of this application, or its start page. No open redirect.
 
-Only what is certainly a path is taken, because browsers read much else as another host: a second slash or a
-backslash after the first one, control characters that they skip, a scheme. A percent-encoded slash or backslash is
-harmless to a browser and yet refused at the start of the path: something behind may decode it.
+Only strings that are certainly a path are accepted, because browsers read many others as another host: a second slash
+or a backslash after the first one, control characters that they skip, a scheme. A percent-encoded slash or backslash
+is harmless to a browser, and still refused at the start of the path: a server behind may decode it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 def return_path(wanted: str | None, mount: str) -> str:
-    """The path to go to.
+    """Return the path to open.
 
     Args:
-        wanted: what the browser asked for, from anywhere.
-        mount: the public mount of the application, such as ``/apps/my-app``; empty for none.
+        wanted: untrusted value of the query.
+        mount: public mount of the application, such as ``/apps/my-app``; empty for none.
 
     Returns:
         `wanted` if it leads into the application, else its start page. Path and query, no host.
@@ -30,7 +30,7 @@ def return_path(wanted: str | None, mount: str) -> str:
 
 
 def leads_inside(wanted: str, mount: str) -> bool:
-    """Whether a text is a path, with or without a query, below the mount, however a browser or a proxy reads it."""
+    """Whether a string is a path below the mount, however a browser or a proxy reads it; a query may follow."""
     written, _, query = wanted.partition("?")
     if len(wanted) > MAX_LENGTH or not _PATH.match(written) or not _QUERY.match(query):
         return False
@@ -43,7 +43,7 @@ def leads_inside(wanted: str, mount: str) -> bool:
 
 
 def _decoded(path: str) -> str | None:
-    """The path with every layer of percent-encoding taken off; `None` if there is no end to it."""
+    """Return the path with every layer of percent-encoding removed; `None` if there are too many."""
     for _ in range(5):
         once = unquote(path, errors="replace")
         if once == path:

@@ -1,7 +1,7 @@
-"""The two stores of a login, in the place that ``session_store`` names but apart from the sessions of pages.
+"""The two stores of a login, at the URL of ``session_store`` but in namespaces of their own.
 
-Login sessions have lifetimes of their own, and listing them must not show anything else. The second store holds what
-replicas tell each other (board.py).
+Login sessions have their own lifetimes, and a listing of them must not contain page sessions. The second store holds
+what replicas share (revocation_log.py).
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ logger = logging.getLogger("fluxlit_auth")
 
 IN_MEMORY = "memory://"
 MAX_BYTES = 1024 * 1024
-"""Tokens of a user in a thousand groups have some 100 KiB, and are there twice."""
+"""The tokens of a user in a thousand groups have some 100 KiB, and are stored twice."""
 
 DAY = 86400.0
 _OURS = frozenset({"namespace", "idle_ttl", "absolute_ttl", "touch_interval", "max_bytes"})
 
+Clock = Callable[[], float]
+WALL: Clock = time.time
+
 
 class StoreSettings(Protocol):
-    """The settings that say where logins are and for how long; `fluxlit.settings.Settings` describes each."""
+    """The settings that name the store and the lifetimes of logins; `fluxlit.settings.Settings` describes each."""
 
     @property
     def session_store(self) -> str | None: ...  # noqa: D102
@@ -40,28 +43,28 @@ class StoreSettings(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class LoginStores:
     """Where logins are kept.
 
     Attributes:
-        logins: the login sessions and the attempts.
-        board: notes between replicas.
+        sessions: login sessions and pending authorization requests.
+        shared: the revocation log.
     """
 
-    logins: SessionStore
-    board: SessionStore
+    sessions: SessionStore
+    shared: SessionStore
 
     async def close(self) -> None:
-        """Closes both."""
-        await self.logins.aclose()
-        await self.board.aclose()
+        """Close both."""
+        await self.sessions.aclose()
+        await self.shared.aclose()
 
 
-def open_stores(settings: StoreSettings, clock: Callable[[], float] | None = None) -> Stores:
-    """Opens the stores of a login.
+def open_stores(settings: StoreSettings, clock: Clock | None = None) -> LoginStores:
+    """Open the stores of a login.
 
     Args:
-        settings: among them where sessions are kept, and the keys that encrypt them a second time.
+        settings: URL of the store, keys for its encryption, lifetimes.
         clock: seconds since the epoch, for tests.
 
     Raises:
@@ -75,7 +78,7 @@ def open_stores(settings: StoreSettings, clock: Callable[[], float] | None = Non
     if clock is not None:
         common["clock"] = clock
     try:
-        return Stores(
+        return LoginStores(
             open_store(
                 url,
                 **common,
@@ -87,7 +90,7 @@ def open_stores(settings: StoreSettings, clock: Callable[[], float] | None = Non
                 url,
                 **common,
                 namespace=f"{namespace}-login-board",
-                # A note belongs to a day, and is looked for as long as a session can be older than it.
+                # A list belongs to a day, and is read for as long as a session can be older than it.
                 idle_ttl=absolute + 2 * DAY,
                 absolute_ttl=absolute + 2 * DAY,
             ),
@@ -97,22 +100,18 @@ def open_stores(settings: StoreSettings, clock: Callable[[], float] | None = Non
 
 
 def warn_about_memory(settings: StoreSettings) -> None:
-    """Says what the lack of a store means."""
+    """Log a warning if logins are kept in memory."""
     if (settings.session_store or IN_MEMORY).startswith(IN_MEMORY):
         logger.warning(
-            "logins are kept in the memory of this process: they end with it, and other replicas do not know them. "
-            "Set FLUXLIT_SESSION_STORE, for example to sqlite:///sessions.db or redis://host."
+            "Logins are kept in the memory of this process: a restart ends them, and other replicas do not share "
+            "them. Set FLUXLIT_SESSION_STORE, for example to sqlite:///sessions.db or redis://host."
         )
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The URL without the options that logins set themselves, and the namespace among them."""
+    """Return the URL without the options that logins set themselves, and its namespace."""
     place, _, query = url.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name not in _OURS]
     namespace = dict(pairs).get("namespace", "default")
     return place + (f"?{urlencode(kept)}" if kept else ""), namespace[:48]
-
-
-Clock = Callable[[], float]
-WALL: Clock = time.time

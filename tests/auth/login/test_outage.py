@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from fluxlit_auth.identity import Verdict
-from fluxlit_auth.login.logins import Login, Open
+from fluxlit_auth.login.login_session import Login, LoginSession
 from fluxlit_sessions import SessionStoreUnavailable
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
@@ -145,18 +145,18 @@ async def test_new_tokens_whose_storing_went_unheard_are_found(
     """The store has written and then failed. Writing again meets the tokens, and they are no conflict."""
     browser = Browser(replica(hostile, clock))
     await browser.log_in(hostile)
-    logins = browser.oidc._running.logins
-    write = logins.write
+    sessions = browser.oidc._running.context.sessions
+    write = sessions.write
     unheard: list[Login] = []
 
-    async def deaf(opened: Open, login: Login, *, turn_ends: float = 0.0) -> Open | None:
-        stored = await write(opened, login, turn_ends=turn_ends)
-        if login.access_token != opened.login.access_token and not unheard:
+    async def deaf(session: LoginSession, login: Login, *, turn_ends: float = 0.0) -> LoginSession | None:
+        stored = await write(session, login, turn_ends=turn_ends)
+        if login.access_token != session.login.access_token and not unheard:
             unheard.append(login)
             raise SessionStoreUnavailable("the answer was lost", location="memory", may_have_applied=True)
         return stored
 
-    monkeypatch.setattr(logins, "write", deaf)
+    monkeypatch.setattr(sessions, "write", deaf)
     clock.pass_(3570)
     assert (await browser.verdict()).user is not None
     assert len(unheard) == 1

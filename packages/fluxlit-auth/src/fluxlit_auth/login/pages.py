@@ -1,4 +1,4 @@
-"""What the routes of a login answer with: redirects and small pages that nobody caches, frames or learns from."""
+"""Responses of the login's routes: redirects and small pages that are never cached, framed or sent as Referer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse, Response
 
-# Nothing of these answers is kept (ASVS 14.3.2), and their address, which may hold a code, is told to nobody.
-GUARDED = {
+# Responses are not stored (ASVS 14.3.2), and their URL, which may contain a code, is not sent as Referer.
+HEADERS = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -26,42 +26,41 @@ background:none;color:inherit;text-decoration:none;cursor:pointer}}@media(prefer
 
 
 def redirect(location: str, cookies: Iterable[bytes] = ()) -> Response:
-    """Sends a browser elsewhere by GET (RFC 9110 section 15.4.4: a code must not be posted again)."""
-    response = Response(status_code=303, headers={"location": location, **GUARDED})
-    return with_cookies(response, cookies)
+    """Return a redirect by GET (RFC 9110 section 15.4.4: a code must not be posted again)."""
+    response = Response(status_code=303, headers={"location": location, **HEADERS})
+    return _with_cookies(response, cookies)
 
 
 def page(
     status: int, title: str, text: str, *, link: tuple[str, str] | None = None, cookies: Iterable[bytes] = ()
 ) -> Response:
-    """A small page.
+    """Return a small page.
 
     Args:
         status: HTTP status.
-        title: what it is about.
-        text: what to know; never text of somebody else.
-        link: address and label of the way on.
+        title: heading.
+        text: message; never text from the request or the provider.
+        link: address and label of a button.
         cookies: Set-Cookie values.
     """
     action = f'<p><a class="button" href="{escape(link[0])}">{escape(link[1])}</a></p>' if link else ""
-    return with_cookies(_html(status, title, text, action), cookies)
+    return _with_cookies(_html(status, title, text, action), cookies)
 
 
 def question(title: str, text: str, action: str, label: str) -> Response:
-    """A page with one button, which posts to an address."""
+    """Return a page with one button, which posts to an address."""
     form = f'<form method="post" action="{escape(action)}"><button>{escape(label)}</button></form>'
     return _html(200, title, text, form)
 
 
-def with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:
-    """The same answer with Set-Cookie values added."""
+def _with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:
     response.raw_headers += [(b"set-cookie", cookie) for cookie in cookies]
     return response
 
 
 def _html(status: int, title: str, text: str, action: str) -> Response:
     content = _PAGE.format(title=escape(title), text=escape(text), action=action)
-    headers = {**GUARDED, "content-security-policy": POLICY}
+    headers = {**HEADERS, "content-security-policy": POLICY}
     if status == 503:
         headers["retry-after"] = "10"
     return HTMLResponse(content, status, headers)

@@ -1,8 +1,9 @@
-"""Sealing what the store keeps, with a secret that only the browser's cookie holds.
+"""Encryption of stored content with a secret that only the browser's cookie holds.
 
-The scheme is that of oauth2-proxy's tickets: a cookie is an id and a secret, the store holds the hash of the id and
-what was sealed with the secret. A dump of the store, even together with the application's secret key, opens nothing.
-AES-256-GCM with a random nonce; a secret seals one record a few times, far below the limit of NIST SP 800-38D.
+The scheme is that of oauth2-proxy's tickets: a cookie is an id and a secret; the store holds the hash of the id and
+the content, encrypted with the secret. A dump of the store, even together with the application's secret key, opens
+nothing. AES-256-GCM with a random nonce; one secret encrypts one record a few times, far below the limit of
+NIST SP 800-38D.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ SECRET_BYTES = 32
 
 
 def new_secret() -> str:
-    """256 random bits as text."""
+    """Return 256 random bits in base64url."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
-def seal(content: dict[str, Any], secret: str, purpose: str) -> str:
-    """Content that opens with the same secret and purpose only."""
+def encrypt(content: dict[str, Any], secret: str, purpose: str) -> str:
+    """Encrypt content so that only the same secret and purpose decrypt it."""
     nonce = secrets.token_bytes(_NONCE)
     plain = json.dumps(content, separators=(",", ":")).encode()
     return b64encode(nonce + _cipher(secret, purpose).encrypt(nonce, plain, purpose.encode())).decode()
 
 
-def unseal(sealed: Any, secret: str, purpose: str) -> dict[str, Any] | None:
-    """What was sealed; `None` if the secret or the purpose is another, or the text was changed."""
+def decrypt(encrypted: Any, secret: str, purpose: str) -> dict[str, Any] | None:
+    """Decrypt content; `None` if the secret or the purpose is wrong, or the content was changed."""
     try:
-        raw = b64decode(sealed, validate=True)
+        raw = b64decode(encrypted, validate=True)
         plain = _cipher(secret, purpose).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode())
         content = json.loads(plain)
     except (InvalidTag, ValueError, TypeError):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fluxlit.settings import Settings
-from fluxlit_auth.login.board import FULL, Board
+from fluxlit_auth.login.revocation_log import FULL, RevocationLog
 from fluxlit_auth.login.stores import open_stores
 from tests.auth.conftest import Clock
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_any_number_of_logins_can_end_at_once(shared_store: str, clock: Clock) -> None:
     """ASVS 5.0, 7.4.5: all users, however many they are."""
     stores = [open_stores(Settings(session_store=shared_store), clock) for _ in range(2)]
-    here, there = (Board(each.board, 86400, clock) for each in stores)
+    here, there = (RevocationLog(each.shared, 86400, clock) for each in stores)
     handles = [f"{number:066x}" for number in range(8 * FULL + 500)]
     await asyncio.gather(here.announce(handles[: 3 * FULL + 300]), there.announce(handles[3 * FULL + 300 :]))
     await here.announce(["one more"])

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from fluxlit_auth.login.box import new_secret
+from fluxlit_auth.login.encryption import new_secret
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
-from tests.auth.flow.test_return_path import OPEN_REDIRECTS
 from tests.auth.hostile import GONE, HostileProvider
+from tests.auth.login.test_return_path import OPEN_REDIRECTS
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,6 @@
-"""The logins of an application, for whoever runs it: who is logged in, and ending that.
+"""`SessionAdministration`: lists and ends the logins of an application, for operators.
 
-It needs the store alone: neither the provider nor the application has to be there.
+It uses the store alone; neither the provider nor the application has to run.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from fluxlit_auth.errors import AuthConfigError
-from fluxlit_auth.login.board import Board
-from fluxlit_auth.login.logins import Logins, subject_of
+from fluxlit_auth.login.login_session import LoginSessionStore, subject_of
+from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.stores import IN_MEMORY, StoreSettings, open_stores
 
 BATCH = 100
-"""Logins that are ended before the replicas are told: all of them would keep the first sockets open too long."""
+"""Logins that are ended before the replicas are notified: all at once would keep the first sockets open too long."""
 
 NO_STORE = (
-    "The logins are kept in the memory of the server's process, where nothing else can see them. Set "
+    "The logins are kept in the memory of the server process, which other processes cannot read. Set "
     "FLUXLIT_SESSION_STORE, for example to sqlite:///sessions.db or redis://host."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One login. Nothing of it opens the session.
+    """One login, without anything that opens the session.
 
     Attributes:
-        handle: names it.
-        issuer: who vouches for the user; empty if only a hash of user and issuer was kept, as they are very long.
-        user: the user's name there, or that hash.
-        since: when the user has logged in.
-        used: its last recorded use.
-        ends: when it ends, unless it is used again.
+        handle: its name.
+        issuer: the provider; empty if only a hash of user and issuer was stored because they are very long.
+        user: the user's identifier there, or that hash.
+        since: time of the login.
+        used: last recorded use.
+        ends: end, unless it is used again.
     """
 
     handle: str
@@ -46,14 +46,14 @@ class Entry:
     ends: datetime
 
 
-class Roster:
+class SessionAdministration:
     """The logins in one store.
 
     Args:
-        settings: where they are, and how they are encrypted.
+        settings: URL and keys of the store.
 
     Raises:
-        AuthConfigError: the store is not one that others can see, or cannot be opened.
+        AuthConfigError: the store is in memory, does not exist, or cannot be opened.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
@@ -61,23 +61,25 @@ class Roster:
         if url.startswith(IN_MEMORY):
             raise AuthConfigError(NO_STORE)
         if (file := _file(url)) is not None and not file.exists():
-            raise AuthConfigError(f"There is no session store {file}: nobody has logged in yet, or it is elsewhere.")
+            raise AuthConfigError(f"There is no session store {file}. Check session_store, or pass --store.")
         self._stores = open_stores(settings)
-        self._logins = Logins(self._stores, Board(self._stores.board, settings.login_absolute_timeout_s))
+        self._sessions = LoginSessionStore(
+            self._stores, RevocationLog(self._stores.shared, settings.login_absolute_timeout_s)
+        )
 
     async def entries(self, *, user: str | None = None, issuer: str | None = None) -> list[Entry]:
-        """The logins, oldest first.
+        """Return the logins, oldest first.
 
         Args:
             user: only those of this user.
-            issuer: only those that this issuer vouches for.
+            issuer: only those of this provider.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         found = [
             Entry(info.handle, *_parted(info.subject), info.created_at, info.touched_at, info.expires_at)
-            async for info in self._logins.list()
+            async for info in self._sessions.list()
             if info.subject is not None
         ]
         hashed = subject_of(issuer, user) if issuer is not None and user is not None else None
@@ -88,10 +90,10 @@ class Roster:
         """End logins; every replica closes their WebSockets within a second.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         for some in _batches(list(handles)):
-            await self._logins.end(some, why)
+            await self._sessions.end(some, why)
 
     async def close(self) -> None:
         """Close connections to the store."""
@@ -99,7 +101,7 @@ class Roster:
 
 
 def _file(url: str) -> Path | None:
-    """The file of a store that is one. It would be made, and somebody who has mistyped it would see nobody."""
+    """Return the file of an SQLite store. A mistyped one must not be created: the list would look empty."""
     scheme, _, rest = url.partition(":///")
     return Path(unquote(rest.partition("?")[0])) if scheme == "sqlite" else None
 

@@ -1,12 +1,11 @@
-"""What replicas tell each other through the store: which logins have ended, and which ids were seen already.
+"""`RevocationLog`: what replicas share through the store: ended logins, sessions by ``sid``, used logout tokens.
 
-A note lies in a record that every replica finds, because its id is derived from what it is about and from when. Three
-kinds:
+Each entry is a record whose id every replica can derive from its subject and its time. There are three kinds:
 
 - ``once``: the first replica to claim a text gets true, all others false, for as long as the record lives;
-- a list for a day, such as the logins with one ``sid`` of the provider;
-- the journal of ended logins, in records for ten minutes each. Every replica reads the newest two, twice in a second:
-  that works with every store and costs two small reads, whatever the number of sessions.
+- a list for each day, such as the logins with one ``sid`` of the provider;
+- the ended logins, in records for ten minutes each. Every replica reads the newest two, twice in a second: that works
+  with every store and costs two small reads, independent of the number of sessions.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from fluxlit_auth.login.stores import DAY, WALL, Clock
 from fluxlit_sessions import Session, SessionConflict, SessionNotFound, SessionStore
 
 SLICE_S = 600.0
-"""Longer than clocks of replicas differ, and short enough that a slice stays small."""
+"""Longer than the clocks of replicas differ, and short enough that a slice stays small."""
 
 ATTEMPTS = 20
 
@@ -26,12 +25,12 @@ FULL = 2000
 """Ended logins in one record. An operator may end all of them at once; then there is a chain of records."""
 
 
-class Board:
-    """The notes of one application.
+class RevocationLog:
+    """The shared log of one application.
 
     Args:
-        store: where they are.
-        lookback: seconds for which lists by day are looked for: the longest life of a login.
+        store: where it is kept.
+        lookback: seconds for which the lists of past days are read: the longest life of a login.
         clock: seconds since the epoch.
     """
 
@@ -39,10 +38,10 @@ class Board:
         self._store, self._lookback, self._clock = store, lookback, clock
 
     async def once(self, purpose: str, text: str) -> bool:
-        """Claims a text; false if anybody has claimed it before.
+        """Claim a text; false if it was claimed before.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         try:
             await self._store.acreate(session_id=self._store.derive_id(f"once {purpose}", text))
@@ -51,49 +50,49 @@ class Board:
         return True
 
     async def note(self, purpose: str, about: str, text: str) -> None:
-        """Adds a text to today's list about something.
+        """Add a text to today's list about a subject.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         await self._add(purpose, f"{self._day()} {about}", [text])
 
     async def notes(self, purpose: str, about: str) -> list[str]:
-        """The texts in the lists about something, of today and of all days that still matter.
+        """Return the texts in the lists about a subject, of today and of all days within `lookback`.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         days = range(self._day() - int(self._lookback // DAY) - 1, self._day() + 1)
         found = [await self._texts(purpose, f"{day} {about}") for day in days]
         return list(dict.fromkeys(text for texts in found for text in texts))
 
     async def announce(self, handles: Iterable[str]) -> None:
-        """Tells all replicas that logins have ended.
+        """Notify all replicas that logins have ended.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         texts = list(handles)
         for begin in range(0, len(texts), FULL):
             await self._add("ended", await self._open_end(), texts[begin : begin + FULL])
 
     async def announced(self) -> list[str]:
-        """The logins that ended in the last ten minutes or more.
+        """Return the logins that ended in the last ten to twenty minutes.
 
         Raises:
-            SessionStoreUnavailable: the store does not answer.
+            SessionStoreUnavailable: the store does not respond.
         """
         now = self._slice()
         return [text for each in (now - 1, now) for texts in await self._chain(each) for text in texts]
 
     async def _open_end(self) -> str:
-        """What the record of this slice is called that is not full."""
+        """Return the name of the record of this slice that is not full."""
         now = self._slice()
         return _link(now, len(await self._chain(now)) - 1)
 
     async def _chain(self, slice_: int) -> list[list[str]]:
-        """The ended logins of one slice, record by record; the last one has room."""
+        """Return the ended logins of one slice, record by record; the last one has room."""
         chain = [await self._texts("ended", _link(slice_, 0))]
         while len(chain[-1]) >= FULL:
             chain.append(await self._texts("ended", _link(slice_, len(chain))))

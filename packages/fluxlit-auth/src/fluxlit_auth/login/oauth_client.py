@@ -1,8 +1,4 @@
-"""The client at a provider: authorization requests, and the endpoints that want to know who asks.
-
-Authlib signs those requests. Its own client classes are not used: they hold the tokens of one user, and here one
-client serves all.
-"""
+"""`OAuthClient`: authorization requests, and requests to the endpoints that require client authentication."""
 
 from __future__ import annotations
 
@@ -20,13 +16,13 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
 from fluxlit_auth.errors import AuthConfigError, GrantRefused, ProviderUnavailable
-from fluxlit_auth.login.attempts import Attempt
-from fluxlit_auth.login.options import Options
+from fluxlit_auth.login.authorization_request import AuthorizationRequest
+from fluxlit_auth.login.options import LoginOptions
 from fluxlit_auth.metadata import Metadata
 from fluxlit_auth.web import Reply, Web
 
 ASSERTION_S = 60
-"""How long a signed client assertion is good for, in seconds."""
+"""Lifetime of a signed client assertion, in seconds."""
 
 REFUSALS = frozenset(
     {
@@ -34,18 +30,18 @@ REFUSALS = frozenset(
         *("unsupported_grant_type", "bad_verification_code", "interaction_required", "login_required"),
     }
 )
-"""Error codes that are repeated in logs; any other text of a provider is not (RFC 6749 section 5.2, GitHub's own)."""
+"""Error codes that are repeated in logs; other text of a provider is not (RFC 6749 section 5.2, GitHub's own)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the token endpoint gave.
+    """A response of the token endpoint.
 
     Attributes:
         access_token: for the provider's APIs.
-        id_token: who logged in; `None` if there is none.
-        refresh_token: gets new ones; `None` if there is none.
-        expires_in: seconds that the access token lasts; `None` if the provider does not say.
+        id_token: describes the user; `None` if there is none.
+        refresh_token: for new tokens; `None` if there is none.
+        expires_in: lifetime of the access token in seconds; `None` if the provider does not state it.
     """
 
     access_token: str = field(repr=False)
@@ -54,48 +50,48 @@ class Tokens:
     expires_in: float | None = None
 
 
-class Client:
-    """One client at one provider.
+class OAuthClient:
+    """One OAuth client at one provider.
 
     Args:
-        options: who it is.
-        web: the way to the provider.
+        options: identifier and credentials of the client.
+        web: HTTP client for the provider.
     """
 
-    def __init__(self, options: Options, web: Web) -> None:
+    def __init__(self, options: LoginOptions, web: Web) -> None:
         self._options, self._web = options, web
 
-    def request(self, attempt: Attempt, state: str) -> dict[str, str]:
-        """The parameters of an authorization request: the code flow with PKCE S256, always (RFC 9700 section 2.1.1)."""
+    def authorization_parameters(self, request: AuthorizationRequest, state: str) -> dict[str, str]:
+        """Return the parameters of an authorization request: code flow with PKCE S256 (RFC 9700 section 2.1.1)."""
         options = self._options
         parameters = {
             **options.authorization_params,
             "response_type": "code",
             "client_id": options.client_id,
-            "redirect_uri": attempt.redirect_uri,
+            "redirect_uri": request.redirect_uri,
             "scope": " ".join(options.scopes),
             "state": state,
-            "code_challenge": create_s256_code_challenge(attempt.verifier),
+            "code_challenge": create_s256_code_challenge(request.verifier),
             "code_challenge_method": "S256",
         }
-        return parameters if options.preset.known else {**parameters, "nonce": attempt.nonce}
+        return parameters if options.preset.known else {**parameters, "nonce": request.nonce}
 
-    async def push(self, metadata: Metadata, request: Mapping[str, str]) -> dict[str, str]:
-        """Sends a request ahead; returns the parameters that stand for it (RFC 9126 section 2).
+    async def push(self, metadata: Metadata, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Push an authorization request; return the parameters that refer to it (RFC 9126 section 2).
 
         Raises:
-            GrantRefused: the provider does not take it.
-            ProviderUnavailable: it does not answer, or not with a reference.
+            GrantRefused: the provider refuses it.
+            ProviderUnavailable: it does not respond, or not with a reference.
         """
-        reply = await self._post(metadata, metadata.par_endpoint, request, "the pushed authorization request")
+        reply = await self._post(metadata, metadata.par_endpoint, parameters, "the pushed authorization request")
         answer = _answer(reply, "the pushed authorization request", 201)
         reference = answer.get("request_uri")
         if not isinstance(reference, str) or not reference:
-            raise ProviderUnavailable("the pushed authorization request: the answer has no request_uri")
+            raise ProviderUnavailable("the pushed authorization request: the response has no request_uri")
         return {"client_id": self._options.client_id, "request_uri": reference}
 
-    async def redeem(self, metadata: Metadata, attempt: Attempt, code: str) -> Tokens:
-        """Exchanges a code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+    async def redeem(self, metadata: Metadata, request: AuthorizationRequest, code: str) -> Tokens:
+        """Exchange a code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 
         Raises:
             GrantRefused, ProviderUnavailable: as for `push`.
@@ -103,13 +99,13 @@ class Client:
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": attempt.redirect_uri,
-            "code_verifier": attempt.verifier,
+            "redirect_uri": request.redirect_uri,
+            "code_verifier": request.verifier,
         }
         return await self._tokens(metadata, form)
 
     async def refresh(self, metadata: Metadata, refresh_token: str) -> Tokens:
-        """Exchanges a refresh token for new tokens (RFC 6749 section 6).
+        """Exchange a refresh token for new tokens (RFC 6749 section 6).
 
         Raises:
             GrantRefused, ProviderUnavailable: as for `push`.
@@ -117,10 +113,10 @@ class Client:
         return await self._tokens(metadata, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 
     async def revoke(self, metadata: Metadata, token: str) -> None:
-        """Ends a refresh token at the provider (RFC 7009), if it offers that.
+        """Revoke a refresh token at the provider, if it supports that (RFC 7009).
 
         Raises:
-            ProviderUnavailable: it does not answer.
+            ProviderUnavailable: it does not respond.
         """
         if metadata.revocation_endpoint:
             form = {"token": token, "token_type_hint": "refresh_token"}
@@ -128,7 +124,7 @@ class Client:
 
     async def _tokens(self, metadata: Metadata, form: Mapping[str, str]) -> Tokens:
         what = "the token endpoint"
-        return read_tokens(_answer(await self._post(metadata, metadata.token_endpoint, form, what), what, 200))
+        return parse_tokens(_answer(await self._post(metadata, metadata.token_endpoint, form, what), what, 200))
 
     async def _post(self, metadata: Metadata, url: str, form: Mapping[str, str], what: str) -> Reply:
         return await self._web.send("POST", url, what, form=form, auth=self._signature(metadata, url))
@@ -157,14 +153,14 @@ class Client:
         )
 
 
-def location(metadata: Metadata, parameters: Mapping[str, str]) -> str:
-    """Where the browser is sent. The endpoint may have a query of its own (RFC 6749 section 3.1)."""
+def authorization_url(metadata: Metadata, parameters: Mapping[str, str]) -> str:
+    """Return the URL that the browser opens. The endpoint may already have a query (RFC 6749 section 3.1)."""
     joint = "&" if "?" in metadata.authorization_endpoint else "?"
     return f"{metadata.authorization_endpoint}{joint}{urlencode(parameters)}"
 
 
-def read_tokens(answer: Mapping[str, Any]) -> Tokens:
-    """The tokens in an answer of a token endpoint.
+def parse_tokens(answer: Mapping[str, Any]) -> Tokens:
+    """Parse a response of the token endpoint.
 
     Raises:
         ProviderUnavailable: it has no bearer token.
@@ -172,7 +168,7 @@ def read_tokens(answer: Mapping[str, Any]) -> Tokens:
     access = answer.get("access_token")
     kind = answer.get("token_type", "bearer")
     if not isinstance(access, str) or not access or not isinstance(kind, str) or kind.lower() != "bearer":
-        raise ProviderUnavailable("the token endpoint: the answer holds no bearer token")
+        raise ProviderUnavailable("the token endpoint: the response has no bearer token")
     expires = answer.get("expires_in")
     if isinstance(expires, str) and expires.isdigit():  # some write numbers as text
         expires = int(expires)
@@ -181,7 +177,7 @@ def read_tokens(answer: Mapping[str, Any]) -> Tokens:
 
 
 def signature_of(key: Key) -> str:
-    """The algorithm with which a client's own key signs."""
+    """Return the signature algorithm of a client key."""
     recommended = {"RSA": "RS256", "OKP": "EdDSA", "EC": {"P-384": "ES384", "P-521": "ES512"}.get(str(key.get("crv")))}
     name = key.get("alg") or recommended.get(key.key_type) or "ES256"
     assert name in JWSRegistry.algorithms

@@ -1,0 +1,191 @@
+"""Login sessions: the user of a browser and the tokens of the login.
+
+The cookie is a ticket, ``<id>.<secret>``. The store knows the hash of the id and content that is encrypted with the
+secret, so read access to the store is not enough to act as a user or to use a token. Next to the encrypted part is
+the mark of a replica that refreshes the tokens; writes are versioned, so exactly one replica can set it.
+
+A ticket is never adopted: every login gets a new id, and an id from outside opens a stored session or nothing
+(session fixation).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from fluxlit_auth.login.encryption import decrypt, encrypt, new_secret
+from fluxlit_auth.login.revocation_log import RevocationLog
+from fluxlit_auth.login.stores import LoginStores
+from fluxlit_sessions import Session, SessionConflict, SessionInfo, SessionNotFound
+
+logger = logging.getLogger("fluxlit_auth")
+
+PURPOSE = "login session"
+MAX_SUBJECT = 255
+SEPARATOR = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The facts of one login. The store holds all of them encrypted.
+
+    Attributes:
+        issuer: the provider.
+        subject: the user's identifier at the provider.
+        name: display name.
+        email: email address.
+        roles: as mapped from the claims.
+        claims: of ID token and UserInfo.
+        sid: the provider's identifier of its own session.
+        id_token: for logout at the provider.
+        access_token: for the provider's APIs.
+        refresh_token: for new tokens.
+        token_ends: expiry of the access token in seconds since the epoch; `None` if the provider does not state it.
+    """
+
+    issuer: str
+    subject: str
+    name: str | None = None
+    email: str | None = None
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    sid: str | None = field(default=None, repr=False)
+    id_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    token_ends: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginSession:
+    """A login session as it was read from the store.
+
+    Attributes:
+        login: its content.
+        session: the stored session.
+        secret: second half of its ticket.
+        turn_ends: time in seconds since the epoch until which a replica may be refreshing the tokens; 0 for none.
+    """
+
+    login: Login
+    session: Session
+    secret: str = field(repr=False)
+    turn_ends: float = 0.0
+
+    @property
+    def ticket(self) -> str:
+        """The value of its cookie."""
+        return f"{self.session.id}{SEPARATOR}{self.secret}"
+
+    @property
+    def handle(self) -> str:
+        """Its name in listings."""
+        return self.session.handle
+
+
+class LoginSessionStore:
+    """The login sessions of one application.
+
+    Args:
+        stores: where they are kept.
+        revocations: notifies all replicas of ended sessions.
+
+    Attributes:
+        ending: called with the handle of each session that this process ends.
+    """
+
+    def __init__(self, stores: LoginStores, revocations: RevocationLog) -> None:
+        self._store, self._revocations = stores.sessions, revocations
+        self.ending: list[Callable[[str], None]] = []
+
+    async def open(self, login: Login) -> LoginSession:
+        """Start a session under a new id and a new secret.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+            SessionDataError: the claims exceed the size limit of the store.
+        """
+        secret = new_secret()
+        content = _content(login, secret, 0.0)
+        session = await self._store.acreate(content, subject=subject_of(login.issuer, login.subject))
+        if login.sid is not None:
+            await self._revocations.note("sid", sid_of(login.issuer, login.sid), session.handle)
+        return LoginSession(login, session, secret)
+
+    async def read(self, ticket: str, *, touch: bool) -> LoginSession | None:
+        """Return the session of a ticket; `None` if there is none.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+        """
+        session_id, _, secret = ticket.partition(SEPARATOR)
+        session = await self._store.aread(session_id, touch=touch)
+        content = decrypt(session.data.get("sealed"), secret, PURPOSE) if session is not None else None
+        if session is None or content is None:
+            return None
+        login = Login(**{**content, "roles": tuple(content["roles"])})
+        return LoginSession(login, session, secret, float(session.data.get("turn_ends", 0.0)))
+
+    async def write(self, session: LoginSession, login: Login, *, turn_ends: float = 0.0) -> LoginSession | None:
+        """Replace the content of a session; `None` if it was written elsewhere since, or has ended.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+        """
+        try:
+            stored = await self._store.asave(session.session, _content(login, session.secret, turn_ends))
+        except (SessionConflict, SessionNotFound):
+            return None
+        return replace(session, login=login, session=stored, turn_ends=turn_ends)
+
+    async def end(self, handles: Iterable[str], why: str) -> None:
+        """End sessions, and notify all replicas.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+        """
+        ended = list(handles)
+        for handle in ended:
+            await self._store.arevoke(handle)
+            for notify in self.ending:
+                notify(handle)
+            logger.info("login session %s ended: %s", handle, why)
+        await self._revocations.announce(ended)
+
+    async def of_subject(self, issuer: str, subject: str) -> list[str]:
+        """Return the handles of all sessions of a user.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+        """
+        return [info.handle async for info in self._store.alist(subject=subject_of(issuer, subject))]
+
+    async def of_sid(self, issuer: str, sid: str) -> list[str]:
+        """Return the handles of the sessions of one provider session; some may have ended already.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+        """
+        return await self._revocations.notes("sid", sid_of(issuer, sid))
+
+    def list(self) -> AsyncIterator[SessionInfo]:
+        """List all sessions; `SessionInfo.subject` is a value of `subject_of`."""
+        return self._store.alist()
+
+
+def subject_of(issuer: str, subject: str) -> str:
+    """Return the subject of a stored session: issuer and user, or their hash if they are too long."""
+    text = f"{issuer} {subject}"
+    return text if len(text.encode()) <= MAX_SUBJECT else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def sid_of(issuer: str, sid: str) -> str:
+    """Return the name of the list of sessions that belong to one provider session."""
+    return hashlib.sha256(f"{issuer}\0{sid}".encode()).hexdigest()
+
+
+def _content(login: Login, secret: str, turn_ends: float) -> dict[str, Any]:
+    return {"sealed": encrypt(asdict(login), secret, PURPOSE), "turn_ends": turn_ends}

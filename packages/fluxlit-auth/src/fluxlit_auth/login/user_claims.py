@@ -1,0 +1,101 @@
+"""From tokens to the claims of a user: ID token, UserInfo, and the login that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fluxlit_auth.errors import TokenRefused
+from fluxlit_auth.id_token import Expected, check_id_token
+from fluxlit_auth.jws import verify
+from fluxlit_auth.login.claims import email, first_text, roles
+from fluxlit_auth.login.context import LoginContext
+from fluxlit_auth.login.login_session import Login
+from fluxlit_auth.login.oauth_client import Tokens
+from fluxlit_auth.metadata import Metadata
+
+# What an ID token says about itself and its login. UserInfo must not replace any of it.
+PROTOCOL = frozenset(
+    {"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "at_hash", "c_hash", "sid", "auth_time", "acr", "amr"}
+)
+# Of no use after verification.
+HIDDEN = frozenset({"at_hash", "c_hash", "nonce"})
+
+
+async def verified_claims(context: LoginContext, metadata: Metadata, tokens: Tokens, **expected: str) -> dict[str, Any]:
+    """Verify the ID token among tokens; return its claims.
+
+    Args:
+        context: services of the login.
+        metadata: of the provider.
+        tokens: response of the token endpoint.
+        **expected: `nonce` and `code` of a login, or the `subject` of a refreshed one.
+
+    Raises:
+        TokenRefused: there is no ID token, or it is not valid.
+        ProviderUnavailable: the provider's keys cannot be fetched.
+    """
+    if tokens.id_token is None:
+        raise TokenRefused("id_token", "token response without ID token; the client needs the scope openid")
+    options = context.options
+    token = await verify(tokens.id_token, context.provider.keys, options.algorithms_of(metadata))
+    check_id_token(
+        token,
+        Expected(
+            issuer=metadata.issuer,
+            client_id=options.client_id,
+            now=context.clock(),
+            leeway=options.leeway,
+            access_token=tokens.access_token,
+            **expected,
+        ),
+    )
+    return token.claims
+
+
+def wants_userinfo(context: LoginContext, metadata: Metadata) -> bool:
+    """Whether UserInfo may add claims to the ID token."""
+    return context.options.preset.userinfo and bool(metadata.userinfo_endpoint)
+
+
+async def userinfo_claims(
+    context: LoginContext, metadata: Metadata, tokens: Tokens, claims: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the claims together with those of UserInfo (OpenID Connect Core section 5.3.2).
+
+    Raises:
+        TokenRefused: UserInfo describes another subject.
+        ProviderUnavailable: UserInfo does not respond.
+    """
+    found = await context.http.document(metadata.userinfo_endpoint, "UserInfo", bearer=tokens.access_token)
+    if not metadata.jwks_uri:
+        return found
+    if found.get("sub") != claims["sub"]:
+        raise TokenRefused("userinfo", "UserInfo describes another subject than the ID token")
+    return {**{name: value for name, value in found.items() if name not in PROTOCOL}, **claims}
+
+
+def login_of(context: LoginContext, claims: Mapping[str, Any], tokens: Tokens) -> Login:
+    """Return the login that claims describe.
+
+    Raises:
+        TokenRefused: they do not name the user.
+    """
+    preset = context.options.preset
+    subject = claims.get(preset.subject_claim)
+    if isinstance(subject, bool) or not isinstance(subject, (str, int)) or not str(subject):
+        raise TokenRefused("sub", f"the claim {preset.subject_claim} does not name the user")
+    sid = claims.get("sid")
+    return Login(
+        issuer=context.provider.issuer,
+        subject=str(subject),
+        name=first_text(claims, preset.name_claims),
+        email=email(claims),
+        roles=roles(claims, context.options.roles_claims),
+        claims={name: value for name, value in claims.items() if name not in HIDDEN},
+        sid=sid if isinstance(sid, str) and sid else None,
+        id_token=tokens.id_token,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        token_ends=None if tokens.expires_in is None else context.clock() + tokens.expires_in,
+    )
