@@ -31,9 +31,9 @@ from harness import Bar, answers, fluxlit_run, free_port, report, running, table
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from fluxlit.gateway.front import HttpProtocol
-from fluxlit.gateway.websocket import WebSocketProtocol
 from fluxlit.proxy import Address, ReverseProxy, Upstream
+from fluxlit.server.http.protocol import HttpProtocol
+from fluxlit.server.websocket.protocol import WebSocketProtocol
 
 HERE = Path(__file__).resolve()
 

@@ -156,7 +156,7 @@ def redis(folder: Path) -> Iterator[str]:
 def worker_of(server: Program) -> psutil.Process:
     """The worker process of a FluxLit."""
     below = psutil.Process(server.process.pid).children(recursive=True)
-    return next(process for process in below if "fluxlit.ui.worker" in process.cmdline())
+    return next(process for process in below if "fluxlit.worker" in process.cmdline())
 
 
 @contextlib.contextmanager

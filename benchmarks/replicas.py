@@ -95,7 +95,7 @@ class Replicas:
         for program in self.running.values():
             for process in psutil.Process(program.process.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    if "fluxlit.ui.worker" in process.cmdline():
+                    if "fluxlit.worker" in process.cmdline():
                         process.kill()
 
     def ready(self) -> None:

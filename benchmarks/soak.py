@@ -1,7 +1,7 @@
 """Does a worker's memory level off? Ten thousand reruns of a page that makes pandas frames and leaves some in cycles.
 
 Streamlit collects garbage after every run, which costs most of the time of a light page. FluxLit collects when the
-worker is idle or has grown (`fluxlit.ui.garbage`); this shows that memory stays bounded all the same.
+worker is idle or has grown (`fluxlit.worker.garbage_collection`); this shows that memory stays bounded all the same.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def resident(pid: int) -> int:
 
 def worker_of(server: Program) -> int:
     """The process id of the server's one worker."""
-    wanted = [pid for pid in server.pids() if pid in stats() and b"fluxlit.ui.worker" in command_line(pid)]
+    wanted = [pid for pid in server.pids() if pid in stats() and b"fluxlit.worker" in command_line(pid)]
     return wanted[0]
 
 

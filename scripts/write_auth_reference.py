@@ -11,7 +11,7 @@ import typer
 
 import fluxlit
 import fluxlit_auth
-from fluxlit.authentication import Authenticator, Described
+from fluxlit.auth.contract import Authenticator, Described
 from fluxlit_auth.command import auth
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "auth.md"
@@ -28,7 +28,7 @@ Written by `hatch run types:reference` from the docstrings; do not edit. How to 
 
 OWN = """## An authenticator of your own
 
-`FluxLit(auth=...)` takes any object with the methods of `fluxlit.authentication.Authenticator`:
+`FluxLit(auth=...)` takes any object with the methods of `fluxlit.auth.contract.Authenticator`:
 
 """
 
@@ -49,7 +49,7 @@ def reference() -> str:
     for name in fluxlit_auth.__all__:
         found = getattr(fluxlit_auth, name)
         if found.__module__.endswith(".identity"):
-            continue  # the same as in fluxlit.authentication
+            continue  # the same as in fluxlit.auth.contract
         parts += [f"### fluxlit_auth.{name}\n\n", _documented(found)]
     parts += [OWN, *(f"- `{name}`: {text}\n" for name, text in _methods(Authenticator))]
     parts += ["\nIt may also say of itself (`Described`):\n\n"]

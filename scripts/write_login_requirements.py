@@ -11,7 +11,7 @@ from scripts.asvs import REQUIREMENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "reference" / "login-requirements.md"
-FOLDERS = ("tests/auth", "tests/gateway/login", "tests/gateway/gateway", "tests/integration")
+FOLDERS = ("tests/auth", "tests/gateway/auth", "tests/gateway/gateway", "tests/gateway/server", "tests/integration")
 
 HEAD = """# What shows that the login is safe
 

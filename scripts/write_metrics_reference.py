@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from fluxlit.metrics import CATALOGUE, DELAYS, SECONDS, Family
+from fluxlit.observability.metrics import CATALOGUE, DELAYS, SECONDS, Family
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "metrics.md"
 
 HEAD = """# Metrics
 
-Written by `hatch run types:reference` from the catalogue in `fluxlit.metrics`; do not edit.
+Written by `hatch run types:reference` from the catalogue in `fluxlit.observability.metrics`; do not edit.
 
 `/metrics` of the admin listener shows them in Prometheus's text format, version 0.0.4. The listener is a UNIX socket
 that only the server's user can reach, and a port if [admin_port](settings.md#admin_port) is set. It is never the

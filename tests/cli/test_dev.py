@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit.listeners import own_address
+from fluxlit.server.sockets.listeners import own_address
 from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.cli.test_run import get
 from tests.support.processes import Server, background, clean_environ

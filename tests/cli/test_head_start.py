@@ -35,7 +35,7 @@ def test_which_command_lines_seem_to_want_a_server(line: str) -> None:
 
 
 def test_nothing_that_takes_long_is_imported_before_it() -> None:
-    program = "import sys, fluxlit_cli.main, fluxlit.launch; print(*sys.modules)"
+    program = "import sys, fluxlit_cli.main, fluxlit.server.launch; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean_environ()
     )

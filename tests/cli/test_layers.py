@@ -27,11 +27,11 @@ UVICORN = (sys.executable, "-m", "uvicorn", "--port", "0")
 TELLING = """
 import json, os
 from pathlib import Path
-import fluxlit.runtime
+import fluxlit.server.runtime
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import resolution
 
-resolve = fluxlit.runtime.resolve
+resolve = fluxlit.server.runtime.resolve
 resolution.contradictions = lambda *_: ()
 
 def tell(**layers):
@@ -41,7 +41,7 @@ def tell(**layers):
     Path(os.environ["TELL_TO"]).write_text(json.dumps(told))
     raise FluxLitError("it has told everything")
 
-fluxlit.runtime.resolve = tell
+fluxlit.server.runtime.resolve = tell
 
 from fluxlit import FluxLit
 """

@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
-from tests.gateway.runtime.certificates import make_certificate
+from tests.gateway.server.sockets.certificates import make_certificate
 from tests.support.processes import Server, background, clean_environ, descendants
 
 APP = (
@@ -82,7 +82,7 @@ def get_over(path: Path, target: str) -> bytes:
 
 
 def workers(server: Server) -> set[int]:
-    return {each.pid for each in descendants(server.process.pid) if "fluxlit.ui.worker" in " ".join(cmdline(each))}
+    return {each.pid for each in descendants(server.process.pid) if "fluxlit.worker" in " ".join(cmdline(each))}
 
 
 def cmdline(process: psutil.Process) -> list[str]:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from fluxlit.rundir import base_directory
+from fluxlit.server.run_directory import base_directory
 from fluxlit.testing import Server, run_server
 from tests.cli.command import fluxlit, says, write
 

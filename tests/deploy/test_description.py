@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit.running import END_S
+from fluxlit.server.registry import END_S
 from fluxlit.settings import Settings
 from fluxlit_deploy.description import WORKERS_STOP_S, Project, inspect_project
 from fluxlit_deploy.size import memory_mib, processes

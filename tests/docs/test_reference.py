@@ -2,7 +2,7 @@
 
 import re
 
-from fluxlit.metrics import CATALOGUE
+from fluxlit.observability.metrics import CATALOGUE
 from scripts import write_auth_reference, write_metrics_reference
 from scripts.write_reference import TARGET, reference
 from tests.support.processes import ROOT

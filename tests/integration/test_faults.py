@@ -109,7 +109,7 @@ def running(directory: Path, command: Literal["run", "uvicorn"] = "run", **setti
 
 def worker(server: Server) -> psutil.Process:
     """The one worker that runs now."""
-    (found,) = [child for child in descendants(server.process.pid) if "fluxlit.ui.worker" in child.cmdline()]
+    (found,) = [child for child in descendants(server.process.pid) if "fluxlit.worker" in child.cmdline()]
     return found
 
 

@@ -107,7 +107,7 @@ LEGACY = """
 ELSEWHERE = """
     from pathlib import Path
 
-    from fluxlit.ui.split import run_pages
+    from fluxlit.worker.external_pages import run_pages
 
     run_pages("app:app", api_url=Path("api-url").read_text())
 """

@@ -248,7 +248,7 @@ async def test_all_workers_take_over_what_is_saved(directory: Path, tmp_path: Pa
 
 async def test_nothing_is_left_of_many_workers(directory: Path) -> None:
     with run_server("app:app", directory, command="run", streamlit_workers=4) as server:
-        workers = [child for child in descendants(server.process.pid) if "fluxlit.ui.worker" in child.cmdline()]
+        workers = [child for child in descendants(server.process.pid) if "fluxlit.worker" in child.cmdline()]
         assert len(workers) == 4
         assert server.stop() == 0
     assert not any(psutil.pid_exists(worker.pid) for worker in workers)

@@ -15,10 +15,10 @@ import pytest
 
 import fluxlit_sessions
 from fluxlit import Depends, FluxLit, FluxLitError, PageError, Settings, SettingsError, sessions
-from fluxlit.logging import redact
-from fluxlit.logging.configuration import dict_config
-from fluxlit.logging.redaction import RedactionFilter, hide_parameter
-from fluxlit.runtime import Runtime
+from fluxlit.observability.logs import redact
+from fluxlit.observability.logs.configuration import dict_config
+from fluxlit.observability.logs.redaction import RedactionFilter, hide_parameter
+from fluxlit.server.runtime import Runtime
 from fluxlit.settings import resolve
 from fluxlit_sessions import SQLiteSessionStore
 
@@ -180,7 +180,7 @@ def test_ids_are_hidden_under_any_name_of_the_parameter() -> None:
 
 def test_the_name_in_the_settings_is_the_one_that_is_hidden() -> None:
     assert redact("/?visitor2=abc") == "/?visitor2=abc"
-    from fluxlit.logging import attach  # noqa: PLC0415 - changes handlers, which only this test wants
+    from fluxlit.observability.logs import attach  # noqa: PLC0415 - changes handlers, which only this test wants
 
     root = logging.getLogger()
     before = {handler: list(handler.filters) for handler in root.handlers}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fluxlit import FluxLit, User
-from fluxlit.login import secure_openapi
-from fluxlit.runtime import Runtime
+from fluxlit.server.authentication import secure_openapi
+from fluxlit.server.runtime import Runtime
 from fluxlit.settings import Settings
 from fluxlit.testing import api_client
 from fluxlit_auth import OIDC, APIKey, APIKeys, hash_api_key

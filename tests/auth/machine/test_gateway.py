@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from fluxlit.authentication import USER
-from fluxlit.gateway import Gate, Gateway, Map, OriginPolicy, Rules, Trust
-from fluxlit.handover import read_user
+from fluxlit.auth.access_policy import Rules
+from fluxlit.auth.contract import USER
+from fluxlit.auth.middleware import Gate
+from fluxlit.auth.user_headers import read_user
+from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust
 from fluxlit_auth import TrustedProxy
 from tests.auth.machine.test_proxies import ARN, KEY, NOW, Keys, assertion, data, principal
 from tests.gateway.gateway.asking import Answer, Recorder, ask, scope_of

@@ -11,10 +11,10 @@ from typing import Any
 
 import uvicorn
 
-from fluxlit.asgi import Message, Receive, Scope, Send
-from fluxlit.asgi_server import AsgiServer
-from fluxlit.asgi_server import served as served_by
+from fluxlit._internal.asgi import Message, Receive, Scope, Send
 from fluxlit.proxy import Address, ReverseProxy, Upstream
+from fluxlit.server.uvicorn_server import AsgiServer
+from fluxlit.server.uvicorn_server import served as served_by
 
 Fields = list[tuple[bytes, bytes]]
 

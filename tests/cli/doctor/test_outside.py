@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fluxlit.asgi import Message, Scope
+from fluxlit._internal.asgi import Message, Scope
 from fluxlit.testing import Server, run_server
 from fluxlit_cli.doctor.check import Outcome, Status
 from fluxlit_cli.doctor.outside import LOOKS, checks_of
@@ -19,7 +19,7 @@ from fluxlit_cli.doctor.subject import Subject
 from fluxlit_cli.doctor.visitor import Visitor
 from tests.cli.command import fluxlit, says
 from tests.cli.doctor.edge import Edge, served
-from tests.gateway.runtime.certificates import make_certificate
+from tests.gateway.server.sockets.certificates import make_certificate
 from tests.support.processes import ROOT
 
 APP = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fluxlit.metrics import CATALOGUE
+from fluxlit.observability.metrics import CATALOGUE
 from fluxlit_deploy.errors import DeployError
 from tests.deploy.kubernetes import helm, kustomize, linters, schemas
 from tests.deploy.kubernetes.conftest import Write, generated

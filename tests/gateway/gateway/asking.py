@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from fluxlit.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
 
 Field = tuple[bytes, bytes]
 

@@ -15,10 +15,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluxlit.asgi import Application
+from fluxlit._internal.asgi import Application
 from fluxlit.gateway import Gateway, Map
 from fluxlit.gateway.forwarding import IDENTITY
-from fluxlit.observe import Observer
+from fluxlit.observability.middleware import Observer
 from fluxlit.proxy import ReverseProxy
 from tests.gateway.gateway.asking import Recorder
 from tests.gateway.proxy.harness import Peer, stage, until

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fluxlit import FluxLit, Pages
-from fluxlit.authentication import User
+from fluxlit.auth.contract import User
 from fluxlit.testing import page_test
-from tests.gateway.login.scripted import Scripted
+from tests.gateway.auth.scripted import Scripted
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from typing import Any, cast
 
 import uvicorn
 
-from fluxlit.asgi import Application
-from fluxlit.asgi_server import AsgiServer, served
+from fluxlit._internal.asgi import Application
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
-from fluxlit.runtime import Runtime
-from fluxlit.server import configuration
+from fluxlit.server.runtime import Runtime
+from fluxlit.server.serve import configuration
+from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
 
 DEADLINE = 10.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fluxlit.backends.external import ExternalPlacement
 from fluxlit.proxy import ReverseProxy
 from fluxlit.settings import Settings
-from fluxlit.ui.external import ExternalPlacement
 from tests.gateway.proxy.harness import OK, answering, get, post, stage
 
 pytestmark = pytest.mark.anyio

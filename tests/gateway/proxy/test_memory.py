@@ -31,7 +31,7 @@ import asyncio, sys
 from typing import Any
 import uvicorn
 from fluxlit.proxy import Address, ReverseProxy, Upstream
-from fluxlit.server import configuration
+from fluxlit.server.serve import configuration
 from fluxlit.settings import Settings
 
 async def main() -> None:

@@ -11,8 +11,7 @@ PAGE = HERE.parents[2] / "docs" / "contributing" / "proxy-rules.md"
 
 def test_every_rule_of_the_page_has_a_test_and_every_such_test_a_line() -> None:
     page = PAGE.read_text()
-    folders = [HERE, HERE.parent / "gateway", HERE.parents[1] / "integration"]
-    sources = [path for folder in folders for path in folder.glob("test_*.py")]
+    sources = [path for folder in (HERE.parent, HERE.parents[1] / "integration") for path in folder.rglob("test_*.py")]
     written = set(
         re.findall(r"^(?:async )?def (test_\w+)", "\n".join(path.read_text() for path in sources), re.MULTILINE)
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fluxlit.asgi import Message
+from fluxlit._internal.asgi import Message
 from fluxlit.proxy import ReverseProxy
-from fluxlit.proxy.framing import Framing, RefusedError
+from fluxlit.proxy.message_framing import Framing, RefusedError
 from tests.gateway.proxy.harness import answering, stage, until
 from tests.gateway.proxy.websocket import TEXT, Frame, Wire, accepting, collect
 

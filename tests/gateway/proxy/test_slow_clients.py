@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit.asgi import Application, Receive, Scope, Send
-from fluxlit.asgi_server import AsgiServer, served
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit.proxy import ReverseProxy
-from fluxlit.server import configuration
+from fluxlit.server.serve import configuration
+from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import OK, Client, Peer, answering, get, stage, until
 from tests.gateway.proxy.websocket import TEXT, Frame, accepting, connect, echo
-from tests.gateway.runtime.certificates import make_certificate
+from tests.gateway.server.sockets.certificates import make_certificate
 
 pytestmark = pytest.mark.anyio
 

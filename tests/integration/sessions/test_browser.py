@@ -171,7 +171,7 @@ def test_a_killed_worker_takes_nothing_with_it(server: Server, chromium: Browser
         add(visitor, "eve has 1")
         with visitor.reconnecting():
             for pid in server.processes():
-                if "fluxlit.ui.worker" in psutil.Process(pid).cmdline():
+                if "fluxlit.worker" in psutil.Process(pid).cmdline():
                     psutil.Process(pid).kill()
         # The tab is connected to another process now, and has not been reloaded.
         add(visitor, "eve has 2")

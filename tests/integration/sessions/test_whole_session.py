@@ -21,7 +21,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from fluxlit.testing import Server, run_server
-from fluxlit.ui.resume.tab import RELOADED
+from fluxlit.worker.resume.tab_reload import RELOADED
 from fluxlit_sessions import open_store
 from tests.integration.sessions.test_replicas import round_robin
 from tests.sessions.servers import RedisServer, wait_until, watched
@@ -173,7 +173,7 @@ def workers(server: Server) -> set[psutil.Process]:
     found = set()
     for pid in server.processes():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if "fluxlit.ui.worker" in psutil.Process(pid).cmdline():
+            if "fluxlit.worker" in psutil.Process(pid).cmdline():
                 found.add(psutil.Process(pid))
     return found
 

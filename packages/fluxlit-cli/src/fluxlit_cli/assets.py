@@ -13,7 +13,7 @@ from fluxlit_cli import exit_codes, output
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fluxlit.frontend.preparation import Prepared
+    from fluxlit.frontend.precompression import Prepared
 
 
 def assets() -> int:
@@ -22,9 +22,9 @@ def assets() -> int:
     The result goes into the Python environment; where that is not writable, into the user's cache. Without this
     command the gateway compresses each file quickly when a browser first asks for it, and better soon after.
     """
-    from fluxlit.cpus import usable_cpus  # noqa: PLC0415  (of another distribution)
+    from fluxlit._internal.cpus import usable_cpus  # noqa: PLC0415  (of another distribution)
     from fluxlit.frontend import Files, Shelf  # noqa: PLC0415
-    from fluxlit.frontend.preparation import prepare  # noqa: PLC0415
+    from fluxlit.frontend.precompression import prepare  # noqa: PLC0415
 
     files = Files.of_streamlit()
     if files is None:

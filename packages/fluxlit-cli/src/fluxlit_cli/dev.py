@@ -18,7 +18,7 @@ from fluxlit_cli.options import spell, with_settings
 from fluxlit_cli.run import Target
 
 if TYPE_CHECKING:
-    from fluxlit.server import Ready
+    from fluxlit.server.serve import Ready
     from fluxlit_cli.watch import Watcher
 
 Open = Annotated[bool, typer.Option("--open", help="Open the browser once the application is ready.")]
@@ -32,7 +32,7 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
     their state. When the new code has an error, the old one keeps serving; when there is none yet, it waits
     for the next change. A change of settings restarts the whole.
     """
-    from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
+    from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
 
     def ready(report: Ready) -> None:

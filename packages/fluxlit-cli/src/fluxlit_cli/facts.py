@@ -18,7 +18,7 @@ from typing import Any
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Resolved, describe, resolve, resolve_target
 from fluxlit.settings.project_file import ProjectFile, find_project_file
-from fluxlit.target import DEFAULT_TARGET, load
+from fluxlit.settings.target import DEFAULT_TARGET, load
 
 _PASSWORD = re.compile(r"://[^/@\s]*@")
 

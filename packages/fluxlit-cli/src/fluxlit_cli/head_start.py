@@ -28,7 +28,7 @@ def begun(arguments: Sequence[str]) -> Iterator[None]:
     if not serves(arguments):
         yield
         return
-    from fluxlit.launch import start_worker  # noqa: PLC0415  # other commands do without
+    from fluxlit.server.launch import start_worker  # noqa: PLC0415  # other commands do without
 
     with suppress(OSError):  # it will be tried again where the reason can be told
         _early = start_worker()
@@ -63,6 +63,6 @@ def split_process_1(arguments: Sequence[str]) -> int | None:
     """
     if os.getpid() != 1 or not serves(arguments, "run"):
         return None
-    from fluxlit.init import split  # noqa: PLC0415  (POSIX alone)
+    from fluxlit.server.container_init import split  # noqa: PLC0415  (POSIX alone)
 
     return split()

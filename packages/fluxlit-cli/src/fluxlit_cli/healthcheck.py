@@ -13,7 +13,7 @@ from fluxlit_cli import exit_codes, output
 from fluxlit_cli.asking import Answer, SilentServerError, ask
 
 if TYPE_CHECKING:
-    from fluxlit.running import Server
+    from fluxlit.server.registry import Server
 
 Live = Annotated[
     bool,
@@ -63,7 +63,7 @@ def _ask_server(probe: str, timeout: float) -> Answer:
 
 
 def _server() -> Server | None:
-    from fluxlit.running import of_project  # noqa: PLC0415  (of another distribution)
+    from fluxlit.server.registry import of_project  # noqa: PLC0415  (of another distribution)
 
     found = of_project(Path.cwd())  # never another project's: its health is none of this one
     return found[0] if found else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import resolve_target
 from fluxlit.settings.provenance import Source
-from fluxlit.target import DEFAULT_TARGET, load
+from fluxlit.settings.target import DEFAULT_TARGET, load
 
 if TYPE_CHECKING:
     from fluxlit import FluxLit

@@ -14,7 +14,7 @@ from fluxlit_cli.head_start import early
 from fluxlit_cli.options import with_settings
 
 if TYPE_CHECKING:
-    from fluxlit.server import Ready
+    from fluxlit.server.serve import Ready
 
 logger = logging.getLogger("fluxlit")
 
@@ -52,7 +52,7 @@ def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, ob
         if strictness.objects(target, flags):
             return exit_codes.FAILURE
 
-    from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
+    from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
 
     return launch(target, flags, on_ready=announce, head_start=early())
 

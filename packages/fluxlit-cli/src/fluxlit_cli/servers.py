@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fluxlit_cli import output
 
 if TYPE_CHECKING:
-    from fluxlit.running import Server
+    from fluxlit.server.registry import Server
 
 
 def of_here(*, everywhere: bool = False) -> list[Server]:
@@ -17,7 +17,7 @@ def of_here(*, everywhere: bool = False) -> list[Server]:
     Args:
         everywhere: all servers of this user instead.
     """
-    from fluxlit.running import of_project, running  # noqa: PLC0415  (of another distribution)
+    from fluxlit.server.registry import of_project, running  # noqa: PLC0415  (of another distribution)
 
     return running() if everywhere else of_project(Path.cwd())
 

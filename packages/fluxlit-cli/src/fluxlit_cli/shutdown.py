@@ -152,13 +152,13 @@ def _by_records() -> Subject:
 
 
 def _recorded(pid: int, born: int | None, patience: float) -> Subject:
-    from fluxlit.procfs import birth  # noqa: PLC0415  (of another distribution)
+    from fluxlit._internal.procfs import birth  # noqa: PLC0415  (of another distribution)
 
     return Subject(pid, lambda: birth(pid) == born, patience or PATIENCE_S)
 
 
 def _by_file(path: Path) -> Subject:
-    from fluxlit.pidfile import holder, read, remove_stale  # noqa: PLC0415  (of another distribution)
+    from fluxlit.server.pid_file import holder, read, remove_stale  # noqa: PLC0415  (of another distribution)
 
     try:
         pid = holder(path)

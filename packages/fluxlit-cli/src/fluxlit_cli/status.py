@@ -13,7 +13,7 @@ from fluxlit_cli import exit_codes, output, servers
 from fluxlit_cli.asking import SilentServerError, ask
 
 if TYPE_CHECKING:
-    from fluxlit.running import Server
+    from fluxlit.server.registry import Server
 
 PATH = "/status"
 SETTINGS_PATH = "/settings"
@@ -106,7 +106,7 @@ def _nothing(*, everywhere: bool) -> str:
 
 
 def _holder(pidfile: Path) -> int | None:
-    from fluxlit.pidfile import holder  # noqa: PLC0415  (of another distribution)
+    from fluxlit.server.pid_file import holder  # noqa: PLC0415  (of another distribution)
 
     try:
         return holder(pidfile)

@@ -23,7 +23,7 @@ from fluxlit_cli import output
 from fluxlit_cli.ignored import Ignored
 
 if TYPE_CHECKING:
-    from fluxlit.runtime import Runtime
+    from fluxlit.server.runtime import Runtime
 
 _SETTINGS_FILES = frozenset({"fluxlit.toml", "pyproject.toml", ".env"})
 _STREAMLIT = ".streamlit"

@@ -28,7 +28,7 @@ from fluxlit_cli.options import with_settings
 from fluxlit_cli.run import Target
 
 if TYPE_CHECKING:
-    from fluxlit.server import Ready
+    from fluxlit.server.serve import Ready
 
 RSERVER_URL = "/usr/lib/rstudio-server/bin/rserver-url"
 UVICORN_PORT = 8000
@@ -61,7 +61,7 @@ def workbench(target: Target = None, *, flags: Mapping[str, object]) -> int:
     The public path is asked of the platform; the settings root_path and public_base_url go before. Forwarding headers
     of the platform's proxy are believed (trust_proxy), unless a setting says otherwise.
     """
-    from fluxlit.launch import launch  # noqa: PLC0415  (heavy)
+    from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit.settings import Layer, resolve  # noqa: PLC0415  (heavy)
 
     resolved = resolve(flags=flags)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fluxlit.lazy import lazy_exports
+from fluxlit._internal.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from fluxlit.access import CurrentUser, OptionalUser, current_user, require_login, require_roles
     from fluxlit.app import FluxLit
-    from fluxlit.authentication import User
+    from fluxlit.auth.contract import User
     from fluxlit.client import ApiClient
     from fluxlit.errors import (
         AddressInUseError,
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from fluxlit.pages import Cookie, Depends, Header, Pages, Query, sign_in, sign_out
-    from fluxlit.restored import RestoredSession, restored_session
+    from fluxlit.pages.restored_session import RestoredSession, restored_session
     from fluxlit.sessions import SessionStore, session_store
     from fluxlit.settings import Settings
     from fluxlit.urls import PublicUrls, Urls
+    from fluxlit.users import CurrentUser, OptionalUser, current_user, require_login, require_roles
 
 __all__ = [
     "AddressInUseError",
@@ -65,9 +65,9 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "fluxlit.access": ("CurrentUser", "OptionalUser", "current_user", "require_login", "require_roles"),
+        "fluxlit.users": ("CurrentUser", "OptionalUser", "current_user", "require_login", "require_roles"),
         "fluxlit.app": ("FluxLit",),
-        "fluxlit.authentication": ("User",),
+        "fluxlit.auth.contract": ("User",),
         "fluxlit.client": ("ApiClient",),
         "fluxlit.errors": (
             "AddressInUseError",
@@ -80,7 +80,7 @@ __getattr__ = lazy_exports(
             "WorkerError",
         ),
         "fluxlit.pages": ("Cookie", "Depends", "Header", "Pages", "Query", "sign_in", "sign_out"),
-        "fluxlit.restored": ("RestoredSession", "restored_session"),
+        "fluxlit.pages.restored_session": ("RestoredSession", "restored_session"),
         "fluxlit.sessions": ("SessionStore", "session_store"),
         "fluxlit.settings": ("Settings",),
         "fluxlit.urls": ("PublicUrls", "Urls"),

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, overload
 
 from fastapi import FastAPI
 
-from fluxlit.asgi import Receive, Scope, Send
-from fluxlit.authentication import Authenticator
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit.auth.contract import Authenticator
 from fluxlit.errors import FluxLitError
 from fluxlit.pages import PageOptions, PageRecord, PageRegistry, discover_pages
 from fluxlit.settings import SettingsArguments
 
 if TYPE_CHECKING:
-    from fluxlit.runtime import Runtime
+    from fluxlit.server.runtime import Runtime
 
 PageT = TypeVar("PageT", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ class FluxLit:
             path counts from the file that creates this object.
         import_target: ``module:attribute`` by which workers import this object; by default found by itself.
         fastapi_kwargs: arguments for the new FastAPI application.
-        auth: who may log in, and how: one authenticator of `fluxlit_auth` or of your own (`fluxlit.authentication`),
+        auth: who may log in, and how: one authenticator of `fluxlit_auth` or of your own (`fluxlit.auth.contract`),
             or several, which are asked in their order. With it everything needs a user that is not declared public.
         **settings: any setting, the weakest layer but the defaults. See `fluxlit.settings.Settings`.
 
@@ -149,7 +149,7 @@ class FluxLit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope. The server's lifespan starts and stops everything."""
         if self._runtime is None:
-            from fluxlit.runtime import Refusal, Runtime  # noqa: PLC0415  # the gateway's; workers import this too
+            from fluxlit.server.runtime import Refusal, Runtime  # noqa: PLC0415  # the gateway's; workers import this too
 
             try:
                 self._runtime = Runtime(self)
@@ -165,7 +165,7 @@ def _authenticators(auth: Authenticator | Sequence[Authenticator] | None) -> tup
         if not callable(getattr(each, "authenticate", None)) or isinstance(each, type):
             raise FluxLitError(
                 f"FluxLit(auth=...): {each!r} is no authenticator. Give an object such as OIDC.from_settings() of "
-                f"fluxlit_auth, or one with the methods of fluxlit.authentication.Authenticator."
+                f"fluxlit_auth, or one with the methods of fluxlit.auth.contract.Authenticator."
             )
     return given
 

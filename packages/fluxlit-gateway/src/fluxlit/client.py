@@ -27,8 +27,8 @@ from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
 
+from fluxlit._internal.lazy import lazy_import
 from fluxlit.errors import ClientError
-from fluxlit.lazy import lazy_import
 
 if TYPE_CHECKING:
     import httpx

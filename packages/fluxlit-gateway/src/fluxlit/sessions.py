@@ -21,8 +21,8 @@ from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlencode
 
 from fluxlit.errors import FluxLitError
+from fluxlit.observability.session_store_counters import TALLY
 from fluxlit.settings import Settings
-from fluxlit.store_tally import TALLY
 
 STORES = "fluxlit.session_stores"
 BINDINGS = "fluxlit.session_bindings"

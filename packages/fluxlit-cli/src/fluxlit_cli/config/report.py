@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fluxlit.logging.masking import masked
+from fluxlit.observability.logs.masking import masked
 from fluxlit.settings import Layer, Resolved, Settings, describe
 from fluxlit_cli import output
 from fluxlit_cli.config.hazards import Hazard

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute
 
-from fluxlit.target import Target
+from fluxlit.settings.target import Target
 from fluxlit_cli.doctor.check import Check, Needs, Outcome, failed, passed, skipped, warned
 from fluxlit_cli.doctor.subject import Subject
 

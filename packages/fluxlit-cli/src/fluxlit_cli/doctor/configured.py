@@ -6,7 +6,7 @@ import stat
 import tomllib
 from collections.abc import Callable
 
-from fluxlit.ui.options import OWNED, refuse_owned
+from fluxlit.worker.streamlit_options import OWNED, refuse_owned
 from fluxlit_cli.config.hazards import hazards
 from fluxlit_cli.doctor.check import Check, Outcome, Status, failed, passed, skipped, warned
 from fluxlit_cli.doctor.subject import Subject

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from fluxlit.cpus import CGROUPS, OWN_CGROUP, usable_cpus
+from fluxlit._internal.cpus import CGROUPS, OWN_CGROUP, usable_cpus
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fluxlit.logging import redact
+from fluxlit.observability.logs import redact
 from fluxlit_cli import output
 from fluxlit_cli.doctor.check import Status
 from fluxlit_cli.doctor.runner import Result, verdict

@@ -11,15 +11,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from fluxlit.errors import SettingsError
-from fluxlit.login import build_gate
+from fluxlit.server.authentication import build_gate
 from fluxlit.settings import Layer, Resolved, Settings, Source, resolve
-from fluxlit.target import DEFAULT_TARGET
+from fluxlit.settings.target import DEFAULT_TARGET
 from fluxlit_cli.doctor.machine import Machine
 from fluxlit_cli.project import Project, open_project
 
 if TYPE_CHECKING:
     from fluxlit import FluxLit
-    from fluxlit.authentication import Authenticator
+    from fluxlit.auth.contract import Authenticator
 
 
 class NothingToSeeError(Exception):

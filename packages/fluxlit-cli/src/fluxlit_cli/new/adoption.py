@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from fluxlit.errors import FluxLitError
-from fluxlit.target import Target, blame, is_application
+from fluxlit.settings.target import Target, blame, is_application
 from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.needs import Needs, is_source
 

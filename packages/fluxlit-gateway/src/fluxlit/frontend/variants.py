@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import brotli
 
+from fluxlit.frontend.cache import Shelf
 from fluxlit.frontend.files import Asset
-from fluxlit.frontend.shelf import Shelf
 
 
 class Levels(NamedTuple):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from fluxlit.asgi import Scope
-from fluxlit.gateway.names import ByName
+from fluxlit._internal.asgi import Scope
+from fluxlit.gateway.header_cache import ByName
 
 Header = tuple[bytes, bytes]
 
@@ -46,7 +46,7 @@ IDENTITY = frozenset(
 )
 ROUTE = frozenset({b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
 
-# What the gateway says to the UI's process and to itself; see `fluxlit.handover`.
+# What the gateway says to the UI's process and to itself; see `fluxlit.auth.user_headers`.
 OWN = b"x-fluxlit-"
 
 # What is taken over from a trusted peer; every other x-forwarded-* field (-user, -email, -groups...) names a user.

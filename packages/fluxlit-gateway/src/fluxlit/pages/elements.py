@@ -11,9 +11,9 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from fluxlit.access import Denied, desk
-from fluxlit.authentication import LOGIN, LOGOUT, RETURN_TO, SESSION
+from fluxlit.auth.contract import LOGIN, LOGOUT, RETURN_TO, SESSION
 from fluxlit.errors import FluxLitError
+from fluxlit.users import Denied, desk
 
 _LINK = (
     '<a href="{href}" target="_self" style="display:inline-block;padding:.25rem .75rem;border-radius:.5rem;'

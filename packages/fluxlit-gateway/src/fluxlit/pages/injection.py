@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fluxlit.access import Denied
-from fluxlit.authentication import User
+from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient, current
 from fluxlit.pages.elements import show_denied
 from fluxlit.pages.marker import Place
@@ -27,6 +26,7 @@ from fluxlit.pages.plan import Input, Kind, Needed, Plan, Planner, Provided
 from fluxlit.pages.request import InputError, read_input
 from fluxlit.settings import Settings
 from fluxlit.urls import Urls, seen_by
+from fluxlit.users import Denied
 
 if TYPE_CHECKING:
     from fluxlit.pages.record import PageRecord

@@ -14,7 +14,7 @@ from fluxlit.pages.injection import RunContext, run_page
 from fluxlit.pages.record import PageRecord
 
 if TYPE_CHECKING:
-    from fluxlit.authentication import User
+    from fluxlit.auth.contract import User
     from fluxlit.client import ApiClient
     from fluxlit.pages.registry import PageRegistry
     from fluxlit.settings import Settings

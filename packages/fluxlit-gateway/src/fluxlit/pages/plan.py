@@ -19,12 +19,12 @@ import fastapi.params
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from fluxlit.access import Invitation, Requirement
 from fluxlit.errors import PageError
 from fluxlit.pages.marker import DependsMarker, InputMarker, Place
 from fluxlit.pages.source import Location, innermost, location_of, name_of
 from fluxlit.sessions import SessionStore, page_session, session_classes
 from fluxlit.urls import public_urls
+from fluxlit.users import Invitation, Requirement
 
 if TYPE_CHECKING:
     from fluxlit.pages.injection import RunContext

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fluxlit.access import Requirement
 from fluxlit.errors import PageError
 from fluxlit.pages.path import LANDING
 from fluxlit.pages.plan import Plan, Planner
 from fluxlit.pages.source import Location
+from fluxlit.users import Requirement
 
 Layout = Literal["centered", "wide"]
 SidebarState = Literal["auto", "expanded", "collapsed"] | int

@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from fluxlit.access import require_login
-from fluxlit.authentication import User
+from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
 from fluxlit.errors import PageError
 from fluxlit.pages.path import LANDING, check_mount, parse_path
@@ -20,6 +19,7 @@ from fluxlit.pages.visible import Pages
 from fluxlit.sessions import SessionStore, page_session, session_store
 from fluxlit.settings import Settings
 from fluxlit.urls import Urls
+from fluxlit.users import require_login
 
 
 class PageOptions(TypedDict, total=False):

@@ -1,7 +1,5 @@
 """A reverse proxy as an ASGI application. It knows neither Streamlit nor FastAPI."""
 
-from fluxlit.proxy.address import Address
-from fluxlit.proxy.application import ReverseProxy
 from fluxlit.proxy.errors import (
     UpstreamBusyError,
     UpstreamDisconnectedError,
@@ -10,8 +8,10 @@ from fluxlit.proxy.errors import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
-from fluxlit.proxy.meter import Meter
-from fluxlit.proxy.upstream import ProxyLimits, Upstream
+from fluxlit.proxy.reverse_proxy import ReverseProxy
+from fluxlit.proxy.upstream_address import Address
+from fluxlit.proxy.upstream_metrics import Meter
+from fluxlit.proxy.upstream_pool import ProxyLimits, Upstream
 
 __all__ = [
     "Address",

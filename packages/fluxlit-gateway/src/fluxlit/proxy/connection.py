@@ -19,8 +19,8 @@ from typing import cast
 import httptools
 
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError, UpstreamProtocolError
+from fluxlit.proxy.flow_control import Paced
 from fluxlit.proxy.headers import Header
-from fluxlit.proxy.pacing import Paced
 
 # Four times uvicorn's own high-water mark: one read of the event loop (256 KiB) never has to be split.
 HIGH_WATER = 256 * 1024

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fluxlit.lazy import lazy_exports
+from fluxlit._internal.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from fluxlit.supervisor.backoff import Backoff
+    from fluxlit.supervisor.child_process import ChildProcess
+    from fluxlit.supervisor.driver import Policy, Status, Supervisor
     from fluxlit.supervisor.lifeline import Lifeline
-    from fluxlit.supervisor.process import ChildProcess
-    from fluxlit.supervisor.spawned import Command, Spawned
+    from fluxlit.supervisor.spawn import Command, Spawned
     from fluxlit.supervisor.state import State
-    from fluxlit.supervisor.supervisor import Policy, Status, Supervisor
 
 __all__ = ["Backoff", "ChildProcess", "Command", "Lifeline", "Policy", "Spawned", "State", "Status", "Supervisor"]
 
@@ -23,9 +23,9 @@ __getattr__ = lazy_exports(
     {
         "fluxlit.supervisor.backoff": ("Backoff",),
         "fluxlit.supervisor.lifeline": ("Lifeline",),
-        "fluxlit.supervisor.process": ("ChildProcess",),
-        "fluxlit.supervisor.spawned": ("Command", "Spawned"),
+        "fluxlit.supervisor.child_process": ("ChildProcess",),
+        "fluxlit.supervisor.spawn": ("Command", "Spawned"),
         "fluxlit.supervisor.state": ("State",),
-        "fluxlit.supervisor.supervisor": ("Policy", "Status", "Supervisor"),
+        "fluxlit.supervisor.driver": ("Policy", "Status", "Supervisor"),
     },
 )

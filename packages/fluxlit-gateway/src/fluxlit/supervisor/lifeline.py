@@ -26,7 +26,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from fluxlit.supervisor.spawned import LIFELINE_VARIABLE
+from fluxlit.supervisor.spawn import LIFELINE_VARIABLE
 
 _PR_SET_PDEATHSIG = 1
 

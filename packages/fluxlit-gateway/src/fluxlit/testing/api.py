@@ -12,10 +12,10 @@ import httpx
 from fastapi import FastAPI
 from httpx_ws.transport import ASGIWebSocketTransport
 
-from fluxlit.authentication import Authenticator, User
+from fluxlit._internal.lifespan import Lifespan
+from fluxlit.auth.contract import Authenticator, User
 from fluxlit.client import ApiClient
 from fluxlit.gateway import Gateway, Map
-from fluxlit.lifespan import Lifespan
 from fluxlit.pages import PageRegistry
 from fluxlit.settings import Settings
 from fluxlit.testing.visitor import OwnPage, gate_for

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from unittest.mock import NonCallableMock
 
-from fluxlit import access, sessions
-from fluxlit.authentication import User
+from fluxlit import sessions, users
+from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
 from fluxlit.errors import FluxLitError, PageError
 from fluxlit.pages import build_navigation
 from fluxlit.settings import Settings
 from fluxlit.testing.api import Application, detached_client, settings_of
 from fluxlit.testing.visitor import NO_LOGIN, desk_for, visited
-from fluxlit.ui.visitors import streamlit_facts
+from fluxlit.worker.visitors import streamlit_facts
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -85,7 +85,7 @@ def page_test(
         raise FluxLitError(NO_LOGIN)
     settings = settings or settings_of(app)
     if app.ui_script is not None:
-        access.configure(desk_for(app, settings, user))
+        users.configure(desk_for(app, settings, user))
         test = AppTest.from_file(app.ui_script, default_timeout=timeout)
     else:
         sessions.configure(settings)

@@ -8,16 +8,17 @@ from typing import Any, Protocol
 
 from fastapi import FastAPI
 
-from fluxlit import access, sessions
-from fluxlit.access import Desk
-from fluxlit.asgi import Application as Served
-from fluxlit.asgi import Message, Receive, Scope, Send
-from fluxlit.authentication import AuthContext, Authenticator, User, Verdict
+from fluxlit import sessions, users
+from fluxlit._internal.asgi import Application as Served
+from fluxlit._internal.asgi import Message, Receive, Scope, Send
+from fluxlit.auth.contract import AuthContext, Authenticator, User, Verdict
+from fluxlit.auth.middleware import Gate
 from fluxlit.errors import FluxLitError
-from fluxlit.gateway import Gate, OriginPolicy, PublicOrigin
-from fluxlit.login import rules_of
+from fluxlit.gateway import OriginPolicy, PublicOrigin
 from fluxlit.pages import PageRegistry
+from fluxlit.server.authentication import rules_of
 from fluxlit.settings import Settings
+from fluxlit.users import Desk
 
 SITE = b"sec-fetch-site"
 
@@ -137,12 +138,12 @@ class OwnPage:
 @contextlib.contextmanager
 def visited(app: Guarded, settings: Settings, user: User | None) -> Iterator[None]:
     """Let `current_user()`, and the elements to sign in and out, know the user for as long as this is entered."""
-    before = access.desk()
-    access.configure(desk_for(app, settings, user))
+    before = users.desk()
+    users.configure(desk_for(app, settings, user))
     try:
         yield
     finally:
-        access.configure(before)
+        users.configure(before)
 
 
 def desk_for(app: Guarded, settings: Settings, user: User | None) -> Desk | None:

@@ -1,0 +1,23 @@
+"""The other end of a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PEER = "fluxlit.peer"
+"""Key of the `Peer` in the ASGI scope that an authenticator sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of the connection, as the gateway sees it.
+
+    Attributes:
+        address: its IP address; empty on a UNIX socket.
+        trusted: it is a proxy of `forwarded_allow_ips`, and `trust_proxy` is on. Only then may it name a user.
+        headers: every field that it sent, also those that the scope's `headers` lack because they name a user.
+    """
+
+    address: str
+    trusted: bool
+    headers: list[tuple[bytes, bytes]]

@@ -1,0 +1,88 @@
+"""Answers that FluxLit gives itself, to an HTTP request or to a WebSocket handshake that it refuses."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from http import HTTPStatus
+
+from fluxlit._internal.asgi import Scope, Send
+
+Header = tuple[bytes, bytes]
+
+NO_STORE = (b"cache-control", b"no-store")
+
+RETRY_AFTER_S = 1
+
+_STARTING_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="{retry}">
+<meta name="viewport" content="width=device-width"><title>Starting</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
+small{{color:#808495}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}}}</style></head>
+<body><h1>One moment</h1><p>The application is starting. This page tries again by itself.</p>{note}</body></html>
+"""
+
+
+async def reply(
+    scope: Scope, send: Send, status: int, body: bytes, content_type: bytes, headers: list[Header] | None = None
+) -> None:
+    """Send a whole answer.
+
+    A server without the extension for refused handshakes can only close: the browser then sees 403.
+    """
+    fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *(headers or [])]
+    prefix = "http"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close"})
+            return
+        prefix = "websocket.http"
+    if scope.get("method") == "HEAD":
+        body = b""
+    await send({"type": f"{prefix}.response.start", "status": status, "headers": fields})
+    await send({"type": f"{prefix}.response.body", "body": body})
+
+
+async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
+    """Answer with one line of plain text, and one with the request's id if it has one."""
+    request_id = request_id_of(scope)
+    body = f"{text}\nRequest {request_id}.\n" if request_id else f"{text}\n"
+    await reply(scope, send, status, body.encode(), b"text/plain; charset=utf-8", [NO_STORE, *(headers or [])])
+
+
+def request_id_of(scope: Scope) -> str:
+    """The request's id, which the outermost layer has checked or made; empty without such a layer."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+
+
+async def answer_problem(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
+    """Answer with a problem in JSON (RFC 9457), which also has the key that FastAPI's own errors have."""
+    problem: dict[str, str | int] = {"title": HTTPStatus(status).phrase, "status": status, "detail": text}
+    if request_id := request_id_of(scope):
+        problem["request_id"] = request_id
+    body = json.dumps(problem, separators=(",", ":")).encode()
+    await reply(scope, send, status, body, b"application/problem+json", headers or [NO_STORE])
+
+
+async def answer_json(scope: Scope, send: Send, status: int, content: dict[str, str]) -> None:
+    """Answer with a JSON object."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    await reply(scope, send, status, body, b"application/json", [NO_STORE])
+
+
+async def redirect(scope: Scope, send: Send, location: bytes) -> None:
+    """Send a browser elsewhere, with the same method (RFC 9110 section 15.4.8)."""
+    await reply(scope, send, 307, b"", b"text/plain; charset=utf-8", [(b"location", location), NO_STORE])
+
+
+async def answer_unavailable(scope: Scope, send: Send) -> None:
+    """Answer an HTTP request or a WebSocket handshake with 503."""
+    headers: list[Header] = [(b"retry-after", str(RETRY_AFTER_S).encode())]
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    if scope["type"] == "websocket" or b"text/html" not in accepted:
+        await reply_text(scope, send, 503, "The application is starting. Try again soon.", headers)
+        return
+    request_id = request_id_of(scope)
+    note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
+    page = _STARTING_PAGE.format(retry=RETRY_AFTER_S, note=note).encode()
+    await reply(scope, send, 503, page, b"text/html; charset=utf-8", [NO_STORE, *headers])

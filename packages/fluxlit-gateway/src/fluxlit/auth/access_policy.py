@@ -1,0 +1,135 @@
+"""What needs a user: a pure function of what is asked for. What nobody has declared public is guarded.
+
+==============================================  =======================================================================
+what is asked for                               who gets it
+==============================================  =======================================================================
+probes, routes of the login, Streamlit's own    everybody
+front end, `public_paths`
+a public page                                   everybody, and with it what such a page needs: the session's WebSocket,
+                                                media, uploads, components. The page guard inside the worker decides
+                                                which page a WebSocket may run, and whose media it may have
+a page with roles                               users with one of them
+everything else                                 users
+==============================================  =======================================================================
+
+A page shows up here by its address alone. All pages of a browser share one WebSocket, so this is not where a page is
+guarded; it is where a browser is sent to the login, or told no, before anything is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fluxlit._internal.asgi import Scope
+from fluxlit._internal.streamlit_paths import STREAM
+from fluxlit.gateway.routes import Route, is_asset
+
+ANYBODY: frozenset[str] = frozenset()
+
+# What the front end asks for before it opens the WebSocket; both say nothing about anybody.
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+PROBED = frozenset({STREAM, *PROBES})
+CODE = ("/component/", "/_stcore/bidi-components/")
+BELONGINGS = ("/media/", "/_stcore/upload_file/")
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+# With these a caller proves who it is on purpose. A browser adds neither by itself (RFC 9110 section 11.6.2).
+DELIBERATE = frozenset({"bearer", "api-key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a request needs.
+
+    Attributes:
+        user: somebody must have logged in.
+        roles: of which the user needs one; empty if any user will do.
+    """
+
+    user: bool
+    roles: frozenset[str] = ANYBODY
+
+
+PUBLIC = Need(user=False)
+LOGIN = Need(user=True)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is public, and what needs roles. All paths are without the public mount.
+
+    Attributes:
+        pages: public pages.
+        roles: page -> the roles of which one is needed.
+        paths: further public paths; one that ends in a slash stands for all below it.
+        all_pages: every page is public.
+        owners_known: the UI runs where FluxLit sees whose media and uploads are asked for.
+        preflights: the API answers other sites (CORS), which first ask without credentials.
+    """
+
+    pages: frozenset[str] = frozenset()
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    all_pages: bool = False
+    owners_known: bool = True
+    preflights: bool = False
+
+    def need(self, route: Route, scope: Scope, path: str) -> Need:
+        """Decide.
+
+        Args:
+            route: what the request is for: the API or the UI.
+            scope: the request.
+            path: decoded path below the public mount.
+        """
+        if self._is_public(path):
+            return PUBLIC
+        if route is Route.API:
+            return PUBLIC if self.preflights and is_preflight(scope) else LOGIN
+        page = path.rstrip("/") or "/"
+        if roles := self.roles.get(page):
+            return Need(user=True, roles=roles)
+        return PUBLIC if page in self.pages or is_asset(path) or self._serves_public_pages(path) else LOGIN
+
+    def _is_public(self, path: str) -> bool:
+        if ".." in path:  # What it means is decided by others, and not by all of them alike.
+            return False
+        return any(path == public or (public[-1:] == "/" and path.startswith(public)) for public in self.paths)
+
+    def _serves_public_pages(self, path: str) -> bool:
+        if not self.pages:
+            return False
+        if path in PROBED or path.startswith(CODE):
+            return True
+        return path.startswith(BELONGINGS) and (self.owners_known or self.all_pages)
+
+
+def is_probe(path: str) -> bool:
+    """Whether Streamlit's front end asks for its server, at whatever page it is."""
+    return path.endswith(PROBES)
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks if another site's script may call (Fetch standard, "CORS-preflight request")."""
+    return scope.get("method") == "OPTIONS" and field_of(scope, b"access-control-request-method") is not None
+
+
+def is_navigation(scope: Scope, path: str) -> bool:
+    """Whether a person waits for a document, and not a script for an answer.
+
+    Browsers say so (Fetch Metadata, section 2.2). Of anything else that asks the UI for something it can show, the
+    same is assumed, except where Streamlit's scripts do the asking.
+    """
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return False
+    mode = field_of(scope, b"sec-fetch-mode")
+    if mode is not None:
+        return mode == b"navigate"
+    accepted = field_of(scope, b"accept") or b"*/*"
+    return not path.startswith(("/_stcore/", *BELONGINGS, *CODE)) and (b"text/html" in accepted or b"*/*" in accepted)
+
+
+def field_of(scope: Scope, name: bytes) -> bytes | None:
+    """The first value of a field."""
+    return next((value for key, value in scope["headers"] if key == name), None)

@@ -1,0 +1,185 @@
+"""Connections that outlive the moment in which their user was checked: WebSockets, and event streams of the API.
+
+Each is known here by the login session that opened it. When that session ends, when its time is over, or when the
+user has other roles than before, the connection is closed. A WebSocket over which a user works counts as activity:
+its credentials are shown to the authenticator again half-way to their end, which is what keeps a session alive whose
+user clicks and never reloads. One over which nothing comes is left to end.
+
+A WebSocket of the UI also has a handle: a random name by which calls of its pages are recognised on the private
+socket. It means nothing anywhere else, and nothing any more once the WebSocket is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.auth.contract import User
+
+logger = logging.getLogger("fluxlit.login")
+
+POLICY_VIOLATION = 1008
+REASON = "the login has ended"
+
+LOOK_S = 0.5
+"""Seconds between two looks at the clock; a connection is closed at most so much after its time."""
+
+Recheck = Callable[[Scope], Awaitable[tuple[User | None, bool]]]
+"""Judges a request again: the user, and whether that is certain; it is not while a session store does not answer."""
+
+
+class Connection:
+    """One open connection of a user.
+
+    Args:
+        user: who opened it.
+        scope: its request as the authenticator saw it.
+
+    Attributes:
+        user: who opened it, as of the last check.
+        scope: as given.
+        handle: what the pages behind it call it.
+        checked: when its credentials were judged last, in seconds since the epoch.
+        heard: something has come over it since.
+    """
+
+    def __init__(self, user: User, scope: Scope) -> None:
+        self.user = user
+        self.handle = secrets.token_urlsafe(32)
+        self.scope = scope
+        self.checked = time.time()
+        self.heard = False
+        self._task: asyncio.Task[object] | None = None
+        self._ended = False
+
+    async def serve(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a WebSocket's application until it returns, or until `end`."""
+        self._task = asyncio.current_task()
+
+        async def hearing() -> Message:
+            message = await receive()
+            self.heard = self.heard or message["type"] == "websocket.receive"
+            return message
+
+        try:
+            await application(scope, hearing, send)
+        except asyncio.CancelledError:
+            if not self._was_ended():
+                raise
+            with contextlib.suppress(OSError, RuntimeError):  # the browser may have left in the same moment
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": REASON})
+        finally:
+            self._task = None
+
+    async def stream(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same for an answer over HTTP: it is cut, which makes the server close the connection."""
+        self._task = asyncio.current_task()
+        try:
+            await application(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._was_ended():
+                raise
+        finally:
+            self._task = None
+
+    def _was_ended(self) -> bool:
+        return self._ended and self._task is not None and self._task.uncancel() == 0
+
+    def end(self) -> None:
+        """Close the connection, whatever is under way on it."""
+        if not self._ended and self._task is not None:
+            self._ended = True
+            self._task.cancel()
+
+
+class Connections:
+    """All connections of logged-in users in this process.
+
+    Args:
+        recheck: judges a request again.
+        wall: the clock, in seconds since the epoch.
+    """
+
+    def __init__(self, recheck: Recheck, wall: Callable[[], float] = time.time) -> None:
+        self._recheck = recheck
+        self._wall = wall
+        self._open: dict[str, Connection] = {}
+        # Thousands of logins may end at once, and each is looked for.
+        self._by_session: dict[str, set[Connection]] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> None:
+        """Know a connection from now on."""
+        connection.checked = self._wall()
+        self._open[connection.handle] = connection
+        if connection.user.session is not None:
+            self._by_session.setdefault(connection.user.session, set()).add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is over."""
+        self._open.pop(connection.handle, None)
+        session = connection.user.session
+        if session is not None and (others := self._by_session.get(session)) is not None:
+            others.discard(connection)
+            if not others:
+                del self._by_session[session]
+
+    def find(self, handle: str) -> User | None:
+        """The user behind a handle, while the WebSocket is open."""
+        connection = self._open.get(handle)
+        return connection.user if connection is not None else None
+
+    def end(self, session: str) -> int:
+        """Close all connections of a login session; how many there were."""
+        ending = list(self._by_session.get(session, ()))
+        for connection in ending:
+            self._end(connection)
+        return len(ending)
+
+    async def watch(self) -> None:
+        """Close connections whose time is over, and keep alive those in use. Runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.look()
+
+    def look(self) -> None:
+        """Look at the clock once."""
+        now = self._wall()
+        for connection in list(self._open.values()):
+            end = connection.user.expires_at
+            if end is None:
+                continue
+            if now >= end:
+                self._end(connection)
+            elif connection.heard and now - connection.checked >= (end - connection.checked) / 2:
+                connection.heard = False
+                connection.checked = now
+                task = asyncio.create_task(self._check(connection))
+                self._checks.add(task)
+                task.add_done_callback(self._checks.discard)
+
+    async def _check(self, connection: Connection) -> None:
+        now, certain = await self._recheck(connection.scope)
+        if not certain:
+            return
+        if now is None or identity(now) != identity(connection.user):
+            self._end(connection)
+        else:
+            connection.user = now
+
+    def _end(self, connection: Connection) -> None:
+        self.remove(connection)  # at once: its pages' calls must not go on either
+        connection.end()
+
+
+def identity(user: User) -> tuple[object, ...]:
+    """What must stay the same for a connection to stay open: a page has been told, and acts on it."""
+    return user.issuer, user.subject, user.roles, user.session

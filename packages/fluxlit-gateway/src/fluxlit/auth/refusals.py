@@ -1,0 +1,76 @@
+"""The answers of the guard: to a browser, to a program that calls the API, and to a WebSocket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+
+from fluxlit._internal.asgi import Scope, Send
+from fluxlit._internal.responses import NO_STORE, Header, answer_problem, reply, request_id_of
+
+RETRY_AFTER_S = 5
+
+SIGNED_OUT = "You are signed out. Reload this page to sign in again."
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
+a{{display:inline-block;margin-right:.5em;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;color:inherit;
+text-decoration:none}}small{{color:#6f7383}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}
+small{{color:#9ea1ad}}}}</style></head>
+<body><h1>{title}</h1><p>{detail}</p>{ways}{note}</body></html>
+"""
+_TITLES = {401: "Please sign in", 403: "Not for you", 503: "Sign-in is not available now"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not carried out.
+
+    Attributes:
+        status: 401 nobody is logged in; 403 not allowed; 503 nobody can tell now.
+        detail: for whoever asked.
+        challenges: values of WWW-Authenticate.
+        cookies: values of Set-Cookie to go with the answer.
+        ways: where a person can go from here: address and label of each link.
+    """
+
+    status: int
+    detail: str
+    challenges: tuple[str, ...] = ()
+    cookies: tuple[bytes, ...] = ()
+    ways: tuple[tuple[str, str], ...] = ()
+
+    async def to_browser(self, scope: Scope, send: Send) -> None:
+        """Answer with a small page."""
+        request_id = request_id_of(scope)
+        note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
+        title = _TITLES.get(self.status, HTTPStatus(self.status).phrase)
+        links = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in self.ways)
+        ways = f"<p>{links}</p>" if links else ""
+        page = _PAGE.format(title=escape(title), detail=escape(self.detail), ways=ways, note=note)
+        await reply(scope, send, self.status, page.encode(), b"text/html; charset=utf-8", self._fields())
+
+    async def to_front_end(self, scope: Scope, send: Send) -> None:
+        """Answer Streamlit's scripts, which show the body to the person when they cannot reach their server."""
+        text = SIGNED_OUT if self.status == 401 else self.detail
+        await reply(scope, send, self.status, text.encode(), b"text/plain; charset=utf-8", self._fields())
+
+    async def to_program(self, scope: Scope, send: Send) -> None:
+        """Answer with a problem document (RFC 9457)."""
+        await answer_problem(scope, send, self.status, self.detail, self._fields())
+
+    def _fields(self) -> list[Header]:
+        fields: list[Header] = [NO_STORE]
+        fields += [(b"www-authenticate", challenge.encode("latin-1", "replace")) for challenge in self.challenges]
+        if self.status == 503:
+            fields.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        return fields + [(b"set-cookie", cookie) for cookie in self.cookies]
+
+
+async def to_login(scope: Scope, send: Send, location: str, cookies: tuple[bytes, ...]) -> None:
+    """Send a browser to the login, by GET whatever it came with (RFC 9110 section 15.4.3)."""
+    fields: list[Header] = [(b"location", location.encode("latin-1", "replace")), NO_STORE]
+    fields += [(b"set-cookie", cookie) for cookie in cookies]
+    await reply(scope, send, 302, b"", b"text/plain; charset=utf-8", fields)

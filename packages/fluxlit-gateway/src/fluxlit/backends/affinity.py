@@ -1,0 +1,140 @@
+"""Which worker a request goes to: a pure function of what the request says and of how the workers are.
+
+Streamlit keeps a session in the memory of one process. What must reach that process, and how a request shows it:
+
+==================================  ===============================================================================
+request                             what it says
+==================================  ===============================================================================
+WebSocket of a browser that was     its last session id, the third subprotocol
+here before
+upload and removal of a file        the session id, in the path
+``/media/*``: images, downloads     nothing: the name is made of the content. The cookie names the browser's worker;
+                                    where that one does not have it, the others are asked in turn
+everything else                     nothing, and any worker will do
+==================================  ===============================================================================
+
+The cookie names a worker, not a session, so all tabs of a browser share one. A browser that sends no cookie loses
+nothing but a little time at its media files. A new session goes where the cookie points, else to the worker with the
+least load.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+COOKIE = b"fluxlit_worker"
+
+UPLOAD = "/_stcore/upload_file/"
+MEDIA = "/media/"
+
+
+class Kind(enum.Enum):
+    """What a request needs."""
+
+    STREAM = "its session, if it names one"
+    UPLOAD = "the session that it names"
+    MEDIA = "whoever has the file"
+    ANY = "anybody"
+
+
+class Standing(enum.IntEnum):
+    """What may be sent to a worker; the smaller the better."""
+
+    ANSWERING = 0
+    SILENT = 1  # busy or hung: its own sessions have no other place, new ones have
+    LEAVING = 2  # finishes what it has
+    DOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request says about where it belongs.
+
+    Attributes:
+        kind: what it needs.
+        session: the session id that it names.
+        cookie: the worker that its cookie names.
+    """
+
+    kind: Kind
+    session: str | None = None
+    cookie: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A worker as it is now.
+
+    Attributes:
+        key: what the cookie calls it; another one after every start.
+        standing: what may be sent to it.
+        load: sessions that it has or is about to get.
+        holds: it has the session that the request names.
+    """
+
+    key: str
+    standing: Standing
+    load: int = 0
+    holds: bool = False
+
+
+def claim(kind: str, path: str, subprotocols: Sequence[str] = (), headers: Iterable[tuple[bytes, bytes]] = ()) -> Claim:
+    """Read what a request says.
+
+    Args:
+        kind: ``http`` or ``websocket``.
+        path: decoded path below the public mount.
+        subprotocols: those that a WebSocket offers, in order.
+        headers: the request's fields.
+    """
+    cookie = cookie_value(headers)
+    if kind == "websocket":
+        return Claim(Kind.STREAM, (subprotocols[2] or None) if len(subprotocols) > 2 else None, cookie)
+    if path.startswith(UPLOAD):
+        return Claim(Kind.UPLOAD, path[len(UPLOAD) :].partition("/")[0] or None, cookie)
+    return Claim(Kind.MEDIA if path.startswith(MEDIA) else Kind.ANY, None, cookie)
+
+
+def choose(request: Claim, candidates: Sequence[Candidate]) -> list[str]:
+    """The workers to ask, best first; empty while none can be asked. Only media go on to the second and further."""
+    taking = Standing.LEAVING if request.kind in (Kind.UPLOAD, Kind.MEDIA) else Standing.SILENT
+
+    def order(candidate: Candidate) -> tuple[int, ...]:
+        stranger = candidate.key != request.cookie
+        if request.kind is Kind.MEDIA:
+            # Without a cookie the worker with the most sessions has most probably made the file.
+            return stranger, candidate.standing, -candidate.load
+        # A session stays with a worker that is busy. What names none goes elsewhere, whatever the cookie says.
+        return not candidate.holds, candidate.standing, stranger, candidate.load
+
+    return [candidate.key for candidate in sorted(candidates, key=order) if candidate.standing <= taking]
+
+
+def cookie_value(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The worker that a request's cookie names (RFC 6265 section 4.2.1)."""
+    for name, value in headers:
+        if name == b"cookie" and COOKIE in value:
+            for pair in value.split(b";"):
+                key, _, text = pair.strip().partition(b"=")
+                if key == COOKIE:
+                    return text.decode("latin-1")
+    return None
+
+
+def set_cookie(key: str, *, path: str, secure: bool) -> tuple[bytes, bytes]:
+    """The field that ties a browser to a worker until the browser is closed.
+
+    Args:
+        key: the worker.
+        path: public mount of the application; empty for none.
+        secure: the browser speaks https.
+    """
+    ending = b"; Secure" if secure else b""
+    return b"set-cookie", b"%b=%b; Path=%b; HttpOnly; SameSite=Lax%b" % (
+        COOKIE,
+        key.encode("ascii"),
+        (path or "/").encode("ascii"),
+        ending,
+    )

@@ -1,0 +1,182 @@
+"""One interface to the UI, wherever it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit.observability.metrics import Readings
+from fluxlit.proxy import ProxyLimits
+from fluxlit.settings import Resolved, Settings
+from fluxlit.supervisor import Spawned
+from fluxlit.worker.worker_spec import WorkerSpec
+
+NO_WORKERS = "there are no workers to replace"
+
+STOP_S = 5.0
+"""Seconds that a UI without open requests may take to stop; Streamlit needs half a second."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether the UI can serve now.
+
+    Attributes:
+        ready: it can.
+        detail: one line for people; why not, when it cannot.
+    """
+
+    ready: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """How one worker is.
+
+    Attributes:
+        number: what logs call it.
+        state: in a word or a few, such as ``ready``.
+        ready: it answers its health probe.
+        leaving: it finishes what it has, and a successor serves already.
+        pid: its process; `None` while there is none.
+        sessions: sessions that have a browser now.
+        restarts: how often it was started again after it had ended.
+    """
+
+    number: int
+    state: str
+    ready: bool
+    leaving: bool
+    pid: int | None
+    sessions: int
+    restarts: int
+
+
+class Placement(Protocol):
+    """The UI as an ASGI application with a life of its own."""
+
+    async def start(self) -> None:
+        """Return when the UI can serve; an external UI may also be late.
+
+        Raises:
+            FluxLitError: it cannot be started; nothing of it is left.
+        """
+
+    async def stop(self, timeout_s: float = STOP_S) -> None:
+        """Stop within `timeout_s` seconds, by force at the end. Open requests fail."""
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve an HTTP request or a WebSocket that the gateway has routed to the UI."""
+
+    def readiness(self) -> Readiness:
+        """What is known now; performs no I/O."""
+
+    def workers(self) -> Sequence[WorkerStatus]:
+        """How the worker processes are; none where there are none. Performs no I/O."""
+
+    async def measure(self) -> Readings:
+        """What is counted about the UI and where it runs; asks the workers, and does not wait for one that hangs."""
+
+    async def roll(self) -> str:
+        """Replace worker processes by fresh ones, one by one, with no request failing.
+
+        Returns:
+            One line about what was done.
+
+        Raises:
+            WorkerError: a fresh worker cannot start; those that were not yet replaced go on.
+        """
+
+    async def reload(self, changed: frozenset[Path]) -> str:
+        """Load changed pages and rerun the open ones, keeping sessions (development only).
+
+        Returns:
+            One line about what was done.
+
+        Raises:
+            FluxLitError: the new code cannot be loaded; its message is the user's error. The old code goes on.
+        """
+
+
+@dataclass(frozen=True)
+class UiFacts:
+    """What the application knows and the settings do not.
+
+    Attributes:
+        app: the FluxLit object of this process.
+        target: ``module:attribute`` by which another process imports that object.
+        script: the user's Streamlit script, for ``FluxLit(ui=...)``.
+        run_directory: private folder (mode 0700) for sockets; its path must be short, a socket path ends at 107 bytes.
+        api_socket: UNIX socket on which the API is served to workers.
+        api_base_url: what the API is to see as its own address in calls of pages.
+        api_headers: sent with every such call.
+        public_host: host name under which browsers know the gateway, as far as is known.
+        public_port: the port, likewise.
+        arguments: ``sys.argv[1:]`` for the user's script.
+        login: the application has a login.
+        development: whether this is ``fluxlit dev``.
+        head_start: a worker process that was started before all this was known.
+    """
+
+    app: object
+    target: str | None
+    script: Path | None
+    run_directory: Path
+    api_socket: Path | None = None
+    api_base_url: str = ""
+    api_headers: Mapping[str, str] = field(default_factory=dict)
+    public_host: str = "localhost"
+    public_port: int = 8000
+    arguments: tuple[str, ...] = ()
+    login: bool = False
+    development: bool = False
+    head_start: Spawned | None = None
+
+    def spec(self, resolved: Resolved, socket: Path, cookie_secret: str = "") -> WorkerSpec:
+        """What one worker is told; `cookie_secret` as in `WorkerSpec`."""
+        return WorkerSpec(
+            socket=str(socket),
+            project_root=str(resolved.project_root),
+            settings=resolved.settings.model_dump(mode="json"),
+            target=self.target,
+            script=str(self.script) if self.script else None,
+            api_socket=str(self.api_socket) if self.api_socket else None,
+            api_base_url=self.api_base_url,
+            api_headers=dict(self.api_headers),
+            public_host=self.public_host,
+            public_port=self.public_port,
+            sys_path=tuple(str(Path(entry).absolute()) for entry in sys.path),
+            cookie_secret=cookie_secret,
+            arguments=self.arguments,
+            login=self.login,
+            development=self.development,
+        )
+
+
+def proxy_limits(settings: Settings) -> ProxyLimits:
+    """The proxy's limits as the settings have them."""
+    return ProxyLimits(
+        connect=settings.gateway_upstream_connect_timeout_s,
+        read=settings.gateway_upstream_read_timeout_s,
+        body=settings.gateway_max_proxy_request_body_bytes,
+        concurrent=settings.gateway_max_concurrent_upstream_http,
+        queue=settings.gateway_upstream_queue_timeout_s,
+        idle=settings.gateway_upstream_idle_timeout_s,
+        send=settings.gateway_send_timeout_s,
+        ws_open=settings.gateway_ws_open_timeout_s,
+        ws_ping=settings.gateway_ws_ping_interval_s,
+        ws_pong=settings.gateway_ws_ping_timeout_s,
+        ws_close=settings.gateway_ws_close_timeout_s,
+        ws_message=settings.gateway_ws_max_message_bytes,
+        ws_backlog=settings.gateway_ws_max_backlog_bytes,
+    )
+
+
+def health_path(settings: Settings) -> str:
+    """Where Streamlit answers 200 when it can serve."""
+    return f"{settings.root_path}/_stcore/health"

@@ -1,0 +1,271 @@
+"""One worker: its process, the connections to it, the proxy over them, and what is known of its sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.responses import answer_unavailable
+from fluxlit.backends.affinity import Candidate, Standing
+from fluxlit.backends.backend import WorkerStatus, health_path, proxy_limits
+from fluxlit.backends.worker_sessions import Sessions
+from fluxlit.errors import WorkerError
+from fluxlit.observability.metrics import Readings
+from fluxlit.proxy import Address, Meter, ReverseProxy, Upstream, UpstreamError
+from fluxlit.proxy.reverse_proxy import refuse
+from fluxlit.supervisor import Policy, Spawned, Supervisor
+from fluxlit.worker.command import WORKER
+from fluxlit.worker.log_records import replay
+from fluxlit.worker.worker_spec import WorkerSpec
+
+logger = logging.getLogger("fluxlit.worker")
+
+PROBE_S = 2.0
+RELOAD_S = 60.0
+MEASURE_S = 1.0
+PROMISE_S = 5.0
+"""How long a browser that was sent here by the cookie on its page counts as load before its WebSocket arrives."""
+
+
+class Member:
+    """One worker.
+
+    Args:
+        number: what logs call it.
+        spec: what it is told.
+        meter: what is counted about the connections to it.
+        head_start: its process, if that runs already.
+
+    Attributes:
+        key: what the affinity cookie calls it. A worker that starts again has lost its sessions, so it gets a new one.
+        leaving: it finishes what it has, and gets nothing new.
+        sessions: as the worker reports them.
+    """
+
+    def __init__(self, number: int, spec: WorkerSpec, meter: Meter, head_start: Spawned | None = None) -> None:
+        settings = spec.effective_settings()
+        self.number = number
+        self.key = secrets.token_hex(8)
+        self.leaving = False
+        self.sessions = Sessions()
+        self._debug = settings.debug
+        self._failure: str | None = None
+        self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._health = health_path(settings)
+        self._exchanges = 0
+        self._idle = asyncio.Event()
+        self._closed = False
+        self._streams = 0
+        self._promises: deque[float] = deque()
+        self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings), meter=meter)
+        self._counted = Readings()
+        self._ended = Readings()
+        self._measuring: asyncio.Task[None] | None = None
+        self._proxy = ReverseProxy(self.upstream, via=settings.gateway_via, refusal=self._refuse)
+        self.supervisor = Supervisor(
+            f"Streamlit worker {number}",
+            WORKER,
+            probe=self._probe,
+            policy=Policy(
+                start_timeout_s=settings.streamlit_start_timeout_s,
+                probe_timeout_s=PROBE_S,
+                hung_after_s=settings.streamlit_hung_timeout_s,
+            ),
+            greeting=spec.to_json(),
+            on_line=self._heard,
+            on_output=_log_output,
+            explain=self._gone,
+            head_start=head_start,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relay a request to the worker, and count it while it is under way."""
+        if scope["type"] == "websocket":
+            await self._stream(scope, receive, send)
+            return
+        self._exchanges += 1
+        try:
+            await self._proxy(scope, receive, send)
+        finally:
+            self._exchanges -= 1
+            if self._closed and not self._exchanges:
+                self._idle.set()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams += 1
+        try:
+            await self._proxy(scope, receive, send)
+        finally:
+            self._streams -= 1
+
+    @property
+    def ready(self) -> bool:
+        """There is a worker to relay to."""
+        return self.supervisor.status.ready
+
+    @property
+    def answering(self) -> bool:
+        """The worker has answered its last probe."""
+        status = self.supervisor.status
+        return status.ready and status.answering
+
+    @property
+    def standing(self) -> Standing:
+        """What may be sent to the worker."""
+        status = self.supervisor.status
+        if self._closed or not status.ready:
+            return Standing.DOWN
+        if self.leaving:
+            return Standing.LEAVING
+        return Standing.ANSWERING if status.answering else Standing.SILENT
+
+    @property
+    def load(self) -> int:
+        """Sessions that are open here, or are about to be."""
+        while self._promises and self._promises[0] <= asyncio.get_running_loop().time():
+            self._promises.popleft()
+        return self._streams + len(self._promises)
+
+    def candidate(self, session: str | None) -> Candidate:
+        """The worker as the choice sees it."""
+        return Candidate(self.key, self.standing, self.load, session is not None and session in self.sessions)
+
+    def promise(self) -> None:
+        """Count a browser that will open its WebSocket here."""
+        self._promises.append(asyncio.get_running_loop().time() + PROMISE_S)
+
+    def keep_promise(self) -> None:
+        """A browser with this worker's cookie has come."""
+        if self._promises:
+            self._promises.popleft()
+
+    async def stop(self, timeout_s: float) -> None:
+        """End the worker; what is still under way fails, and browsers see their WebSocket close with 1012."""
+        await self.supervisor.stop(timeout_s)
+        await self.upstream.close()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let requests and runs of scripts that are under way come to their end; takes `timeout_s` at most.
+
+        Until the last run has ended its browsers get their files here. Afterwards nothing more is sent here.
+        """
+        self.leaving = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                if self.ready:
+                    await self._ask({"type": "drain"}, "drained")
+                self._closed = True
+                if self._exchanges:
+                    await self._idle.wait()
+        except TimeoutError:
+            logger.warning("Streamlit worker %d is stopped although it has work left.", self.number)
+        self._closed = True
+
+    async def reload(self, changed: frozenset[Path]) -> str:
+        """See `Placement.reload`."""
+        if not self.ready:
+            return f"{self.supervisor.status.detail}; it will come back with the new code"
+        question = {"type": "reload", "changed": sorted(map(str, changed))}
+        try:
+            answer = await asyncio.wait_for(self._ask(question, "reloaded"), RELOAD_S)
+        except TimeoutError:
+            raise WorkerError(
+                f"The worker has not reloaded within {RELOAD_S:g} s. Does a module block at import?"
+            ) from None
+        if not answer["ok"]:
+            raise WorkerError(answer["detail"])
+        return str(answer["detail"])
+
+    def status(self, restarts: int = 0) -> WorkerStatus:
+        """How the worker is.
+
+        Args:
+            restarts: those of its forerunners.
+        """
+        status = self.supervisor.status
+        state = "leaving" if self.leaving else status.state.value
+        if not self.leaving and status.ready and not status.answering:
+            state = "not answering"
+        return WorkerStatus(
+            self.number, state, self.answering, self.leaving, status.pid, len(self.sessions), restarts + status.restarts
+        )
+
+    async def measure(self) -> Readings:
+        """What the worker has counted since its first start; at least what it has told before."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.create_task(self._measure())
+        await asyncio.shield(self._measuring)
+        total = Readings()
+        total.update(self._ended)
+        total.update(self._counted)
+        return total
+
+    async def _measure(self) -> None:
+        if not self.answering:
+            return
+        question = {"type": "measure", "worker": str(self.number)}
+        with contextlib.suppress(TimeoutError):
+            answer = await asyncio.wait_for(self._ask(question, "measured"), MEASURE_S)
+            if "readings" in answer:  # not, if the worker ended meanwhile
+                self._counted = Readings.from_json(answer["readings"])
+
+    async def _ask(self, question: dict[str, Any], kind: str) -> dict[str, Any]:
+        """Send a message and wait for the one of `kind` that answers it, or for the end of the worker."""
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[kind] = answer
+        self.supervisor.send_line(json.dumps(question))
+        try:
+            return await answer
+        finally:
+            self._asked.pop(kind, None)
+
+    async def _probe(self) -> bool:
+        try:
+            return await self.upstream.probe(self._health, within=PROBE_S) == 200
+        except UpstreamError:
+            return False
+
+    def _heard(self, line: str) -> None:
+        message = json.loads(line)
+        kind = message.get("type")
+        if kind == "log":
+            replay(message)
+        elif kind == "ready":
+            self.supervisor.expect_readiness()
+        elif kind == "session":
+            self.sessions.heard(message["event"], message["id"])
+        elif kind == "failed":
+            self._failure = message["message"] + (f"\n{message['traceback']}" if self._debug else "")
+        elif kind in self._asked and not self._asked[kind].done():
+            self._asked[kind].set_result(message)
+
+    def _gone(self) -> str | None:
+        """Forget what ended with the worker; returns its own words about its end, once."""
+        failure, self._failure = self._failure, None
+        self.key = secrets.token_hex(8)
+        self.sessions.clear()
+        self._ended.update(self._counted)
+        self._counted = Readings()
+        self._promises.clear()
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_result({"ok": False, "detail": failure or "The worker ended while it reloaded."})
+        return failure
+
+    async def _refuse(self, scope: Scope, send: Send, status: int, detail: str) -> None:
+        # A process that is being killed drops its sockets some time before its end can be seen.
+        if status == 502 and not (self.ready and await self._probe()):
+            await answer_unavailable(scope, send)
+        else:
+            await refuse(scope, send, status, detail)
+
+
+def _log_output(stream: str, line: str) -> None:
+    logger.log(logging.WARNING if stream == "stderr" else logging.INFO, "%s", line)

@@ -1,0 +1,104 @@
+"""Web origins: which may open a WebSocket to the UI, and which is the application's own.
+
+A browser sends cookies with a WebSocket handshake from any site, and nothing but Origin tells where the
+script came from (RFC 6455 section 10.2). So a foreign origin is refused before anything is dialled. A
+client that sends no Origin is no browser, and carries no foreign user's cookies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from fluxlit._internal.asgi import Scope
+from fluxlit._internal.peer import PEER, Peer
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class OriginPolicy:
+    """The origins that are allowed besides the one that the request was sent to.
+
+    Attributes:
+        allowed: normalised origins.
+    """
+
+    allowed: frozenset[str]
+
+    @classmethod
+    def of(cls, origins: Iterable[str], public_base_url: str = "") -> OriginPolicy:
+        """Read the settings ``allowed_origins`` and ``public_base_url``."""
+        return cls(frozenset(filter(None, (normalised(origin) for origin in (*origins, public_base_url)))))
+
+    def allows(self, origin: str | None, host: str) -> bool:
+        """Whether a handshake may go on.
+
+        Args:
+            origin: value of the Origin field, `None` if there is none.
+            host: value of the Host field of the public address.
+        """
+        if origin is None:
+            return True
+        theirs = normalised(origin)
+        # The scheme is theirs: an edge that ends TLS may not have told us of it.
+        return bool(theirs) and (theirs == normalised(f"{theirs.partition(':')[0]}://{host}") or theirs in self.allowed)
+
+
+def normalised(origin: str) -> str:
+    """Scheme, host and port in one spelling (RFC 6454 section 4); empty for what is no origin."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return ""
+    if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class PublicOrigin:
+    """The origin under which a browser knows the application, if that can be known.
+
+    A login sends the browser away with this address to come back to. So a Host field is believed only from a trusted
+    proxy, or on this machine: anybody else could write one that leads to a place of theirs.
+
+    Attributes:
+        configured: what an operator has said; empty for nothing.
+    """
+
+    configured: str
+
+    @classmethod
+    def of(cls, public_base_url: str) -> PublicOrigin:
+        """Read the setting ``public_base_url``."""
+        parts = urlsplit(public_base_url)
+        return cls(f"{parts.scheme}://{parts.netloc}" if public_base_url else "")
+
+    def __call__(self, scope: Scope) -> str | None:
+        """The origin of one request.
+
+        Args:
+            scope: the request as an authenticator sees it.
+        """
+        if self.configured:
+            return self.configured
+        peer: Peer = scope[PEER]
+        host = next((value.decode("ascii") for name, value in scope["headers"] if name == b"host"), "")
+        if not (peer.trusted or (is_loopback(peer.address) and urlsplit(f"//{host}").hostname in LOOPBACK)):
+            return None
+        return f"{'https' if scope['scheme'] in ('https', 'wss') else 'http'}://{host}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a peer is on this machine; one on a UNIX socket is."""
+    try:
+        return not address or ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,204 @@
+"""The gateway: one ASGI application in front of the API and the UI."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.peer import Peer
+from fluxlit._internal.responses import answer_json, answer_problem, redirect, reply_text
+from fluxlit.gateway.forwarding import Sender, Trust, is_host, sender
+from fluxlit.gateway.origin_policy import OriginPolicy
+from fluxlit.gateway.routes import Map, Route, RoutedRequest, below_mount
+from fluxlit.observability.request_record import classify
+
+if TYPE_CHECKING:
+    from fluxlit.auth.middleware import Gate
+
+
+class Readiness(Protocol):
+    """Whether the UI can serve."""
+
+    @property
+    def ready(self) -> bool:
+        """It can."""
+
+    @property
+    def detail(self) -> str:
+        """Why not, for an operator."""
+
+
+@dataclass
+class Gateway:
+    """Routes every request to the API or the UI, and answers the few that are its own.
+
+    Attributes:
+        map: the paths.
+        api: the FastAPI application; may be replaced while the gateway runs.
+        ui: the UI; `None` if the application has none.
+        readiness: asked for every readiness probe, so it must do no I/O.
+        root_path: the public mount.
+        trust: which peers may speak for others.
+        origins: who may open a WebSocket to the UI.
+        assets: serves the files of Streamlit's front end, if `map.assets` says so.
+        gate: guards API and UI; `None` where nobody logs in.
+        draining: the process is about to stop: readiness says so.
+    """
+
+    map: Map
+    api: Application
+    ui: Application | None
+    readiness: Callable[[], Readiness]
+    root_path: str = ""
+    trust: Trust = field(default_factory=Trust)
+    origins: OriginPolicy = field(default_factory=lambda: OriginPolicy.of(()))
+    assets: Application | None = None
+    gate: Gate | None = None
+    draining: bool = False
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one HTTP request or WebSocket.
+
+        Whoever only decides hands back what the one it has chosen returns. A coroutine that awaited it would be made
+        and resumed for every request, for nothing.
+        """
+        mount = scope.get("root_path", "") or self.root_path
+        path = below_mount(scope["path"], mount)
+        if path is not None and path[:1] != "/":  # `OPTIONS *` asks about the server, not about a resource of it.
+            return reply_text(scope, send, 400, "The request is for no path.")
+        if path is None:
+            return redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
+        route = self.map.route(scope["type"], scope.get("method", ""), path)
+        classify(scope, route)
+        host = single_host(scope)
+        if host is None:
+            refuse = answer_problem if route is Route.API else reply_text
+            return refuse(scope, send, 400, "The request needs exactly one valid Host field.")
+        if route is Route.UI:
+            return self._to_ui(scope, receive, send, mount, path, host)
+        if route is Route.API:
+            return self._to_api(scope, receive, send, mount, path, host)
+        return self._answer(route, scope, receive, send, mount, path)
+
+    async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send, mount: str, path: str) -> None:
+        if route is Route.ASSET and self.assets is not None:
+            await self.assets({**scope, "path": path, "root_path": ""}, receive, send)
+        elif route is Route.LIVENESS:
+            await answer_json(scope, send, 200, {"status": "ok"})
+        elif route is Route.READINESS:
+            await self._answer_readiness(scope, send)
+        elif route is Route.API_DOCS:
+            await redirect(scope, send, with_query(f"{mount}{self.map.api}{path}", scope["query_string"]))
+        else:
+            await reply_text(scope, send, 404, "Not found.")
+
+    async def _answer_readiness(self, scope: Scope, send: Send) -> None:
+        if self.draining:
+            await answer_json(scope, send, 503, {"status": "not_ready", "detail": "draining"})
+        elif self.ui is None:
+            await answer_json(scope, send, 200, {"status": "ready", "streamlit": "not_configured"})
+        elif (readiness := self.readiness()).ready:
+            await answer_json(scope, send, 200, {"status": "ready", "streamlit": "ok"})
+        else:
+            await answer_json(scope, send, 503, {"status": "not_ready", "detail": readiness.detail})
+
+    def _to_ui(self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes) -> Awaitable[None]:
+        if self.ui is None:
+            return reply_text(scope, send, 404, "Not found: this application has no pages.")
+        who = sender(scope, host, self.trust)
+        if scope["type"] == "websocket" and not self.origins.allows(header(scope, b"origin"), who.host.decode("ascii")):
+            return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
+        seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
+        seen["headers"] = [*seen["headers"], *who.fields(mount or who.prefix)]
+        if self.gate is None:
+            return self.ui(seen, receive, send)
+        public = mount or who.prefix
+        raw = self._raw_below(scope, mount, path)
+        routed = RoutedRequest(Route.UI, seen, peer_of(scope, self.trust), public, path, raw, receive, send)
+        return self.gate.admit(self.ui, routed)
+
+    def _to_api(
+        self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes
+    ) -> Awaitable[None]:
+        who = sender(scope, host, self.trust)
+        raw = self._raw_below(scope, mount, path)
+        mount = mount or who.prefix
+        seen = located(scope, who, mount, raw, path)
+        seen["root_path"] = mount + self.map.api
+        if self.gate is None:
+            return self.api(seen, receive, send)
+        routed = RoutedRequest(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)
+        return self.gate.admit(self.api, routed)
+
+    def _raw_below(self, scope: Scope, mount: str, path: str) -> bytes:
+        """The undecoded path below the mount: byte for byte what the client wrote."""
+        raw: bytes | None = scope.get("raw_path")
+        if raw is None:
+            return quote(path, safe="/~!$&'()*+,;=:@%").encode("ascii")
+        return raw if len(path) == len(scope["path"]) else raw_after(raw, len(mount))
+
+
+def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Scope:
+    """A scope with its full public path, whether or not the edge had shortened it.
+
+    ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
+    """
+    headers = who.headers
+    if scope["http_version"] == "1.0" and not any(name == b"host" for name, _ in headers):
+        headers = [(b"host", who.host), *headers]
+    secure = "https" if scope["type"] == "http" else "wss"
+    plain = "http" if scope["type"] == "http" else "ws"
+    return {
+        **scope,
+        "path": mount + path,
+        "raw_path": mount.encode("ascii") + raw if mount else raw,
+        "root_path": mount,
+        "scheme": secure if who.scheme == "https" else plain,
+        "client": who.client,
+        "headers": headers,
+    }
+
+
+def peer_of(scope: Scope, trust: Trust) -> Peer:
+    """The other end of the connection, for those who judge credentials."""
+    client = scope.get("client")
+    address = client[0] if client else ""
+    return Peer(address, bool(trust) and trust.trusts(address), scope["headers"])
+
+
+def raw_after(raw: bytes, characters: int) -> bytes:
+    """What is left of an undecoded path after as many decoded ASCII characters.
+
+    A client may encode what it likes (RFC 3986 section 6.2.2.2), so the mount is counted off, not compared.
+    """
+    at = 0
+    for _ in range(characters):
+        at += 3 if raw[at : at + 1] == b"%" else 1
+    return raw[at:]
+
+
+def single_host(scope: Scope) -> bytes | None:
+    """The Host field, `None` if there are several or it is malformed (RFC 9112 section 3.2).
+
+    HTTP/1.0 knows no Host; the server's own name stands in.
+    """
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts and scope.get("http_version") == "1.0":
+        name, port = scope.get("server") or ("localhost", None)
+        name = f"[{name}]" if ":" in name else "localhost" if name.startswith("/") else name
+        return f"{name}:{port}".encode() if port else name.encode()
+    return hosts[0] if len(hosts) == 1 and is_host(hosts[0]) else None
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The value of a field; several are joined, so that no one of them is overlooked."""
+    values = [value for field_name, value in scope["headers"] if field_name == name]
+    return b", ".join(values).decode("latin-1") if values else None
+
+
+def with_query(path: str, query: bytes) -> bytes:
+    """A location with the query kept."""
+    return path.encode("ascii") + (b"?" + query if query else b"")

@@ -1,0 +1,138 @@
+"""Streamlit's front end, served from where it is installed, compressed.
+
+Streamlit sends its 23 MB of JavaScript uncompressed and takes a thread for each file, in the process that also runs
+the pages. Here a file is compressed when it is first asked for, and kept: in memory up to a bound, and on disk by
+Streamlit version, so that the next process has it at once. `fluxlit.frontend` has the variants; what is not prepared
+yet goes out as a quick one, and `Improvement` sees to it that later visitors get the best.
+
+A name that is not there is 404. Streamlit answers its page instead, with 200: a browser that still runs the version
+before an upgrade would take that for the missing chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.responses import reply_text
+from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants, chosen, matches
+from fluxlit.frontend.background_compression import Improvement
+from fluxlit.frontend.variants import Variant
+
+RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+MEMORY = 12 * 1024 * 1024
+
+
+class Assets:
+    """The front end's files as an ASGI application, by their path below the public mount.
+
+    Args:
+        files: the front end.
+        shelf: where compressed variants are kept; without a writable folder they stay in memory.
+    """
+
+    def __init__(self, files: Files, shelf: Shelf) -> None:
+        self._assets = files.assets()
+        self._variants = Variants(shelf)
+        self._improvement = Improvement(self._forget) if shelf.writable else None
+        self._kept: OrderedDict[tuple[str, str], Variant] = OrderedDict()
+        self._size = 0
+        self._making: dict[tuple[str, str], asyncio.Task[Variant]] = {}
+
+    @classmethod
+    def of_streamlit(cls) -> Assets | None:
+        """The front end of the installed Streamlit, found without importing it; `None` if there is none."""
+        files = Files.of_streamlit()
+        return cls(files, Shelf.of(files.version)) if files else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request; its path is the one below the public mount."""
+        del receive
+        asset = self._assets.get(scope["path"])
+        if scope["method"] not in ("GET", "HEAD"):
+            await reply_text(scope, send, 405, "Method not allowed.", [(b"allow", b"GET, HEAD")])
+        elif asset is None:
+            await reply_text(scope, send, 404, "Not found.")
+        else:
+            await self._serve(asset, scope, send)
+
+    async def _serve(self, asset: Asset, scope: Scope, send: Send) -> None:
+        fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        encoding = "" if b"range" in fields or not asset.compressible else chosen(fields.get(b"accept-encoding", ""))
+        variant = await self._variant(asset, encoding)
+        # Each variant is a representation of its own, with a tag of its own (RFC 9110 section 8.8.3).
+        tag = f'"{asset.tag}{variant.level and "-" + variant.level}"'
+        headers = [(b"etag", tag.encode()), (b"cache-control", asset.cache_control)]
+        if not encoding:
+            headers.append((b"accept-ranges", b"bytes"))
+        if asset.compressible:
+            headers.append((b"vary", b"accept-encoding"))
+        if matches(fields.get(b"if-none-match", ""), tag):
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        fresh = fields.get(b"if-range", tag) == tag
+        status, body = sliced(variant.body, fields.get(b"range", ""), fresh, headers)
+        if encoding:
+            headers.append((b"content-encoding", encoding.encode()))
+        headers += [(b"content-type", asset.content_type), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _variant(self, asset: Asset, encoding: str) -> Variant:
+        key = (asset.path, encoding)
+        if (kept := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return kept
+        task = self._making.get(key)
+        if task is None:
+            making = asyncio.to_thread(self._variants.at_once, asset, encoding)
+            task = self._making[key] = asyncio.create_task(making)
+            task.add_done_callback(lambda done: self._keep(key, done))
+        return await asyncio.shield(task)
+
+    def _keep(self, key: tuple[str, str], task: asyncio.Task[Variant]) -> None:
+        del self._making[key]
+        if task.cancelled() or task.exception() is not None:
+            return
+        path, encoding = key
+        variant = self._kept[key] = task.result()
+        self._size += len(variant.body)
+        while self._size > MEMORY:
+            self._size -= len(self._kept.popitem(last=False)[1].body)
+        if self._improvement is not None and encoding and variant.level != ENCODINGS[encoding].best:
+            self._improvement.want(path)
+
+    def _forget(self, paths: Sequence[str]) -> None:
+        """Look at the shelf anew for some files."""
+        for key in [(path, encoding) for path in paths for encoding in ENCODINGS]:
+            if (found := self._kept.pop(key, None)) is not None:
+                self._size -= len(found.body)
+
+
+def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:  # noqa: FBT001
+    """Answer a range request (RFC 9110 section 14); several ranges at once are answered whole, which is allowed.
+
+    Args:
+        body: the whole.
+        asked: value of Range.
+        fresh: If-Range holds, or there is none.
+        headers: completed as needed.
+
+    Returns:
+        The status and what to send.
+    """
+    found = RANGE.match(asked.strip()) if asked and fresh else None
+    if found is None or found.group(1) == found.group(2) == "":
+        return 200, body
+    first, last = found.groups()
+    begin = int(first) if first else max(0, len(body) - int(last))
+    end = min(int(last), len(body) - 1) if first and last else len(body) - 1
+    if begin > end:
+        headers.append((b"content-range", f"bytes */{len(body)}".encode()))
+        return 416, b""
+    headers.append((b"content-range", f"bytes {begin}-{end}/{len(body)}".encode()))
+    return 206, body[begin : end + 1]

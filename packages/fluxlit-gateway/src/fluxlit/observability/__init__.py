@@ -1,0 +1,1 @@
+"""What is recorded about requests and processes: logs, metrics, traces, request ids."""

@@ -1,0 +1,64 @@
+"""The access log: one line for a request, written when its answer is over."""
+
+from __future__ import annotations
+
+import logging
+
+from fluxlit._internal.asgi import Scope
+from fluxlit.observability.request_record import Observation
+
+logger = logging.getLogger("fluxlit.access")
+
+CLIENT_LEFT = 499
+"""Status of a request whose client left before it was answered: nginx's word, never sent."""
+
+API_ROUTES = frozenset({"api", "liveness", "readiness"})
+
+
+class AccessLog:
+    """Which requests are logged, and how.
+
+    Args:
+        gateway: every request.
+        api: requests that the API handled.
+    """
+
+    def __init__(self, *, gateway: bool, api: bool) -> None:
+        self._gateway = gateway
+        self._api = api
+
+    def __bool__(self) -> bool:
+        return self._gateway or self._api
+
+    def write(self, scope: Scope, seen: Observation, *, status: int, seconds: float) -> None:
+        """Log a request that is over.
+
+        The path goes without its query: that is where tokens are.
+
+        Args:
+            scope: the request.
+            seen: what the gateway made of it.
+            status: what it was answered.
+            seconds: how long it took.
+        """
+        if not (self._gateway or seen.route in API_ROUTES):
+            return
+        method = scope.get("method", "WEBSOCKET")
+        client = scope.get("client")
+        path = (scope.get("raw_path") or b"").decode("latin-1")
+        logger.info(
+            "%s %s %d",
+            method,
+            path,
+            status,
+            extra={
+                "method": method,
+                "path": path,
+                "status": status,
+                "duration_ms": round(seconds * 1000, 3),
+                "bytes": seen.sent,
+                "route": seen.route,
+                "client": client[0] if client else "",
+                "request_id": seen.request_id,
+            },
+        )

@@ -1,0 +1,43 @@
+"""How late an event loop runs: the sign that something computes or blocks where everybody waits.
+
+A timer is set, and what it is late by is measured: that long every request has waited for its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from fluxlit.observability.metrics import DELAYS, Histogram
+
+BEAT_S = 0.5
+
+
+class Pulse:
+    """Measures the delay of one event loop.
+
+    Attributes:
+        delays: in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.delays = Histogram(DELAYS)
+
+    @contextlib.asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """Measure as long as something runs."""
+        task = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _beat(self) -> None:
+        while True:
+            due = time.monotonic() + BEAT_S
+            await asyncio.sleep(BEAT_S)
+            self.delays.add(max(0.0, time.monotonic() - due))

@@ -1,0 +1,116 @@
+"""Two ways to write a record: one JSON object a line for machines, one readable line for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from fluxlit.observability.current_request import REQUEST_ID
+from fluxlit.observability.logs.redaction import redact, redact_value
+
+# What every record carries; anything beyond it was passed as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Extras that libraries attach for their own formatters.
+_FOREIGN = frozenset({"color_message", "websocket"})
+_ACCESS_FIELDS = ("client", "method", "path", "http_version", "status")
+# C0 and C1 control characters except newline and tab: a logged header must not move the terminal's cursor.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+
+
+def extras(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the fields of a record beyond the message, without secrets; uvicorn's access line yields its parts."""
+    fields = {
+        name: redact_value(name, value)
+        for name, value in vars(record).items()
+        if name not in _STANDARD and name not in _FOREIGN and not name.startswith("_")
+    }
+    if record.name == "uvicorn.access" and isinstance(record.args, tuple) and len(record.args) == len(_ACCESS_FIELDS):
+        fields |= {name: redact_value(name, value) for name, value in zip(_ACCESS_FIELDS, record.args, strict=True)}
+    return fields
+
+
+class JsonLogFormatter(logging.Formatter):
+    """Writes one JSON object a line.
+
+    Keys: ``timestamp`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, then whatever was
+    passed as ``extra``, ``request_id`` for what is logged on behalf of a request, then ``exception``
+    and ``stack`` if there are any. Secrets are replaced.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record."""
+        entry: dict[str, Any] = {
+            "timestamp": _timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        entry |= {name: value for name, value in extras(record).items() if name not in entry}
+        if request_id := REQUEST_ID.get():
+            entry.setdefault("request_id", request_id)
+        if exception := _exception(self, record):
+            entry["exception"] = exception
+        if record.stack_info:
+            entry["stack"] = redact(record.stack_info)
+        return json.dumps(_finite(entry), ensure_ascii=False, default=str)
+
+
+class TerminalLogFormatter(logging.Formatter):
+    """Writes ``12:30:59.123 INFO    fluxlit.gateway  message  key=value``, with colours if asked.
+
+    Control characters are written as escapes and continuation lines are indented, so that nothing
+    a client sends can pass for a line of its own.
+
+    Args:
+        colour: whether the output understands ANSI colours.
+    """
+
+    def __init__(self, *, colour: bool = False) -> None:
+        super().__init__()
+        self.colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record."""
+        clock = f"{time.strftime('%H:%M:%S', time.localtime(record.created))}.{int(record.msecs):03d}"
+        level = self._paint(f"{record.levelname:<8}", _COLOURS.get(record.levelname, "0"))
+        fields = "" if record.name == "uvicorn.access" else self._fields(record)
+        text = f"{redact(record.getMessage())}{fields}"
+        for detail in (_exception(self, record), redact(record.stack_info or "")):
+            text += f"\n{detail}" if detail else ""
+        return f"{self._paint(clock, '2')} {level} {self._paint(record.name, '2')}  {_escaped(text)}"
+
+    def _fields(self, record: logging.LogRecord) -> str:
+        simple = {name: value for name, value in extras(record).items() if isinstance(value, (str, int, float, bool))}
+        return "".join(f"  {name}={value}" for name, value in simple.items())
+
+    def _paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    if record.exc_text:
+        return redact(record.exc_text)
+    return redact(formatter.formatException(record.exc_info)) if record.exc_info else ""
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text).replace("\n", "\n    ")
+
+
+def _finite(value: Any) -> Any:
+    """Write numbers that JSON does not know (RFC 8259 section 6) as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,114 @@
+"""One request as it is seen from outside: its name, its route, and how it was answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from fluxlit._internal.asgi import Scope
+from fluxlit.observability.request_id import HEADER
+
+Header = tuple[bytes, bytes]
+
+OBSERVATION = "fluxlit.observation"
+"""Key of the `Observation` in an ASGI scope."""
+
+ANSWER = "fluxlit.answer"
+"""Key in an ASGI scope of whoever writes the answer, if that is a part of ours."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Fields that an answer gets unless it has them.
+
+    Attributes:
+        fields: names in lower case, and values.
+        names: the names alone.
+        lines: all of them as a head has them.
+    """
+
+    fields: tuple[Header, ...]
+    names: frozenset[bytes]
+    lines: bytes
+
+    @classmethod
+    def of(cls, fields: Sequence[Header]) -> Defaults:
+        """Prepare them once for all answers."""
+        return cls(tuple(fields), frozenset(name for name, _ in fields), lines_of(fields))
+
+    def missing(self, present: set[bytes]) -> list[Header]:
+        """Those that an answer with these names gets."""
+        return [field for field in self.fields if field[0] not in present]
+
+
+def lines_of(fields: Sequence[Header]) -> bytes:
+    """Fields as a head has them (RFC 9112 section 5)."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+
+class Observation:
+    """One request. Whoever writes its answer tells how that goes.
+
+    Args:
+        request_id: the request's name in every log.
+        defaults: what an answer to an HTTP request gets.
+
+    Attributes:
+        finish: called once when the request is over.
+        request_id: as given.
+        route: which part of the gateway served it; empty until the gateway has decided.
+        status: what was answered; 0 for nothing yet.
+        sent: bytes of the body or of messages.
+        started: when the request came, by `time.perf_counter`.
+    """
+
+    __slots__ = ("_defaults", "_own", "finish", "request_id", "route", "sent", "started", "status")
+
+    def __init__(self, request_id: bytes, defaults: Defaults) -> None:
+        self._own = request_id
+        self._defaults = defaults
+        self.finish: Callable[[Observation], None] | None = None
+        self.request_id = request_id.decode("ascii")
+        self.route = ""
+        self.status = 0
+        self.sent = 0
+        self.started = time.perf_counter()
+
+    def begun(self, status: int, headers: Iterable[Header]) -> bytes:
+        """Take note of an answer's head.
+
+        Args:
+            status: of the answer.
+            headers: its fields; one with the request's id is not to be sent.
+
+        Returns:
+            Lines that go into the head besides.
+        """
+        self.status = status
+        defaults = self._defaults
+        present = {name for name, _ in headers}
+        lines = defaults.lines if defaults.names.isdisjoint(present) else lines_of(defaults.missing(present))
+        return b"%b%b: %b\r\n" % (lines, HEADER, self._own)
+
+    def completed(self, headers: Iterable[Header]) -> list[Header]:
+        """The fields of an answer with those that it gets, for a server that writes the head itself."""
+        fields = self.labelled(headers)
+        return [*fields, *self._defaults.missing({name for name, _ in fields})]
+
+    def labelled(self, headers: Iterable[Header]) -> list[Header]:
+        """Fields with the one that only the gateway writes."""
+        return [*[field for field in headers if field[0] != HEADER], (HEADER, self._own)]
+
+    def over(self) -> None:
+        """Take note that the request is over."""
+        finish, self.finish = self.finish, None
+        if finish is not None:
+            finish(self)
+
+
+def classify(scope: Scope, route: str) -> None:
+    """Note which part of the gateway serves a request; without an observer nothing happens."""
+    seen: Observation | None = scope.get(OBSERVATION)
+    if seen is not None:
+        seen.route = route

@@ -1,0 +1,45 @@
+"""How a page learns that its session was restored from a copy, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+KEY = "_fluxlit_restored"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredSession:
+    """How a session came back.
+
+    Attributes:
+        lost: name -> why it is missing: keys of ``st.session_state``, and those of widgets whose uploads are gone.
+        saved_at: when the copy was written, aware, UTC.
+    """
+
+    lost: Mapping[str, str]
+    saved_at: datetime
+
+    def dismiss(self) -> None:
+        """Have `restored_session` say nothing of this any more."""
+        import streamlit as st  # noqa: PLC0415
+
+        st.session_state.pop(KEY, None)
+
+
+def restored_session() -> RestoredSession | None:
+    """How the session of this page came back, `None` if it did not have to.
+
+    A session comes back when its worker or its replica was gone and another one went on with it. To be called in a
+    page. It says the same in every run until `RestoredSession.dismiss`.
+    """
+    import streamlit as st  # noqa: PLC0415
+
+    found: RestoredSession | None = st.session_state.get(KEY)
+    return found
+
+
+def restored_note(lost: Mapping[str, str], saved_at: datetime) -> dict[str, RestoredSession]:
+    """What a restored session has in its state, for `restored_session` to find."""
+    return {KEY: RestoredSession(dict(lost), saved_at)}

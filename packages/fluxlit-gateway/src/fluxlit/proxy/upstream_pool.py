@@ -1,0 +1,251 @@
+"""The connections to one upstream: which may be used again, how many at once, and for how long.
+
+Only exchanges that could be repeated ride on a used connection. An upstream may close an idle connection
+at the very moment that a request is written to it; a GET is then simply sent again (RFC 9110 section
+9.2.2), a POST could have taken effect, so it always gets a connection of its own. To a UNIX socket
+that costs less than a tenth of a millisecond.
+
+Time limits need no timer per request: while exchanges are under way one tick every `TICK` seconds
+looks at all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fluxlit.proxy.connection import Connection
+from fluxlit.proxy.errors import UpstreamBusyError, UpstreamTimeoutError
+from fluxlit.proxy.headers import request_head
+from fluxlit.proxy.semaphore import Turns
+from fluxlit.proxy.upstream_address import Address
+from fluxlit.proxy.upstream_metrics import Meter
+
+TICK = 0.05
+
+
+@dataclass(frozen=True)
+class ProxyLimits:
+    """How long an upstream may take and how much may be under way. Times are in seconds, 0 means no limit.
+
+    Attributes:
+        connect: until a connection is open.
+        read: the longest gap in an answer, and before it.
+        body: bytes of a request's body; beyond it the client is answered 413.
+        concurrent: exchanges under way at once.
+        queue: how long a request waits for its turn before the client is answered 503.
+        send: how long a client may leave one part of its answer unread; then its exchange ends.
+        idle: how long an unused connection is kept. Stay below the upstream's own time: uvicorn's is 5 s.
+        ws_open: until the upstream has answered a WebSocket handshake.
+        ws_ping: gap between pings to the upstream.
+        ws_pong: how long the upstream may take to answer one.
+        ws_close: how long the closing handshake may take.
+        ws_message: bytes of one message from the upstream.
+        ws_backlog: bytes from the upstream that may wait for a slow browser before it is closed with 1013.
+    """
+
+    connect: float = 5.0
+    read: float = 120.0
+    body: int = 0
+    concurrent: int = 256
+    queue: float = 5.0
+    send: float = 60.0
+    idle: float = 4.0
+    ws_open: float = 10.0
+    ws_ping: float = 30.0
+    ws_pong: float = 30.0
+    ws_close: float = 10.0
+    ws_message: int = 200 * 1024 * 1024
+    ws_backlog: int = 64 * 1024 * 1024
+
+
+@dataclass(eq=False, slots=True)
+class Lease:
+    """An exchange's right to one connection.
+
+    Attributes:
+        connection: the connection.
+        started_at: when the lease began, by `time.perf_counter`, which costs half of what the loop's time does.
+        on_slow: called once if the exchange takes longer than a tick.
+        holder: the task of the exchange.
+        sent: parts of the answer that the client has taken; a counter, as reading the clock each time costs more.
+        stalled: the client took nothing for too long, and the holder has been cancelled for it.
+    """
+
+    connection: Connection
+    started_at: float
+    on_slow: Callable[[], None] | None = field(default=None)
+    holder: asyncio.Task[object] | None = field(default=None)
+    sent: int = 0
+    stalled: bool = False
+    _seen: int = -1
+    _seen_at: float = 0.0
+
+    def look(self, now: float, limit: float) -> None:
+        """End the exchange if one and the same part of the answer has been on its way to the client for too long.
+
+        The holder stands in the middle of a `send` then, where nothing but a cancellation reaches it.
+
+        Args:
+            now: the loop's time.
+            limit: seconds; 0 for no limit.
+        """
+        if self._seen != self.sent or self.connection.waited_for or not self.connection.status:
+            self._seen, self._seen_at = self.sent, now
+        elif limit and now - self._seen_at > limit and self.holder is not None and not self.stalled:
+            self.stalled = True
+            self.holder.cancel()
+
+
+class Upstream:
+    """The pool of connections to one address.
+
+    Args:
+        address: where to.
+        limits: how long it may take, and how much may be under way.
+        meter: what is counted; by default from 0.
+    """
+
+    def __init__(self, address: Address, *, limits: ProxyLimits | None = None, meter: Meter | None = None) -> None:
+        self.address = address
+        self.limits = limits or ProxyLimits()
+        self.meter = meter or Meter()
+        self._idle: list[tuple[Connection, float]] = []
+        self._leases: set[Lease] = set()
+        self._turns = Turns(self.limits.concurrent or sys.maxsize)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.address}: {len(self._leases)} active, {len(self._idle)} idle>"
+
+    @property
+    def active(self) -> int:
+        """Exchanges that are under way."""
+        return len(self._leases)
+
+    def lease_idle(self) -> Lease | None:
+        """Get a used connection for an exchange that could be repeated, if that needs no waiting; else `lease` one."""
+        if not self._idle or not self._turns.take():
+            return None
+        connection = self._reuse()
+        if connection is None:
+            self._turns.give()
+            return None
+        return self._leased(connection)
+
+    async def lease(self, *, repeatable: bool) -> Lease:
+        """Get a connection for one exchange; give it back with `release`.
+
+        Args:
+            repeatable: the request may be sent twice, so a used connection will do.
+
+        Raises:
+            UpstreamBusyError: no turn within the limit.
+            UpstreamUnreachableError, UpstreamTimeoutError: no connection.
+        """
+        if not self._turns.take():
+            await self._turn()
+        try:
+            connection = self._reuse() if repeatable else None
+            if connection is None:
+                connection = await self.address.connect(Connection, within=self.limits.connect)
+        except BaseException:
+            self._turns.give()
+            raise
+        return self._leased(connection)
+
+    def _leased(self, connection: Connection) -> Lease:
+        lease = Lease(connection, time.perf_counter(), holder=asyncio.current_task())
+        self._leases.add(lease)
+        if self._timer is None:
+            self._start_ticking()
+        return lease
+
+    def release(self, lease: Lease) -> None:
+        """End a lease: the connection is kept if it may be used again, else cut."""
+        self._leases.discard(lease)
+        connection = lease.connection
+        if connection.complete and connection.reusable and not connection.closed and not connection.pending:
+            self._idle.append((connection, time.perf_counter()))
+        elif not connection.closed:
+            connection.abort()
+        self._turns.give()
+
+    async def probe(self, path: str, *, within: float) -> int:
+        """The status of a GET, on a connection of its own so that a full pool does not look like a fault.
+
+        Args:
+            path: request target below the address's base.
+            within: seconds for all of it.
+
+        Raises:
+            UpstreamError: there is no answer.
+        """
+        connection = await self.address.connect(Connection, within=within)
+        try:
+            target = f"{self.address.base}{path}".encode("ascii")
+            headers = [(b"host", b"localhost"), (b"connection", b"close")]
+            connection.begin(request_head("GET", target, headers), head_request=False)
+            async with asyncio.timeout(within):
+                while not connection.status:
+                    await connection.wait()
+            return connection.status
+        except TimeoutError as error:
+            raise UpstreamTimeoutError(f"{self.address} did not answer within {within:g} s") from error
+        finally:
+            connection.abort()
+
+    async def close(self) -> None:
+        """Cut every connection. Exchanges that are under way fail."""
+        for connection, _ in self._idle:
+            connection.abort()
+        self._idle.clear()
+        for lease in list(self._leases):
+            lease.connection.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _reuse(self) -> Connection | None:
+        while self._idle:
+            connection, _ = self._idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _turn(self) -> None:
+        self.meter.waiting += 1
+        try:
+            async with asyncio.timeout(self.limits.queue or None):
+                await self._turns.wait()
+        except TimeoutError as error:
+            raise UpstreamBusyError(
+                f"{self.limits.concurrent} requests are under way and none ended within {self.limits.queue:g} s"
+            ) from error
+        finally:
+            self.meter.waiting -= 1
+
+    def _start_ticking(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        now, clock = asyncio.get_running_loop().time(), time.perf_counter()
+        read = self.limits.read
+        for lease in list(self._leases):
+            connection = lease.connection
+            if lease.on_slow is not None and clock - lease.started_at > TICK:
+                on_slow, lease.on_slow = lease.on_slow, None
+                on_slow()
+            lease.look(now, self.limits.send)
+            if read and connection.waited_for and now - connection.active_at > read:
+                connection.fail(UpstreamTimeoutError(f"{self.address} sent nothing for {read:g} s"))
+        for connection, since in self._idle:
+            if clock - since > self.limits.idle:
+                connection.abort()
+        self._idle = [(connection, since) for connection, since in self._idle if not connection.closed]
+        self._timer = None
+        if self._leases or self._idle:
+            self._start_ticking()

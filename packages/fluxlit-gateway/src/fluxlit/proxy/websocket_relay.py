@@ -1,0 +1,179 @@
+"""One WebSocket, relayed message by message between a browser and the upstream.
+
+The browser's leg belongs to the ASGI server, the upstream's is a `Leg`. Each leg keeps its own handshake
+key, framing, pings and masking; what travels is the subprotocol offer (in order and complete: Streamlit
+reads a token and a session id from it by position), the upstream's choice, messages, and closing codes.
+
+The upstream is read even while the browser is slow: Streamlit drops a session whose messages it cannot
+hand over, but keeps one whose socket closed. So what waits for the browser is bounded, and at the bound
+the browser's socket is closed with 1013; it reconnects and finds its session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from websockets.frames import CloseCode
+from websockets.http11 import Response
+
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit.proxy.errors import UpstreamTimeoutError
+from fluxlit.proxy.headers import (
+    HANDSHAKE_DROPPED,
+    RESPONSE_DROPPED,
+    Header,
+    end_to_end,
+    request_head,
+    request_target,
+)
+from fluxlit.proxy.upstream_pool import Upstream
+from fluxlit.proxy.upstream_websocket import Leg, sendable
+
+ANSWER_DROPPED = RESPONSE_DROPPED | {b"sec-websocket-accept", b"sec-websocket-protocol", b"sec-websocket-extensions"}
+
+TRY_AGAIN_LATER = 1013
+BAD_GATEWAY = 1014
+
+
+class Relay:
+    """One WebSocket under way."""
+
+    def __init__(self, upstream: Upstream, scope: Scope, receive: Receive, send: Send, extra: list[Header]) -> None:
+        self._upstream = upstream
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._extra = extra
+
+    async def run(self) -> None:
+        """Relay until either side closes.
+
+        Raises:
+            UpstreamError: the upstream could not be reached or broke the handshake; the browser has no answer yet.
+        """
+        await self._receive()  # websocket.connect
+        limits = self._upstream.limits
+        leg = await self._upstream.address.connect(
+            lambda: Leg(self._scope["subprotocols"], limits), within=limits.connect
+        )
+        try:
+            try:
+                async with asyncio.timeout(limits.ws_open or None):
+                    response = await leg.open(self._head(leg))
+            except TimeoutError as error:
+                raise UpstreamTimeoutError(
+                    f"{self._upstream.address} did not answer a WebSocket handshake within {limits.ws_open:g} s"
+                ) from error
+            if response.status_code != 101:
+                await self._refuse(response)
+            else:
+                await self._accept(leg, response)
+                await self._pump(leg)
+        finally:
+            leg.abort()
+
+    def _head(self, leg: Leg) -> bytes:
+        headers = end_to_end(self._scope["headers"], HANDSHAKE_DROPPED)
+        headers += self._extra
+        offer: list[str] = self._scope["subprotocols"]
+        if offer and not any(name == b"sec-websocket-protocol" for name, _ in headers):
+            # Some servers (wsproto) take the field away when they have read it.
+            headers.append((b"sec-websocket-protocol", ", ".join(offer).encode("ascii")))
+        headers += [
+            (b"connection", b"Upgrade"),
+            (b"upgrade", b"websocket"),
+            (b"sec-websocket-version", b"13"),
+            (b"sec-websocket-key", leg.key),
+        ]
+        target = request_target(self._scope["raw_path"], self._scope["query_string"])
+        return request_head("GET", self._upstream.address.base.encode("ascii") + target, headers)
+
+    async def _accept(self, leg: Leg, response: Response) -> None:
+        message: dict[str, Any] = {"type": "websocket.accept", "headers": answer_headers(response)}
+        if leg.subprotocol is not None:
+            message["subprotocol"] = leg.subprotocol
+        await self._send(message)
+
+    async def _refuse(self, response: Response) -> None:
+        if "websocket.http.response" not in self._scope.get("extensions", {}):
+            await self._send({"type": "websocket.close"})
+            return
+        await self._send(
+            {
+                "type": "websocket.http.response.start",
+                "status": response.status_code,
+                "headers": answer_headers(response),
+            }
+        )
+        await self._send({"type": "websocket.http.response.body", "body": response.body or b""})
+
+    async def _pump(self, leg: Leg) -> None:
+        up = asyncio.create_task(self._to_upstream(leg))
+        down = asyncio.create_task(self._to_browser(leg))
+        watched: set[asyncio.Future[Any]] = {up, down, leg.overrun}
+        try:
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if up.done():
+                down.cancel()
+                await leg.shut(*up.result())
+            elif down.done():
+                await self._after(down, leg)
+            else:
+                down.cancel()
+                leg.abort()  # First: whatever still came would be kept for nobody.
+                await self._turn_away()
+        finally:
+            for task in (up, down):
+                task.cancel()
+            await asyncio.gather(up, down, return_exceptions=True)
+
+    async def _after(self, down: asyncio.Task[None], leg: Leg) -> None:
+        """End the upstream's leg once nothing more can go to the browser."""
+        if isinstance(down.exception(), OSError):  # The server says so of a browser that has left.
+            await leg.shut(CloseCode.ABNORMAL_CLOSURE, "")
+        else:
+            down.result()
+            await leg.shut(CloseCode.NORMAL_CLOSURE, "")
+
+    async def _to_upstream(self, leg: Leg) -> tuple[int, str]:
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                return message.get("code", 1005), message.get("reason") or ""
+            data = message.get("bytes")
+            await leg.send(message["text"] if data is None else data)
+
+    async def _to_browser(self, leg: Leg) -> None:
+        while (message := await leg.next()) is not None:
+            if isinstance(message, str):
+                await self._send({"type": "websocket.send", "text": message})
+            else:
+                await self._send({"type": "websocket.send", "bytes": message})
+        assert leg.close is not None
+        await self._send({"type": "websocket.close", **closing(leg.close.code, leg.close.reason)})
+
+    async def _turn_away(self) -> None:
+        # A browser that reads nothing cannot be told; returning makes the server close the connection.
+        try:
+            async with asyncio.timeout(self._upstream.limits.ws_close):
+                await self._send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "reading too slowly"})
+        except TimeoutError:
+            pass
+
+
+def closing(code: int, reason: str) -> dict[str, Any]:
+    """What the browser is told when the upstream closed.
+
+    No code at all becomes 1000, as ASGI cannot send none; a connection that broke becomes 1014, the gateway's
+    own word for it in IANA's registry.
+    """
+    if code == 1005:
+        return {"code": 1000, "reason": ""}
+    return {"code": code, "reason": reason} if sendable(code) else {"code": BAD_GATEWAY, "reason": "upstream lost"}
+
+
+def answer_headers(response: Response) -> list[Header]:
+    """The fields of a handshake's answer that go on to the browser."""
+    raw = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.headers.raw_items()]
+    return end_to_end(raw, ANSWER_DROPPED)

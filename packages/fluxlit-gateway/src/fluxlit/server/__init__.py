@@ -1,0 +1,1 @@
+"""One server process: configuration, runtime, listeners, signals and reload."""

@@ -1,0 +1,161 @@
+"""All that is known about a running server, gathered from where it is counted, at the moment that somebody asks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fluxlit._internal.descriptors import descriptor_limit
+from fluxlit._internal.procfs import open_descriptors, usage
+from fluxlit.backends import Placement, WorkerStatus
+from fluxlit.observability.event_loop_lag import Pulse
+from fluxlit.observability.logs.masking import masked
+from fluxlit.observability.metrics import Readings
+from fluxlit.observability.request_counters import Traffic
+from fluxlit.observability.session_store_counters import TALLY
+from fluxlit.settings import Resolved
+
+DISTRIBUTIONS = ("fluxlit-gateway", "fastapi", "streamlit", "uvicorn")
+UI_ROUTE = "ui"
+
+
+@dataclass
+class Reporter:
+    """Gathers metrics and status.
+
+    Attributes:
+        mode: where the UI runs; empty without one.
+        state: whether the application can serve: ``starting``, ``ready``, ``not ready`` or ``draining``, and why.
+        traffic: what the gateway has answered.
+        pulse: the delay of the gateway's event loop.
+        target: the FluxLit object that is served.
+        placement: the UI, once there is one.
+        addresses: where the application is served.
+        resolved: the settings in force.
+        started_at: when the server started, in seconds since the epoch.
+    """
+
+    mode: str
+    state: Callable[[], tuple[str, str]]
+    traffic: Traffic
+    pulse: Pulse = field(default_factory=Pulse)
+    target: str = ""
+    placement: Placement | None = None
+    addresses: tuple[str, ...] = ()
+    resolved: Resolved | None = None
+    started_at: float = field(default_factory=time.time)
+
+    @property
+    def workers(self) -> Sequence[WorkerStatus]:
+        """The worker processes."""
+        return () if self.placement is None else self.placement.workers()
+
+    @property
+    def sessions(self) -> int:
+        """Sessions with a browser. Each holds one WebSocket of the UI, wherever the UI runs."""
+        workers = self.workers
+        return sum(worker.sessions for worker in workers) if workers else self._ui_sockets()
+
+    def _ui_sockets(self) -> int:
+        return self.traffic[UI_ROUTE].open if UI_ROUTE in self.traffic else 0
+
+    async def readings(self) -> Readings:
+        """All metrics."""
+        readings = self.traffic.read()
+        readings.add("fluxlit_build_info", 1, versions()["fluxlit-gateway"], platform.python_version())
+        state = self.state()[0]
+        readings.add("fluxlit_ready", int(state == "ready"))
+        readings.add("fluxlit_draining", int(state == "draining"))
+        readings.add("fluxlit_event_loop_delay_seconds", self.pulse.delays, "gateway")
+        readings.update(TALLY.read())
+        self._read_workers(readings)
+        if self.placement is not None:
+            readings.update(await self.placement.measure())
+        _read_process(readings, self.started_at)
+        return readings
+
+    def _read_workers(self, readings: Readings) -> None:
+        workers = self.workers
+        if not workers and self.placement is not None:
+            readings.add("fluxlit_sessions", self._ui_sockets(), self.mode)
+        for worker in workers:
+            number = str(worker.number)
+            readings.add("fluxlit_sessions", worker.sessions, number)
+            readings.add("fluxlit_worker_ready", int(worker.ready and not worker.leaving), number)
+            readings.add("fluxlit_worker_restarts_total", worker.restarts, number)
+            used = None if worker.pid is None else usage(worker.pid)
+            if used is not None:
+                readings.add("fluxlit_worker_resident_memory_bytes", used.memory, number)
+                readings.add("fluxlit_worker_cpu_seconds_total", used.cpu_s, number)
+
+    def status(self) -> dict[str, Any]:
+        """What `fluxlit status` shows; its shape only ever grows."""
+        state, detail = self.state()
+        workers = self.workers
+        return {
+            "status": state,
+            "detail": detail,
+            "pid": os.getpid(),
+            "target": self.target,
+            "addresses": list(self.addresses),
+            "mode": self.mode,
+            "started_at": round(self.started_at, 3),
+            "uptime_s": round(time.time() - self.started_at, 3),
+            "versions": {**versions(), "python": platform.python_version()},
+            "sessions": self.sessions,
+            "websockets": sum(route.open for route in self.traffic.values()),
+            "requests": {
+                "active": self.traffic.active,
+                "total": sum(route.durations.count for route in self.traffic.values()),
+            },
+            "restarts": sum(worker.restarts for worker in workers),
+            "workers": [_described(worker) for worker in workers],
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting in force, with its source; secrets are hidden. The shape only ever grows."""
+        if self.resolved is None:
+            return {}
+        return {
+            name: {
+                "value": masked(name, getattr(self.resolved.settings, name)),
+                "source": {"layer": source.layer.value, "where": source.where},
+            }
+            for name, source in self.resolved.sources.items()
+        }
+
+
+def _described(worker: WorkerStatus) -> dict[str, Any]:
+    used = None if worker.pid is None else usage(worker.pid)
+    return asdict(worker) | {
+        "memory_bytes": None if used is None else used.memory,
+        "started_at": None if used is None else round(used.started_at, 3),
+    }
+
+
+def _read_process(readings: Readings, started_at: float) -> None:
+    readings.add("process_start_time_seconds", round(started_at, 3))
+    readings.add("process_max_fds", descriptor_limit())
+    if (used := usage(os.getpid())) is not None:
+        readings.add("process_cpu_seconds_total", used.cpu_s)
+        readings.add("process_resident_memory_bytes", used.memory)
+    if (opened := open_descriptors()) is not None:
+        readings.add("process_open_fds", opened)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions of what runs, by distribution."""
+    found = {}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,127 @@
+"""The login of one application: its authenticators, told of the settings, and the gate that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from fastapi import FastAPI
+
+from fluxlit import sessions
+from fluxlit.auth.access_policy import Rules
+from fluxlit.auth.contract import AuthContext, Authenticator, Described
+from fluxlit.auth.middleware import Gate
+from fluxlit.errors import FluxLitError
+from fluxlit.gateway import OriginPolicy, PublicOrigin
+from fluxlit.pages import PageRegistry
+from fluxlit.settings import Settings
+
+NO_LOGIN = "there is no login to tell who has them. Give the application one: FluxLit(auth=...)."
+
+OPERATIONS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+
+
+class Application(Protocol):
+    """What a login needs of a FluxLit object."""
+
+    @property
+    def api(self) -> FastAPI:
+        """Its API."""
+        ...
+
+    @property
+    def pages(self) -> PageRegistry:
+        """Its pages."""
+        ...
+
+    @property
+    def authenticators(self) -> Sequence[Authenticator]:
+        """Who tells its users."""
+        ...
+
+
+def build_gate(application: Application, settings: Settings) -> Gate | None:
+    """The gate of an application; `None` for one without a login.
+
+    Raises:
+        FluxLitError: an authenticator cannot work with these settings, or a page has roles that nobody can have.
+    """
+    if not application.authenticators:
+        application.pages.require_login(NO_LOGIN)
+        return None
+    context = AuthContext(settings, sessions.session_store, PublicOrigin.of(settings.public_base_url))
+    for each in application.authenticators:
+        try:
+            each.bind(context)
+        except FluxLitError:
+            raise
+        except Exception as error:  # another package's; what it says is for the person who configured it
+            raise FluxLitError(f"FluxLit(auth=...): {error}") from error
+    return Gate(
+        application.authenticators,
+        rules_of(application, settings),
+        origins=_trusted_origins(settings),
+        api=settings.api_mount_path,
+        documents=_documents(application.api, settings.api_mount_path),
+        away=settings.streamlit_mode == "external",
+    )
+
+
+def rules_of(application: Application, settings: Settings) -> Rules:
+    """What is public in an application, and what needs roles."""
+    landing = application.pages.landing
+    public: set[str] = set()
+    roles: dict[str, frozenset[str]] = {}
+    for record in application.pages:
+        for path in {record.path, "/"} if record is landing else {record.path}:
+            if record.public:
+                public.add(path)
+            elif record.roles:
+                roles[path] = record.roles
+    return Rules(
+        pages=frozenset(public),
+        roles=roles,
+        paths=settings.public_paths,
+        all_pages=all(record.public for record in application.pages),
+        owners_known=settings.streamlit_mode != "external",
+        preflights=bool(settings.cors_allow_origins),
+    )
+
+
+def secure_openapi(api: FastAPI, authenticators: Sequence[Authenticator], settings: Settings) -> None:
+    """Let the API's OpenAPI document say how callers prove who they are; Swagger then shows its Authorize button.
+
+    Args:
+        api: the API; after a reload a new one.
+        authenticators: those that are bound to the settings.
+        settings: the effective settings.
+    """
+    described = [each for each in authenticators if isinstance(each, Described)]
+    schemes = {name: dict(scheme) for each in described for name, scheme in each.security_schemes().items()}
+    if not schemes or getattr(api.openapi, "says_schemes", False):
+        return
+    plain: Callable[[], dict[str, Any]] = api.openapi
+    public = tuple(path.removeprefix(settings.api_mount_path) for path in settings.public_paths)
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        document.setdefault("components", {}).setdefault("securitySchemes", {}).update(schemes)
+        document["security"] = [{name: []} for name in schemes]
+        for path, item in document.get("paths", {}).items():
+            if path in public or any(each[-1:] == "/" and path.startswith(each) for each in public):
+                for operation in OPERATIONS & item.keys():
+                    item[operation].setdefault("security", [])
+        return document
+
+    openapi.says_schemes = True  # type: ignore[attr-defined]
+    api.openapi = openapi  # type: ignore[method-assign]
+
+
+def _trusted_origins(settings: Settings) -> OriginPolicy:
+    """Who may send requests that a browser signs by itself: those whose scripts may, by the operator's word."""
+    scripts = settings.cors_allow_origins if settings.cors_allow_credentials else ()
+    return OriginPolicy.of((*settings.allowed_origins, *scripts), settings.public_base_url)
+
+
+def _documents(api: FastAPI, mount: str) -> frozenset[str]:
+    return frozenset(mount + path for path in (api.docs_url, api.redoc_url) if path)

@@ -1,0 +1,196 @@
+"""The life of a server process: start, serve, drain, stop; signals say when to go on to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from fluxlit.errors import FluxLitError
+from fluxlit.server.registry import END_S
+from fluxlit.server.sockets.listeners import Listener
+from fluxlit.server.sockets.systemd import Notifier
+from fluxlit.server.sockets.tls import Tls
+from fluxlit.server.uvicorn_server import AsgiServer, served
+
+if TYPE_CHECKING:
+    from fluxlit.server.runtime import Runtime
+
+logger = logging.getLogger("fluxlit")
+
+Watch = Callable[["Runtime"], Awaitable[None]]
+
+
+class Process:
+    """One server process.
+
+    Args:
+        runtime: what is served.
+        server: serves it.
+        listeners: where.
+        tls: its certificate; `None` for plain HTTP.
+        notifier: is told about ready, reloading and stopping.
+        watch: runs beside the server, under development.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        server: AsgiServer,
+        listeners: list[Listener],
+        *,
+        tls: Tls | None = None,
+        notifier: Notifier | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self._runtime = runtime
+        self._server = server
+        self._listeners = listeners
+        self._tls = tls
+        self._notifier = notifier or Notifier({})
+        self._watch = watch
+        self._stopping = False
+        self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._beside: set[asyncio.Task[None]] = set()
+        self._rolling = False
+        self._roll_again = False
+        self._had_terminal = has_terminal()
+
+    async def run(self, on_ready: Callable[[], None]) -> int:
+        """Run to the end. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._signalled, number)
+        if hasattr(signal, "SIGHUP"):
+            ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up, ignored)
+        self._alongside(self._notifier.keep_alive())
+        try:
+            await self._start()
+            if not self._stopping:
+                await self._serve(on_ready)
+        finally:
+            await self._end()
+        return 0
+
+    async def _start(self) -> None:
+        self._starting = asyncio.create_task(self._runtime.start())
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+        finally:
+            self._starting = None
+
+    async def _serve(self, on_ready: Callable[[], None]) -> None:
+        serving = asyncio.create_task(self._server.serve(sockets=[each.socket for each in self._listeners]))
+        await served(self._server, serving)
+        if self._server.started and not self._stopping:
+            self._runtime.announce([each.origin(tls=self._tls is not None) for each in self._listeners])
+            on_ready()
+            self._notifier.ready(self._runtime.target or "")
+            if self._watch is not None:
+                self._alongside(run_watch(self._watch, self._runtime, self._stop))
+        await serving
+
+    async def _end(self) -> None:
+        """Stop everything."""
+        self._ending = asyncio.create_task(self._runtime.stop())
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ending
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+
+    def _alongside(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    # Signals.
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._stopping and number == signal.SIGINT:
+            self._hurry()
+        delay = self._runtime.settings.gateway_drain_delay_s
+        waits = number == signal.SIGTERM and delay and self._server.started
+        self._say_stopping(delay if waits else 0.0)
+        self._runtime.drain()
+        if waits:
+            asyncio.get_running_loop().call_later(delay, self._stop)
+        else:
+            self._stop()
+
+    def _hurry(self) -> None:
+        """A second Ctrl-C: whatever is waited for is cut off. Workers end with this process in any case."""
+        self._server.force_exit = True
+        self._runtime.hurry()
+        if self._ending is not None:
+            self._ending.cancel()
+
+    def _say_stopping(self, delay: float) -> None:
+        settings = self._runtime.settings
+        if not self._stopping:
+            ends = settings.uvicorn_graceful_shutdown_timeout_s + settings.api_shutdown_timeout_s
+            self._notifier.stopping(delay + ends + END_S)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._runtime.drain()
+        self._server.should_exit = True
+        if self._starting is not None:
+            self._starting.cancel()
+
+    def _hung_up(self, ignored: bool) -> None:  # noqa: FBT001  (the loop passes it on)
+        """SIGHUP: an operator wants fresh workers, or the terminal is gone (termios(3): hang-up)."""
+        if self._watch is not None or (self._had_terminal and not has_terminal()):
+            if not ignored:  # nohup(1)
+                self._stop()
+        elif self._stopping or not self._server.started:
+            logger.info("SIGHUP is ignored, as the server is %s.", "stopping" if self._stopping else "starting")
+        elif self._rolling:
+            self._roll_again = True
+        else:
+            self._rolling = True
+            self._alongside(self._roll())
+
+    async def _roll(self) -> None:
+        """Exchange the certificate and the workers; both go on as they are where the new ones do not work."""
+        try:
+            self._notifier.reloading()
+            self._roll_again = True
+            while self._roll_again:
+                self._roll_again = False
+                if self._tls is not None:
+                    self._tls.reload()
+                logger.info("SIGHUP: %s.", await self._runtime.roll())
+        except FluxLitError as error:
+            logger.error("SIGHUP: not everything is new. %s", error)  # noqa: TRY400  # the message says it all
+        finally:
+            self._rolling = False
+            self._notifier.ready()
+
+
+async def run_watch(watch: Watch, runtime: Runtime, stop: Callable[[], None]) -> None:
+    """Run the watcher. When it returns it wants the process to end; when it breaks, the server goes on without it."""
+    try:
+        await watch(runtime)
+    except Exception:
+        logger.exception("Changed files are no longer noticed, because the watcher failed")
+    else:
+        stop()
+
+
+def has_terminal() -> bool:
+    """Whether the process has a terminal that could hang up."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""Running the runtime under uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import uvicorn
+
+from fluxlit._internal.garbage_collection import collection_paused
+from fluxlit.errors import FluxLitError
+from fluxlit.observability import logs as fluxlit_logging
+from fluxlit.server.http.protocol import FrontLimits, HttpProtocol
+from fluxlit.server.http.request_response import Heads
+from fluxlit.server.pid_file import PidFile
+from fluxlit.server.process import Process, Watch
+from fluxlit.server.runtime import Runtime
+from fluxlit.server.sockets.listeners import Listener, adopt, bind_file, bind_port, passed_by_systemd
+from fluxlit.server.sockets.systemd import Notifier
+from fluxlit.server.sockets.tls import Tls
+from fluxlit.server.uvicorn_server import AsgiServer
+from fluxlit.server.websocket.protocol import WebSocketProtocol
+from fluxlit.settings import Settings, resolve_target
+from fluxlit.settings.target import DEFAULT_TARGET, load
+from fluxlit.supervisor import Spawned
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What there is to say once the application answers.
+
+    Attributes:
+        url: address of the UI.
+        api_url: address of the API.
+        docs_url: address of the API's documentation; empty if the API has none.
+        seconds: how long the start took.
+        network_url: address of the UI for other machines, where it listens on all addresses of this one; else empty.
+        for_machines: what the process writes is read by a program, so nothing but lines of the log may be written.
+    """
+
+    url: str
+    api_url: str
+    docs_url: str
+    seconds: float
+    network_url: str = ""
+    for_machines: bool = False
+
+
+def serve(
+    target: str | None,
+    flags: Mapping[str, object],
+    *,
+    on_ready: Callable[[Ready], None],
+    watch: Watch | None = None,
+    head_start: Spawned | None = None,
+    started: float,
+) -> int:
+    """Run an application until it is told to stop; see `fluxlit.server.launch`.
+
+    Args:
+        target: as `launch` has it, like the next three.
+        flags: values of command-line options by name of the setting.
+        on_ready: called once, when pages and API answer.
+        watch: runs beside the server, with the runtime.
+        head_start: a worker process that runs already.
+        started: when the start began, in seconds of `time.monotonic`.
+
+    Returns:
+        The exit code: 0 after SIGTERM or SIGINT.
+
+    Raises:
+        FluxLitError: the application cannot start.
+    """
+    flags = {**flags, "target": target}
+    wanted = resolve_target(flags=flags).target or DEFAULT_TARGET
+    with collection_paused():
+        app = load(wanted)
+    runtime = Runtime(app, flags=flags, target=wanted, development=watch is not None, head_start=head_start)
+    settings = runtime.settings
+    fluxlit_logging.configure(settings)
+    tls = transport_security(settings)
+    with pid_file(settings), listening(settings) as listeners:
+        server = AsgiServer(configuration(runtime, settings, tls), handshake_s=settings.gateway_request_head_timeout_s)
+        process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
+        report = ready(runtime, listeners[0])
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
+
+
+def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
+    """How uvicorn serves the runtime. The runtime runs its own lifespans, around the server's life."""
+    return uvicorn.Config(
+        runtime,
+        interface="asgi3",  # the runtime returns awaitables, which uvicorn would not guess
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        http=cast("type[HttpProtocol]", partial(HttpProtocol, limits=front_limits(settings), heads=Heads())),
+        ws=WebSocketProtocol,
+        ws_max_size=settings.gateway_ws_max_client_message_bytes,
+        ws_ping_interval=settings.gateway_ws_ping_interval_s,
+        ws_ping_timeout=settings.gateway_ws_ping_timeout_s,
+        ws_per_message_deflate=False,
+        proxy_headers=False,
+        server_header=False,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
+        backlog=settings.gateway_listen_backlog,
+        # uvicorn hands both numbers to asyncio as they are; a fraction works, whatever their annotation says.
+        timeout_keep_alive=settings.gateway_keep_alive_timeout_s,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,  # type: ignore[arg-type]
+    )
+
+
+def front_limits(settings: Settings) -> FrontLimits:
+    """What one connection may ask for, as the settings have it."""
+    return FrontLimits(
+        head=settings.gateway_max_request_head_bytes,
+        target=settings.gateway_max_request_target_bytes,
+        fields=settings.gateway_max_request_fields,
+        send=settings.gateway_send_timeout_s,
+        head_time=settings.gateway_request_head_timeout_s,
+        body_time=settings.gateway_request_body_timeout_s,
+    )
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[list[Listener]]:
+    """Listen where the settings say, before anything else is started, and stop at the end.
+
+    Raises:
+        AddressInUseError: somebody listens there.
+        FluxLitError: nobody can.
+    """
+    backlog = settings.gateway_listen_backlog
+    if settings.gateway_fd is not None:
+        found = [adopt(settings.gateway_fd)]
+    elif settings.gateway_uds is not None:
+        found = [bind_file(Path(settings.gateway_uds), int(settings.gateway_uds_mode, 8), backlog)]
+    else:
+        found = passed_by_systemd(os.environ) or [bind_port(settings.gateway_host, settings.gateway_port, backlog)]
+    try:
+        yield found
+    finally:
+        for each in found:
+            each.close()
+
+
+@contextlib.contextmanager
+def pid_file(settings: Settings) -> Iterator[None]:
+    """Hold the pid file, if one is wanted.
+
+    Raises:
+        AlreadyRunningError: another server holds it.
+        FluxLitError: it cannot be written.
+    """
+    held = PidFile(Path(settings.pidfile)) if settings.pidfile is not None else None
+    try:
+        yield
+    finally:
+        if held is not None:
+            held.release()
+
+
+def transport_security(settings: Settings) -> Tls | None:
+    """The certificate that the settings name, if any.
+
+    Raises:
+        FluxLitError: it cannot be used.
+    """
+    if settings.tls_certificate is None:
+        if settings.tls_key is not None:
+            raise FluxLitError("tls_key is set, but tls_certificate is not: name the file of the certificate too.")
+        return None
+    return Tls(
+        settings.tls_certificate, settings.tls_key or "", settings.tls_key_password or "", settings.tls_minimum_version
+    )
+
+
+def ready(runtime: Runtime, listener: Listener) -> Callable[[float], Ready]:
+    """Prepare the report of a start; the seconds are filled in at its end."""
+    tls, for_machines = runtime.settings.tls_certificate is not None, runtime.settings.log_format == "json"
+    base, reach = listener.origin(tls=tls), listener.reach(tls=tls)
+    if base.startswith("unix:"):
+        return lambda seconds: Ready(base, "", "", seconds, for_machines=for_machines)
+    base += runtime.settings.root_path
+    api = base + runtime.settings.api_mount_path
+    docs = runtime.application.api.docs_url
+    network = f"{reach}{runtime.settings.root_path}/" if reach else ""
+    docs = api + docs if docs else ""
+    return lambda seconds: Ready(f"{base}/", api, docs, seconds, network, for_machines)

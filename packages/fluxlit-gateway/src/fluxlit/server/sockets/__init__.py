@@ -1,0 +1,1 @@
+"""What the server listens on: ports, UNIX sockets, inherited sockets, TLS."""

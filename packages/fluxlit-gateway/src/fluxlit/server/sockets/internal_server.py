@@ -1,0 +1,75 @@
+"""Servers beside the public one, each with one ASGI application and listeners of its own.
+
+One is the API once more, on a UNIX socket that only this user's processes can reach. Pages call it there: whatever
+the public port is, and whoever stands in front of it, the address is known before anything starts, and an internal
+call can never be mistaken for one from outside. The other is the admin listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from fluxlit._internal.asgi import Application
+from fluxlit.errors import FluxLitError
+from fluxlit.server.sockets.listeners import Listener
+from fluxlit.server.uvicorn_server import AsgiServer, served
+
+
+class _Unlogged(HttpToolsProtocol):
+    """Writes no access lines. ``access_log=False`` would end those of the public server too: the logger is one."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.access_log = False
+
+
+class PrivateServer:
+    """Serves one ASGI application.
+
+    Args:
+        application: what to serve; its lifespan is somebody else's.
+        listeners: where; whoever opened them closes them.
+    """
+
+    def __init__(self, application: Application, listeners: Sequence[Listener]) -> None:
+        config = uvicorn.Config(
+            application,
+            interface="asgi3",  # uvicorn guesses otherwise for a bound method
+            lifespan="off",
+            log_config=None,
+            http=_Unlogged,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        self._listeners = listeners
+        self._server = AsgiServer(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Accept connections.
+
+        Raises:
+            FluxLitError: the server fails.
+        """
+        self._task = asyncio.create_task(self._server.serve(sockets=[each.socket for each in self._listeners]))
+        await served(self._server, self._task)
+        if self._task.done():
+            cause = self._task.exception()
+            where = ", ".join(each.origin(tls=False) for each in self._listeners)
+            raise FluxLitError(f"{where} cannot be listened on: {cause}")
+
+    async def stop(self) -> None:
+        """Close the listeners' connections."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await self._task
+            self._task = None

@@ -1,0 +1,1 @@
+"""Every name of Streamlit that is not public, and what is built on it."""

@@ -1,0 +1,491 @@
+# ruff: noqa: PLC0415, SLF001
+"""All of Streamlit's sessions that FluxLit touches although it is not public: reading one, and making one anew.
+
+`missing` says whether this Streamlit has it all. With one that has not, sessions do not come back on another worker,
+the log says so at start, and everything else works. Importing this module does not import Streamlit.
+
+What a session is, as far as it can be carried: the keys of ``st.session_state`` (values that user code has set), the
+values of widgets by element id, which user key belongs to which element id, and what ``persist_state`` remembers.
+Not carried: what a trigger said (a button is pressed once), uploaded files (they are in the memory of one process),
+callbacks and everything else that is code. Code comes back by running the page.
+
+A widget's value is carried as it is where it is plain data, else in the form in which the browser sends it. Until the
+page has run, a restored widget has a stand-in for its metadata, under which Streamlit neither drops the value as that
+of a widget that nobody knows nor reads what the browser sends before it knows how.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fluxlit.streamlit.messages import NOT_CARRIED, UPLOADS, is_answer, is_run_request, mark_states, session_id_fields
+
+OWN = ("_fluxlit", "$$STREAMLIT_INTERNAL")
+"""Start of keys that are not the application's."""
+
+_UNTELLABLE = frozenset({"json_value", "bytes_value", "arrow_value"})
+"""Kinds of values that only the browser can begin with: those of components and of tables."""
+
+_PLAIN = (bool, int, float, str, type(None), dt.date, dt.time, dt.datetime, dt.timedelta)
+_RUN_ENDS = frozenset(
+    {"SCRIPT_STOPPED_WITH_SUCCESS", "FRAGMENT_STOPPED_WITH_SUCCESS", "SCRIPT_STOPPED_WITH_COMPILE_ERROR"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContent:
+    """What a session holds.
+
+    Attributes:
+        state: keys that user code has set, with their values.
+        page: hash of the page that it shows.
+        path: of the same page, in the URL.
+        keys: user key of a widget -> its element id.
+        values: element id -> what kind of value it has on the wire, and the value, plain data.
+        wires: element id -> the value as the browser sends it, for those that are not plain data.
+        memory: what `persist_state` and widgets bound to the URL remember.
+        sent: mark of the widget values that the browser has sent last.
+        serves: the browser may fetch files or rows from the process of this session: images, downloads, large tables.
+        lost: what is not carried, and why.
+    """
+
+    state: Mapping[str, Any]
+    page: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    wires: Mapping[str, bytes] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    sent: str = ""
+    serves: bool = False
+    path: str = ""
+    lost: Mapping[str, str] = field(default_factory=dict)
+
+
+def missing() -> str | None:
+    """What this Streamlit lacks of what is touched here, `None` if nothing."""
+    try:
+        _probe()
+    except Exception as error:  # noqa: BLE001  (whatever a new release does with its own parts)
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _probe() -> None:
+    """Carry a session from one state to another, without a server."""
+    import inspect
+
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from streamlit.runtime.app_session import AppSession
+    from streamlit.runtime.pages_manager import PagesManager
+    from streamlit.runtime.scriptrunner import ScriptRunner
+    from streamlit.runtime.state import SessionState
+    from streamlit.runtime.state.common import RegisterWidgetResult
+    from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+
+    wanted = {"client", "script_data", "user_info", "existing_session_id", "session_id_override"}
+    if not wanted <= inspect.signature(WebsocketSessionManager.connect_session).parameters.keys():
+        raise TypeError("connect_session takes other arguments")
+    for owner, names in (
+        (WebsocketSessionManager, ("get_session_info", "close_session")),
+        (AppSession, ("_on_scriptrunner_event", "_enqueue_forward_msg", "handle_backmsg", "request_rerun")),
+        (PagesManager, ("current_page_script_hash", "set_current_page_script_hash")),
+        (ScriptRunner, ("_on_script_finished",)),
+    ):
+        for name in names:
+            getattr(owner, name)
+    source, target = SessionState(), SessionState()
+    source._new_session_state["key"] = 1
+    element = "$$ID-0-slider"
+    source._key_id_mapper["slider"] = element
+    source._new_widget_state.set_widget_metadata(_stand_in(element, "int_value"))
+    source._new_widget_state.set_from_value(element, 5)
+    content = _read(source, page="p", sent="")
+    _write(target, content)
+    if (target["key"], target["slider"], content.values) != (1, 5, {element: ("int_value", 5)}):
+        raise ValueError("a session does not come out as it went in")
+    target.__class__ = _telling_state()
+    if list(inspect.signature(SessionState.register_widget).parameters) != ["self", "metadata", "user_key"]:
+        raise TypeError("register_widget takes other arguments")
+    dataclasses.replace(RegisterWidgetResult(0, value_changed=False), value_changed=True)
+    BackMsg().rerun_script.widget_states.widgets.add(id=element, int_value=5)
+    session_id_fields()
+
+
+# --- one session
+
+
+def read(session: Any) -> SessionContent:
+    """What a session holds; to be called in the thread of its script, when that has come to its end."""
+    content = _read(session._session_state, session._pages_manager.current_page_script_hash, mark_of(session))
+    return dataclasses.replace(content, serves=_serves(session.id), path=_path_of(session))
+
+
+def _path_of(session: Any) -> str:
+    manager = session._pages_manager
+    path: str = manager.get_pages().get(manager.current_page_script_hash, {}).get("url_pathname", "")
+    return path
+
+
+def _serves(session_id: str) -> bool:
+    from streamlit.runtime import Runtime
+
+    runtime: Any = Runtime.instance()
+    tables = getattr(runtime, "dataframe_source_mgr", None)  # older releases send whole tables
+    return bool(
+        runtime.media_file_mgr._files_by_session_and_coord.get(session_id)
+        or getattr(runtime.media_file_mgr, "_deferred_ids_by_session", {}).get(session_id)
+        or (tables is not None and tables._sources_by_session_and_coord.get(session_id))
+    )
+
+
+def write(session: Any, content: SessionContent, notes: Mapping[str, Any]) -> None:
+    """Make a new session, which has not run yet, hold what another held, and more keys of ours."""
+    _write(session._session_state, content)
+    session._session_state._old_state.update(notes)
+    session._pages_manager.set_current_page_script_hash(content.page)
+    session._client_state.page_script_hash = content.page
+
+
+def _read(state: Any, page: str, sent: str) -> SessionContent:
+    old, new, widgets = dict(state._old_state), dict(state._new_session_state), state._new_widget_state
+    keys = dict(state._key_id_mapper._key_id_mapping)
+    own = {
+        key: value
+        for key, value in {**old, **new}.items()
+        if not _is_element(key) and not key.startswith(OWN) and (key not in keys or key in old)
+    }
+    key_of = {element: key for key, element in keys.items()}
+    values: dict[str, tuple[str, Any]] = {}
+    wires: dict[str, bytes] = {}
+    lost: dict[str, str] = {}
+    elements = [*filter(_is_element, old), *dict(widgets.states), *(keys[key] for key in new if key in keys)]
+    for element in dict.fromkeys(elements):
+        metadata = widgets.widget_metadata.get(element)
+        if metadata is None:
+            continue
+        key = key_of.get(element)
+        try:
+            value = new[key] if key in new else state._getitem(element, key)
+        except KeyError:
+            continue
+        if metadata.value_type in NOT_CARRIED:
+            if metadata.value_type == UPLOADS and value:
+                lost[key or "file uploader"] = "uploaded files stay in the process that has received them"
+        elif _is_plain(value):
+            values[element] = (metadata.value_type, value)
+        elif (wire := widgets.get_serialized(element) or _wire_of(metadata, value)) is not None:
+            wires[element] = wire.SerializeToString()
+    return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost=lost)
+
+
+def _wire_of(metadata: Any, value: Any) -> Any:
+    """The form that a browser would send, of a value that this one has not sent in its last message."""
+    from streamlit.runtime.state.session_state import WStates
+
+    states = WStates()
+    states.set_widget_metadata(metadata)
+    states.set_from_value(metadata.id, value)
+    return states.get_serialized(metadata.id)
+
+
+def _write(state: Any, content: SessionContent) -> None:
+    state._old_state.update(content.state)
+    for key, element in content.keys.items():
+        state._key_id_mapper[key] = element
+    for element, (kind, value) in content.values.items():
+        state._new_widget_state.set_widget_metadata(_stand_in(element, kind))
+        state._old_state[element] = value
+    tracker, memory = state._persist_tracker, content.memory
+    tracker._scopes.update(memory.get("scopes", {}))
+    tracker._widget_pages.update(memory.get("widget_pages", {}))
+    tracker._value_pages.update(memory.get("value_pages", {}))
+    tracker._pending_resets.update(memory.get("pending_resets", ()))
+    state._query_param_bound_widget_ids.update(memory.get("bound", ()))
+
+
+def _memory_of(state: Any) -> dict[str, Any]:
+    tracker = state._persist_tracker
+    memory = {
+        "scopes": dict(tracker._scopes),
+        "widget_pages": dict(tracker._widget_pages),
+        "value_pages": dict(tracker._value_pages),
+        "pending_resets": sorted(tracker._pending_resets),
+        "bound": sorted(state._query_param_bound_widget_ids),
+    }
+    return {name: value for name, value in memory.items() if value}
+
+
+def _is_element(key: str) -> bool:
+    return key.startswith("$$ID")
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(type(item) in _PLAIN for item in value)
+    return type(value) in _PLAIN
+
+
+def _unknown(value: Any) -> Any:
+    # What Streamlit itself raises for a value of a widget that has not been on the page yet.
+    raise KeyError(value)
+
+
+def _stand_in(element: str, kind: str) -> Any:
+    from streamlit.runtime.state.common import WidgetMetadata
+
+    return WidgetMetadata(id=element, deserializer=_unknown, serializer=_unknown, value_type=kind)  # type: ignore[arg-type]
+
+
+# --- messages
+
+
+def mark_of(session: Any) -> str:
+    """Mark of the widget values that the browser has sent last; empty before it has."""
+    return attached(session, "sent") or ""
+
+
+def drop_missing_uploads(session: Any, message: Any) -> None:
+    """Take files out of a message that this process does not have: a page would be told that they were deleted."""
+    for state in message.rerun_script.widget_states.widgets:
+        if state.WhichOneof("value") != UPLOADS:
+            continue
+        files = state.file_uploader_state_value.uploaded_file_info
+        known = {
+            found.file_id
+            for found in session._uploaded_file_mgr.get_files(session.id, [info.file_id for info in files])
+        }
+        kept = [info for info in files if info.file_id in known]
+        if len(kept) < len(files):
+            copies = [type(info).FromString(info.SerializeToString()) for info in kept]
+            del files[:]
+            files.extend(copies)
+
+
+# --- the life of a session
+
+
+def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
+    """Call `run_ended` with the session in the thread of its script, after each run and before the browser is told.
+
+    Also notes what the browser sends. The session must have no run yet. Nothing here keeps it alive.
+    """
+    kind, weak = type(session), weakref.ref(session)
+
+    def on_event(sender: Any, event: Any, **details: Any) -> None:
+        watched = weak()
+        if watched is None:
+            return
+        if event.name in _RUN_ENDS and sender is watched._scriptrunner:
+            run_ended(watched)
+            if attached(watched, "warm_up") is None:
+                _telling.pop(id(watched._session_state), None)
+        kind._on_scriptrunner_event(watched, sender, event, **details)
+
+    def handle_backmsg(message: Any) -> None:
+        watched = weak()
+        if watched is None:
+            return
+        if is_answer(message):
+            return  # the browser has asked for a run by itself in the meantime
+        if is_run_request(message):
+            if attached(watched, "restored"):  # its browser goes on naming files that the former process has had
+                drop_missing_uploads(watched, message)
+            attach(watched, "sent", mark_states(message))
+            _complete(watched, message)
+        kind.handle_backmsg(watched, message)
+
+    session._on_scriptrunner_event = on_event
+    session.handle_backmsg = handle_backmsg
+
+
+def begin_again(session: Any, content: SessionContent | None = None) -> None:
+    """The browser has loaded the page anew and knows of no widget: let the next run tell it their values.
+
+    Values that a page cannot tell a browser, the rows that somebody has edited in a table for instance, are dropped:
+    both sides begin with the page's own again.
+
+    Args:
+        session: Streamlit's; it does not run.
+        content: what it was made from, if it was made anew.
+    """
+    from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+    state = session._session_state
+    for element, metadata in dict(state._new_widget_state.widget_metadata).items():
+        if not _can_be_told(metadata.value_type, _value_of(state, element)):
+            state._old_state.pop(element, None)
+            state._new_widget_state.states.pop(element, None)
+    wires = [WidgetState.FromString(wire) for wire in ({} if content is None else content.wires).values()]
+    attach(session, "forgotten", (content, [wire for wire in wires if _is_simple(wire)]))
+    attach(session, "known", frozenset())
+    _telling[id(state)] = session
+    state.__class__ = _telling_state()
+
+
+_telling: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""Sessions whose next run tells the browser the values of widgets, by the identity of their state."""
+
+
+@functools.cache
+def _telling_state() -> type[Any]:
+    """Streamlit's state with one method changed. Its objects take no attributes, so the method is the class's."""
+    from streamlit.runtime.state import SessionState
+
+    class Telling(SessionState):
+        __slots__ = ()
+
+        def register_widget(self, metadata: Any, user_key: str | None) -> Any:
+            result = SessionState.register_widget(self, metadata, user_key)
+            session = _telling.get(id(self))
+            if session is None or session._session_state is not self:
+                return result
+            if metadata.id in attached(session, "known") or not _can_be_told(metadata.value_type, result.value):
+                return result
+            return dataclasses.replace(result, value_changed=True)
+
+    return Telling
+
+
+def _complete(session: Any, message: Any) -> None:
+    """Note which widgets a browser knows, and add what it has forgotten and the session does not hold."""
+    request = message.rerun_script
+    known = frozenset(state.id for state in request.widget_states.widgets)
+    attach(session, "known", known)
+    forgotten = attached(session, "forgotten")
+    if forgotten is None:
+        return
+    attach(session, "forgotten", None)
+    content, wires = forgotten
+    path = _path_of(session) if content is None else content.path
+    if request.page_name == path and not request.page_script_hash:
+        # A page that is named by its path alone counts as another one than before, and would lose its widgets.
+        request.page_script_hash = session._pages_manager.current_page_script_hash
+        request.widget_states.widgets.extend(wire for wire in wires if wire.id not in known)
+
+
+def _value_of(state: Any, element: str) -> Any:
+    try:
+        return state._getitem(element, None)
+    except KeyError:
+        return None
+
+
+def _can_be_told(kind: str, value: Any) -> bool:
+    return kind not in NOT_CARRIED | _UNTELLABLE and not isinstance(value, Mapping)
+
+
+def _is_simple(wire: Any) -> bool:
+    kind = wire.WhichOneof("value")
+    return kind not in NOT_CARRIED | _UNTELLABLE and not (kind == "string_value" and wire.string_value[:1] == "{")
+
+
+@contextlib.contextmanager
+def divert_messages(session: Any, handle: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
+    """Give what the browser sends to `handle`; yields what takes it otherwise."""
+    usual = session.handle_backmsg
+    session.handle_backmsg = handle
+    try:
+        yield usual
+    finally:
+        session.handle_backmsg = usual
+
+
+@contextlib.contextmanager
+def unseen(session: Any) -> Iterator[None]:
+    """Let runs of a session show nothing in the browser."""
+    session._enqueue_forward_msg = lambda _message: None
+    try:
+        yield
+    finally:
+        del session._enqueue_forward_msg
+
+
+def run_as_before(session: Any, content: SessionContent, message: Any) -> None:
+    """Start a run of the page as it was: with the old values of its widgets."""
+    from streamlit.proto.ClientState_pb2 import ClientState
+    from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+    request = message.rerun_script
+    state = ClientState(query_string=request.query_string, page_script_hash=content.page)
+    if request.HasField("context_info"):
+        state.context_info.CopyFrom(request.context_info)
+    state.widget_states.widgets.extend(WidgetState.FromString(wire) for wire in content.wires.values())
+    session.request_rerun(state)
+
+
+def is_running(session: Any) -> bool:
+    """A script of the session runs, or is about to."""
+    return session._scriptrunner is not None and session._state.value != "SHUTDOWN_REQUESTED"
+
+
+def knows_widgets(session: Any, message: Any) -> bool:
+    """All widgets that a message speaks of have been on the page since the session was made anew."""
+    metadata = session._session_state._new_widget_state.widget_metadata
+    return all(
+        state.id in metadata and metadata[state.id].deserializer is not _unknown
+        for state in message.rerun_script.widget_states.widgets
+    )
+
+
+def attach(owner: Any, name: str, value: Any) -> None:
+    """Let a session or a connection hold something of ours, for as long as it lives."""
+    owner.__dict__[f"_fluxlit_{name}"] = value
+
+
+def attached(owner: Any, name: str) -> Any:
+    """What `attach` has given, `None` if nothing."""
+    return owner.__dict__.get(f"_fluxlit_{name}")
+
+
+# --- the manager of sessions
+
+
+def manager_of(runtime: Any) -> Any:
+    """The manager of a runtime's sessions."""
+    return runtime._session_mgr
+
+
+def live_session(manager: Any, session_id: str) -> Any:
+    """The session with this id in this process, with or without a browser, `None` if there is none."""
+    info = manager.get_session_info(session_id)
+    return None if info is None else info.session
+
+
+def client_of(manager: Any, session_id: str) -> Any:
+    """The connection of a session, `None` without a browser."""
+    info = manager.get_active_session_info(session_id)
+    return None if info is None else info.client
+
+
+def hear_logouts(manager: Any, logged_out: Callable[[str], None]) -> None:
+    """Call `logged_out` with the id of a session that `st.logout` ends, in the thread of its script.
+
+    Older releases let the same user resume such a session, and have nothing to be heard.
+    """
+    log_out = getattr(manager, "mark_session_nonresumable", None)
+    if log_out is None:
+        return
+
+    def mark_session_nonresumable(session_id: str) -> None:
+        logged_out(session_id)
+        log_out(session_id)
+
+    manager.mark_session_nonresumable = mark_session_nonresumable
+
+
+def sessions_of(manager: Any) -> Iterable[Any]:
+    """All sessions that have a browser."""
+    return [info.session for info in manager.list_active_sessions()]
+
+
+async def close_client(client: Any, code: int) -> None:
+    """Close a browser's WebSocket: it connects again by itself."""
+    with contextlib.suppress(Exception):  # it may be closed already
+        await client._websocket.close(code)

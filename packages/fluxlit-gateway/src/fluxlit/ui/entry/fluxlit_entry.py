@@ -1,9 +1,0 @@
-# ruff: noqa: INP001
-"""The script that Streamlit runs for registered pages.
-
-Streamlit puts this folder on the import path, so nothing else may live in it.
-"""
-
-from fluxlit.ui.site import run_entry
-
-run_entry()

@@ -1,6 +1,0 @@
-"""Sessions that go on in another process: what a worker does for those it has, and for those it has not."""
-
-from fluxlit.ui.resume.copying import Copying
-from fluxlit.ui.resume.start import Resumption, set_up
-
-__all__ = ["Copying", "Resumption", "set_up"]

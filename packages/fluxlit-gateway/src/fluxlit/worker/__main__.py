@@ -1,0 +1,32 @@
+"""The beginning of a worker process, which is mostly importing.
+
+The worker may run before the gateway knows its application. What it will need in any case it imports at once; then it
+waits to be told the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from fluxlit._internal.garbage_collection import collection_paused
+from fluxlit.supervisor import Lifeline
+
+
+def main() -> int:
+    """Run one worker; returns the exit code."""
+    try:
+        lifeline = Lifeline.adopt()
+    except OSError:
+        print("fluxlit.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
+        return 2
+    with collection_paused():
+        from fluxlit.streamlit import internals  # noqa: PLC0415  # heavy, as is the other
+
+        internals.import_streamlit()
+        from fluxlit.worker.program import work  # noqa: PLC0415
+
+    return work(lifeline)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""The one Streamlit application of this process: what is shown, and how it is run.
+
+Streamlit keeps one Runtime per process, so this module keeps one `Site`. The entry script asks it at every run, which
+is what makes a reload take effect at the next rerun.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.auth.contract import User
+from fluxlit.errors import WorkerError
+from fluxlit.pages import PageRegistry, build_navigation
+from fluxlit.settings import Settings
+from fluxlit.settings.target import load
+from fluxlit.streamlit import internals
+from fluxlit.worker.worker_spec import WorkerSpec
+
+if TYPE_CHECKING:
+    from streamlit.starlette import App
+
+ENTRY_SCRIPT = Path(__file__).parent / "entry" / "fluxlit_entry.py"
+
+
+@dataclass
+class Site:
+    """What the entry script shows.
+
+    Attributes:
+        app: the FluxLit object.
+        pages: its pages.
+        settings: the effective settings.
+        fault: why the last reload failed, shown above the pages that still serve; empty when it did not.
+        visitor: gives the user of the run that calls it.
+        main: what ``sys.modules["__main__"]`` is to be again, where Streamlit is a guest in somebody else's process.
+    """
+
+    app: object
+    pages: PageRegistry
+    settings: Settings
+    fault: str = ""
+    visitor: Callable[[], User | None] = lambda: None
+    main: ModuleType | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """The application has a login."""
+        return bool(getattr(self.app, "authenticators", ()))
+
+
+_current: Site | None = None
+
+
+def show(site: Site) -> None:
+    """Make `site` the one that the entry script shows from its next run on."""
+    global _current  # noqa: PLW0603  (one per process, as Streamlit's Runtime is)
+    _current = site
+
+
+def current() -> Site:
+    """The site of this process."""
+    if _current is None:
+        raise WorkerError("This Streamlit process has no FluxLit application. Start it with `fluxlit run`.")
+    return _current
+
+
+def load_site(target: str, settings: Settings, visitor: Callable[[], User | None] = lambda: None) -> Site:
+    """Import the FluxLit object that `target` names, and make its site; `visitor` as in `Site`.
+
+    Raises:
+        TargetError: it cannot be imported; the cause is the user's own exception.
+        FluxLitError: what the import of the user's module raised of ours, a `PageError` for instance.
+    """
+    app: Any = load(target)
+    return Site(app, app.pages, settings, visitor=visitor)
+
+
+def run_entry() -> None:
+    """One run of the entry script: the navigation, and the page that the browser asks for."""
+    import streamlit as st  # noqa: PLC0415
+
+    site = current()
+    if site.main is not None:
+        # The entry script has defined nothing that anybody could look for in its `__main__`.
+        sys.modules["__main__"] = site.main
+    if site.fault:
+        st.error(
+            "**The last change could not be loaded; this is still the code from before.**",
+            icon=":material/sync_problem:",
+        )
+        st.code(site.fault, language=None)
+    if not len(site.pages):
+        st.info('This application has no pages yet. Add one with `@app.page("/")`.')
+        return
+    pages = build_navigation(
+        site.pages,
+        site.app,
+        settings=site.settings,
+        user=site.visitor(),
+        guarded=site.guarded,
+        is_asked_for=internals.is_asked_for,
+    )
+    st.navigation(pages).run()
+
+
+def main_script(spec: WorkerSpec) -> Path:
+    """The script that Streamlit runs.
+
+    Raises:
+        WorkerError: the user's script does not exist.
+    """
+    if spec.script is None:
+        return ENTRY_SCRIPT
+    script = Path(spec.script)
+    if not script.is_file():
+        raise WorkerError(f"The Streamlit script {script} does not exist. Correct FluxLit(ui=...).")
+    return script
+
+
+def build_streamlit(spec: WorkerSpec) -> App:
+    """Streamlit's ASGI application for the main script. Its configuration must be loaded."""
+    from streamlit import config  # noqa: PLC0415
+    from streamlit.starlette import App  # noqa: PLC0415
+
+    routes: list[Any] = []
+    if spec.script is None and config.get_option("server.enableStaticServing"):
+        # Streamlit looks for `static/` beside the main script, which for pages is FluxLit's own.
+        base = config.get_option("server.baseUrlPath")
+        routes = internals.static_routes(spec.anchor, base)
+    return App(main_script(spec), routes=routes)
+
+
+def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitStack | None = None) -> None:
+    """Give the user's script the import path and the arguments that ``streamlit run`` would give it."""
+    folder, argv = str(Path(script).parent), sys.argv
+    sys.path.insert(0, folder)
+    sys.argv = [script, *arguments]
+    if undo is not None:
+        undo.callback(setattr, sys, "argv", argv)
+        undo.callback(sys.path.remove, folder)
+
+
+class ActivityMiddleware:
+    """Reports every message between browsers and Streamlit to the garbage collector."""
+
+    def __init__(self, app: Application, touch: Callable[[], None]) -> None:
+        self._app = app
+        self._touch = touch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+
+        async def touching_receive() -> Message:
+            message = await receive()
+            self._touch()
+            return message
+
+        async def touching_send(message: Message) -> None:
+            self._touch()
+            await send(message)
+
+        await self._app(scope, touching_receive, touching_send)

@@ -1,0 +1,53 @@
+"""What is counted where Streamlit runs: runs of pages, the event loop's delay, and the session store.
+
+A worker tells the gateway when it is asked, so metrics that nobody reads cost nothing but the counting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+from fluxlit.observability.metrics import Histogram, Readings
+from fluxlit.observability.session_store_counters import TALLY
+
+
+class Runs:
+    """Counts the runs of pages, from all threads that run them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._durations = Histogram()
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
+        """Count one."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._durations.add(time.perf_counter() - started)
+
+    def read(self, worker: str) -> Readings:
+        """The numbers under the names of the catalogue."""
+        readings = Readings()
+        with self._lock:
+            readings.add("fluxlit_script_run_duration_seconds", self._durations + Histogram(), worker)
+        return readings
+
+
+def worker_readings(worker: str, runs: Runs, delays: Histogram) -> Readings:
+    """All that a worker process counts.
+
+    Args:
+        worker: its number.
+        runs: the runs of its pages.
+        delays: of its event loop.
+    """
+    readings = runs.read(worker)
+    readings.add("fluxlit_event_loop_delay_seconds", delays, f"worker {worker}")
+    readings.update(TALLY.read())
+    return readings

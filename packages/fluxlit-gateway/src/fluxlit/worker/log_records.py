@@ -1,0 +1,60 @@
+"""Log records of a worker travel to the gateway, which formats and writes them.
+
+So there is one configuration for all processes, and a line of a worker looks like any other. What user code prints is
+not a record: the gateway reads it from the worker's output.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fluxlit.observability.current_request import REQUEST_FIELD
+from fluxlit.streamlit import internals
+
+_FORMATTER = logging.Formatter()
+
+
+class ChannelHandler(logging.Handler):
+    """Sends each record as one JSON line."""
+
+    def __init__(self, send_line: Callable[[str], None]) -> None:
+        super().__init__()
+        self._send_line = send_line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        try:
+            self._send_line(json.dumps(_describe(record)))
+        except Exception:  # noqa: BLE001  (a handler reports its own faults, it never raises)
+            self.handleError(record)
+
+
+def _describe(record: logging.LogRecord) -> dict[str, Any]:
+    described = {
+        "type": "log",
+        "name": record.name,
+        "level": record.levelno,
+        "message": record.getMessage(),
+        "created": record.created,
+        "request_id": next(iter(internals.handshake(REQUEST_FIELD)), ""),
+    }
+    if record.exc_info:
+        described["exception"] = _FORMATTER.formatException(record.exc_info)
+    return described
+
+
+def replay(message: Mapping[str, Any]) -> None:
+    """Log in this process what a worker has sent."""
+    logger = logging.getLogger(str(message["name"]))
+    if not logger.isEnabledFor(int(message["level"])):
+        return
+    record = logger.makeRecord(logger.name, int(message["level"]), "", 0, message["message"], (), None)
+    record.created = float(message["created"])
+    record.msecs = (record.created % 1) * 1000
+    record.exc_text = message.get("exception")
+    if request_id := message.get("request_id"):
+        record.request_id = request_id
+    logger.handle(record)

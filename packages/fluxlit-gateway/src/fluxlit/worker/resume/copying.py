@@ -1,0 +1,343 @@
+"""Keeps a copy of each session of this process, and makes sessions anew from the copies of others.
+
+Before a WebSocket reaches Streamlit, `look_first` looks whether there is a copy of the session that it names, so that
+Streamlit's own code, which does not wait, has the answer at hand when it connects:
+
+==========================  ==========================  ==============================================================
+this process has it         the store has                then
+==========================  ==========================  ==============================================================
+no                          no copy                      a new session; what the browser said is never adopted
+no                          a copy of the same user      the session is made anew, under its id
+no                          a copy of somebody else      a new session; the copy stays as it is
+yes                         our copy, or none            Streamlit goes on with the session
+yes                         another process's copy       ours is out of date and dropped; it is made anew
+yes                         no answer                    Streamlit goes on; the writer will notice if it is outdated
+no                          no answer                    503: the browser tries again, and keeps its session's id
+==========================  ==========================  ==============================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import weakref
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.responses import answer_unavailable
+from fluxlit._internal.streamlit_paths import STREAM
+from fluxlit.pages.restored_session import restored_note
+from fluxlit.sessions import SessionCopies, SessionCopy
+from fluxlit.streamlit import messages
+from fluxlit.streamlit import sessions as session_internals
+from fluxlit.streamlit.sessions import SessionContent
+from fluxlit.worker.resume.commit_barrier import Gate
+from fluxlit.worker.resume.tab_reload import RELOADED, with_script
+from fluxlit.worker.resume.warm_up import WarmUp
+
+logger = logging.getLogger("fluxlit.ui")
+
+AWAY = (
+    "The server that keeps your session does not answer. You can go on; what you do is saved as soon as it answers "
+    "again. Until then, keep this tab open."
+)
+BACK = "The server that keeps your session answers again, and everything is saved."
+MOVED = 1012
+"""Service restart (RFC 6455, IANA registry): Streamlit's front end connects again, with the id of its session."""
+
+FLUSH_S = 3.0
+RENDER_S = 0.3
+"""By then a browser has shown what it was told before."""
+
+
+class Copying:
+    """Copies and restores the sessions of one Streamlit runtime. Belongs to its event loop, where nothing else is said.
+
+    Args:
+        make_copies: makes the copies, given who hears of them.
+        base: public mount, if a tab that is loaded again goes on with its session; else `None`.
+    """
+
+    def __init__(self, make_copies: Callable[[Any], SessionCopies], base: str | None = None) -> None:
+        self._base = base
+        self._reloaded: ContextVar[bool] = ContextVar("fluxlit_reloaded", default=False)
+        self._copies = make_copies(self)
+        self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
+        self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
+        self._told: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
+        self._looked: dict[str, Any] = {}
+        self._manager: Any = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def attach(self, runtime: Any) -> None:
+        """Take part in the life of a runtime's sessions."""
+        self._loop = asyncio.get_running_loop()
+        manager = self._manager = session_internals.manager_of(runtime)
+        self._connect = manager.connect_session
+        disconnect = manager.disconnect_session
+
+        def disconnect_session(session_id: str) -> None:
+            self._left(session_id)
+            disconnect(session_id)
+
+        manager.connect_session = self._connect_session
+        manager.disconnect_session = disconnect_session
+        session_internals.hear_logouts(manager, self._logged_out)
+
+    async def close(self) -> None:
+        """Write what has not been written yet."""
+        if not await self._copies.aclose(FLUSH_S):
+            logger.warning("This worker ends although some sessions could not be copied to the session store.")
+
+    # --- before Streamlit connects
+
+    def look_first(self, app: Application) -> Application:
+        """An application that has looked for the session that a WebSocket names before `app` gets it."""
+
+        async def looking(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "websocket" or not scope["path"].endswith(STREAM):
+                await app(scope, receive, send)
+                return
+            _, _, name, mark = ([protocol.strip() for protocol in scope.get("subprotocols", ())] + [""] * 4)[:4]
+            if not name:
+                await app(scope, receive, send)
+            elif await self._look(name):
+                self._reloaded.set(mark == RELOADED)  # of this connection: each has a task of its own
+                try:
+                    await app(scope, receive, send)
+                finally:
+                    self._looked.pop(name, None)
+            else:
+                await receive()
+                await answer_unavailable(scope, send)
+
+        return looking if self._base is None else with_script(looking, self._base)
+
+    async def _look(self, session_id: str) -> bool:
+        """Have the answer at hand; says no where it is needed and there is none."""
+        try:
+            found = await self._copies.look(session_id)
+        except Exception as error:  # noqa: BLE001 - another package's: an outage, or a copy that cannot be read
+            here = session_internals.live_session(self._manager, session_id) is not None
+            logger.log(
+                logging.INFO if here else logging.WARNING,
+                "A browser comes back, and the session store cannot say what it had: %s",
+                error,
+            )
+            return here or not is_outage(error)
+        if found is not None:
+            self._looked[session_id] = found
+        return True
+
+    # --- when it does
+
+    def _connect_session(
+        self,
+        client: Any,
+        script_data: Any,
+        user_info: Any,
+        existing_session_id: str | None = None,
+        session_id_override: str | None = None,
+    ) -> str:
+        plain = {"client": client, "script_data": script_data, "user_info": user_info}
+        found = self._looked.pop(existing_session_id or "", None)
+        connected: str | None = None
+        if existing_session_id is not None and found is not None:
+            connected = self._resume(existing_session_id, found, plain)
+        if connected is None:
+            connected = self._connect(
+                **plain, existing_session_id=existing_session_id, session_id_override=session_id_override
+            )
+            if connected == existing_session_id and self._reloaded.get():
+                session = session_internals.live_session(self._manager, connected)
+                warm_up = session_internals.attached(session, "warm_up")
+                session_internals.begin_again(session, None if warm_up is None else warm_up.give_up())
+        session = session_internals.live_session(self._manager, connected)
+        copy = self._copy_of.get(session)
+        if copy is None:
+            copy = self._keep(session, self._copies.begin(connected, user_info))
+        copy.attached = True
+        gate = Gate(client, copy, lambda: self._copies.down, self._say_away(client, copy))
+        self._gates.add(gate)
+        session_internals.attach(client, "gate", gate)
+        if (warm_up := session_internals.attached(session, "warm_up")) is not None:
+            warm_up.ask(client)
+        return connected
+
+    def _resume(self, session_id: str, found: Any, plain: Mapping[str, Any]) -> str | None:
+        """Make a session anew, `None` if the one here is the right one or the copy is not for this user."""
+        here = session_internals.live_session(self._manager, session_id)
+        ours = None if here is None else self._copy_of.get(here)
+        if here is not None and (ours is None or ours.owner == found.owner):
+            return None
+        try:
+            taken = self._copies.take_over(session_id, found, plain["user_info"])
+        except Exception as error:  # noqa: BLE001 - another package's
+            logger.warning("The copy of a session cannot be read, and a new session begins: %s", error)
+            return None
+        if taken is None:
+            return None
+        copy, groups = taken
+        if here is not None:
+            self._drop(session_id, ours)
+        connected: str = self._connect(**plain, existing_session_id=None, session_id_override=session_id)
+        session = session_internals.live_session(self._manager, connected)
+        if connected != session_id:
+            return connected
+        content = content_of(groups)
+        session_internals.write(session, content, restored_note(groups["lost"], found.saved_at))
+        self._keep(session, copy)
+        session_internals.attach(session, "restored", True)
+        if self._reloaded.get():  # nothing was pressed on a page that is not there yet
+            session_internals.begin_again(session, content)
+        else:
+            session_internals.attach(session, "warm_up", WarmUp(session, content))
+        self._copies.submit(copy)
+        logger.info("A session has been restored from its copy in the session store.")
+        return connected
+
+    def _keep(self, session: Any, copy: SessionCopy) -> SessionCopy:
+        self._copy_of[session] = copy
+        self._session_of[copy.owner] = session
+        session_internals.watch(session, self._run_ended)
+        return copy
+
+    # --- while it lives
+
+    def _run_ended(self, session: Any) -> None:
+        """Called in the thread of the script."""
+        copy, warm_up = self._copy_of.get(session), session_internals.attached(session, "warm_up")
+        if copy is None or (warm_up is not None and warm_up.under_way):
+            return
+        try:
+            content = session_internals.read(session)
+            if copy.put(content.state, groups_of(content), content.lost):
+                self._copies.submit(copy)
+        except Exception:  # whatever a session holds, its run must come to its end
+            logger.exception("A session could not be copied.")
+
+    def _left(self, session_id: str) -> None:
+        session = session_internals.live_session(self._manager, session_id)
+        copy = None if session is None else self._copy_of.get(session)
+        if copy is not None:
+            copy.attached = False
+
+    def _logged_out(self, session_id: str) -> None:
+        """Called in any thread."""
+        session = session_internals.live_session(self._manager, session_id)
+        copy = None if session is None else self._copy_of.get(session)
+        if copy is not None:
+            copy.end()
+            self._copies.submit(copy)
+
+    def _drop(self, session_id: str, copy: SessionCopy | None) -> None:
+        """End a session of this process that went on elsewhere; its browser, if there is one, connects again."""
+        if copy is not None:
+            copy.lost = True
+        client = session_internals.client_of(self._manager, session_id)
+        self._manager.close_session(session_id)
+        if client is not None:
+            task = asyncio.create_task(session_internals.close_client(client, MOVED))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    # --- what the writer says, in its threads
+
+    def taken(self, copy: SessionCopy) -> None:
+        """Another process has the session."""
+        self._soon(self._taken, copy)
+
+    def away(self) -> None:
+        """The store cannot be reached."""
+        self._soon(self._away)
+
+    def back(self) -> None:
+        """The store can be reached again."""
+        self._soon(self._back)
+
+    def _soon(self, function: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _taken(self, copy: SessionCopy) -> None:
+        session = self._session_of.get(copy.owner)
+        if session is not None and session_internals.live_session(self._manager, session.id) is session:
+            logger.info("A session went on in another process; what this one had of it is dropped.")
+            self._drop(session.id, copy)
+
+    def _away(self) -> None:
+        for gate in list(self._gates):
+            gate.give_up()
+
+    def _say_away(self, client: Any, copy: SessionCopy) -> Callable[[Callable[[Any], None]], None]:
+        weak = weakref.ref(client)
+
+        def say(send: Callable[[Any], None]) -> None:
+            send(messages.toast(AWAY, ":material/cloud_off:", 0))
+            if (told := weak()) is not None:
+                self._told[told] = copy
+
+        return say
+
+    def _back(self) -> None:
+        told, self._told = dict(self._told), weakref.WeakKeyDictionary()
+        for client, copy in told.items():
+            if not copy.call_when_saved(partial(self._soon, self._say_back, client)):
+                self._say_back(client)
+
+    def _say_back(self, client: Any) -> None:
+        self._say(client, messages.no_toast())
+        self._loop.call_later(RENDER_S, self._say, client, messages.toast(BACK, ":material/cloud_done:", 4))
+
+    def _say(self, client: Any, message: Any) -> None:
+        with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
+            client.write_forward_msg(message)
+
+
+def is_outage(error: Exception) -> bool:
+    """A store's error says that it could not be reached. Errors of other packages are known by the names of classes."""
+    return any(kind.__name__ == "SessionStoreUnavailable" for kind in type(error).__mro__)
+
+
+def groups_of(content: SessionContent) -> dict[str, Any]:
+    """Everything but the application's own values, as a copy has it."""
+    import streamlit  # noqa: PLC0415
+
+    return {
+        "page": {
+            "hash": content.page,
+            "sent": content.sent,
+            "streamlit": streamlit.__version__,
+            "serves": content.serves,
+            "path": content.path,
+        },
+        "keys": dict(content.keys),
+        "values": {element: list(value) for element, value in content.values.items()},
+        "wires": dict(content.wires),
+        "memory": dict(content.memory),
+    }
+
+
+def content_of(groups: Mapping[str, Any]) -> SessionContent:
+    """What a session is made from. Widgets of another release of Streamlit may have other ids and forms."""
+    import streamlit  # noqa: PLC0415
+
+    page = groups["page"]
+    if page["streamlit"] != streamlit.__version__:
+        return SessionContent(groups["state"], page["hash"], serves=page["serves"], path=page["path"])
+    return SessionContent(
+        groups["state"],
+        page["hash"],
+        groups["keys"],
+        {element: (kind, value) for element, (kind, value) in groups["values"].items()},
+        groups["wires"],
+        groups["memory"],
+        page["sent"],
+        page["serves"],
+        page["path"],
+    )

@@ -1,0 +1,85 @@
+"""The notice that an open tab shows when its login has ended: a script in Streamlit's page, and what puts it there.
+
+The gateway closes the WebSockets of a login that has ended. Streamlit's front end then asks whether its server is
+there. It is refused with 401 for as long as nobody signs in; or, where a page is public, it is let in without a user,
+and does not even run the page again. The script sees by those answers that the user is gone, clears the page and
+says why. It needs no address of any login: a reload leads through it, whoever does it, and back to the same page.
+
+An external Streamlit serves its own page. There the person reads the text of the refusal in Streamlit's own dialog.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit.frontend import ENCODINGS, chosen
+from fluxlit.frontend.variants import COMPRESSORS
+
+SCRIPT = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>\n"
+MARK = b"</title>"
+"""The script stands behind this, before Streamlit's own, which are modules and run later."""
+
+# A compressed page, a part of it, or "you have it already" could not be changed.
+_NOT_WHOLE = frozenset({b"accept-encoding", b"range", b"if-none-match", b"if-modified-since"})
+# The page is not the file any more that these describe.
+_OF_THE_FILE = frozenset({b"content-length", b"etag", b"last-modified", b"accept-ranges"})
+
+
+def with_notice(application: Application) -> Application:
+    """An application around Streamlit's whose page has the script."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not _wants_page(scope):
+            await application(scope, receive, send)
+            return
+        plain = [field for field in scope["headers"] if field[0] not in _NOT_WHOLE]
+        page = _Page(send, dict(scope["headers"]).get(b"accept-encoding", b""), head=scope["method"] == "HEAD")
+        await application({**scope, "headers": plain}, receive, page)
+
+    return serve
+
+
+def _wants_page(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+class _Page:
+    """A `send` that keeps back an answer in HTML until it is whole, and adds the script to it."""
+
+    def __init__(self, send: Send, accepted: bytes, *, head: bool) -> None:
+        self._send = send
+        self._encoding = chosen(accepted.decode("latin-1"))
+        self._head = head
+        self._start: Message | None = None
+        self._body = bytearray()
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message, or keep it."""
+        if message["type"] == "http.response.start" and _is_page(message):
+            self._start = message
+        elif self._start is None or message["type"] != "http.response.body":
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish(self._start)
+
+    async def _finish(self, start: Message) -> None:
+        headers = [field for field in start["headers"] if field[0].lower() not in _OF_THE_FILE]
+        body = bytes(self._body).replace(MARK, MARK + SCRIPT.encode(), 1)
+        if self._encoding:
+            body = COMPRESSORS[ENCODINGS[self._encoding].quick](body)
+            headers.append((b"content-encoding", self._encoding.encode()))
+        if not any(name.lower() == b"vary" for name, _ in headers):
+            headers.append((b"vary", b"accept-encoding"))
+        if not self._head:
+            headers.append((b"content-length", str(len(body)).encode()))
+        await self._send({**start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b"" if self._head else body})
+
+
+def _is_page(message: Message) -> bool:
+    if message["status"] != 200:
+        return False
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"])

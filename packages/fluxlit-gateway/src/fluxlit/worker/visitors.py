@@ -1,0 +1,166 @@
+"""Who the visitors of this process are: the user and the handle that came with each session's WebSocket.
+
+The fields that say so are taken off every request before Streamlit sees it, so that no page finds the handle among
+its headers. A session keeps the visitor of its newest handshake, for as long as Streamlit keeps the session.
+
+A file that a run has shown (`/media/...`) is named after its content, so its name is no secret. It is given to the
+user for whom it was made, and to nobody else; an upload is taken from the user of the session that it is for.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit.auth.contract import User
+from fluxlit.auth.user_headers import PREFIX, RUN_FIELD, USER_FIELD, read_user
+from fluxlit.observability.current_request import REQUEST_FIELD
+from fluxlit.streamlit import internals
+
+MEDIA = "/media/"
+UPLOAD = "/_stcore/upload_file/"
+
+MOST_FILES = 10_000
+"""Files whose owners are remembered before those that Streamlit has dropped are forgotten."""
+
+Person = tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Visitor:
+    """Who is behind a session.
+
+    Attributes:
+        user: `None` for a visitor who has not logged in.
+        handle: by which the API recognises calls of this session's pages; empty for none.
+    """
+
+    user: User | None = None
+    handle: str = ""
+
+    @property
+    def person(self) -> Person:
+        """What two visitors must share to be the same user."""
+        return (self.user.issuer, self.user.subject) if self.user is not None else None
+
+
+NOBODY = Visitor()
+
+
+class Visitors:
+    """The visitors of one Streamlit runtime.
+
+    Args:
+        base: public mount, which Streamlit's paths begin with.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._arriving: ContextVar[Visitor] = ContextVar("fluxlit_visitor", default=NOBODY)
+        self._known: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
+        self._owners: dict[str, set[Person]] = {}
+        self._lock = threading.Lock()
+        self._runtime: Any = None
+
+    def attach(self, runtime: Any) -> None:
+        """Learn from now on which session belongs to whom."""
+        self._runtime = runtime
+        internals.identify_sessions(runtime, self._facts, self._arrived)
+        internals.report_media(runtime, self._shown)
+
+    def watched(self, application: Application) -> Application:
+        """An application around Streamlit's that reads who sends each request."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await application(scope, receive, send)
+                return
+            visitor, headers = read_visitor(scope["headers"])
+            if scope["type"] == "http" and not self._may_have(visitor, scope["path"]):
+                await refuse(scope, send)
+                return
+            token = self._arriving.set(visitor)
+            try:
+                await application({**scope, "headers": headers}, receive, send)
+            finally:
+                self._arriving.reset(token)
+
+        return serve
+
+    def current(self) -> Visitor:
+        """The visitor of the run that calls this; nobody outside a run."""
+        session = internals.current_session()
+        return (self._known.get(session) if session else None) or NOBODY
+
+    def user(self) -> User | None:
+        """The user of the run that calls this."""
+        return self.current().user
+
+    def call_headers(self) -> dict[str, str]:
+        """What calls of the API carry in the run that calls this: whose page it is, and for which request it runs."""
+        handle, request_id = self.current().handle, internals.handshake(REQUEST_FIELD)
+        carried = {RUN_FIELD.decode("ascii"): handle} if handle else {}
+        return {**carried, REQUEST_FIELD: request_id[0]} if request_id else carried
+
+    def _facts(self) -> dict[str, Any]:
+        """What `st.user` says. Streamlit resumes a session only if all of it is the same as before."""
+        return streamlit_facts(self._arriving.get().user)
+
+    def _arrived(self, session_id: str, session: Any) -> None:
+        visitor = self._arriving.get()
+        session.fluxlit_visitor = visitor  # what keeps it, as long as the session is there
+        self._known[session_id] = visitor
+
+    def _shown(self, url: str, session_id: str) -> None:
+        visitor = self._known.get(session_id) or NOBODY
+        with self._lock:
+            if len(self._owners) >= MOST_FILES:
+                there = internals.media_files(self._runtime)
+                self._owners = {name: owners for name, owners in self._owners.items() if name in there}
+            self._owners.setdefault(file_id(url), set()).add(visitor.person)
+
+    def _may_have(self, visitor: Visitor, path: str) -> bool:
+        path = path.removeprefix(self._base)
+        if path.startswith(MEDIA):
+            with self._lock:
+                return visitor.person in self._owners.get(file_id(path), ())
+        if path.startswith(UPLOAD):
+            session = self._known.get(path[len(UPLOAD) :].partition("/")[0])
+            return session is None or session.person == visitor.person
+        return True
+
+
+def streamlit_facts(user: User | None) -> dict[str, Any]:
+    """What `st.user` says of a user, or of a visitor who has not logged in."""
+    if user is None:
+        return {"is_logged_in": False}
+    facts = {"sub": user.subject, "iss": user.issuer, "name": user.name, "email": user.email}
+    return {"is_logged_in": True, **facts, "roles": ",".join(sorted(user.roles))}
+
+
+def read_visitor(headers: list[tuple[bytes, bytes]]) -> tuple[Visitor, list[tuple[bytes, bytes]]]:
+    """The visitor that the gateway has named, and the fields without those that did."""
+    named = [field for field in headers if field[0].startswith(PREFIX)]
+    if not named:
+        return NOBODY, headers
+    handle = next((value.decode("ascii") for name, value in named if name == RUN_FIELD), "")
+    user = read_user(value for name, value in named if name == USER_FIELD)
+    return Visitor(user, handle), [field for field in headers if not field[0].startswith(PREFIX)]
+
+
+def file_id(path: str) -> str:
+    """The id of a file in Streamlit's store, from its URL."""
+    return posixpath.splitext(posixpath.basename(path))[0]
+
+
+async def refuse(scope: Scope, send: Send) -> None:
+    """Answer as if there were no such thing."""
+    body = b"" if scope["method"] == "HEAD" else b"Not found.\n"
+    fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 404, "headers": fields})
+    await send({"type": "http.response.body", "body": body})

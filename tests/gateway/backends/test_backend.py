@@ -1,0 +1,235 @@
+"""What holds for the UI wherever it runs, and what is special about each place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+import websockets
+
+from fluxlit.backends import Placement, build_placement
+from fluxlit.backends.embedded import EmbeddedPlacement
+from fluxlit.backends.external import ExternalPlacement
+from fluxlit.backends.workers import WorkersPlacement
+from fluxlit.errors import SettingsError, WorkerError
+from fluxlit.settings import resolve
+from tests.gateway.supervisor.processes import until
+from tests.gateway.worker.project import COUNTER, Project, run
+from tests.gateway.worker.streamlit_client import Tab, http_get
+
+
+@asynccontextmanager
+async def served(placement: Placement, path: Path) -> AsyncIterator[None]:
+    """The placement under uvicorn on a UNIX socket."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await placement(scope, receive, send)
+
+    config = uvicorn.Config(application, uds=str(path), lifespan="off", log_config=None, ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    await until(lambda: server.started)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def place(project: Project, **flags: Any) -> Placement:
+    return build_placement(project.facts(), resolve(flags=flags, environ={}, directory=project.root))
+
+
+def test_the_mode_chooses_the_placement(project: Project) -> None:
+    assert isinstance(place(project), WorkersPlacement)
+    assert isinstance(place(project, streamlit_mode="embedded"), EmbeddedPlacement)
+    assert isinstance(place(project, streamlit_upstream="http://127.0.0.1:8501"), ExternalPlacement)
+
+
+@pytest.mark.parametrize("key", ["server.enableCORS", "server.enableXsrfProtection", "server.port"])
+def test_options_that_fluxlit_owns_are_refused_before_anything_starts(project: Project, key: str) -> None:
+    with pytest.raises(SettingsError, match=key) as raised:
+        place(project, streamlit_options={key: False})
+    assert raised.value.problems[0].setting == "streamlit_options"
+
+
+def test_building_and_starting_workers_does_not_import_streamlit_here(project: Project) -> None:
+    project.write("shop.py", COUNTER)
+    code = f"""
+        import asyncio, sys
+        from pathlib import Path
+        from fluxlit.settings import resolve
+        from fluxlit.backends import UiFacts, build_placement
+
+        async def main():
+            facts = UiFacts(app=None, target="shop:app", script=None, run_directory=Path({str(project.sockets)!r}))
+            placement = build_placement(facts, resolve(environ={{}}))
+            await placement.start()
+            assert placement.readiness().ready
+            await placement.stop()
+
+        asyncio.run(main())
+        assert "streamlit" not in sys.modules
+    """
+    project.write("check.py", code)
+    subprocess.run([sys.executable, "check.py"], cwd=project.root, check=True, timeout=60)
+
+
+def test_while_the_worker_is_down_browsers_get_a_page_that_tries_again(project: Project) -> None:
+    project.write("shop.py", COUNTER)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        placement = project.placement()
+        async with served(placement, gate):
+            html = {"Accept": "text/html", "X-Request-ID": "abc-1"}
+            status, headers, body = await asyncio.to_thread(http_get, gate, "/", html)
+            assert (status, headers["retry-after"]) == (503, "1")
+            assert b'http-equiv="refresh"' in body
+            assert b"abc-1" in body
+            status, headers, body = await asyncio.to_thread(http_get, gate, "/media/x.png")
+            assert (status, headers["content-type"]) == (503, "text/plain; charset=utf-8")
+            with pytest.raises(Exception, match="HTTP 503"):
+                await _connect(gate)
+            await placement.start()
+            try:
+                assert (await asyncio.to_thread(http_get, gate, "/", html))[0] == 200
+                async with Tab(gate) as tab:
+                    assert (await tab.run()).texts == ["Version 1", "count 0"]
+            finally:
+                await placement.stop()
+            assert (await asyncio.to_thread(http_get, gate, "/", html))[0] == 503
+
+    run(story)
+
+
+async def _connect(path: Path) -> None:
+
+    async with websockets.unix_connect(str(path), "ws://app.example/_stcore/stream"):
+        pass
+
+
+def test_a_worker_killed_under_load_costs_503_at_worst(project: Project) -> None:
+    project.write("shop.py", COUNTER)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        async with project.running() as placement, served(placement, gate):
+            pid = placement.members[0].supervisor.status.pid
+            assert pid is not None
+            seen: list[int] = []
+            os.kill(pid, signal.SIGKILL)
+            while not placement.readiness().ready or placement.restarts == 0:
+                seen.append((await asyncio.to_thread(http_get, gate, "/_stcore/health"))[0])
+            assert set(seen) <= {200, 503}
+            assert 503 in seen
+            assert (await asyncio.to_thread(http_get, gate, "/_stcore/health"))[0] == 200
+
+    run(story)
+
+
+def test_an_external_ui_may_come_later_and_go(project: Project) -> None:
+    async def story() -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+            placement = place(project, streamlit_upstream=f"http://127.0.0.1:{port}", root_path="/shop")
+            await placement.start()
+            assert not placement.readiness().ready
+            assert str(port) in placement.readiness().detail
+            asked: list[str] = []
+
+            async def answer(scope: Any, _receive: Any, send: Any) -> None:
+                asked.append(scope["path"])
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"ok"})
+
+            server = uvicorn.Server(uvicorn.Config(answer, lifespan="off", log_config=None))
+            serving = asyncio.create_task(server._serve([listener]))
+            await until(lambda: placement.readiness().ready)
+            assert asked[0] == "/shop/_stcore/health"
+            server.should_exit = True
+            await serving
+            await until(lambda: not placement.readiness().ready)
+            with pytest.raises(WorkerError, match="cannot reload"):
+                await placement.reload(frozenset())
+            await placement.stop()
+
+    run(story)
+
+
+EMBEDDED = """
+import asyncio, logging, sys
+from pathlib import Path
+
+import anyio.to_thread
+import shop
+from fluxlit.settings import resolve
+from fluxlit.backends import UiFacts, build_placement
+from tests.gateway.worker.streamlit_client import Tab, http_get
+from tests.gateway.backends.test_backend import served
+
+MARK = "the process's own"
+sockets = Path(sys.argv[1])
+gate = sockets / "gate.sock"
+
+async def life(resolved):
+    before = [(l.level, l.propagate, list(l.handlers)) for l in map(logging.getLogger, ("uvicorn", "uvicorn.error"))]
+    placement = build_placement(UiFacts(shop.app, "shop:app", None, sockets), resolved)
+    async with served(placement, gate):
+        status, _, _ = await asyncio.to_thread(http_get, gate, "/")
+        assert status == 503, status
+        await placement.start()
+        assert placement.readiness().ready
+        assert anyio.to_thread.current_default_thread_limiter().total_tokens == 17
+        after = [(l.level, l.propagate, list(l.handlers)) for l in map(logging.getLogger, ("uvicorn", "uvicorn.error"))]
+        assert after == before
+        async with Tab(gate, mount="/apps/shop") as tab:
+            shown = await tab.run()
+            assert shown.texts == ["Version 1", "count 0"], shown.texts
+            assert sys.modules["__main__"].MARK == "the process's own"
+            shown = await tab.run(widgets={shown.widget("button"): True})
+            assert shown.texts == ["Version 1", "count 1"], shown.texts
+        async with Tab(gate, mount="/apps/shop", resume=tab.session_id) as tab:
+            assert (await tab.run()).texts == ["Version 1", "count 1"]
+            line = await placement.reload(frozenset())
+            assert line == "1 open page rerun", line
+            assert (await tab.shown()).texts == ["Version 1", "count 1"]
+        await placement.stop()
+        assert not placement.readiness().ready
+
+async def main():
+    anyio.to_thread.current_default_thread_limiter().total_tokens = 17
+    resolved = resolve(flags={"streamlit_mode": "embedded", "root_path": "/apps/shop"}, environ={})
+    await life(resolved)
+    await life(resolved)  # a second start in one process works
+
+asyncio.run(main())
+print("fine")
+"""
+
+
+def test_embedded_serves_in_this_process_and_puts_back_what_it_can(project: Project) -> None:
+    project.write("shop.py", COUNTER)
+    project.write("check.py", EMBEDDED)
+    repository = Path(__file__).parents[3]
+    result = subprocess.run(
+        [sys.executable, "check.py", str(project.sockets)],
+        cwd=project.root,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert result.stdout == "fine\n", result.stderr

@@ -1,0 +1,183 @@
+"""A pool of workers from the inside: replaced one by one, and never without one that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import websockets
+
+from fluxlit.backends.affinity import Standing
+from fluxlit.backends.workers import WorkersPlacement
+from fluxlit.errors import WorkerError
+from tests.gateway.backends.test_backend import served
+from tests.gateway.supervisor.processes import alive, until
+from tests.gateway.worker.project import Project, run
+from tests.gateway.worker.streamlit_client import Tab, http_get
+
+APP = """
+import os, time
+from pathlib import Path
+from fluxlit import FluxLit
+
+app = FluxLit()
+
+@app.page("/")
+def home(st):
+    st.session_state.runs = st.session_state.get("runs", 0) + 1
+    st.text(f"{os.getpid()} run {st.session_state.runs}")
+
+@app.page("/slow")
+def slow(st):
+    st.text("begins")
+    while not Path("go").exists():
+        time.sleep(0.02)
+    st.text("ends")
+"""
+
+
+def pids(placement: WorkersPlacement) -> list[int]:
+    found = [member.supervisor.status.pid for member in placement.members]
+    return [pid for pid in found if pid is not None]
+
+
+async def ask_until(done: asyncio.Event, gate: Path) -> list[int]:
+    """Ask for the page, and for a file that nobody has, again and again; every status."""
+    seen: list[int] = []
+    while not done.is_set():
+        targets = ("/", "/_stcore/host-config", "/media/none.png")
+        seen += [(await asyncio.to_thread(http_get, gate, target))[0] for target in targets]
+    return seen
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_all_workers_are_replaced_with_no_request_failing(project: Project, workers: int) -> None:
+    project.write("shop.py", APP)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        settings = {"streamlit_workers": workers}
+        async with project.running(settings=settings) as placement, served(placement, gate):
+            before, done = pids(placement), asyncio.Event()
+            asking = asyncio.create_task(ask_until(done, gate))
+            async with Tab(gate) as tab, Tab(gate) as busy:
+                await tab.run()
+                running = asyncio.create_task(busy.run(page="slow"))
+                rolling = asyncio.create_task(placement.roll())
+                await until(
+                    lambda: any(busy.session_id in member.sessions for member in placement._leaving), timeout_s=30
+                )
+                assert not (await asyncio.wait({rolling, running}, timeout=0.5))[0], "it waits for the run"
+                project.write("go", "")
+                await asyncio.wait_for(rolling, 60)
+                assert (await running).texts == ["begins", "ends"], "a run under way comes to its end"
+                with pytest.raises(websockets.ConnectionClosed) as closed:
+                    await tab.run()
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1012
+            async with Tab(gate, resume=tab.session_id) as again:
+                assert (await again.run()).texts[0].endswith(" run 1")
+            done.set()
+            assert set(await asking) == {200, 404}
+            assert len(pids(placement)) == workers
+            assert not set(pids(placement)) & set(before)
+            assert not any(map(alive, before))
+            assert placement.restarts == 0, "nothing had gone wrong"
+
+    run(story)
+
+
+def test_code_that_cannot_start_replaces_nothing(project: Project) -> None:
+    project.write("shop.py", APP)
+
+    async def story() -> None:
+        async with project.running(settings={"streamlit_workers": 2}) as placement:
+            before = pids(placement)
+            project.write("shop.py", "1 / 0")
+            with pytest.raises(WorkerError, match="division by zero"):
+                await placement.roll()
+            assert pids(placement) == before
+            assert placement.readiness().ready
+
+    run(story)
+
+
+def test_two_calls_roll_once_and_a_stop_ends_both(project: Project) -> None:
+    project.write("shop.py", APP)
+
+    async def story() -> None:
+        async with project.running() as placement:
+            first = pids(placement)
+            await asyncio.gather(placement.roll(), placement.roll())
+            assert placement._started == 2
+            second = pids(placement)
+            assert first != second
+            rolling = asyncio.create_task(placement.roll())
+            await until(lambda: placement._started == 3)
+            await placement.stop()
+            assert await asyncio.gather(rolling, return_exceptions=True)
+            assert not any(map(alive, (*first, *second)))
+
+    run(story)
+
+
+def test_a_worker_that_dies_takes_nobody_with_it(project: Project) -> None:
+    project.write("shop.py", APP)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        async with project.running(settings={"streamlit_workers": 2}) as placement, served(placement, gate):
+            victim = placement.members[0]
+            async with Tab(gate) as one, Tab(gate) as other:
+                runs = [(await tab.run()).texts[0] for tab in (one, other)]
+                assert placement.sessions == 2
+                key, pid = victim.key, victim.supervisor.status.pid
+                assert pid is not None
+                os.kill(pid, signal.SIGKILL)
+                await until(lambda: victim.standing is Standing.DOWN)
+                assert placement.readiness().ready
+                assert placement.sessions == 1
+                safe = other if runs[0].startswith(f"{pid} ") else one
+                assert (await safe.run()).texts[0].endswith(" run 2")
+                await until(lambda: victim.standing is Standing.ANSWERING, timeout_s=20)
+                assert victim.key != key
+                assert placement.restarts == 1
+
+    run(story)
+
+
+def test_one_worker_that_cannot_start_stops_all(project: Project) -> None:
+    project.write("shop.py", "import os\nif os.path.exists('taken'):\n    1 / 0\nopen('taken', 'w')\n" + APP)
+
+    async def story() -> None:
+        placement = project.placement(settings={"streamlit_workers": 2})
+        with pytest.raises(WorkerError, match="division by zero"):
+            await placement.start()
+        assert not any(map(alive, pids(placement)))
+
+    run(story)
+
+
+def test_a_stopped_worker_gets_no_new_sessions_and_is_replaced(project: Project) -> None:
+    project.write("shop.py", APP)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        settings = {"streamlit_workers": 2, "streamlit_hung_timeout_s": 4}
+        async with project.running(settings=settings) as placement, served(placement, gate):
+            victim = placement.members[0]
+            pid = victim.supervisor.status.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+            await until(lambda: victim.standing is Standing.SILENT)
+            for _ in range(3):
+                async with Tab(gate) as tab:
+                    assert not (await tab.run()).texts[0].startswith(f"{pid} ")
+            await until(lambda: placement.restarts == 1, timeout_s=15)
+            assert not alive(pid)
+            await until(lambda: victim.standing is Standing.ANSWERING, timeout_s=20)
+
+    run(story)

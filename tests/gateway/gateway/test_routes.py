@@ -1,0 +1,108 @@
+"""Which part of FluxLit a path is for: rule 13 of docs/contributing/proxy-rules.md."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+
+from fluxlit.gateway.router import raw_after
+from fluxlit.gateway.routes import CLOSABLE, Map, Route, below_mount, closed_prefixes
+
+MAP = Map("/api", closed_prefixes(()), frozenset({"/redoc"}))
+
+
+@pytest.mark.parametrize(
+    ("target", "route"),
+    [
+        ("/api", Route.API),
+        ("/api/", Route.API),
+        ("/api/users", Route.API),
+        ("/api//x", Route.API),
+        ("/%61pi/users", Route.API),
+        ("/api%2Fusers", Route.API),
+        ("/api/../x", Route.API),
+        ("/api/healthz", Route.LIVENESS),
+        ("/api/readyz", Route.READINESS),
+        ("/api/healthz/", Route.API),
+        ("/api/readyz/x", Route.API),
+        ("/apix", Route.UI),
+        ("//api", Route.UI),
+        ("/API", Route.UI),
+        ("/x/..%2fapi", Route.UI),
+        ("/x/../api", Route.UI),
+        ("/", Route.UI),
+        ("/_stcore/stream", Route.UI),
+        ("/_stcore/health", Route.UI),
+        ("/%2561pi", Route.UI),
+        ("/healthz", Route.UI),
+        ("/docs", Route.API_DOCS),
+        ("/openapi.json", Route.API_DOCS),
+        ("/redoc", Route.UI),
+        ("/docs/", Route.UI),
+        ("/_stcore/metrics", Route.CLOSED),
+        ("/_stcore/metrics/", Route.CLOSED),
+        ("/_stcore/%6detrics", Route.CLOSED),
+        ("/_stcore/metricsx", Route.UI),
+        ("/_stcore/script-health-check", Route.CLOSED),
+        ("/_stcore/agent/run", Route.CLOSED),
+    ],
+)
+def test_rule_13_routing_follows_the_decoded_path(target: str, route: Route) -> None:
+    """RFC 3986 section 6.2.2.2: one resource, however its path is written."""
+    assert MAP.route("http", "GET", unquote(target)) is route
+
+
+@pytest.mark.parametrize(("method", "route"), [("HEAD", Route.LIVENESS), ("POST", Route.API), ("OPTIONS", Route.API)])
+def test_probes_are_for_reading(method: str, route: Route) -> None:
+    assert MAP.route("http", method, "/api/healthz") is route
+
+
+def test_websockets_go_where_their_path_says() -> None:
+    assert MAP.route("websocket", "", "/api/ws") is Route.API
+    assert MAP.route("websocket", "", "/_stcore/stream") is Route.UI
+    assert MAP.route("websocket", "", "/docs") is Route.UI
+    assert MAP.route("websocket", "", "/_stcore/agent/ws") is Route.CLOSED
+
+
+@pytest.mark.parametrize("name", sorted(CLOSABLE))
+def test_each_closed_route_can_be_opened_by_name(name: str) -> None:
+    opened = Map("/api", closed_prefixes((name,)))
+    assert opened.route("http", "GET", CLOSABLE[name]) is Route.UI
+    others = set(CLOSABLE) - {name}
+    assert all(opened.route("http", "GET", CLOSABLE[other]) is Route.CLOSED for other in others)
+
+
+@pytest.mark.parametrize(
+    ("path", "mount", "rest"),
+    [
+        ("/x", "", "/x"),
+        ("/m", "/m", None),
+        ("/m/", "/m", "/"),
+        ("/m/x", "/m", "/x"),
+        ("/mx", "/m", "/mx"),
+        ("/x", "/m", "/x"),
+        ("/a/b/c", "/a/b", "/c"),
+        ("/a/b", "/a/b", None),
+        ("/a", "/a/b", "/a"),
+        ("/m/m/x", "/m", "/m/x"),
+    ],
+)
+def test_the_mount_is_taken_off_whether_or_not_the_edge_has_done_so(path: str, mount: str, rest: str | None) -> None:
+    assert below_mount(path, mount) == rest
+
+
+@pytest.mark.parametrize(
+    ("raw", "mount", "rest"),
+    [
+        (b"/m/a%2Fb", "/m", b"/a%2Fb"),
+        (b"/%6d/x", "/m", b"/x"),
+        (b"/a%2Fb/x", "/a/b", b"/x"),
+        (b"/m%2Fx", "/m", b"%2Fx"),
+        (b"/m/%C3%A9", "/m", b"/%C3%A9"),
+    ],
+)
+def test_rule_13_the_forwarded_path_is_cut_where_the_decision_was_made(raw: bytes, mount: str, rest: bytes) -> None:
+    """A client may encode the mount; what is left is still its own bytes."""
+    assert raw_after(raw, len(mount)) == rest
+    assert unquote(raw.decode()) == mount + unquote(rest.decode())

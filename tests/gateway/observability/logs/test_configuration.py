@@ -1,0 +1,168 @@
+"""Logging as processes really have it: ours under `fluxlit run`, somebody else's under uvicorn."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import background, clean_environ
+
+EVERYBODY = """
+    for name in ("fluxlit.gateway", "uvicorn.error", "fastapi", "myapp"):
+        logging.getLogger(name).warning("from %s?code=abc", name)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', "1.2.3.4:5", "GET", "/?code=abc", "1.1", 200)
+    logging.getLogger("httpx").info("chatter")
+"""
+
+
+def lines_of(program: str, **environ: str) -> list[str]:
+    """Run a program and return what it wrote to standard error."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        env=clean_environ(**environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+def ours(settings: str = "", before: str = "") -> str:
+    return textwrap.dedent(f"""
+        import logging
+        from fluxlit.observability.logs import configure
+        from fluxlit.settings import Settings
+        {before}
+        configure(Settings({settings}))
+    """) + textwrap.dedent(EVERYBODY)
+
+
+def test_every_logger_writes_each_line_once_and_without_secrets() -> None:
+    lines = lines_of(ours())
+    assert [line.split("  ")[-1].strip() for line in lines] == [
+        "from fluxlit.gateway?code=***",
+        "from uvicorn.error?code=***",
+        "from fastapi?code=***",
+        "from myapp?code=***",
+        '1.2.3.4:5 - "GET /?code=*** HTTP/1.1" 200',
+    ]
+
+
+def test_all_lines_are_json_if_asked() -> None:
+    found = [json.loads(line) for line in lines_of(ours("log_format='json'"))]
+    assert [each["logger"] for each in found] == [
+        "fluxlit.gateway",
+        "uvicorn.error",
+        "fastapi",
+        "myapp",
+        "uvicorn.access",
+    ]
+    assert found[-1]["path"] == "/?code=***"
+
+
+def test_the_level_holds_for_all() -> None:
+    assert len(lines_of(ours("log_level='warning'"))) == 4
+    assert lines_of(ours("log_level='error'")) == []
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_libraries_do_not_chatter_at_any_level(level: str) -> None:
+    assert not any("chatter" in line for line in lines_of(ours(f"log_level={level!r}")))
+
+
+@pytest.mark.parametrize(("level", "count"), [("info", 0), ("debug", 1)])
+def test_uvicorn_tells_about_its_servers_only_when_debugging(level: str, count: int) -> None:
+    program = ours(f"log_level={level!r}") + 'logging.getLogger("uvicorn.error").info("Started server process")'
+    assert sum("Started" in line for line in lines_of(program)) == count
+
+
+def test_configuring_after_uvicorn_writes_no_line_twice() -> None:
+    after = "import uvicorn.config, logging.config; logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)"
+    assert len(lines_of(ours(before=after))) == 5
+
+
+def test_a_pipe_gets_no_colours() -> None:
+    assert not any("\x1b" in line for line in lines_of(ours()))
+
+
+APP = """
+    import logging
+    from fluxlit.observability.logs import attach
+    from fluxlit.settings import Settings
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            attach(Settings(log_format={log_format!r}))
+            attach(Settings(log_format={log_format!r}))
+            logging.getLogger("fluxlit.gateway").info("hello?code=abc")
+            logging.getLogger("shop").info("sold?code=abc")
+            logging.getLogger("httpx").info("chatter")
+            logging.getLogger("uvicorn.error").info("dialled redis://:abc@host")
+            await send({{"type": "lifespan.startup.complete"}})
+            await receive()
+            await send({{"type": "lifespan.shutdown.complete"}})
+            return
+        await send({{"type": "http.response.start", "status": 200, "headers": []}})
+        await send({{"type": "http.response.body", "body": b""}})
+"""
+
+CLIENT = "import urllib.request, sys; urllib.request.urlopen(sys.argv[1]).read()"
+
+
+def under_uvicorn(directory: Path, log_format: str, *options: str) -> list[str]:
+    (directory / "app.py").write_text(textwrap.dedent(APP.format(log_format=log_format)))
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0", *options]
+    with background(command, cwd=directory, environ=clean_environ(PYTHONUNBUFFERED="1")) as server:
+        url = server.wait_for(r"http://127\.0\.0\.1:\d+", 30)[0]
+        subprocess.run([sys.executable, "-c", CLIENT, f"{url}/?token=abc&x=abc&abc"], check=True, timeout=30)
+        server.wait_for(r"token=", 30)
+        server.stop()
+    return "".join(server.output).splitlines()
+
+
+def test_under_uvicorn_its_own_look_stays_and_ours_is_added_once(tmp_path: Path) -> None:
+    lines = under_uvicorn(tmp_path, "text")
+    text = "\n".join(lines)
+    assert "abc" not in text
+    assert text.count("hello?code=***") == 1
+    assert text.count("redis://:***@host") == 1
+    (access,) = [line for line in lines if "GET" in line]
+    assert access.startswith("INFO:     127.0.0.1:")
+    assert '"GET /?token=***&x=***&*** HTTP/1.1" 200 OK' in access
+    assert text.count("sold?code=***") == 1, "nobody else would show what the application logs"
+    assert "chatter" not in text
+
+
+def test_under_uvicorn_json_holds_for_its_lines_too(tmp_path: Path) -> None:
+    lines = under_uvicorn(tmp_path, "json")
+    after = [line for line in lines if line.startswith("{")]
+    assert {json.loads(line)["logger"] for line in after} == {
+        "fluxlit.gateway",
+        "shop",
+        "uvicorn.error",
+        "uvicorn.access",
+    }
+    assert [line for line in lines if "sold" in line and not line.startswith("{")] == []
+    assert "abc" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_configuration_that_the_user_wrote_is_kept(log_format: str, tmp_path: Path) -> None:
+    config = {
+        "version": 1,
+        "formatters": {"own": {"format": "OWN %(name)s %(message)s"}},
+        "handlers": {"own": {"class": "logging.StreamHandler", "formatter": "own"}},
+        "root": {"handlers": ["own"], "level": "INFO"},
+        "loggers": {"uvicorn": {"level": "INFO"}},
+    }
+    (tmp_path / "log.json").write_text(json.dumps(config))
+    lines = under_uvicorn(tmp_path, log_format, "--log-config", "log.json")
+    assert lines.count("OWN fluxlit.gateway hello?code=***") == 1
+    assert all(line.startswith("OWN ") for line in lines)
+    assert "abc" not in "\n".join(lines)

@@ -1,0 +1,249 @@
+"""How an answer goes over the connection: its head, its length, its end, and what an application may not put there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit.gateway.header_cache import MOST
+from fluxlit.server.http import protocol as front
+from fluxlit.server.http.request_response import PREFIXES, Cycle
+from fluxlit.settings import Settings
+from tests.gateway.proxy.harness import Client, get, served_by_uvicorn, until
+
+pytestmark = pytest.mark.anyio
+
+SETTINGS = Settings(log_level="critical")  # Most of these applications do something wrong, and are told so.
+
+Answering = Callable[[Scope, Send], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def served(answering: Answering, settings: Settings = SETTINGS) -> AsyncIterator[Client]:
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        await answering(scope, send)
+
+    async with served_by_uvicorn(application, settings) as server:
+        client = Client(*await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1]))
+        yield client
+        client.abort()
+
+
+def saying(*parts: bytes, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> Answering:
+    """An application with one answer."""
+
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers or []})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return answering
+
+
+async def test_an_answer_without_a_length_is_chunked() -> None:
+    async with served(saying(b"one", b"", b"two")) as client:
+        answer = await client.ask(get())
+        assert (answer.body, answer.all(b"transfer-encoding")) == (b"onetwo", [b"chunked"])
+        assert (await client.ask(get())).body == b"onetwo"
+
+
+async def test_what_an_application_says_of_the_coding_is_said_by_the_server_once() -> None:
+    async with served(saying(b"one", headers=[(b"Transfer-Encoding", b"Chunked")])) as client:
+        answer = await client.ask(get())
+        assert (answer.body, answer.all(b"transfer-encoding")) == (b"one", [b"chunked"])
+
+
+async def test_an_old_client_gets_the_body_until_the_connection_ends() -> None:
+    async with served(saying(b"one", b"two", headers=[(b"transfer-encoding", b"chunked")])) as client:
+        await client.send(b"GET / HTTP/1.0\r\n\r\n")
+        head = await client.head()
+        assert (head.all(b"transfer-encoding"), head.all(b"connection")) == ([], [b"close"])
+        assert await client.reader.read() == b"onetwo"
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+async def test_an_answer_that_has_no_body_says_nothing_of_its_end(method: str, status: int) -> None:
+    async with served(saying(status=status)) as client:
+        for _ in range(2):
+            answer = await client.ask(get().replace(b"GET", method.encode()), method)
+            assert (answer.status, answer.all(b"transfer-encoding"), answer.all(b"content-length")) == (status, [], [])
+
+
+async def test_the_body_of_an_answer_to_head_is_not_sent() -> None:
+    async with served(saying(b"body", headers=[(b"content-length", b"4")])) as client:
+        for _ in range(2):
+            answer = await client.ask(get().replace(b"GET", b"HEAD"), "HEAD")
+            assert answer.all(b"content-length") == [b"4"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"x-note", b"a\r\nset-cookie: admin=1"),
+        (b"x-note", b"a\r\n\r\n<script>"),
+        (b"x-note", b"a\nset-cookie: admin=1"),
+        (b"x-note", b"a\rset-cookie: admin=1"),
+        (b"x-note", b"a\x00b"),
+        (b"x-note", b"a\x7f"),
+        (b"x-note\r\nset-cookie: admin", b"1"),
+        (b"x note", b"a"),
+        (b"x:note", b"a"),
+        (b"", b"a"),
+        (b"x\x00", b"a"),
+    ],
+)
+async def test_no_field_can_make_another_one(header: tuple[bytes, bytes]) -> None:
+    """Response splitting: what a visitor wrote may end up in a field of an answer (RFC 9110 section 5.5)."""
+    async with served(saying(b"body", headers=[(b"x-before", b"1"), header])) as client:
+        answer = await client.ask(get())
+        assert (answer.status, answer.body) == (500, b"Internal Server Error")
+        assert not any(name in (b"set-cookie", b"x-before") for name, _ in answer.fields)
+        assert await client.reader.read() == b""
+
+
+async def test_a_field_with_a_tab_and_with_latin_letters_is_passed_on() -> None:
+    async with served(saying(headers=[(b"X-Note", b"a\tb \xe9")])) as client:
+        answer = await client.ask(get())
+        assert answer.all(b"x-note") == [b"a\tb \xe9"], answer.fields
+        assert (b"x-note", b"a\tb \xe9") in answer.fields
+
+
+@pytest.mark.parametrize("length", [b"2", b"10"])
+async def test_an_answer_of_another_length_than_it_says_is_never_taken_for_whole(length: bytes) -> None:
+    async with served(saying(b"body", headers=[(b"content-length", length)])) as client:
+        await client.send(get())
+        assert (await client.head()).all(b"content-length") == [length]
+        assert len(await client.reader.read()) != int(length)
+
+
+async def test_an_application_that_breaks_off_breaks_off_the_connection() -> None:
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise ValueError("on purpose")
+
+    async with served(answering) as client:
+        await client.send(get())
+        assert (await client.head()).status == 200
+        assert await client.reader.read() == b"4\r\nhalf\r\n"
+
+
+@pytest.mark.parametrize("messages", [["http.response.body"], ["http.response.start"] * 2, ["http.response.trailers"]])
+async def test_messages_out_of_turn_are_refused(messages: list[str]) -> None:
+    refused = asyncio.Event()
+
+    async def answering(_: Scope, send: Send) -> None:
+        for kind in messages[:-1]:
+            await send({"type": kind, "status": 200, "headers": []})
+        with pytest.raises(RuntimeError, match=messages[-1]):
+            await send({"type": messages[-1], "status": 200, "headers": []})
+        refused.set()
+
+    async with served(answering) as client:
+        await client.send(get())
+        await client.reader.read()
+        assert refused.is_set()
+
+
+async def test_a_head_does_not_wait_for_a_body() -> None:
+    """An event stream is there for the browser before its first event."""
+    go_on = asyncio.Event()
+
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"event"})
+
+    async with served(answering) as client:
+        await client.send(get())
+        async with asyncio.timeout(10):
+            assert (await client.head()).status == 200
+        go_on.set()
+        assert await client.reader.readuntil(b"0\r\n\r\n") == b"5\r\nevent\r\n0\r\n\r\n"
+
+
+async def test_an_application_may_make_a_task_of_what_send_returns() -> None:
+    async def answering(_: Scope, send: Send) -> None:
+        head: object = send({"type": "http.response.start", "status": 200, "headers": []})
+        assert asyncio.iscoroutine(head)
+        await asyncio.create_task(head)
+        await asyncio.gather(send({"type": "http.response.body", "body": b"task"}))
+
+    async with served(answering) as client:
+        assert (await client.ask(get())).body == b"task"
+
+
+async def test_a_slow_client_holds_the_application_back() -> None:
+    sent = 0
+
+    async def answering(_: Scope, send: Send) -> None:
+        nonlocal sent
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for sent in range(1000):  # noqa: B007  looked at from outside
+            await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async with served(answering) as client:
+        await client.send(get())
+        before = -1
+        async with asyncio.timeout(20):
+            while sent != before or not sent:
+                before = sent
+                await asyncio.sleep(0.2)
+        assert 0 < sent < 500
+
+
+async def test_an_idle_connection_is_closed_in_time_and_one_in_use_is_not() -> None:
+    async with served(saying(b"x"), Settings(gateway_keep_alive_timeout_s=1.5)) as client:
+        loop = asyncio.get_running_loop()
+        for _ in range(8):
+            assert (await client.ask(get())).body == b"x"
+            await asyncio.sleep(0.3)
+        begun = loop.time()
+        async with asyncio.timeout(20):
+            assert await client.reader.read() == b""
+        assert loop.time() - begun > 0.9
+
+
+async def test_requests_leave_nothing_that_only_the_garbage_collector_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At thousands of requests a second its visits would be what is slow."""
+    made: list[weakref.ref[Cycle]] = []
+
+    class Known(Cycle):
+        __slots__ = ("__weakref__",)
+
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(front, "Cycle", Known)
+    gc.collect()
+    gc.disable()
+    try:
+        async with served(saying(b"x")) as client:
+            for _ in range(5):
+                await client.ask(get())
+            assert len(made) == 5
+            assert [each() for each in made[:-1]] == [None] * 4
+            client.abort()
+            await until(lambda: made[-1]() is None)
+    finally:
+        gc.enable()
+
+
+def test_names_are_remembered_but_not_without_end() -> None:
+    before = dict(PREFIXES)
+    try:
+        for number in range(MOST + 10):
+            assert PREFIXES[b"X-%d" % number] == b"x-%d: " % number
+        assert len(PREFIXES) <= MOST
+    finally:
+        PREFIXES.clear()
+        PREFIXES.update(before)

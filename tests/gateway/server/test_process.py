@@ -1,0 +1,214 @@
+"""Whatever ends the server, its exit code tells the truth and no process is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fluxlit.testing import run_server
+
+APP = """
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+
+from fluxlit import FluxLit
+
+
+@asynccontextmanager
+async def lifespan(api):
+    Path("api-started").touch()
+    yield {"greeting": "hello"}
+    Path("api-stopped").touch()
+
+
+app = FluxLit(api=FastAPI(lifespan=lifespan))
+
+
+@app.api.get("/greeting")
+def greeting(request: Request) -> str:
+    return request.state.greeting
+
+
+@app.api.get("/slow")
+async def slow() -> str:
+    Path("slow-begun").touch()
+    await asyncio.sleep(1)
+    return "done"
+
+
+@app.page("/")
+def home(st, client):
+    st.title(client.get("/greeting").json())
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+def get(url: str) -> tuple[int, bytes]:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=20) as answer:
+        return answer.status, answer.read()
+
+
+def eventually(condition: Callable[[], object], what: str, within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_fluxlit_run_ends_with_0_after_a_signal(project: Path, number: signal.Signals) -> None:
+    with run_server("app:app", project, command="run") as server:
+        assert get(f"{server.api_url}/greeting") == (200, b'"hello"')
+        assert len(server.processes()) >= 2
+        assert server.stop(number) == 0
+    assert (project / "api-stopped").exists()
+
+
+@pytest.mark.parametrize("command", ["uvicorn", "run"])
+def test_nothing_is_left_after_sigkill(project: Path, command: str) -> None:
+    with run_server("app:app", project, command=command) as server:  # type: ignore[arg-type]
+        assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+
+
+def test_uvicorn_ends_by_the_signal_it_got_and_takes_the_worker_along(project: Path) -> None:
+    with run_server("app:app", project) as server:
+        assert server.stop(signal.SIGTERM) == -signal.SIGTERM
+    assert (project / "api-stopped").exists()
+
+
+def test_a_request_in_flight_is_finished_before_the_end(project: Path) -> None:
+    with run_server("app:app", project, command="run") as server:
+        client = subprocess.Popen(
+            [sys.executable, "-c", f"import urllib.request as u; print(u.urlopen('{server.api_url}/slow').read())"],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "no_proxy": "*"},
+        )
+        eventually((project / "slow-begun").exists, "the slow request has begun")
+        assert server.stop() == 0
+        output, _ = client.communicate(timeout=20)
+        assert b"done" in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_the_start_is_interrupted(project: Path, number: signal.Signals) -> None:
+    (project / "app.py").write_text(
+        "import time\n" + APP + "\nif 'fluxlit.worker' in ' '.join(__import__('sys').orig_argv):\n"
+        "    open('worker-imports', 'w').close(); time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fluxlit_cli", "run", "--port", "0"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        eventually((project / "worker-imports").exists, "the worker has begun to import the application")
+        worker = next(
+            pid for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")) if parent_of(pid) == process.pid
+        )
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == (-number if number == signal.SIGKILL else 0), output.decode()
+        assert b"Traceback" not in output
+        eventually(lambda: not Path(f"/proc/{worker}").exists(), "the worker is gone")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def test_an_exception_at_the_start_of_the_api_leaves_nothing_behind(project: Path) -> None:
+    (project / "app.py").write_text(APP.replace('Path("api-started").touch()', 'raise RuntimeError("no database")'))
+    done = subprocess.run(
+        [sys.executable, "-m", "fluxlit_cli", "run", "--port", "0"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "no database" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [line for line in Path("/proc").glob("[0-9]*/cwd") if link(line) == str(project)]
+
+
+def link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
+
+
+def test_several_uvicorn_workers_are_refused_with_advice(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "app:app", "--port", "0", "--workers", "2"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "FLUXLIT_STREAMLIT_WORKERS=2" in done.stderr
+    assert "FLUXLIT_ALLOW_UNIFIED_UVICORN_MULTIWORKER=1" in done.stderr
+
+
+@pytest.mark.parametrize("target", [["app:app"], ["fluxlit.runtime:create_unified_app", "--factory"]])
+def test_a_wrong_setting_stops_the_start_under_uvicorn(target: list[str], project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", *target, "--port", "0"],
+        cwd=project,
+        env=os.environ | {"FLUXLIT_PORT": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_factory_serves_the_target_of_the_environment(project: Path) -> None:
+    (project / "app.py").rename(project / "portal.py")
+    environment = {"FLUXLIT_APP": "portal:app"}
+    with run_server(
+        "fluxlit.runtime:create_unified_app", project, arguments=["--factory"], environment=environment
+    ) as server:
+        status, body = get(f"{server.api_url}/readyz")
+        assert (status, json.loads(body)) == (200, {"status": "ready", "streamlit": "ok"})
+
+
+def test_the_object_is_found_under_any_name_in_any_module(project: Path) -> None:
+    (project / "package").mkdir()
+    (project / "app.py").rename(project / "package" / "portal.py")
+    with run_server("package.portal:app", project) as server:
+        assert get(f"{server.url}/")[0] == 200
