@@ -30,8 +30,8 @@ def test_auth_reference_is_up_to_date() -> None:
     assert written == write_auth_reference.reference(), "run `hatch run types:reference`"
 
 
-def test_the_architecture_names_every_room() -> None:
+def test_the_architecture_names_every_package() -> None:
     page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     source = ROOT / "packages" / "fluxlit-gateway" / "src" / "fluxlit"
-    rooms = {path.stem for path in source.iterdir() if not path.name.startswith(("_", ".")) and path.name != "py.typed"}
-    assert {room for room in rooms if f"`{room}`" not in page} == set()
+    names = {path.stem for path in source.iterdir() if not path.name.startswith(("_", ".")) and path.name != "py.typed"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
