@@ -6,6 +6,7 @@ import email.message
 import re
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,40 @@ def test_metadata(name: str, wheels: dict[str, Path]) -> None:
     required = [Requirement(text) for text in declared["dependencies"]]
     assert {str(item) for item in written if "extra ==" not in str(item)} == {str(item) for item in required}
     assert sorted(item.name for item in written) == sorted(item.name for item in requirements(name))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_metadata_for_a_package_index(name: str, wheels: dict[str, Path]) -> None:
+    facts = metadata(wheels[name])
+    classifiers = set(facts.get_all("Classifier", []))
+    assert len([each for each in classifiers if each.startswith("Development Status :: ")]) == 1
+    assert {"Intended Audience :: Developers", "Operating System :: POSIX :: Linux"} <= classifiers
+    assert any(each.startswith("Topic :: ") for each in classifiers)
+    assert ("Typing :: Typed" in classifiers) == (name in CODE)
+    assert "streamlit" in facts["Keywords"].split(",")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_classifiers_name_the_tested_pythons(name: str) -> None:
+    [matrix] = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["hatch-test"]["matrix"]
+    found = re.findall(r"Python :: (3\.\d+)$", "\n".join(project(name)["classifiers"]), re.MULTILINE)
+    assert found == matrix["python"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_project_urls_lead_to_files_of_the_tree(name: str, wheels: dict[str, Path]) -> None:
+    urls = dict(line.split(", ", 1) for line in metadata(wheels[name]).get_all("Project-URL", []))
+    assert set(urls) == {"Documentation", "Source", "Changelog", "Issues", "Security"}
+    inside = {label: url.partition(f"{urls['Source']}/blob/main/")[2] for label, url in urls.items()}
+    assert inside["Changelog"] == f"packages/{name}/CHANGELOG.md"
+    assert [path for path in inside.values() if path and not (ROOT / path).is_file()] == []
+    assert len([path for path in inside.values() if path]) == 3
+
+
+def test_each_distribution_has_a_summary_of_its_own() -> None:
+    summaries = {project(name)["description"] for name in EVERY}
+    assert len(summaries) == len(EVERY)
+    assert [text for text in summaries if len(text) > 120 or not text.endswith(".")] == []
 
 
 @pytest.mark.parametrize("name", EVERY)
