@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy as copy_module
 import logging
 import threading
 import time
@@ -12,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from fluxlit_sessions import MemorySessionStore, SessionStoreUnavailable
-from fluxlit_sessions.copies import Copies, Copy, Found
+from fluxlit_sessions import MemorySessionStore, SessionStoreFull, SessionStoreUnavailable
+from fluxlit_sessions.copies import Copies, Copy, Found, Limits
 from fluxlit_sessions.copies.writer import LOOK_S, Writer
 from fluxlit_sessions.testing import ManualClock
 
@@ -52,8 +53,11 @@ class Faulty:
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self.off = self.lose = False
+        self.off = self.lose = self.full = False
         self.writes = 0
+
+    def with_idle_ttl(self, _seconds: float) -> Faulty:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(self._store, name)
@@ -61,6 +65,8 @@ class Faulty:
             return function
 
         def call(*args: Any, **options: Any) -> Any:
+            if self.full and name in ("create", "save"):
+                raise SessionStoreFull("it is full", location="memory")
             if self.off:
                 raise SessionStoreUnavailable("it is off", location="memory")
             result = function(*args, **options)
@@ -76,9 +82,9 @@ class Faulty:
 class Process:
     """A worker's half: copies, and who hears of them."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, **limits: Any) -> None:
         self.heard = Heard()
-        self.copies = Copies(store, self.heard)
+        self.copies = Copies(store, self.heard, Limits(**limits))
 
     def begin(self, identity: dict[str, Any] | None = None) -> Copy:
         return self.copies.begin(NAME, identity or {})
@@ -205,11 +211,12 @@ def test_a_store_that_came_back_with_older_data_does_not_win(processes: tuple[Pr
     one, other = processes
     before = one.begin()
     one.save(before, {"n": 1})
-    backup = dict(store._store._backend._records)
+    backend = store._store._backend
+    backup = copy_module.deepcopy(backend._entries)
     taken = other.resume()
     assert taken is not None
     other.save(taken[0], {"n": 2})
-    store._store._backend._records = backup
+    backend._entries = backup
     other.save(taken[0], {"n": 3})
     found = other.look()
     assert found is not None
@@ -291,11 +298,11 @@ def test_the_copy_of_an_open_tab_is_kept_alive_and_that_of_a_closed_one_is_not(m
     process.save(copy, {"n": 1})
     for _ in range(5):
         clock.advance(60)
-        copy.keep_alive(store)
+        copy.keep_alive()
         assert process.look() is not None
     copy.attached = False
     clock.advance(60)
-    copy.keep_alive(store)
+    copy.keep_alive()
     clock.advance(60)
     assert process.look() is None
     process.copies.close(60)
@@ -311,9 +318,71 @@ def test_all_is_written_before_a_process_ends(store: Faulty) -> None:
     assert store.count() == 100
 
 
-def test_a_thread_that_misses_the_end_does_not_hold_it_up(store: Faulty) -> None:
-    writer = Writer(store, Heard(), list, 1)
+def test_a_thread_that_misses_the_end_does_not_hold_it_up() -> None:
+    writer = Writer(Heard(), list, 1)
     writer.close(0)
     started = time.monotonic()
     assert writer._next() is None
     assert time.monotonic() - started < LOOK_S
+
+
+def test_copies_without_a_user_live_shorter() -> None:
+    clock = ManualClock()
+    store = MemorySessionStore(clock=clock, idle_ttl=3600, touch_interval=60)
+    process = Process(store, ttl=100)
+    process.save(process.begin(), {"n": 1})
+    process.save(process.copies.begin("another", ADA), {"n": 1})
+    clock.advance(99)
+    assert process.look() is not None
+    clock.advance(1)
+    assert process.look() is None
+    assert process.look("another") is not None
+    process.copies.close(60)
+
+
+def test_copies_without_a_user_have_a_budget_and_those_of_users_have_none(
+    store: Faulty, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = Process(store, copies=3, share=1)
+    copies = [process.copies.begin(f"visitor {number}", {}) for number in range(5)]
+    for copy in copies:
+        process.save(copy, {"n": 1})
+    assert store.count() == 3
+    process.save(process.copies.begin("ada", ADA), {"n": 1})
+    assert (store.count(), process.heard.said) == (4, [])
+    process.save(copies[0], {"n": 2})
+    found = process.look("visitor 0")
+    assert found is not None
+    assert '"n":2' in found.session.data["body"], "a copy that is counted is still written"
+    assert caplog.text.count("used up their budget") == 1
+    copies[0].end()
+    process.copies.submit(copies[0])
+    process.settle(copies[0])
+    process.save(copies[4], {"n": 1})
+    assert process.look("visitor 4") is not None, "there is room again, and what did not change is written all the same"
+    process.copies.close(60)
+
+
+def test_one_address_does_not_use_up_the_budget(store: Faulty) -> None:
+    process = Process(store, copies=10, share=0.2)
+    for number in range(5):
+        process.save(process.copies.begin(f"attacker {number}", {}, f"2001:db8::{number}"), {"n": 1})
+        process.save(process.copies.begin(f"visitor {number}", {}, f"192.0.2.{number}"), {"n": 1})
+    assert store.count() == 2 + 5
+    process.copies.close(60)
+
+
+def test_a_full_store_leaves_copies_without_a_user_out_and_tries_again_for_users(store: Faulty) -> None:
+    process = Process(store)
+    visitor, user = process.begin(), process.copies.begin("ada", ADA)
+    store.full = True
+    process.save(visitor, {"n": 1})
+    assert not process.copies.down
+    user.put({"n": 1}, {}, {})
+    process.copies.submit(user)
+    process.heard.wait_for("away")
+    store.full = False
+    process.settle(user)
+    process.save(visitor, {"n": 1})
+    assert store.count() == 2
+    process.copies.close(60)

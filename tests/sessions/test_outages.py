@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from fluxlit_sessions import MemorySessionStore, RedisSessionStore, SessionConflict, SessionStoreUnavailable
+from fluxlit_sessions import (
+    MemorySessionStore,
+    RedisSessionStore,
+    SessionConflict,
+    SessionStoreFull,
+    SessionStoreUnavailable,
+)
 from fluxlit_sessions.testing import ManualClock
 from fluxlit_sessions.testing.clients import Clients
 from tests.sessions.servers import PATIENT, RedisServer, free_ports, needs_redis, running, wait_until, watched
@@ -290,14 +296,41 @@ def test_a_demoted_primary_is_not_written_to(server: RedisServer) -> None:
         assert store.read(session.id) == saved
 
 
-def test_a_full_server_is_reported_at_once(server: RedisServer) -> None:
-    with RedisSessionStore(server.url, **PATIENT) as store, server.client() as client:
-        session = store.create({"n": 0})
+def test_a_full_server_refuses_new_data_at_once_and_goes_on_with_what_it_has(
+    clients: Any, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    store: Any = clients(clock=clock)
+    session, other = store.create({"n": 0}, subject="ada"), store.create({"n": 0}, subject="bob")
+    token = store.put_once("login", {"n": 1}, ttl=3600)
+    with server.client() as client:
         client.config_set("maxmemory", 1)
-        with pytest.raises(SessionStoreUnavailable, match="OutOfMemory") as caught:
-            store.save(session, {"n": 1})
-        assert (caught.value.attempts, caught.value.may_have_applied) == (1, False)
-        assert store.read(session.id) == session
+    for attempt in (store.create, lambda: store.put_once("p", {}, ttl=60), lambda: store.save(session, {"n": "more"})):
+        with pytest.raises(SessionStoreFull, match="is full: Redis has reached its maxmemory") as caught:
+            attempt()
+        assert (caught.value.attempts, caught.value.may_have_applied, store.available) == (1, False, True)
+    clock.advance(3000)
+    assert store.read(session.id, touch=True).expires_at > session.expires_at
+    assert store.touch(other.id) > other.expires_at
+    assert store.take_once("login", token) == {"n": 1}
+    saved = store.save(session, {"n": 1})
+    moved = store.rotate(saved, subject="ada")
+    assert store.read(moved.id) == moved
+    store.delete(moved.id)
+    assert (store.delete_subject("bob"), store.count()) == (1, 0)
+    assert [record.message for record in caplog.records if "is full" in record.message] == [
+        f"session store {server.url} is full: {caught.value.reason}"
+    ]
+
+
+def test_vital_records_are_written_to_a_full_server(clients: Any, server: RedisServer) -> None:
+    store: Any = clients(vital=True)
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+    session = store.create({"n": 0}, subject="ada")
+    assert store.save(session, {"n": "more"}).version == 2
+    with pytest.raises(SessionStoreFull):
+        store.put_once("login", {}, ttl=60)
 
 
 def test_a_wrong_password_is_reported_at_once_and_not_repeated_in_the_message(server: RedisServer) -> None:

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,6 +153,40 @@ def _target(link: Path) -> str:
         return str(link.readlink())
     except OSError:
         return ""
+
+
+FILL = """
+    import sys
+    from fluxlit_sessions import SessionStoreFull, SQLiteSessionStore
+    store = SQLiteSessionStore(sys.argv[1] + "/s.db")
+    users = [store.create({"n": number}, subject=f"user {number}") for number in range(60)]
+    login = store.put_once("login", {"n": 1}, ttl=3600)
+    for size in (3000, 1):
+        try:
+            while True:
+                store.create({"large": "x" * size})
+        except SessionStoreFull as error:
+            print(error, flush=True)
+    assert store.read(users[0].id) == users[0]
+    for user in users[:50]:
+        store.delete(user.id)
+    assert store.delete_subject("user 50") == 1
+    assert store.take_once("login", login) == {"n": 1}
+    assert store.rotate(users[51]).version == 2
+    assert store.save(users[52], {"n": 0}).version == 2
+    assert store.count(subject="user 1") == 0
+"""
+
+
+def test_a_full_disk_is_reported_and_sessions_can_be_read_used_and_ended(tmp_path: Path) -> None:
+    """On a file system of its own, in a mount namespace."""
+    script = 'mount -t tmpfs -o size=12m none "$1" && exec "$2" -c "$3" "$1"'
+    command: list[Any] = ["unshare", "-rm", "sh", "-c", script, "sh", tmp_path, sys.executable, textwrap.dedent(FILL)]
+    probe = [*command[:4], script.partition("&&")[0], "sh", tmp_path]
+    if subprocess.run(probe, check=False, capture_output=True).returncode:
+        pytest.skip("needs to mount a file system")
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.count("s.db is full: database or disk is full.") == 2
 
 
 def test_a_file_of_a_newer_layout_is_refused(tmp_path: Path) -> None:

@@ -733,6 +733,18 @@ def test_a_first_save_whose_answer_was_lost_is_found_again_and_not_repeated(stor
     assert (store.count(), store.read(tab.url_id).data) == (1, {"clicks": 2})
 
 
+def test_a_full_store_is_named_as_such_and_the_page_goes_on() -> None:
+    full = MemorySessionStore(max_entries=2)
+    full.create()
+    tab = Tab(full, "an old id", user=None).run(set_to(a=1))
+    assert any("There is no room" in text for text in tab.warnings)
+    assert (tab.errors, tab.url_id, full.count()) == ([], "an old id", 1)
+    for info in full.list():
+        full.revoke(info.handle)
+    assert tab.seen() == {"a": 1}
+    assert full.read(tab.url_id or "") is not None
+
+
 def test_what_was_changed_elsewhere_after_an_outage_is_merged(store: Switched) -> None:
     first, second = two_tabs(store)
     with switched_off(store):

@@ -11,6 +11,7 @@ from fluxlit_sessions.errors import (
     SessionNotFound,
     SessionSealError,
     SessionStoreError,
+    SessionStoreFull,
     SessionStoreUnavailable,
     SessionTooLarge,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "SessionSealError",
     "SessionStore",
     "SessionStoreError",
+    "SessionStoreFull",
     "SessionStoreUnavailable",
     "SessionTooLarge",
     "StoreOptions",

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionStoreUnavailable
+from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionStoreFull, SessionStoreUnavailable
 from fluxlit_sessions.merge import Resolve, changed, merge
 from fluxlit_sessions.session import KEEP, Keep, Session
 from fluxlit_sessions.store import SessionStore
@@ -67,7 +67,9 @@ class Binding:
     @property
     def known(self) -> bool:
         """There is something to go on with: a session, or certainty that this visitor has none."""
-        return self.outage is None or self.memory.session is not None or self._visitor.id_in_url is None
+        if self.outage is None or isinstance(self.outage, SessionStoreFull):  # a full store still finds sessions
+            return True
+        return self.memory.session is not None or self._visitor.id_in_url is None
 
     def open(self) -> tuple[str, ...]:
         """Finds the session of this tab and brings it up to date; returns the keys of conflicts.

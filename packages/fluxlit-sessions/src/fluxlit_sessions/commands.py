@@ -35,7 +35,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Create(Command[Header | Conflict]):
-    """Store a new record, unless there is one under its key."""
+    """Store a new record, unless there is one under its key. A vital one may use what a full store has in reserve."""
 
     key: Key
     token: bytes
@@ -43,6 +43,7 @@ class Create(Command[Header | Conflict]):
     envelope: bytes
     tag: bytes
     subject: bytes
+    vital: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,14 @@ class Touch(Command[Header | None]):
 
 @dataclass(frozen=True, slots=True)
 class Replace(Command[Header | Conflict | None]):
-    """Put a new envelope into a live record that is at version `expected`."""
+    """Put a new envelope into a live record that is at version `expected`. Vital: see `Create`."""
 
     key: Key
     expected: int
     token: bytes
     lifetimes: Lifetimes
     envelope: bytes
+    vital: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ class Ping(Command[None]):
 
 
 class Backend(Protocol):
-    """A driver: executes commands. Raises `SessionStoreUnavailable` when it cannot, and nothing else.
+    """A driver: executes commands.
+
+    It raises `SessionStoreUnavailable` when it cannot, `SessionStoreFull` for lack of room, and nothing else.
 
     Attributes:
         name: kind of store for metrics, such as ``redis``.

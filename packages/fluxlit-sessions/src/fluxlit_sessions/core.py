@@ -73,6 +73,7 @@ class Core:
         self._ids = Ids(self.namespace)
         self._codec = Codec(options.get("types", ()))
         self._sealer: Sealer = KeyRing(options["keys"]) if "keys" in options else PlainSealer()
+        self._vital = options.get("vital", False)
         self._max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         self._lifetimes = Lifetimes.of_seconds(
             options.get("idle_ttl", DEFAULT_IDLE),
@@ -92,6 +93,7 @@ class Core:
             self._seal(plain, minted, 1, subject),
             self._tag(subject),
             self._seal_subject(subject, minted.key),
+            self._vital,
         )
 
         def finish(answer: Header | Conflict) -> Session:
@@ -116,7 +118,7 @@ class Core:
         minted = self._known(session.id)
         plain = self._encode(data)
         envelope = self._seal(plain, minted, session.version + 1, session.subject)
-        command = Replace(minted.key, session.version, new_token(), self._lifetimes, envelope)
+        command = Replace(minted.key, session.version, new_token(), self._lifetimes, envelope, self._vital)
 
         def finish(answer: Header | Conflict | None) -> Session:
             header = self._applied(answer, minted.key, session.version)

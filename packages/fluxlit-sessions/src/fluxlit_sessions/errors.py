@@ -9,6 +9,7 @@ SessionError
 │   ├── SessionTooLarge      the data of one session exceeds the limit
 │   └── SessionSealError     no key of this process opens what is stored
 ├── SessionStoreUnavailable  the store cannot be reached or does not answer
+│   └── SessionStoreFull     the store has no room for what was to be written
 └── SessionStoreError        the store is set up wrongly: URL, option, missing package
 
 A session id never appears in a message: ids are secrets. A handle does: it names
@@ -141,6 +142,8 @@ class SessionStoreUnavailable(SessionError):
         may_have_applied: true when a write was sent and its answer never came, so it may or may not have happened.
     """
 
+    _state = "unavailable"
+
     def __init__(
         self, reason: str, *, location: str, operation: str = "", attempts: int = 1, may_have_applied: bool = False
     ) -> None:
@@ -151,7 +154,16 @@ class SessionStoreUnavailable(SessionError):
         self.may_have_applied = may_have_applied
         doubt = " The write may or may not have happened." if may_have_applied else ""
         tries = f" after {attempts} attempts" if attempts > 1 else ""
-        super().__init__(f"The session store {location} is unavailable{tries}: {reason}.{doubt}")
+        super().__init__(f"The session store {location} is {self._state}{tries}: {reason}.{doubt}")
+
+
+class SessionStoreFull(SessionStoreUnavailable):
+    """The store has no room for a write; nothing was written. Reading, using and deleting sessions still work.
+
+    `reason` says what is full and what to do about it.
+    """
+
+    _state = "full"
 
 
 class SessionStoreError(SessionError):

@@ -25,6 +25,8 @@ class StoreOptions(TypedDict, total=False):
         touch_interval: uses within this many seconds of the last recorded one write nothing.
             Default 60, at most a tenth of `idle_ttl`.
         max_bytes: limit of the encoded data of one session. Default 262144.
+        vital: writes may go on where Redis has reached its maxmemory or SQLite a full disk. For stores whose records
+            are few and small, such as logins; not for values that are taken once. Default false.
         types: enums, Pydantic models and dataclasses that may be stored; a mapping gives the names.
         keys: encrypt with the first, decrypt with any (see `KeyRing`). Default: no encryption.
         clock: seconds since the epoch, for tests. Default: the clock of the store (Redis) or of the machine.
@@ -37,6 +39,7 @@ class StoreOptions(TypedDict, total=False):
     absolute_ttl: float
     touch_interval: float
     max_bytes: int
+    vital: bool
     types: Iterable[type] | Mapping[str, type]
     keys: Sequence[str | bytes]
     clock: Clock

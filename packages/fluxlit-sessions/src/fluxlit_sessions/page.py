@@ -17,6 +17,7 @@ from fluxlit_sessions.errors import (
     SessionKeyConflict,
     SessionModelError,
     SessionNotFound,
+    SessionStoreFull,
 )
 from fluxlit_sessions.kept import MARK, Choice, Kept
 from fluxlit_sessions.session import KEEP, Keep
@@ -37,6 +38,10 @@ MODEL_VERSION = "$model"
 PAUSED = (
     "**The server that keeps your session does not answer.** You can go on. What you change is kept in this tab and "
     "saved when it answers again; do not close the tab until then."
+)
+NO_ROOM = (
+    "**There is no room to save your changes at the moment.** You can go on. What you change is kept in this tab and "
+    "saved as soon as there is room; do not close the tab until then."
 )
 UNREACHABLE = (
     "**The server that keeps your session does not answer.** Your session is not lost. Please try again in a moment."
@@ -249,7 +254,7 @@ class Bound:
             st.stop()
         if not self._warned:
             self._warned = True
-            st.warning(PAUSED, icon=":material/cloud_off:")
+            st.warning(NO_ROOM if isinstance(outage, SessionStoreFull) else PAUSED, icon=":material/cloud_off:")
 
 
 class UrlSession(Bound, MutableMapping[str, Any]):

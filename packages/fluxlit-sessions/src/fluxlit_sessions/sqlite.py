@@ -7,22 +7,26 @@ never fails in the middle. With synchronous=NORMAL a commit survives the death o
 process at any point; only a power cut can lose the last commits, and never the file.
 
 The file must be on a local disk: WAL needs shared memory, network file systems have none.
+
+Even a deletion appends to the log first, which a full disk refuses. Each process therefore
+holds some disk space in reserve, which it gives up for everything but new data.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast
 
-from fluxlit_sessions.commands import Command, Count, DeleteSubject, List, Ping, Read, Row, Rows, Touch
-from fluxlit_sessions.errors import SessionStoreError, SessionStoreUnavailable
+from fluxlit_sessions.commands import Command, Count, Create, DeleteSubject, List, Ping, Read, Replace, Row, Rows, Touch
+from fluxlit_sessions.errors import SessionStoreError, SessionStoreFull, SessionStoreUnavailable
 from fluxlit_sessions.ids import Key, Kind
 from fluxlit_sessions.options import Clock, StoreOptions, check_namespace
 from fluxlit_sessions.record import Header, Record
@@ -49,6 +53,36 @@ SWEEP_EVERY = 60_000
 SWEEP_ROWS = 500
 IDLE_CONNECTIONS = 4
 BUSY_TIMEOUT = 5.0
+RESERVE = 5 * 1024 * 1024
+"""Bytes of disk in reserve: more than the log, which SQLite writes into the file after 1000 pages of 4 KiB."""
+
+
+class Reserve:
+    """Disk space that this process holds: a file without a name beside the sessions, gone when the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: int | None = None
+
+    def hold(self) -> None:
+        """Takes the space, if it is there to be taken."""
+        if self._file is not None or not hasattr(os, "posix_fallocate"):
+            return
+        with contextlib.suppress(OSError):
+            self._file, name = tempfile.mkstemp(dir=self._folder)
+            Path(name).unlink()
+            try:
+                os.posix_fallocate(self._file, 0, RESERVE)
+            except OSError:
+                self.release()
+
+    def release(self) -> None:
+        """Gives the space up."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    __del__ = release
 
 
 class Connections:
@@ -63,7 +97,7 @@ class Connections:
         self._idle: list[sqlite3.Connection] = []
         self._pid = os.getpid()
 
-    @contextmanager
+    @contextlib.contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
         """Lends a connection. One that saw an error is closed, not reused."""
         connection = self._take() or self._open()
@@ -116,12 +150,26 @@ class SQLiteBackend:
         self._connections = Connections(path, timeout)
         self._swept = 0
         _prepare_file(path)
+        self._reserve = Reserve(path.parent)
+        self._reserve.hold()
         with self._errors(), self._connections.use() as connection:
             _prepare_schema(connection, path)
 
     def execute(self, command: Command[R]) -> R:
+        with self._errors():
+            try:
+                return self._execute(command)
+            except sqlite3.OperationalError as error:
+                if not _is_full(error) or (isinstance(command, Create | Replace) and not command.vital):
+                    raise
+            self._reserve.release()
+            with self._connections.use() as connection:
+                connection.execute("PRAGMA wal_checkpoint(RESTART)")  # the log begins anew in the space that it has
+            return self._execute(command)
+
+    def _execute(self, command: Command[R]) -> R:
         now = int(self._clock() * 1000)
-        with self._errors(), self._connections.use() as connection:
+        with self._connections.use() as connection:
             return cast(R, self._answer(connection, command, now))
 
     async def aexecute(self, command: Command[R]) -> R:
@@ -129,14 +177,18 @@ class SQLiteBackend:
 
     def close(self) -> None:
         self._connections.close()
+        self._reserve.release()
 
     async def aclose(self) -> None:
         self.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except sqlite3.OperationalError as error:
+            kind = SessionStoreFull if _is_full(error) else SessionStoreUnavailable
+            raise kind(str(error), location=self.location) from error
         except (sqlite3.Error, OSError) as error:
             raise SessionStoreUnavailable(str(error), location=self.location) from error
 
@@ -220,6 +272,7 @@ class SQLiteBackend:
         )
         left = connection.execute("SELECT 1 FROM records WHERE expires <= ? LIMIT 1", (now,)).fetchone()
         self._swept = 0 if left else now
+        self._reserve.hold()
 
 
 def _prepare_file(path: Path) -> None:
@@ -237,6 +290,10 @@ def _prepare_file(path: Path) -> None:
             raise SessionStoreError(f"The session file {path} cannot be opened: {reason}.") from None
     except OSError as error:
         raise SessionStoreError(f"The session file {path} cannot be opened: {error.strerror}.") from error
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _prepare_schema(connection: sqlite3.Connection, path: Path) -> None:

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from fluxlit_sessions.commands import Backend
-from fluxlit_sessions.core import Core, Operation
-from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionStoreUnavailable
+from fluxlit_sessions.core import DEFAULT_IDLE, Core, Operation
+from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionStoreFull, SessionStoreUnavailable
 from fluxlit_sessions.observe import Observer, OperationEvent, Outage, notify
 from fluxlit_sessions.options import StoreOptions
 from fluxlit_sessions.session import KEEP, Keep, Session, SessionInfo, at
@@ -239,6 +239,7 @@ class BackedStore:
 
     def __init__(self, backend: Backend, options: StoreOptions) -> None:
         self._backend = backend
+        self._options = options
         self._core = Core(options)
         observer = options.get("observer") or default_observer()
         self._observers: tuple[Observer, ...] = (observer,) if observer is not None else ()
@@ -255,6 +256,21 @@ class BackedStore:
     def add_observer(self, observer: Observer) -> None:
         """Has one more observer called after every operation, beside that of the options."""
         self._observers = (*self._observers, observer)
+
+    def with_idle_ttl(self, seconds: float) -> BackedStore:
+        """Returns the same store, over the same connections, in which unused sessions end sooner.
+
+        The time counts from when a session was last created, saved or used through it.
+
+        Args:
+            seconds: until an unused session ends, at most the `idle_ttl` of this store.
+        """
+        options = self._options.copy()
+        options.pop("touch_interval", None)
+        options["idle_ttl"] = min(seconds, options.get("idle_ttl", DEFAULT_IDLE))
+        store = BackedStore(self._backend, options)
+        store._observers, store._outage = self._observers, self._outage
+        return store
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location} namespace={self._core.namespace}>"
@@ -422,7 +438,8 @@ class _Watch:
     ) -> None:
         if isinstance(error, SessionStoreUnavailable):
             error.operation = self._operation
-            self._outage.seen(error.reason)
+            note = self._outage.full if isinstance(error, SessionStoreFull) else self._outage.seen
+            note(error.reason)
         if error is not None:
             self._outcome = _outcome(error)
         seconds = time.perf_counter() - self._started
@@ -439,6 +456,8 @@ def _outcome(error: BaseException) -> str:
             return "missing"
         case SessionConflict():
             return "conflict"
+        case SessionStoreFull():
+            return "full"
         case SessionStoreUnavailable():
             return "unavailable"
     return "error"

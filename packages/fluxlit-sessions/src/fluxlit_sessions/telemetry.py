@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCOPE = "fluxlit_sessions"
 DURATION = "db.client.operation.duration"
-FAILURES = frozenset({"unavailable", "error"})
+FAILURES = frozenset({"full", "unavailable", "error"})
 
 
 @cache

@@ -24,7 +24,7 @@ def _memory(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
     parts = urlsplit(url)
     if parts.netloc or parts.path:
         raise SessionStoreError("The memory store is memory:// and nothing behind it but options.")
-    chosen: Any = {**options, **read_query(url, {})}
+    chosen: Any = {**options, **read_query(url, {"max_entries": int, "max_total_bytes": int})}
     return MemorySessionStore(**chosen)
 
 

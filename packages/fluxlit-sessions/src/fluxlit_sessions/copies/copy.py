@@ -29,8 +29,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fluxlit_sessions.copies.budget import Budget
 from fluxlit_sessions.copies.content import Packer
-from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionTooLarge
+from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionStoreFull, SessionTooLarge
 from fluxlit_sessions.session import Session
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.visitor import subject_of
@@ -74,6 +75,9 @@ class Copy:
         session_id: the id in the store that stands for it.
         identity: facts of the user; the copy opens for exactly these.
         packer: of the process.
+        store: where the copy is kept.
+        budget: of copies without a user; `None` for a copy that has one.
+        address: of the visitor, `None` if unknown.
 
     Attributes:
         owner: mark of this process and session.
@@ -81,12 +85,22 @@ class Copy:
         attached: somebody is connected; the copy is kept alive.
     """
 
-    def __init__(self, name: str, session_id: str, identity: Mapping[str, Any], packer: Packer) -> None:
+    def __init__(
+        self,
+        name: str,
+        session_id: str,
+        identity: Mapping[str, Any],
+        packer: Packer,
+        store: SessionStore,
+        budget: Budget | None = None,
+        address: str | None = None,
+    ) -> None:
         self.session_id = session_id
         self.owner = secrets.token_hex(8)
         self.lost = False
         self.attached = True
-        self._packer = packer
+        self._packer, self._store = packer, store
+        self._budget, self._address = budget, address
         self._subject = subject_of(identity)
         self._user = user_mark(name, identity)
         self._lock = threading.Lock()
@@ -135,8 +149,11 @@ class Copy:
         self._session = found.session
         self._put(found.session.data["body"])
 
-    def write(self, store: SessionStore) -> None:
+    def write(self) -> None:
         """Writes what is wanted, if anything is. Blocks.
+
+        A copy without a user that does not fit into the budget, or into the store, is left out: the next change of
+        the session is the next attempt.
 
         Raises:
             Taken: another process has the session; nothing was written.
@@ -148,13 +165,13 @@ class Copy:
                 if wanted == self._saved or self.lost:
                     return
             if ended:
-                store.delete(self.session_id)
+                self._store.delete(self.session_id)
+                self._release()
             elif body is not None:
-                self._session = self._store(store, body)
-                self._saved_at = time.time()
+                self._keep(body)
             self._written(wanted)
 
-    def keep_alive(self, store: SessionStore) -> None:
+    def keep_alive(self) -> None:
         """Counts a use if half of the copy's life is over. Blocks.
 
         Raises:
@@ -168,8 +185,10 @@ class Copy:
             if now < (self._saved_at + expires) / 2:
                 return
             try:
-                store.touch(self.session_id)
+                self._store.touch(self.session_id)
                 self._saved_at = now  # the next look is after another half of a life
+                if self._budget is not None:
+                    self._budget.extend(self.session_id)
             except SessionNotFound:
                 self._last = b""  # the next run writes it again, whether or not it changes anything
 
@@ -192,8 +211,27 @@ class Copy:
         for call in calls:
             call()
 
-    def _store(self, store: SessionStore, body: str) -> Session:
-        session = self._session
+    def _keep(self, body: str) -> None:
+        """Writes the content, unless it has no user and does not fit."""
+        if self._budget is not None and not self._budget.admit(self.session_id, self._address, len(body)):
+            self._last = b""
+            return
+        try:
+            self._session = self._save(body)
+            self._saved_at = time.time()
+        except SessionStoreFull:
+            if self._budget is None:
+                raise
+            self._last = b""
+            if self._session is None:
+                self._release()
+
+    def _release(self) -> None:
+        if self._budget is not None:
+            self._budget.release(self.session_id)
+
+    def _save(self, body: str) -> Session:
+        store, session = self._store, self._session
         for _ in range(ATTEMPTS):
             data = {"copy": FORMAT, "owner": self.owner, "user": self._user, "at": time.time(), "body": body}
             try:
@@ -201,7 +239,7 @@ class Copy:
                     return store.create(data, subject=self._subject, session_id=self.session_id)
                 return store.save(session, data)
             except SessionConflict:
-                session = self._after_conflict(store, session)
+                session = self._after_conflict(session)
             except SessionNotFound:
                 session = None
             except SessionTooLarge as error:
@@ -211,12 +249,13 @@ class Copy:
                 body = smaller
         raise Taken
 
-    def _after_conflict(self, store: SessionStore, session: Session | None) -> Session | None:
-        found = store.read(self.session_id)
+    def _after_conflict(self, session: Session | None) -> Session | None:
+        found = self._store.read(self.session_id)
         ours = found is None or found.data.get("owner") == self.owner
         behind = found is not None and session is not None and found.version < session.version
         if not (ours or behind):
             self.lost = True
+            self._release()
             raise Taken
         return found
 

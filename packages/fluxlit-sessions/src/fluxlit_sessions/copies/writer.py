@@ -15,7 +15,6 @@ from typing import Protocol
 
 from fluxlit_sessions.copies.copy import Copy, Taken
 from fluxlit_sessions.errors import SessionError, SessionStoreUnavailable
-from fluxlit_sessions.store import SessionStore
 
 logger = logging.getLogger("fluxlit_sessions")
 
@@ -41,16 +40,13 @@ class Writer:
     """Writes copies in the background.
 
     Args:
-        store: where to.
         listener: who is told.
         live: all copies of live sessions, to be kept alive.
         threads: how many.
     """
 
-    def __init__(
-        self, store: SessionStore, listener: Listener, live: Callable[[], Iterable[Copy]], threads: int
-    ) -> None:
-        self._store, self._listener, self._live = store, listener, live
+    def __init__(self, listener: Listener, live: Callable[[], Iterable[Copy]], threads: int) -> None:
+        self._listener, self._live = listener, live
         self._queue: deque[Copy] = deque()
         self._queued: set[int] = set()
         self._changed = threading.Condition()
@@ -126,7 +122,7 @@ class Writer:
 
     def _write(self, copy: Copy) -> None:
         try:
-            copy.write(self._store)
+            copy.write()
         except Taken:
             self._listener.taken(copy)
         except SessionStoreUnavailable:
@@ -160,6 +156,6 @@ class Writer:
         self._looked = time.monotonic()
         try:
             for copy in self._live():
-                copy.keep_alive(self._store)
+                copy.keep_alive()
         except SessionError as error:
             logger.info("copies of idle sessions could not be kept alive: %s", error)

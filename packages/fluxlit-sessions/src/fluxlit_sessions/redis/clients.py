@@ -171,6 +171,11 @@ def transient(error: BaseException) -> bool:
     return isinstance(error, (*_TRANSIENT, NotReplicated)) or str(error).startswith(_TRANSIENT_REPLIES)
 
 
+def full(error: BaseException) -> bool:
+    """Says whether Redis has reached its maxmemory."""
+    return isinstance(error, failures.OutOfMemoryError) or "OOM command not allowed" in str(error)
+
+
 def maybe_applied(error: BaseException) -> bool:
     """Says whether a request that failed so may have been carried out."""
     if isinstance(error, NotReplicated):

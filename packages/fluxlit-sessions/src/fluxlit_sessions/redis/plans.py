@@ -82,7 +82,10 @@ class Plans:
         reply = yield self._script(
             scripts.CREATE,
             (self._record(key), self._index(key.shard, command.tag)),
-            (life.idle, life.absolute, command.token, command.tag, key.digest, command.subject, command.envelope),
+            (
+                *(life.idle, life.absolute, command.token, command.tag, key.digest, command.subject, command.envelope),
+                int(command.vital),
+            ),
         )
         return _written(reply, 0)
 
@@ -102,7 +105,7 @@ class Plans:
         return unpack_header(reply.values[0])[0] if reply.values[0] else None
 
     def _replace(self, command: Replace) -> Plan:
-        args = (command.lifetimes.idle, command.expected, command.token, command.envelope)
+        args = (command.lifetimes.idle, command.expected, command.token, command.envelope, int(command.vital))
         reply = yield self._script(scripts.REPLACE, (self._record(command.key),), args)
         return _written(reply, command.expected)
 

@@ -4,6 +4,11 @@ They follow transitions.py, and read and write the layout of record.py: HEAD bel
 same structure as ``record.HEAD``. Every script that writes, writes also when it finds its
 own earlier write (the same bytes again), so that a WAIT behind it covers that write.
 
+Where maxmemory is reached, Redis refuses the first write of a script if it is one that may
+need memory, and none after it, so that no script ends halfway. `rewrite` and `admit` begin
+with a write that needs none: a full Redis goes on counting uses, taking values, rotating,
+and saving what does not grow.
+
 ARGV[1] is the time in milliseconds, or empty for the clock of the Redis server. The expiry
 is stored twice: in the header, which rules, and as the time to live of the key, which
 removes it. All keys that a script touches are in KEYS, and have one hash tag.
@@ -36,9 +41,11 @@ local function alive(key, time)
   if h.expires <= time then return nil end
   return h
 end
-local function rewrite(key, h)
+local function rewrite(key, h, time)
+  redis.call('PEXPIRE', key, text(ttl(h.expires, time)))
   redis.call('SETRANGE', key, 0, pack(h))
 end
+local function admit(key, vital) if vital then redis.call('UNLINK', key) end end
 local function use(h, time, idle)
   h.touched = time
   h.expires = math.min(time + idle, h.absolute)
@@ -74,19 +81,20 @@ def _script(body: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-# KEYS record, index; ARGV time, idle, absolute, token, tag, digest, subject, envelope -> header, version found
+# KEYS record, index; ARGV time, idle, absolute, token, tag, digest, subject, envelope, vital -> header, version found
 CREATE = _script("""
 local time, token = now(), ARGV[4]
 local h = alive(KEYS[1], time)
 if h then
   if not wrote(h, 0, token) then return h.version end
-  rewrite(KEYS[1], h)
+  rewrite(KEYS[1], h, time)
   h.version = 1
   return pack(h)
 end
 h = {version = 1, created = time, touched = time, absolute = time + tonumber(ARGV[3]), tag = ARGV[5],
      history = token .. string.rep('\\0', 56), subject = #ARGV[7]}
 use(h, time, tonumber(ARGV[2]))
+admit(KEYS[1], ARGV[9] == '1')
 redis.call('SET', KEYS[1], pack(h) .. ARGV[7] .. ARGV[8], 'PX', text(ttl(h.expires, time)))
 index(KEYS[2], h, ARGV[6], time)
 return pack(h)
@@ -99,14 +107,13 @@ local h = alive(KEYS[1], time)
 if not h then return false end
 if time - h.touched >= tonumber(ARGV[3]) then
   use(h, time, tonumber(ARGV[2]))
-  rewrite(KEYS[1], h)
-  redis.call('PEXPIRE', KEYS[1], text(ttl(h.expires, time)))
+  rewrite(KEYS[1], h, time)
 end
 if ARGV[4] == 'all' then return redis.call('GET', KEYS[1]) end
 return pack(h)
 """)
 
-# KEYS record; ARGV time, idle, expected, token, envelope -> header, version found, nil
+# KEYS record; ARGV time, idle, expected, token, envelope, vital -> header, version found, nil
 REPLACE = _script("""
 local time, expected, token = now(), tonumber(ARGV[3]), ARGV[4]
 local h = alive(KEYS[1], time)
@@ -115,9 +122,11 @@ if h.version == expected then
   local subject = redis.call('GETRANGE', KEYS[1], 139, 138 + h.subject)
   mark(h, token)
   use(h, time, tonumber(ARGV[2]))
-  redis.call('SET', KEYS[1], pack(h) .. subject .. ARGV[5], 'PX', text(ttl(h.expires, time)))
+  local record = pack(h) .. subject .. ARGV[5]
+  admit(KEYS[1], ARGV[6] == '1' or #record <= redis.call('STRLEN', KEYS[1]))
+  redis.call('SET', KEYS[1], record, 'PX', text(ttl(h.expires, time)))
 elseif wrote(h, expected, token) then
-  rewrite(KEYS[1], h)
+  rewrite(KEYS[1], h, time)
   h.version = expected + 1
 else
   return h.version
@@ -133,7 +142,7 @@ local h = alive(KEYS[1], time)
 if not h then
   h = alive(KEYS[2], time)
   if not h then return false end
-  rewrite(KEYS[2], h)
+  rewrite(KEYS[2], h, time)
   return pack(h)
 end
 if h.version ~= expected then return h.version end
@@ -141,7 +150,7 @@ mark(h, token)
 use(h, time, tonumber(ARGV[2]))
 if h.tag ~= NO_TAG then redis.call('ZREM', KEYS[3], ARGV[6]) end
 h.tag, h.subject = ARGV[5], #ARGV[8]
-redis.call('UNLINK', KEYS[1])
+admit(KEYS[1], true)
 redis.call('SET', KEYS[2], pack(h) .. ARGV[8] .. ARGV[9], 'PX', text(ttl(h.expires, time)))
 index(KEYS[4], h, ARGV[7], time)
 return pack(h)
@@ -155,10 +164,9 @@ if not h then return false end
 if h.version == 1 then
   mark(h, token)
   h.expires = math.min(h.expires, time + tonumber(ARGV[3]))
-  redis.call('PEXPIRE', KEYS[1], text(ttl(h.expires, time)))
 elseif not wrote(h, 1, token) then
   return h.version
 end
-rewrite(KEYS[1], h)
+rewrite(KEYS[1], h, time)
 return redis.call('GET', KEYS[1])
 """)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fluxlit_sessions.errors import SessionStoreUnavailable
+from fluxlit_sessions.errors import SessionStoreFull, SessionStoreUnavailable
 from fluxlit_sessions.redis.address import Address, Mode
 from fluxlit_sessions.redis.clients import (
     FAILURES,
@@ -26,6 +26,7 @@ from fluxlit_sessions.redis.clients import (
     aconnect,
     checked,
     connect,
+    full,
     maybe_applied,
     missing_script,
     transient,
@@ -33,6 +34,8 @@ from fluxlit_sessions.redis.clients import (
 from fluxlit_sessions.redis.plans import Plan, UnclearWrite
 from fluxlit_sessions.redis.requests import Arg, Reply, Request
 from fluxlit_sessions.redis.retry import Attempts
+
+FULL = "Redis has reached its maxmemory and refuses what needs more. Raise maxmemory, or remove what else is in there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Trouble:
 
     def after(self, error: Exception) -> float:
         """Returns the seconds to wait before trying again, or raises `SessionStoreUnavailable`."""
+        if full(error):
+            raise SessionStoreFull(FULL, location=self._location) from error
         self._doubt = self._doubt or maybe_applied(error)
         delay = self._attempts.failed(time.monotonic())
         if delay is None or not transient(error):
