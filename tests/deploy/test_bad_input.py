@@ -127,7 +127,9 @@ def test_compose_without_the_client_of_redis_says_what_to_do(tmp_path: Path) -> 
     done = fluxlit("build", "--compose", "--json", directory=tmp_path)
 
     findings = {each["id"]: each for each in json.loads(done.stdout)["findings"]}
-    assert done.returncode == 0
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["written"] is False
+    assert not (tmp_path / "compose.yaml").exists()
     assert findings["project-redis"]["remedy"] == "Add fluxlit-sessions[encryption,redis] to the dependencies."
 
 
@@ -142,6 +144,7 @@ def test_a_word_that_does_not_exist_is_wrong_use(option: list[str], tmp_path: Pa
 
 def test_an_edited_compose_file_stays_and_nothing_else_is_written(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "requirements.txt").write_text("fluxlit\n")
     (tmp_path / "compose.yaml").write_text("# mine\n")
 
     done = fluxlit("build", "--compose", directory=tmp_path)

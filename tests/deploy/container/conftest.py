@@ -61,3 +61,6 @@ def leave_secrets(project: Path) -> None:
     (project / ".env").write_text(f"FLUXLIT_SECRET_KEY={SECRET}{SECRET}\n")
     (project / ".streamlit").mkdir()
     (project / ".streamlit" / "secrets.toml").write_text(f'key = "{SECRET}"\n')
+    for name in (".envrc", "service-account.json", "prod.tfvars", "secrets/key", "sessions.db", "deep/down/id_rsa"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(SECRET)

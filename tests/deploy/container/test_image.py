@@ -78,9 +78,10 @@ def test_it_says_what_it_is(image: Image) -> None:
 
 def test_it_holds_no_secret_and_no_build_tool(image: Image) -> None:
     assert SECRET not in str(image.config)
-    copied = {str(path.relative_to(image.files / "app")) for path in (image.files / "app").rglob("*") if path.is_file()}
+    copied = {str(path.relative_to(image.files / "app")): path for path in (image.files / "app").rglob("*")}
     assert "app.py" in copied
     assert [name for name in copied if "env" in name or "secret" in name or name.startswith("Dockerfile")] == []
+    assert [name for name, path in copied.items() if path.is_file() and SECRET.encode() in path.read_bytes()] == []
     assert not (image.files / "usr/local/bin/uv").exists()
     assert list((image.files / "opt/venv").glob("lib/*/site-packages/fluxlit/__pycache__/app.*.pyc"))
 

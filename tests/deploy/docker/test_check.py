@@ -8,7 +8,6 @@ import pytest
 
 from fluxlit_deploy.description import Project
 from fluxlit_deploy.dockerfile import read_dockerfile
-from fluxlit_deploy.ignore_check import SECRETS, decided_by, read_ignore
 from fluxlit_deploy.ignore_check import check as check_ignore
 from fluxlit_deploy.image import files
 from fluxlit_deploy.image_check import check as check_dockerfile
@@ -136,76 +135,3 @@ def test_continuations_comments_and_heredocs_are_understood() -> None:
         ("FROM", "b", 9),
         ("CMD", '["x"]', 10),
     ]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "id_", "at"),
-    [
-        ("**/*.env\n", "!**/.env\n", "secret", "!**/.env"),
-        ("**/.env.*\n", "", "secret", ""),
-        ("!**/.env.example\n", "!**/.env.*\n", "secret", "!**/.env.*"),
-        ("**/secrets.toml\n", "", "secret", ""),
-        ("**/*.key\n", "", "secret", ""),
-        ("**/.git\n", "", "ballast", ""),
-        ("**/.venv\n", "", "ballast", ""),
-        ("**/.git\n", "**/.git\n*.lock\n", "needed", "*.lock"),
-        ("**/.git\n", "**/.git\n*.py\n", "needed", "*.py"),
-        ("**/.git\n", "**/.git\nwheels\n", "needed", "wheels"),
-        ("**/.git\n", "*\n!app.py\n", "needed", "*"),
-        ("**/.git\n", "**/.git\n[ab\n", "pattern", "[ab"),
-        ("**/.git\n", "**/.git\n[z-a]\n", "pattern", "[z-a]"),
-    ],
-)
-def test_each_mistake_in_a_dockerignore_is_found_where_it_is(
-    old: str, new: str, id_: str, at: str, tmp_path: Path
-) -> None:
-    write(tmp_path, project())
-    path = tmp_path / ".dockerignore"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-
-    found = [each for each in findings(tmp_path) if each[0] == f"ignore-{id_}"]
-
-    assert found
-    if at:
-        lines = path.read_text().splitlines()
-        assert found[0][1:] == (".dockerignore", lines.index(at) + 1)
-
-
-def test_a_missing_dockerignore_is_an_error(tmp_path: Path) -> None:
-    write(tmp_path, project())
-    (tmp_path / ".dockerignore").unlink()
-
-    assert findings(tmp_path) == [("ignore-missing", ".dockerignore", None)]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "path", "matches"),
-    [
-        ("a", "a", True),
-        ("a", "a/b", True),
-        ("a", "b/a", False),
-        ("**/a", "b/c/a", True),
-        ("**/a", "a", True),
-        ("*.py", "app.py", True),
-        ("*.py", "src/app.py", False),
-        ("src/**/x", "src/a/b/x", True),
-        ("**/*.py[cod]", "a/b.pyc", True),
-        ("a?c", "abc", True),
-        ("a.c", "abc", False),
-        ("/a/", "a", True),
-    ],
-)
-def test_patterns_mean_what_they_mean_to_docker(pattern: str, path: str, matches: bool) -> None:
-    assert (decided_by(read_ignore(pattern), path) is not None) == matches
-
-
-def test_every_remedy_for_a_secret_works(tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    (tmp_path / ".dockerignore").write_text("# nothing\n")
-    remedies = [each.remedy for each in check_ignore(project(), tmp_path)]
-
-    (tmp_path / ".dockerignore").write_text("\n".join(each.split()[1] for each in remedies) + "\n")
-
-    assert len(remedies) > len(SECRETS)
-    assert list(check_ignore(project(), tmp_path)) == []

@@ -10,7 +10,7 @@ from fluxlit_deploy.description import Project
 from fluxlit_deploy.edges import edge_files
 from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import EDGES, Edge, Options
-from tests.deploy.docker.projects import DEPENDENCIES, project
+from tests.deploy.docker.projects import DEPENDENCIES, dockerfile, project
 
 FOLDER = Path(__file__).parent
 _PINNED = {"image": f"registry.test/p@sha256:{'ab' * 32}", "host": "portal.test"}
@@ -20,7 +20,7 @@ _RICH_EDGE = {"tls": True, "affinity": True, "host": "portal.test", "upstreams":
 
 def golden_files() -> dict[str, str]:
     """Every file of the main combinations, by its path in this folder."""
-    found = {f"docker-{lock}": _files(project(lock), Options()) for lock in DEPENDENCIES}
+    found = {f"docker-{lock}": dockerfile(project(lock)) for lock in DEPENDENCIES}
     found["docker-everything"] = _files(project("uv", "everything", session_store="sqlite:///data/a.db"), Options())
     for name, table in _CLUSTERS.items():
         subject = Project(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fluxlit_deploy import advice, generators, writer
+from fluxlit_deploy import advice, dockerignore, generators, ignore_check, writer
 from fluxlit_deploy.base import REFRESH
-from fluxlit_deploy.description import inspect_project
+from fluxlit_deploy.description import Project, inspect_project
 from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.file import File
 from fluxlit_deploy.finding import Finding
 from fluxlit_deploy.options import Edge, Options, PathMode, Platform
 from fluxlit_deploy.writer import Change
@@ -90,20 +91,34 @@ def build(
         typer.echo(REFRESH)
         return 0
     try:
-        project = inspect_project(Path.cwd(), target)
+        project = inspect_project(Path.cwd(), target, output)
         if check:
             return _report(generators.check(project, output), as_json=as_json)
         options = Options(
             compose=compose, kubernetes=kubernetes, helm=helm, platform=platform, edge=edge, path_mode=path_mode
         )
-        changes = writer.plan(generators.generate(project, options), output)
-        if not (diff or dry_run):
+        files = generators.generate(project, options)
+        changes = writer.plan(files, output)
+        findings = (*advice.advise(project, redis=compose), *_context(project, files))
+        wrong = any(finding.severity == "error" for finding in findings)
+        writes = not (diff or dry_run or wrong)
+        if writes:
             writer.write(changes, force=force)
     except DeployError as error:
         return _refuse(str(error), as_json=as_json)
-    findings = tuple(advice.advise(project, redis=compose))
-    _tell(findings, changes, diff=diff, dry_run=dry_run, as_json=as_json)
-    return 0
+    if as_json:
+        typer.echo(json.dumps(_answer(changes, findings, written=writes, diff=diff), indent=2))
+    else:
+        _show(findings, changes, written=writes, diff=diff)
+    return 1 if wrong else 0
+
+
+def _context(project: Project, files: Sequence[File]) -> Iterator[Finding]:
+    """Yield what is wrong with the files that the image would get."""
+    written = next((each.text for each in files if str(each.path) == dockerignore.FILE), "")
+    patterns = dockerignore.read_ignore(written)
+    yield from ignore_check.check_context(Path.cwd(), patterns)
+    yield from ignore_check.kept_out_by_git(project, Path.cwd(), patterns)
 
 
 def _refuse(message: str, *, as_json: bool) -> int:
@@ -129,20 +144,21 @@ def _count(findings: Sequence[Finding]) -> str:
     return counts if findings else "Nothing to say."
 
 
-def _tell(findings: Sequence[Finding], changes: Sequence[Change], *, diff: bool, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(_answer(changes, findings, written=not (diff or dry_run), diff=diff), indent=2))
-        return
+def _show(findings: Sequence[Finding], changes: Sequence[Change], *, written: bool, diff: bool) -> None:
     for finding in findings:
         typer.echo(str(finding), err=True)
-    if diff:
+    if any(finding.severity == "error" for finding in findings):
+        typer.echo("error: Nothing was written.", err=True)
+    elif diff:
         sys.stdout.write("".join(change.diff() for change in changes))
-        return
-    words = {"new": "would write", "same": "unchanged", "differs": "would replace"}
-    if not dry_run:
-        words = {"new": "wrote", "same": "unchanged", "differs": "replaced"}
-    for change in changes:
-        typer.echo(f"{words[change.status]} {change.path}")
+    else:
+        words = _DONE if written else _WOULD_BE
+        for change in changes:
+            typer.echo(f"{words[change.status]} {change.path}")
+
+
+_WOULD_BE = {"new": "would write", "same": "unchanged", "differs": "would replace"}
+_DONE = {"new": "wrote", "same": "unchanged", "differs": "replaced"}
 
 
 def _answer(changes: Sequence[Change], findings: Sequence[Finding], *, written: bool, diff: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from fluxlit_deploy.build_table import BuildTable, build_table
 from fluxlit_deploy.dependencies import PYPROJECT, Dependencies, LockKind, find_dependencies, read_toml
+from fluxlit_deploy.dockerignore import Ignored, inspect_ignored
 from fluxlit_deploy.errors import DeployError
 
 PYTHONS = ("3.12", "3.13", "3.11")
@@ -45,6 +46,7 @@ class Project:
         login: pages and API ask for a login.
         has_ui: there are pages.
         settings: every setting that is no secret, by name, without the `.env` and the environment of this machine.
+        ignored: what the project adds to its `.dockerignore`.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Project:
     login: bool = False
     has_ui: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
+    ignored: Ignored = field(default_factory=Ignored)
 
     @property
     def port(self) -> int:
@@ -117,12 +120,13 @@ class Project:
         return math.ceil(self.drain_delay_s + self.graceful_timeout_s + self.api_end_s + WORKERS_STOP_S)
 
 
-def inspect_project(directory: Path, target: str | None = None) -> Project:
+def inspect_project(directory: Path, target: str | None = None, output: Path | None = None) -> Project:
     """Describe the project in a directory. Its application is imported, in a process of its own.
 
     Args:
         directory: the project's folder.
         target: ``module:attribute``; by default what the project itself says.
+        output: where files will be written; by default the project's folder.
 
     Raises:
         DeployError: the project cannot be described; the message says why.
@@ -142,6 +146,7 @@ def inspect_project(directory: Path, target: str | None = None) -> Project:
         login=facts["login"],
         has_ui=facts["has_ui"],
         settings=facts["settings"],
+        ignored=inspect_ignored(directory, output or directory),
     )
 
 

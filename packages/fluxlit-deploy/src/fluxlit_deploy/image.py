@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from fluxlit_deploy.base import base_image
 from fluxlit_deploy.dependencies import PYPROJECT, UV_LOCK, Dependencies, LockKind
 from fluxlit_deploy.description import Project
+from fluxlit_deploy.dockerignore import FILE, ignore_text
 from fluxlit_deploy.file import File
 from fluxlit_deploy.options import Options
 from fluxlit_deploy.template import render_file
@@ -53,7 +55,15 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
         start_s=project.start_seconds,
         sets_port=project.settings.get("gateway_port") == 0,
     )
-    return dockerfile, render_file(".dockerignore", "docker/dockerignore.jinja", sessions=_session_file(project))
+    ignore = ignore_text(project.ignored, needed(project), _session_file(project))
+    return dockerfile, File(PurePosixPath(FILE), ignore)
+
+
+def needed(project: Project) -> list[str]:
+    """Return the paths without which the image cannot be built or started."""
+    module = project.target.partition(":")[0]
+    source = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
+    return [each.removeprefix("./") for each in (*mounts(project.dependencies), source)]
 
 
 def mounts(dependencies: Dependencies) -> list[str]:

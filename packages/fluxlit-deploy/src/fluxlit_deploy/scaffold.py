@@ -7,6 +7,7 @@ from typing import Any
 
 from fluxlit_deploy.dependencies import REQUIREMENTS, Dependencies, LockKind
 from fluxlit_deploy.description import Project, slug
+from fluxlit_deploy.dockerignore import Ignored
 from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import Options
 
@@ -27,5 +28,7 @@ def files(facts: Mapping[str, Any]) -> dict[str, str]:
         dependencies=Dependencies(LockKind.UNHASHED, REQUIREMENTS, has_command=True),
         login=bool(facts.get("login")),
         settings=dict(facts.get("settings", {})),
+        # As the .gitignore of a new project has it.
+        ignored=Ignored(git=("**/*.db*",)),
     )
     return {str(file.path): file.text for file in generate(project, Options(compose=True))}

@@ -1,21 +1,52 @@
-"""What gives a secret away that stands where everybody reads it."""
+"""Recognise secrets in variables, in URLs and in the content of files."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _NAME = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|PRIVATE_KEY|API_KEY|REDISCLI_AUTH", re.IGNORECASE)
 _URL = re.compile(r"://[^/@\s]*:[^/@\s$]+@")
 _VARIABLE = re.compile(r"\$\{?\w+")
 
+_USER = re.compile(r"(?:git\+)?(?:https?|ssh)://([^\s/@:'\"]*)(?::([^\s@'\"]*))?@")
+# What stands for a value that comes from elsewhere, or that is not shown.
+_REFERENCE = re.compile(r"\$\{\w+\}|\$\w+$|\{.*\}$|<.*>$|%\(\w+\)s|\*+$|$")
+_KNOWN_FORMS = (
+    r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{22,}|gl[a-z]{2,5}-[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}"
+    r"|pypi-[\w-]{50,}|xox[abprs]-[\w-]{10,}|sk_live_\w{20,}|AKIA[0-9A-Z]{16}|AIza[\w-]{35}|sk-(?:ant|proj)-[\w-]{20,}"
+)
+_KEY = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\\nr\"']*[A-Za-z0-9+/=:, -]{32}"
+_CONTENT = re.compile(rf"(?<![\w-])(?:{_KNOWN_FORMS})(?![\w-])|{_KEY}")
+# Shorter names of users are names; tokens that stand in their place are longer and have digits.
+_TOKEN_LENGTH = 20
+
 
 def is_secret(name: str, value: str) -> bool:
-    """Say whether a variable has a secret for a value, written in clear.
+    """Say whether a variable has a secret for a value, in clear text.
 
     Args:
         name: its name.
-        value: its value; a reference to another variable, such as ``${PASSWORD}``, gives nothing away.
+        value: its value; a reference to another variable, such as ``${PASSWORD}``, is no secret.
     """
     if _URL.search(value):
         return True
     return bool(_NAME.search(name) and value and not _VARIABLE.match(value))
+
+
+def lines_with_credentials(text: str) -> Iterator[int]:
+    """Yield the lines, counted from 1, that hold a password or a token in a URL, or a well-known kind of token."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if holds_key(line) or any(_has_password(*found) for found in _USER.findall(line)):
+            yield number
+
+
+def holds_key(text: str) -> bool:
+    """Say whether a text holds a private key or a well-known kind of token."""
+    return _CONTENT.search(text) is not None
+
+
+def _has_password(user: str, password: str) -> bool:
+    if password:
+        return _REFERENCE.match(password) is None
+    return len(user) >= _TOKEN_LENGTH and re.search(r"\d", user) is not None and _REFERENCE.match(user) is None

@@ -39,14 +39,19 @@ def render_file(path: str, template: str, *, mode: int = 0o644, **values: object
     return File(PurePosixPath(path), render(template, **values), mode)
 
 
+def template_text(template: str) -> str:
+    """Read a template as it is."""
+    return resources.files("fluxlit_deploy").joinpath("templates", *template.split("/")).read_text("utf-8")
+
+
 class _Packaged(BaseLoader):
     """Templates out of the installed package, without the look into setuptools that Jinja's own loader takes."""
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
-        found = resources.files("fluxlit_deploy").joinpath("templates", *template.split("/"))
-        if not found.is_file():
-            raise TemplateNotFound(template)
-        return found.read_text("utf-8"), None, None
+        try:
+            return template_text(template), None, None
+        except FileNotFoundError:
+            raise TemplateNotFound(template) from None
 
 
 @cache

@@ -1,0 +1,33 @@
+"""Read text files in the encodings that uv and pip read."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from fluxlit_deploy.errors import DeployError
+
+# UTF-32 begins like UTF-16, but no tool that reads these files writes it.
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+def read_text(path: Path) -> str:
+    """Read a text file as UTF-8, or as its byte order mark says.
+
+    Raises:
+        DeployError: it cannot be read or decoded.
+    """
+    try:
+        return decode(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DeployError(f"{path.name} cannot be read: {error}.") from None
+
+
+def decode(content: bytes) -> str:
+    """Decode the content of a text file; every line ends with a line feed.
+
+    Raises:
+        ValueError: it is not valid in its encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    return content.decode(encoding).replace("\r\n", "\n")
