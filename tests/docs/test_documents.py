@@ -1,5 +1,6 @@
 """The code blocks and links of every document work."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,22 @@ def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     pages = {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")} - {"index.md"}
     assert pages - set(links(index)) == set()
+
+
+MODULE = re.compile(r"`(fluxlit\w*(?:/\w+)+(?:\.py)?)`")
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if MODULE.search((ROOT / name).read_text())])
+def test_the_modules_that_a_document_names_exist(document: str) -> None:
+    named = set(MODULE.findall((ROOT / document).read_text(encoding="utf-8")))
+    assert [name for name in named if not list(ROOT.glob(f"packages/*/src/{name}"))] == []
+
+
+def test_where_is_what_names_a_module_in_every_row() -> None:
+    page = (ROOT / "docs" / "contributing" / "where-is-what.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| where")]
+    assert len(rows) > 40
+    for row in rows:
+        shown = re.findall(r"\[`([^`]+)`\]\(\.\./\.\./packages/[\w-]+/src/([^)]+)\)", row)
+        assert shown, row
+        assert [name for name, target in shown if name != target] == []
