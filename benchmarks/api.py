@@ -1,4 +1,7 @@
-"""The API behind the gateway: its CPU beside bare uvicorn, and its latency while pages compute."""
+"""CPU and latency of the API behind the gateway, beside bare uvicorn.
+
+The latency is measured while pages compute, too.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ app = FluxLit(api=api, ui="heavy.py")
 
 
 def cost(programs: dict[str, tuple[Program, int]], rounds: int, count: int) -> dict[str, float]:
-    """CPU per request in microseconds, median over the rounds; of the serving process alone."""
+    """CPU of the server per request in microseconds, median of the rounds."""
     seen: dict[str, list[float]] = {name: [] for name in programs}
     for number in range(rounds + 1):
         for name, (program, port) in programs.items():

@@ -1,7 +1,7 @@
-"""What one worker holds: processor time for each rerun, memory and descriptors for each session, on both sides.
+"""Capacity of one worker: CPU per rerun, memory and files per session.
 
 These are the figures that `simulation.py` and docs/explanation/scaling.md calculate with. The page is light, so they
-are what FluxLit and Streamlit cost; what a page of yours computes comes on top.
+are what FluxLit and Streamlit cost; the computing of your own page is added to them.
 """
 
 from __future__ import annotations

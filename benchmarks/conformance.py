@@ -1,4 +1,4 @@
-"""The public WebSocket conformance suite, through the gateway and at the upstream behind it, verdict beside verdict.
+"""Autobahn's WebSocket test suite, for the gateway and its upstream alone.
 
 The suite is Autobahn's `wstest`, which runs on Python 2.7 only, so it is not part of any environment here::
 
@@ -7,8 +7,8 @@ The suite is Autobahn's `wstest`, which runs on Python 2.7 only, so it is not pa
     hatch run bench:conformance --wstest suite/bin/wstest
 
 One run of the suite tries the upstream alone, `fluxlit run` and a plain uvicorn in front of it. With ``--deflate`` both
-the upstream and the gateway's front agree to compress (groups 12 and 13, which take 40 minutes), which FluxLit does
-not do by itself. A case that the gateway fails, or serves worse than the upstream alone, is a missed bar.
+the upstream and FluxLit's HTTP server negotiate compression (groups 12 and 13, which take 40 minutes), which FluxLit
+does not do by itself. A case that the gateway fails, or serves worse than the upstream alone, is a missed bar.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def echo(port: int, *, deflate: bool) -> None:
 
 
 def front(port: int, upstream: int) -> None:
-    """The gateway's front and its proxy, with the compression switched on that `fluxlit run` leaves off."""
+    """FluxLit's HTTP server and proxy, with compression switched on."""
     uvicorn.run(
         ReverseProxy(Upstream(Address.parse(f"http://127.0.0.1:{upstream}"))),
         port=port,
@@ -113,7 +113,7 @@ def servers(folder: Path, *, deflate: bool) -> Iterator[dict[str, int]]:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How one server did in one case: in the conversation, and in the closing handshake."""
+    """Verdicts of one server in one case: conversation and closing handshake."""
 
     behavior: str
     closing: str
@@ -130,7 +130,7 @@ class Verdict:
 
 
 def judge(wstest: str, folder: Path, ports: dict[str, int], cases: list[str]) -> dict[str, dict[str, Verdict]]:
-    """Run the suite against every server, and return the verdicts by server and case."""
+    """Run all cases against every server; return verdicts by server and case."""
     specification = {
         "outdir": str(folder / "reports"),
         "servers": [{"agent": name, "url": f"ws://127.0.0.1:{port}"} for name, port in ports.items()],

@@ -1,4 +1,4 @@
-"""What the benchmarks share: processes that are started, watched and stopped, and tables.
+"""Helpers of the benchmarks: processes, measurements and tables.
 
 CPU time is read from the processes' own accounting (utime and stime in /proc/PID/stat, proc(5)), children
 included: it hardly moves when the machine is busy, while throughput does.
@@ -161,7 +161,7 @@ def until(program: Program, condition: Callable[[], bool], *, within: float = 60
 
 
 def answers(url: str, status: int = 200) -> bool:
-    """Whether a GET is answered with a status."""
+    """Whether the response to a GET has a status."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=2) as response:
@@ -173,7 +173,7 @@ def answers(url: str, status: int = 200) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
+    """A free loopback port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

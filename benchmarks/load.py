@@ -1,4 +1,6 @@
-"""Load in a process of its own: a fixed number of requests or echoes over a fixed number of connections.
+"""Load from a separate process: a number of requests or echoes.
+
+They are spread over a fixed number of connections.
 
 Prints one JSON object: how many, in how many seconds, and the latencies' percentiles in milliseconds.
 """
@@ -32,7 +34,7 @@ async def http_worker(host: str, port: int, path: str, count: int, latencies: li
 
 
 async def echo_worker(url: str, size: int, count: int, latencies: list[float]) -> None:
-    """Send `count` messages one after the other on one WebSocket, each after the echo of the one before."""
+    """Send `count` messages on one WebSocket, each after the previous echo."""
     message = b"x" * size
     async with websockets.connect(url, compression=None, max_size=None, ping_interval=None, proxy=None) as socket:
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""The upstream of the proxy benchmarks: 10 KiB for every request, an echo for every WebSocket."""
+"""Upstream of the proxy benchmarks: 10 KiB per request, WebSocket echoes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The first page load in Chromium: bytes, and the time to the first text, beside `streamlit run`."""
+"""The first page load in Chromium: bytes, and the time to the first text.
+
+Measured beside `streamlit run`.
+"""
 
 from __future__ import annotations
 

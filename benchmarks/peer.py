@@ -1,4 +1,4 @@
-"""Requests a second through FluxLit and through the package of the same name on the public index, in one run.
+"""Requests a second of FluxLit and of the unrelated package of its name.
 
 That package is installed into an environment of its own, by name and version; its gateway runs under uvicorn before
 the same upstream, with its own defaults.
@@ -47,7 +47,7 @@ def origin(folder: Path) -> Iterator[int]:
 
 
 def rates(programs: dict[str, tuple[Program, int, int]], rounds: int) -> dict[str, list[float]]:
-    """For each: requests a second, p99 in milliseconds, CPU per request in microseconds; medians."""
+    """Medians for each: requests a second, p99 in ms, CPU per request in µs."""
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
     for number in range(rounds + 1):
         for name, (program, port, count) in programs.items():

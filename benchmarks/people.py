@@ -1,4 +1,6 @@
-"""People who click in Streamlit pages and keep count: what they were shown as done must never be undone or done twice.
+"""Simulated people who click in Streamlit pages and check each count.
+
+What a page has shown as done must never be undone or done twice.
 
 Each has a tab that speaks Streamlit's protocol as a browser does: it offers the id of its session when it connects
 again, keeps the address that the server has set, and presses a button by the id that the page has given it.
@@ -50,7 +52,7 @@ class Tab:
         id: of the session, offered if there is one.
         query: the address, as the server has set it.
         button: id of the page's button.
-        toasts: what the page has said beside its content.
+        toasts: messages of the page beside its content.
     """
 
     url: str
@@ -83,7 +85,7 @@ class Tab:
         return texts
 
     async def heard(self, text: str) -> None:
-        """Wait until the page says something beside its content."""
+        """Wait until the page shows a message beside its content."""
         async with asyncio.timeout(PATIENCE_S):
             while not any(text in toast for toast in self.toasts):
                 self._is_end(ForwardMsg.FromString(await self._socket.recv()), [])
@@ -108,7 +110,7 @@ class Tab:
 
 @dataclass
 class Count:
-    """One counter as somebody sees it.
+    """One counter as a person sees it.
 
     Attributes:
         seen: what the page has shown last, in a run that has ended.
@@ -121,7 +123,7 @@ class Count:
     duplicated: int = 0
 
     def look(self, found: int, doubt: int) -> None:
-        """Compare with what was seen before; of `doubt` clicks nobody knows whether they have counted."""
+        """Compare with the count seen before; `doubt` clicks may have counted."""
         self.lost += max(0, self.seen - found)
         self.duplicated += max(0, found - self.seen - doubt)
         self.seen = found
@@ -129,16 +131,18 @@ class Count:
 
 @dataclass
 class Person:
-    """Somebody who clicks until told to stop, connects again when the connection is lost, and looks before going on.
+    """A person who clicks until stopped, and reconnects when necessary.
+
+    After a reconnect, the person checks the count before clicking again.
 
     Attributes:
         url: where to connect now.
         counts: `st.session_state`, and the session of the URL.
         clicks: how often the button was pressed.
         connections: how often a connection was made.
-        replica: who has answered last.
-        longest: seconds of the longest wait from a press to its answer, whatever happened in between.
-        toasts: what the page has said beside its content.
+        replica: the replica that responded last.
+        longest: seconds of the longest wait from a press to its result, outages included.
+        toasts: messages of the page beside its content.
     """
 
     url: Callable[[], str]
@@ -197,4 +201,4 @@ class Person:
                     return
             except LOST_CONNECTION:
                 await asyncio.sleep(0.05)
-        raise RuntimeError("nobody answers any more")
+        raise RuntimeError("no replica responds any more")

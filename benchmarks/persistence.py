@@ -1,4 +1,7 @@
-"""What sessions add to a rerun of a light page: one that is kept by its URL, and a copy of the whole session."""
+"""Cost of sessions in a rerun of a light page.
+
+There are two kinds: a session kept by its URL, and a copy of the whole session.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +122,7 @@ class Tab:
 
 
 async def measure(servers: dict[bool, tuple[str, psutil.Process]], rounds: int, count: int) -> dict[str, Tab]:
-    """Visit the pages in turn, so that whatever else the machine does meets all of them."""
+    """Visit the pages in turn, so that other load of the machine affects all."""
     tabs = {}
     async with contextlib.AsyncExitStack() as stack:
         for name, (copied, page) in PAGES.items():
@@ -161,7 +164,7 @@ def worker_of(server: Program) -> psutil.Process:
 
 @contextlib.contextmanager
 def serving(folder: Path, store: str, *, copied: bool) -> Iterator[tuple[str, psutil.Process]]:
-    """A FluxLit that copies whole sessions or does not; its address and its worker."""
+    """A FluxLit with or without copies of sessions: its address and worker."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     with fluxlit_run(folder, port, session_store=store, restore_sessions=str(copied).lower()) as server:

@@ -1,4 +1,6 @@
-"""One request every 10 ms, whatever the answers take; latency counts from the moment at which each was due.
+"""One request every 10 ms, independent of how long responses take.
+
+Latency counts from the moment at which each request was due.
 
 Prints one JSON object: median and p99 in milliseconds.
 """

@@ -1,8 +1,8 @@
-"""CPU that a proxy takes for one request and one WebSocket echo: FluxLit, nginx and Caddy in one run.
+"""CPU of FluxLit, nginx and Caddy for one request and one WebSocket echo.
 
 All relay to the same upstream (`origin.py` under uvicorn, on a UNIX socket), each with one worker process
-or one processor. FluxLit runs as `fluxlit run` with everything that is on by default. The rounds go round
-the fronts several times and the median counts, so that a busy moment does not fall on one of them.
+or one processor. FluxLit runs as `fluxlit run` with everything that is on by default. Each round
+measures all proxies, and the median counts, so that a busy moment does not affect only one of them.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ Case = tuple[str, str, int, int, int]
 
 
 def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -> dict[str, list[float]]:
-    """For each front: CPU per operation in microseconds, operations a second, p99 in milliseconds."""
+    """For each proxy: CPU per operation in µs, operations a second, p99 in ms."""
     _, scheme, count, connections, size = case
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
     for number in range(rounds + 1):

@@ -1,4 +1,6 @@
-"""Two replicas behind nginx that knows no affinity, one Redis, 50 people who click, and everything that may go wrong.
+"""Two replicas behind nginx without affinity, one Redis, and 50 people.
+
+The people click while replicas, workers, Redis and deployments cause trouble.
 
 Prints how many clicks were lost and how many counted twice, both of which must be 0, and ends with 1 if they are not.
 ``--only`` names scenarios; ``--outage 30`` is how long Redis is away in those that stop it.
@@ -164,14 +166,14 @@ async def roll(scene: Scene) -> None:
 
 
 async def stop_store(scene: Scene) -> None:
-    """Redis is away for some time, and has on its disk what it has acknowledged."""
+    """Redis is down for some time; its disk has what it has acknowledged."""
     await asyncio.to_thread(scene.store.stop)
     await asyncio.sleep(scene.outage)
     await asyncio.to_thread(scene.store.start)
 
 
 async def fail_over(scene: Scene) -> None:
-    """The primary dies, Sentinels promote the replica, and the primary comes back as its replica."""
+    """The primary dies, its replica is promoted, and the primary returns."""
     assert isinstance(scene.store, Sentinels)
     await asyncio.to_thread(scene.store.fail_over)
 
@@ -187,7 +189,7 @@ OUTAGES = ("outage", "failover")
 
 
 async def play(scene: Scene, name: str, seconds: float) -> tuple[list[str], list[str]]:
-    """Let people click, make trouble, let them click on; then kill all workers and look what is left."""
+    """Let people click, make trouble, then kill all workers and check counts."""
     stopping = asyncio.Event()
     scene.watcher.start()
     try:
@@ -217,7 +219,7 @@ def seen(scene: Scene) -> list[int]:
 
 
 async def every(scene: Scene, clicks: int) -> None:
-    """Wait until everybody has seen so many clicks counted."""
+    """Wait until every person has seen so many clicks counted."""
     async with asyncio.timeout(180):
         while min(seen(scene)) < clicks:
             if scene.watcher.problem:
@@ -274,7 +276,7 @@ def main() -> None:
             crowd, browser = measure(folder, name, people, seconds, outage)
         rows.append(crowd)
         browser_rows.append(browser)
-    heads = ["scenario", "trouble s", "people", "clicks", "reconnects", "longest wait s", "told it is saved"]
+    heads = ["scenario", "trouble s", "people", "clicks", "reconnects", "longest wait s", "saw it is saved"]
     print(table("Trouble while people click", [*heads, "lost", "duplicated", "other id"], rows))
     heads = ["scenario", "clicks", "said away after s", "said saved after s", "lost", "duplicated"]
     print(table("The same in Chromium", heads, browser_rows))

@@ -1,4 +1,7 @@
-"""Reruns a second: a light page beside `streamlit run`, and a heavy page on one and on two workers."""
+"""Reruns a second of a light and a heavy page, on one and two workers.
+
+The light page is measured beside `streamlit run`.
+"""
 
 from __future__ import annotations
 

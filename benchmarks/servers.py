@@ -1,4 +1,7 @@
-"""Redis servers on loopback that are stopped and started again: one, and a pair that Sentinels watch."""
+"""Redis servers on loopback that are stopped and started again.
+
+There is a single one, and a pair that Sentinels monitor.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def client(self) -> Any:
-        """A plain client; redis-py types its methods for both of its kinds at once."""
+        """A plain client; redis-py types its methods for sync and async at once."""
         return redis.Redis(port=self.port, socket_timeout=5)
 
     def start(self, *more: str) -> None:
@@ -67,7 +70,7 @@ class Redis:
 
 
 class Sentinels:
-    """A primary, its replica, and two Sentinels that promote the one when the other is gone."""
+    """A primary, its replica, and two Sentinels that promote the replica."""
 
     def __init__(self, folder: Path) -> None:
         quick = ("--repl-diskless-sync-delay", "0")

@@ -1,4 +1,7 @@
-"""Operations a second, p99 and bytes per session of each session store, blocking callers in threads and async tasks."""
+"""Operations a second, p99 and bytes per session of each session store.
+
+Measured with blocking callers in threads and with async tasks.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ async def aonce(store: SessionStore, operation: str, session: Session) -> Sessio
 
 
 def threads(store: SessionStore, operation: str, count: int, clients: int) -> tuple[float, list[float]]:
-    """Let some threads work at once; return the seconds in all and of each operation."""
+    """Run threads at once; return the seconds in all and of each operation."""
 
     def work(_: int) -> list[float]:
         session, taken = store.create(DATA), []
@@ -65,7 +68,7 @@ def threads(store: SessionStore, operation: str, count: int, clients: int) -> tu
 
 
 def tasks(store: SessionStore, operation: str, count: int, clients: int) -> tuple[float, list[float]]:
-    """Let some tasks of one event loop work at once; return the seconds in all and of each operation."""
+    """Run tasks of one event loop at once; return seconds in all and of each."""
 
     async def work() -> list[float]:
         session, taken = await store.acreate(DATA), []
@@ -108,7 +111,10 @@ def bytes_each(store: SessionStore, used: Callable[[], int], count: int) -> int:
 
 @contextlib.contextmanager
 def redis_server(folder: Path) -> Iterator[tuple[str, Callable[[], int]] | None]:
-    """Start a Redis on a UNIX socket; `None` where there is none. Yields its URL and how to read its memory."""
+    """Start a Redis on a UNIX socket, if it is installed.
+
+    Yields its URL and a function that returns its memory, or `None` without Redis.
+    """
     program = shutil.which("redis-server")
     if program is None:
         print("redis-server is not installed (Debian: redis-server); Redis is left out.", file=sys.stderr)

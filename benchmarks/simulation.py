@@ -1,4 +1,6 @@
-"""How long people wait for a rerun, by the number of people and of workers: the model of docs/explanation/scaling.md.
+"""Waiting time for a rerun, by the number of people and of workers.
+
+This is the model of docs/explanation/scaling.md.
 
 A person looks at the page for a while (exponential, `--think` seconds on average) and then changes something, which
 reruns the script. A rerun takes `--cpu` seconds of one core (exponential too: pages differ) and `--wait` seconds in
@@ -16,7 +18,7 @@ import random
 import sys
 
 BUSIEST = 0.9
-"""Of a core's time. Above that a queue has hardly any chance to become shorter, whatever the average says."""
+"""Of a core's time. Above that a queue hardly ever becomes shorter, even if the average load would allow it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Page:
     """What people do with a page, and what it takes; all in seconds.
 
     Attributes:
-        think: mean time between an answer and the next change.
+        think: mean time between the end of a rerun and the next change.
         cpu: mean CPU time of a rerun.
         wait: time in which a rerun waits for something else.
     """
@@ -48,7 +50,7 @@ def waits(page: Page, people: int, seconds: float) -> list[float]:
         seconds: how long to simulate; the first tenth is not counted.
 
     Returns:
-        Seconds from each change to its answer.
+        Seconds from each change to the end of its rerun.
     """
     rng = random.Random(1)  # the same figures every time
     asking = [rng.expovariate(1 / page.think) for _ in range(people)]
@@ -71,12 +73,12 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def fits(page: Page, people: int, limit: float) -> bool:
-    """Whether 99 of 100 reruns of one worker's people are answered within a limit."""
+    """Whether 99 of 100 reruns of one worker's people end within a limit."""
     return percentile(waits(page, people, page.think * (40 + 2000 / people)), 0.99) <= limit
 
 
 def most(page: Page, limit: float) -> int:
-    """How many people one worker may have: all within the limit, and the core at most `BUSIEST`."""
+    """People of one worker: all within the limit, the core at most `BUSIEST`."""
     bound = int(BUSIEST * page.cycle / page.cpu) + 1
     low, high = 1, 2
     while high < bound and fits(page, high, limit):
@@ -89,7 +91,7 @@ def most(page: Page, limit: float) -> int:
 
 
 def main() -> None:
-    """Print how many people a worker may have, and the workers for several sizes."""
+    """Print the people of one worker, and the workers for several sizes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--think", type=float, default=15.0, help="mean seconds between two changes of one person")
     parser.add_argument("--cpu", type=float, default=0.05, help="seconds of CPU that a rerun takes")

@@ -1,4 +1,6 @@
-"""Does a worker's memory level off? Ten thousand reruns of a page that makes pandas frames and leaves some in cycles.
+"""Memory of a worker over ten thousand reruns: does it level off?
+
+The page makes pandas frames and leaves some in reference cycles.
 
 Streamlit collects garbage after every run, which costs most of the time of a light page. FluxLit collects when the
 worker is idle or has grown (`fluxlit.worker.garbage_collection`); this shows that memory stays bounded all the same.

@@ -1,4 +1,4 @@
-"""Seconds from the command to an application that answers: `fluxlit run` and `streamlit run`, in turn."""
+"""Seconds from the command to a response: `fluxlit run`, `streamlit run`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Visitors of a Streamlit page, in a process of their own: each opens a session and reruns it as fast as it can.
+"""Visitors of a Streamlit page in a separate process.
+
+Each opens a session and reruns it as fast as it can.
 
 Prints one JSON object: reruns a second, their median and p99 in milliseconds, and the visitors' own CPU seconds.
 With ``--hold`` the sessions are opened and kept until standard input closes; it prints a line once all are open.

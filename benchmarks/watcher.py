@@ -1,4 +1,7 @@
-"""Somebody with a real browser among the people who click: what the page says when the store is away, and when."""
+"""A person with a real browser among the simulated ones.
+
+It records what the page shows when the store is down, and when.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ PATIENCE_MS = 5000
 
 @dataclass
 class Watcher:
-    """Clicks once a second in Chromium, and notes what the page says.
+    """Clicks once a second in Chromium, and records messages of the page.
 
     Attributes:
         url: of the page.
         counts: `st.session_state`, and the session of the URL.
         clicks: how often the button was pressed.
-        said: what the page has said -> when it did first, in seconds of the monotonic clock.
+        said: message of the page -> when it appeared first, in seconds of the monotonic clock.
         problem: why it could not go on.
     """
 

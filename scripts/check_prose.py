@@ -331,6 +331,8 @@ def main() -> int:
         print(*measures(), sep="\n")
         return 0
     named = [Path(path).resolve() for path in arguments.paths]
+    if missing := [str(path) for path in named if not path.exists()]:
+        parser.error(f"no such path: {', '.join(missing)}")
     paths = [path for path in named if path.is_file()]
     if folders := [str(path) for path in named if not path.is_file()]:
         paths += tracked(folders)

@@ -76,6 +76,7 @@ def test_other_files(name: str, text: str, line: int, tmp_path: Path) -> None:
         ("It removes each field of the request.", "headers of the request, of the response"),
         ("It understands no other coding.", "Transfer-Encoding, Content-Encoding"),
         ("The value must be a text that is not empty.", "a string"),
+        ("Each value is a text.", "a string"),
         ("The answer has no body.", "response"),
         ("It answers with 503.", "responses; responds with"),
         ("It answers within a second.", None),
@@ -155,6 +156,7 @@ def test_the_command(tmp_path: Path) -> None:
     done = run(page)
     assert done.returncode == 1
     assert done.stdout == f'{page}:1: "told" -> write "report, send, receive, log, notify"\n'
+    assert run(tmp_path / "missing.md").returncode == 2
 
 
 def test_what_is_exempt_exists() -> None:

@@ -124,7 +124,7 @@ async def test_the_cookie_is_set_on_pages_and_sockets_and_on_nothing_else(server
             await client.get(path) for path in ("/_stcore/health", "/api/ping", "/favicon.png", "/media/none.png")
         ]
     async with Session(server.url) as tab:
-        told = tab.told[COOKIE]
+        told = tab.set_cookies[COOKIE]
 
     (field,) = [each for each in page.headers.get_list("set-cookie") if each.startswith(COOKIE)]
     assert field.partition("; ")[2] == "Path=/; HttpOnly; SameSite=Lax"
@@ -134,12 +134,12 @@ async def test_the_cookie_is_set_on_pages_and_sockets_and_on_nothing_else(server
 
 async def test_tabs_of_one_browser_share_a_worker(server: Server) -> None:
     async with Session(server.url) as first, Session(server.url):
-        mine = f"{COOKIE}={first.told[COOKIE].value}"
+        mine = f"{COOKIE}={first.set_cookies[COOKIE].value}"
         seen = {pid(await first.run())}
         for _ in range(3):
             async with Session(server.url, cookie=mine) as tab:
                 seen.add(pid(await tab.run()))
-                assert COOKIE not in tab.told, "it is where it belongs"
+                assert COOKIE not in tab.set_cookies, "it is where it belongs"
 
     assert len(seen) == 1
 
@@ -167,7 +167,7 @@ async def test_media_are_found_with_and_without_a_cookie(server: Server) -> None
     async with one_each(server) as (one, other), http(server) as client:
         for tab in (one, other):
             (path,) = [text for text in await tab.run(page="files") if text.startswith("/media/")]
-            for cookie in (None, one.told[COOKIE].value, other.told[COOKIE].value, "unknown"):
+            for cookie in (None, one.set_cookies[COOKIE].value, other.set_cookies[COOKIE].value, "unknown"):
                 headers = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
                 answer = await client.get(path, headers=headers)
                 assert answer.status_code == 200, (path, cookie)
@@ -206,24 +206,24 @@ async def test_one_worker_sets_no_cookie(directory: Path) -> None:
         async with http(server) as client:
             assert COOKIE not in (await client.get("/")).cookies
         async with Session(server.url) as tab:
-            assert COOKIE not in tab.told
+            assert COOKIE not in tab.set_cookies
 
 
 async def test_a_dead_workers_browsers_move_to_another_at_once(directory: Path) -> None:
     with run_server("app:app", directory, command="run", streamlit_workers=2) as server:
         async with one_each(server) as (doomed, safe), http(server) as client:
             victim, survivor = pid(await doomed.run()), pid(await safe.run())
-            old = doomed.told[COOKIE].value
+            old = doomed.set_cookies[COOKIE].value
             os.kill(victim, signal.SIGKILL)
             assert await doomed.closed() != 1000
             assert (await client.get("/api/readyz")).status_code == 200, "one worker still answers"
             async with Session(server.url, resume=doomed.id, cookie=f"{COOKIE}={old}") as moved:
                 assert await moved.run() == [f"worker {survivor}", "run 1"]
-                assert moved.told[COOKIE].value == safe.told[COOKIE].value
+                assert moved.set_cookies[COOKIE].value == safe.set_cookies[COOKIE].value
             assert await safe.run() == [f"worker {survivor}", "run 3"], "nobody else noticed"
             await replaced(server, victim, survivor)
             async with Session(server.url, cookie=f"{COOKIE}={old}") as late:
-                assert late.told[COOKIE].value != old, "the name of a worker that is gone is never used again"
+                assert late.set_cookies[COOKIE].value != old, "the name of a worker that is gone is never used again"
 
 
 async def replaced(server: Server, victim: int, survivor: int) -> None:

@@ -42,7 +42,7 @@ _EMPTY_MAP = '{"version": 8, "sources": {}, "layers": []}'
 
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
-    """A Chromium, or a failed test that says how to get one: these tests are never left out."""
+    """A Chromium; without one the test fails, it is never skipped."""
     if not EXECUTABLE.is_file():
         pytest.fail(f"There is no {EXECUTABLE}. Install it: apt-get install chromium", pytrace=False)
     expect.set_options(timeout=PATIENCE_MS)
@@ -80,10 +80,10 @@ class Visitor:
 
     @contextmanager
     def reconnecting(self) -> Iterator[None]:
-        """After the block, which breaks the connection, wait until the page has opened another.
+        """After the block, which breaks the connection, wait for another one.
 
-        `settle` alone can come too early: until the page hears of the break, it says that it is connected, and what is
-        clicked then is lost.
+        `settle` alone can come too early: until the page notices the break, it shows that it is connected, and a click
+        is lost.
         """
         with self.page.expect_websocket():
             yield
@@ -130,7 +130,7 @@ class Visitor:
 
 @contextmanager
 def open_visitor(browser: Browser, **options: Any) -> Iterator[Visitor]:
-    """A window with cookies and cache of its own, and perhaps more options of Playwright's `new_context`."""
+    """A window with its own cookies and cache, and options of `new_context`."""
     with browser.new_context(viewport={"width": 1280, "height": 900}, **options) as context:
         context.route(_is_elsewhere, _stand_in)
         visitor = Visitor(context.new_page())
@@ -145,7 +145,7 @@ def _is_elsewhere(url: str) -> bool:
 
 
 def _is_probe(url: str) -> bool:
-    """Opened at a page, the front end finds its server by asking below the page first, where it must not be."""
+    """Whether the front end looks for its server below a page, as at first."""
     path = urlsplit(url).path
     return path.count("/") > 2 and path.endswith(("/_stcore/health", "/_stcore/host-config"))
 

@@ -1,4 +1,4 @@
-"""The API's documentation in a browser: Swagger UI, from files that are installed with the tests."""
+"""The API's documentation in a browser: Swagger UI from installed files."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def clean_environ(**extra: str) -> dict[str, str]:
-    """Return the environment without anything that could let the tree, or a user's settings, show through."""
+    """Return the environment without variables of the tree or the user."""
     foreign = re.compile(r"PYTHON(?!UNBUFFERED)|VIRTUAL_ENV|HATCH|FLUXLIT|STREAMLIT|UVICORN|COVERAGE|PYTEST")
     return {name: value for name, value in os.environ.items() if not foreign.match(name)} | extra
 
@@ -38,7 +38,10 @@ class Server:
                 self.output.append(line)
 
     def wait_for(self, pattern: str, timeout: float) -> re.Match[str]:
-        """Return the first match in the output; fail with the output when the process ends or time runs out."""
+        """Return the first match in the output.
+
+        Fails with the output when the process ends or time runs out.
+        """
         deadline = time.monotonic() + timeout
         while True:
             ended = self.process.poll() is not None
@@ -56,7 +59,7 @@ class Server:
 
 @contextlib.contextmanager
 def background(command: Sequence[str | Path], *, cwd: Path, environ: Mapping[str, str]) -> Iterator[Server]:
-    """Start a server, and end it and all of its descendants whatever happens."""
+    """Start a server; end it and all of its descendants in any case."""
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
@@ -78,7 +81,7 @@ def background(command: Sequence[str | Path], *, cwd: Path, environ: Mapping[str
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """End a program and all of its descendants, whatever they are doing."""
+    """End a program and all of its descendants at once."""
     for straggler in descendants(process.pid):
         with contextlib.suppress(psutil.NoSuchProcess):
             straggler.kill()

@@ -1,4 +1,4 @@
-"""A browser's half of Streamlit's protocol, without a browser: many of them fit into one test."""
+"""A browser's half of Streamlit's protocol, without a browser."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Session:
         marks: more subprotocols, behind the session's id.
         stalls: the tab reads next to nothing: a reader that has gone to sleep.
         id: the id of the session, once it has run.
-        told: the cookies that the accepted handshake has set.
+        set_cookies: the cookies that the accepted handshake has set.
     """
 
     url: str
@@ -36,7 +36,7 @@ class Session:
     marks: tuple[str, ...] = ()
     stalls: bool = False
     id: str | None = None
-    told: SimpleCookie = field(default_factory=SimpleCookie)
+    set_cookies: SimpleCookie = field(default_factory=SimpleCookie)
     xsrf: str = ""
     _socket: Any = field(default=None, repr=False)
 
@@ -57,7 +57,7 @@ class Session:
             proxy=None,
         )
         for value in self._socket.response.headers.get_all("Set-Cookie"):
-            self.told.load(value)
+            self.set_cookies.load(value)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,7 +90,7 @@ class Session:
         await self._socket.send(message.SerializeToString())
 
     async def shown(self, timeout: float = 60) -> list[str]:
-        """Wait for the end of a run, whoever has asked for it; every text that it shows, in order."""
+        """Wait for the end of a run; return what it shows, in order."""
         return list(_texts(await self._received(timeout)))
 
     async def _received(self, timeout: float) -> list[ForwardMsg]:

@@ -44,7 +44,7 @@ class Terminal:
         fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def wait_for(self, pattern: str, timeout: float = 60) -> re.Match[str]:
-        """Return the first match in what it shows; fail with all of it when time runs out."""
+        """Return the first match in the output, or fail with all of it in time."""
         deadline = time.monotonic() + timeout
         while True:
             ended = self.process.poll() is not None
@@ -70,10 +70,10 @@ class Terminal:
 def terminal(
     command: Sequence[str | Path], *, cwd: Path, environ: Mapping[str, str], columns: int = 80
 ) -> Iterator[Terminal]:
-    """Start a program in a terminal, and end it and all of its descendants whatever happens."""
+    """Start a program in a terminal; end it and its descendants in any case."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        # A session whose signals come from this terminal (setsid(1) of util-linux).
+        # A session that gets its signals from this terminal (setsid(1) of util-linux).
         ["setsid", "--ctty", *(str(part) for part in command)],
         cwd=cwd,
         env={"TERM": "xterm", **environ},
