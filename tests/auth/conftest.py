@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from fluxlit_auth.web import Web
+from fluxlit_auth.http_client import HttpClient
 from tests.auth.hostile import HostileProvider
 from tests.sessions.servers import BINARY, RedisServer, running
 
@@ -38,8 +38,8 @@ def hostile(clock: Clock) -> HostileProvider:
 
 
 @pytest.fixture
-def web(hostile: HostileProvider) -> Web:
-    return Web(httpx2.ASGITransport(app=hostile))
+def web(hostile: HostileProvider) -> HttpClient:
+    return HttpClient(httpx2.ASGITransport(app=hostile))
 
 
 @pytest.fixture(scope="session")

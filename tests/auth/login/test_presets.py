@@ -1,18 +1,13 @@
-"""Providers with ways of their own."""
+"""Providers with particular needs."""
 
 from dataclasses import replace
 from typing import Any
 
-import httpx2
 import pytest
 
-from fluxlit.settings import Settings
-from fluxlit_auth import OIDC
-from fluxlit_auth.errors import AuthConfigError
 from fluxlit_auth.login import options
-from fluxlit_auth.login.claims import email, roles
 from fluxlit_auth.login.presets import PRESETS
-from tests.auth.browser import Browser, Context, replica
+from tests.auth.browser import Browser, replica
 from tests.auth.conftest import Clock
 from tests.auth.hostile import GONE, HostileProvider
 
@@ -68,54 +63,3 @@ async def test_github_has_no_id_tokens(hostile: HostileProvider, clock: Clock, m
     hostile.tokens.clear()
     hostile.userinfo["id"] = GONE
     assert (await browser.log_in(hostile)).status_code == 400, "nobody without an id"
-
-
-@pytest.mark.parametrize(
-    ("claims", "paths", "expected"),
-    [
-        ({"https://example.com/roles": ["a"]}, ("https://example.com/roles",), ("a",)),
-        ({"a": {"b.c": {"d": "x"}}}, ("a.b.c.d",), ("x",)),
-        ({"a": {"b": ["x"]}, "a.b": ["y"]}, ("a.b",), ("y",)),
-        ({"roles": {"admin": {"org": "1"}}}, ("roles",), ("admin",)),
-        ({"roles": ["a", 1, None, "", ["b"]]}, ("roles",), ("a",)),
-        ({"roles": 7, "a": "text"}, ("roles", "a.b", "missing"), ()),
-    ],
-)
-def test_roles_are_found_in_every_shape(claims: Any, paths: Any, expected: Any) -> None:
-    assert roles(claims, paths) == expected
-
-
-@pytest.mark.parametrize(("verified", "expected"), [(True, "a@b"), (None, "a@b"), (False, None), ("false", None)])
-def test_an_address_that_nobody_has_verified_is_none(verified: Any, expected: str | None) -> None:
-    assert email({"email": "a@b", "email_verified": verified}) == expected
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"oidc_issuer": ""}, "FLUXLIT_OIDC_ISSUER"),
-        ({"oidc_client_id": ""}, "FLUXLIT_OIDC_CLIENT_ID"),
-        ({"oidc_client_secret": ""}, "FLUXLIT_OIDC_CLIENT_SECRET"),
-        ({"oidc_issuer": "http://login.example.com"}, "https"),
-        ({"oidc_algorithms": ("HS256",)}, "HS256"),
-        ({"oidc_algorithms": ("none",)}, "none"),
-        ({"oidc_client_key_file": "/does/not/exist"}, "cannot be read"),
-        ({"login_idle_timeout_s": 90.0, "login_absolute_timeout_s": 60.0}, "login_idle_timeout_s"),
-        ({"session_store": "nosuch://host"}, "nosuch"),
-    ],
-)
-def test_what_cannot_work_is_said_before_anything_starts(
-    hostile: HostileProvider, clock: Clock, changes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(AuthConfigError, match=message):
-        replica(hostile, clock, **changes)
-
-
-def test_arguments_in_code_are_weaker_than_settings(hostile: HostileProvider) -> None:
-    transport = httpx2.ASGITransport(app=hostile)
-    oidc = OIDC(issuer="https://code.test", client_id="code", client_secret="code", transport=transport)
-    oidc.bind(Context(Settings(oidc_client_id="settings")))
-    with pytest.raises(AuthConfigError, match="code_challenge"):
-        OIDC(
-            issuer="https://code.test", client_id="a", client_secret="b", authorization_params={"code_challenge": "x"}
-        ).bind(Context(Settings()))

@@ -1,6 +1,6 @@
-"""What a signed token of another party must say to be believed: RFC 9068 section 4, RFC 8725, without I/O.
+"""Access token validation: RFC 9068 section 4, RFC 8725. No I/O.
 
-The signature has been checked before (jws.py).
+The signature is verified elsewhere (jws.py).
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from fluxlit_auth.errors import TokenRefused
 from fluxlit_auth.jws import Verified
 
 FOREIGN_TYPES = frozenset({"logout+jwt", "secevent+jwt", "dpop+jwt", "oauth-authz-req+jwt"})
-"""Tokens for other purposes, which an issuer signs with the same keys (RFC 8725 section 3.11)."""
+"""Types of tokens for other purposes, signed with the same keys (RFC 8725 section 3.11)."""
 
 
 def claimed_issuer(token: str) -> str:
-    """Who a token says has issued it. Nothing is proven by that: it only tells whose keys to try.
+    """Return the unverified issuer of a token, to select the keys that verify it.
 
     Raises:
-        TokenRefused: it says nothing that can be read.
+        TokenRefused: it has none.
     """
     try:
         payload = token.split(".")[1]
         claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         issuer = claims["iss"]
     except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):
-        raise TokenRefused("format", "the token does not say who issued it") from None
+        raise TokenRefused("format", "the token does not name its issuer") from None
     if not isinstance(issuer, str):
-        raise TokenRefused("iss", "the token does not say who issued it")
+        raise TokenRefused("iss", "the token does not name its issuer")
     return issuer
 
 
 def check(token: Verified, *, issuer: str, audiences: Collection[str], now: float, leeway: float) -> float:
-    """Check what a token says.
+    """Validate the claims of a token.
 
     Args:
         token: the token.
-        issuer: who must have issued it.
-        audiences: it must be for one of these.
+        issuer: expected issuer.
+        audiences: accepted audiences.
         now: seconds since the epoch.
         leeway: seconds by which clocks may differ.
 
     Returns:
-        When it expires, in seconds since the epoch.
+        Its expiry with leeway, in seconds since the epoch.
 
     Raises:
-        TokenRefused: with the claim that is wrong.
+        TokenRefused: `reason` names the claim.
     """
     claims = token.claims
     kind = token.header.get("typ")
@@ -64,7 +64,7 @@ def check(token: Verified, *, issuer: str, audiences: Collection[str], now: floa
         raise TokenRefused("aud", "the token is for another audience")
     expires = _time(claims, "exp")
     if expires is None:
-        raise TokenRefused("exp", "the token has no end")
+        raise TokenRefused("exp", "the token has no exp")
     if now >= expires + leeway:
         raise TokenRefused("exp", "the token has expired")
     for name in ("nbf", "iat"):

@@ -1,7 +1,7 @@
-"""API keys: long random texts that callers send in a field, and of which only hashes are kept here.
+"""`APIKeys`: authenticates programs by random keys, stored as hashes.
 
-A key is random and long, so that a plain SHA-256 of it is as good as a slow hash is for a password: there is nothing
-to guess. Make one with `new_api_key`, give it to its owner, and write down the hash.
+A key has 256 random bits, so a plain SHA-256 is as good as a slow hash is for a password: it cannot be guessed. Create
+one with `new_api_key`, give the key to its owner, and put the hash into the configuration.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from fluxlit_auth.errors import AuthConfigError
 from fluxlit_auth.identity import Problem, User, Verdict
-from fluxlit_auth.machine import Passive, Scope, field_values
+from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, Scope, header_values
 
 PREFIX = "sha256:"
 ISSUER = "api-keys"
@@ -24,12 +24,12 @@ MAX_KEY = 512
 
 @dataclass(frozen=True)
 class APIKey:
-    """A key that is accepted.
+    """An accepted key.
 
     Attributes:
-        name: whose it is: the subject of its user.
-        hash: as `new_api_key` or `hash_api_key` gives it.
-        roles: of its user.
+        name: its owner, the subject of the user.
+        hash: value of `new_api_key` or `hash_api_key`.
+        roles: of the user.
         expires_at: seconds since the epoch; `None` for never.
     """
 
@@ -41,30 +41,33 @@ class APIKey:
     def __post_init__(self) -> None:
         digest = self.hash.removeprefix(PREFIX)
         if not self.name or digest == self.hash or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise AuthConfigError("an API key needs a name, and a hash as fluxlit_auth.hash_api_key gives it")
+            raise AuthConfigError("APIKey needs a name, and a hash made by fluxlit_auth.hash_api_key")
 
 
 def new_api_key() -> tuple[str, str]:
-    """A new key, and its hash. The key is shown once, to its owner; the hash goes into the configuration."""
+    """Return a new key and its hash.
+
+    The key is for its owner; the hash goes into the configuration.
+    """
     key = f"flx_{secrets.token_urlsafe(32)}"
     return key, hash_api_key(key)
 
 
 def hash_api_key(key: str) -> str:
-    """The hash of a key, as `APIKey` takes it."""
+    """Return the hash of a key, for `APIKey`."""
     return PREFIX + sha256(key.encode()).hexdigest()
 
 
-class APIKeys(Passive):
-    """Recognises callers by a key in a field of the request.
+class APIKeys(NonInteractiveAuthenticator):
+    """Authenticates programs by a key in a request header.
 
     Args:
-        keys: those that are accepted.
-        header: name of the field.
+        keys: accepted keys.
+        header: name of the header.
         clock: seconds since the epoch.
 
     Raises:
-        AuthConfigError: a key is there twice.
+        AuthConfigError: two keys are equal.
     """
 
     def __init__(
@@ -74,28 +77,28 @@ class APIKeys(Passive):
         self._keys = {each.hash: each for each in given}
         if len(self._keys) < len(given):
             raise AuthConfigError("APIKeys: two keys have the same hash")
-        self._header, self._field, self._clock = header, header.lower().encode("ascii"), clock
+        self._header, self._name, self._clock = header, header.lower().encode("ascii"), clock
 
     async def authenticate(self, scope: Scope) -> Verdict:
-        """Judge a request. Never raises."""
-        values = field_values(scope["headers"], self._field)
+        """Authenticate a request. Never raises."""
+        values = header_values(scope["headers"], self._name)
         if not values:
             return Verdict()
-        # Looked up by its hash: how long that takes tells nothing about any key.
+        # Looked up by its hash, so the time it takes reveals nothing about any key.
         text = values[0].decode("latin-1")
         found = self._keys.get(hash_api_key(text)) if len(values) == 1 and len(text) <= MAX_KEY else None
         if found is None or (found.expires_at is not None and self._clock() >= found.expires_at):
-            return Verdict(problem=Problem(401, "The API key is not known here, or has expired.", self.challenge()))
+            return Verdict(problem=Problem(401, "The API key is unknown or has expired.", self.challenge()))
         return Verdict(
             User(found.name, ISSUER, found.name, roles=found.roles, expires_at=found.expires_at, scheme="api-key")
         )
 
     def strips(self) -> tuple[bytes, ...]:
-        """The key is kept from the application."""
-        return (self._field,)
+        """Return the header, which the application does not receive."""
+        return (self._name,)
 
     def challenge(self) -> str:
-        """What a caller without a key is told; there is no registered scheme for this."""
+        """Value of WWW-Authenticate; there is no registered scheme for this."""
         return f'ApiKey header="{self._header}"'
 
     def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:

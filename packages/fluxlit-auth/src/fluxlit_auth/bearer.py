@@ -1,4 +1,4 @@
-"""Bearer tokens of machine callers: JWTs that an issuer has signed (RFC 6750, RFC 9068)."""
+"""`JWTBearer`: authenticates programs by signed JWTs (RFC 6750, RFC 9068)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
 from fluxlit_auth.access_token import check, claimed_issuer
+from fluxlit_auth.claims import non_empty_string, strings_at
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused
+from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.identity import Problem, User, Verdict
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import SECRETS, SIGNATURES, FixedKeys, Keys, RemoteKeys
-from fluxlit_auth.machine import Passive, Scope, field_values, optional_text, texts, values_at
+from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, Scope, header_values, strings
 from fluxlit_auth.provider import Provider
-from fluxlit_auth.web import Web, checked_url
 
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 MIN_SECRET_BYTES = 32
@@ -31,14 +32,14 @@ MAX_LEEWAY_S = 300.0
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """Whose tokens are believed.
+    """An issuer of accepted tokens.
 
     Attributes:
-        issuer: its name, exactly as in `iss`.
-        audience: what this API is called in `aud`; one name or several.
-        jwks_url: where its keys are; without it and without a secret they are found by its OpenID metadata.
-        secret: a secret shared with it, for HS256, HS384 and HS512; of at least 32 bytes.
-        algorithms: those that are accepted; by default the usual ones with a public key, or HS256 for a secret.
+        issuer: its identifier, exactly as in `iss`.
+        audience: this API's name in `aud`; one name or several.
+        jwks_url: URL of its keys; by default, and without a secret, found in its OpenID metadata.
+        secret: a secret shared with it, for HS256, HS384 and HS512; at least 32 bytes.
+        algorithms: accepted signature algorithms; by default the usual public-key ones, or HS256 for a secret.
     """
 
     issuer: str
@@ -48,8 +49,8 @@ class TokenIssuer:
     algorithms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        texts(self.issuer, "issuer")
-        texts(self.audience, "audience")
+        strings(self.issuer, "issuer")
+        strings(self.audience, "audience")
         if self.secret is not None and self.jwks_url is not None:
             raise AuthConfigError(f"issuer {self.issuer}: give a secret or a jwks_url, not both")
         if self.secret is not None and len(self.secret.encode()) < MIN_SECRET_BYTES:
@@ -62,11 +63,11 @@ class TokenIssuer:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """The algorithms that are accepted."""
+        """The accepted algorithms."""
         return self.algorithms or (("HS256",) if self.secret is not None else DEFAULT_ALGORITHMS)
 
-    def keys(self, web: Web) -> Keys:
-        """Where its keys come from."""
+    def keys(self, web: HttpClient) -> Keys:
+        """Return its keys."""
         if self.secret is not None:
             return FixedKeys.of_secret(self.secret)
         if self.jwks_url is not None:
@@ -74,8 +75,8 @@ class TokenIssuer:
         return Provider(self.issuer, web).keys
 
 
-class JWTBearer(Passive, SecurityBase):
-    """Recognises callers by `Authorization: Bearer <JWT>`.
+class JWTBearer(NonInteractiveAuthenticator, SecurityBase):
+    """Authenticates programs by `Authorization: Bearer <JWT>`.
 
     As an authenticator of FluxLit, `FluxLit(auth=[oidc, bearer])`, and as a dependency of any FastAPI application:
 
@@ -86,22 +87,22 @@ class JWTBearer(Passive, SecurityBase):
     def orders(): ...
     ```
 
-    Wrong tokens are answered 401, too little scope or no such role 403, both with WWW-Authenticate (RFC 6750
-    section 3); 503 says that the issuer's keys cannot be had now.
+    The status is 401 for an invalid token and 403 for a missing scope or role, both with WWW-Authenticate (RFC 6750
+    section 3), and 503 if the issuer's keys cannot be fetched.
 
     Args:
-        *issuers: whose tokens are believed.
+        *issuers: issuers of accepted tokens.
         scopes: all of these must be in `scope` or `scp`.
-        roles: one of these must be among the user's roles.
-        roles_claim: where roles are; a nested claim is written with dots.
+        roles: the user must have one of these.
+        roles_claim: claim with the roles; a nested claim is written with dots.
         leeway: seconds by which clocks may differ.
-        realm: name of what is protected, for WWW-Authenticate.
+        realm: name of the protected area, for WWW-Authenticate.
         scheme_name: name of the security scheme in the OpenAPI document.
-        web: the way to issuers.
+        web: HTTP client for issuers.
         clock: seconds since the epoch.
 
     Raises:
-        AuthConfigError: what is configured cannot work.
+        AuthConfigError: the configuration is contradictory.
     """
 
     def __init__(
@@ -113,18 +114,18 @@ class JWTBearer(Passive, SecurityBase):
         leeway: float = 30.0,
         realm: str = "api",
         scheme_name: str = "JWTBearer",
-        web: Web | None = None,
+        web: HttpClient | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not issuers:
-            raise AuthConfigError("JWTBearer needs a TokenIssuer: whose tokens are to be believed?")
+            raise AuthConfigError("JWTBearer needs at least one TokenIssuer")
         if len({each.issuer for each in issuers}) < len(issuers):
             raise AuthConfigError("JWTBearer: an issuer is named twice; give it several audiences instead")
         if not 0 <= leeway <= MAX_LEEWAY_S:
             raise AuthConfigError(f"JWTBearer: leeway must be between 0 and {MAX_LEEWAY_S:g} seconds")
         if any(mark in realm for mark in '"\\\r\n'):
-            raise AuthConfigError("JWTBearer: realm must not hold quotes, backslashes or line breaks")
-        self._web = web or Web()
+            raise AuthConfigError("JWTBearer: realm must not contain quotes, backslashes or line breaks")
+        self._web = web or HttpClient()
         self._issuers = {each.issuer: (each, each.keys(self._web)) for each in issuers}
         self._scopes, self._roles = frozenset(scopes), frozenset(roles)
         self._roles_claim, self._leeway, self._realm, self._clock = roles_claim, leeway, realm, clock
@@ -132,14 +133,17 @@ class JWTBearer(Passive, SecurityBase):
         self.scheme_name = scheme_name
 
     def requires(self, *, scopes: Collection[str] = (), roles: Collection[str] = ()) -> JWTBearer:
-        """The same with more demands, for single routes; it shares the keys of this one."""
+        """Return an authenticator with more requirements, for single routes.
+
+        It shares the keys of this one.
+        """
         other = copy.copy(self)
-        other._scopes = self._scopes | frozenset(scopes)  # noqa: SLF001  # the copy is one of us
+        other._scopes = self._scopes | frozenset(scopes)  # noqa: SLF001  # a copy of this class
         other._roles = frozenset(roles) or self._roles  # noqa: SLF001
         return other
 
     async def __call__(self, connection: HTTPConnection) -> User:
-        """The user of a request, as FastAPI asks for it.
+        """Return the user of a request, as a dependency of FastAPI.
 
         Raises:
             HTTPException: 401, 403 or 503.
@@ -147,59 +151,59 @@ class JWTBearer(Passive, SecurityBase):
         verdict = await self.authenticate(connection.scope)
         if verdict.user is not None:
             return verdict.user
-        problem = verdict.problem or Problem(401, "This needs a bearer token.", self.challenge())
+        problem = verdict.problem or Problem(401, "A bearer token is required.", self.challenge())
         headers = {"WWW-Authenticate": problem.challenge} if problem.challenge else None
         raise HTTPException(problem.status, problem.detail, headers)
 
     async def authenticate(self, scope: Scope) -> Verdict:
-        """Judge a request. Never raises."""
-        values = field_values(scope["headers"], b"authorization")
+        """Authenticate a request. Never raises."""
+        values = header_values(scope["headers"], b"authorization")
         token = _token(values[0]) if len(values) == 1 else None
         if len(values) > 1:
-            return self._refused("there are several Authorization fields")
+            return self._refused("the Authorization header is repeated")
         if token is None:
             return Verdict()
         try:
-            return await self._judge(token)
+            return await self._verdict(token)
         except TokenRefused as refused:
             return self._refused(str(refused))
         except (ProviderUnavailable, AuthConfigError):
-            return Verdict(problem=Problem(503, "The keys of the token's issuer cannot be had now. Try again soon."))
+            return Verdict(problem=Problem(503, "The issuer's keys are unavailable. Try again in a few seconds."))
 
     async def stop(self) -> None:
         """Close connections."""
         await self._web.close()
 
     def challenge(self) -> str:
-        """What a caller without a token is told (RFC 6750 section 3)."""
+        """Value of WWW-Authenticate without a token (RFC 6750 section 3)."""
         return f'Bearer realm="{self._realm}"'
 
     def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
         """The scheme for the OpenAPI document."""
         return {self.scheme_name: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
-    async def _judge(self, token: str) -> Verdict:
+    async def _verdict(self, token: str) -> Verdict:
         if len(token) > MAX_TOKEN:
             raise TokenRefused("format", "the token is too long")
         known = self._issuers.get(claimed_issuer(token))
         if known is None:
-            raise TokenRefused("iss", "the token is from an issuer that is not believed here")
+            raise TokenRefused("iss", "the token comes from an issuer that is not accepted")
         issuer, keys = known
         verified = await verify(token, keys, issuer.accepted)
-        audiences = texts(issuer.audience, "audience")
+        audiences = strings(issuer.audience, "audience")
         expires = check(verified, issuer=issuer.issuer, audiences=audiences, now=self._clock(), leeway=self._leeway)
         return self._permitted(_user(verified.claims, issuer.issuer, expires, self._roles_claim))
 
     def _permitted(self, user: User) -> Verdict:
-        scopes = values_at(user.claims, "scope") | values_at(user.claims, "scp")
+        scopes = strings_at(user.claims, "scope") | strings_at(user.claims, "scp")
         if not self._scopes <= scopes:
             wanted = " ".join(sorted(self._scopes))
             challenge = f'{self.challenge()}, error="insufficient_scope", scope="{wanted}"'
-            return Verdict(problem=Problem(403, f"The token lacks a scope: this needs {wanted}.", challenge))
+            return Verdict(problem=Problem(403, f"The token lacks a scope; required: {wanted}.", challenge))
         if self._roles and not self._roles & user.roles:
             challenge = f'{self.challenge()}, error="insufficient_scope"'
             wanted = " or ".join(sorted(self._roles))
-            return Verdict(problem=Problem(403, f"The token lacks a role: this needs {wanted}.", challenge))
+            return Verdict(problem=Problem(403, f"The token lacks a role; required: {wanted}.", challenge))
         return Verdict(user)
 
     def _refused(self, reason: str) -> Verdict:
@@ -208,22 +212,22 @@ class JWTBearer(Passive, SecurityBase):
 
 
 def _token(value: bytes) -> str | None:
-    """The token in an Authorization field; `None` for another scheme."""
+    """Return the token of an Authorization header; `None` for another scheme."""
     scheme, _, rest = value.decode("latin-1").strip().partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else None
 
 
 def _user(claims: Mapping[str, Any], issuer: str, expires: float, roles_claim: str) -> User:
-    names = (optional_text(claims.get(name)) for name in ("sub", "client_id", "azp"))
+    names = (non_empty_string(claims.get(name)) for name in ("sub", "client_id", "azp"))
     subject = next((name for name in names if name), None)
     if subject is None:
-        raise TokenRefused("sub", "the token does not say whom it is for")
+        raise TokenRefused("sub", "the token names no user")
     return User(
         subject=subject,
         issuer=issuer,
-        name=optional_text(claims.get("name")),
-        email=optional_text(claims.get("email")),
-        roles=values_at(claims, roles_claim),
+        name=non_empty_string(claims.get("name")),
+        email=non_empty_string(claims.get("email")),
+        roles=strings_at(claims, roles_claim),
         claims=claims,
         expires_at=expires,
         scheme="bearer",

@@ -1,15 +1,15 @@
 """Every error that fluxlit_auth raises on purpose.
 
 AuthError
-├── AuthConfigError         what was configured cannot work
-├── ProviderUnavailable     the provider, or its keys, cannot be had now
-│   └── ProviderMismatch    what answers there is not the configured provider
-├── TokenRefused            a token is not what it has to be
+├── AuthConfigError         the configuration is incomplete or contradictory
+├── ProviderUnavailable     the provider, or its keys, cannot be reached at the moment
+│   └── ProviderMismatch    the response comes from another provider than the configured one
+├── TokenRefused            a token is not valid
 │   └── UnknownKey          no key of the issuer signed it
-├── GrantRefused            the provider says no to a code or a refresh token
-└── LoginRefused            a login cannot go on
+├── GrantRefused            the provider refuses a code or a refresh token
+└── LoginRefused            a login cannot continue
 
-No message holds a token, a code, a secret or text that the other side chose freely: messages end up in logs.
+No message contains a token, a code, a secret or text that the other side chose: messages end up in logs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class AuthError(Exception):
 
 
 class AuthConfigError(AuthError):
-    """What was configured cannot work. The message names the setting and the remedy."""
+    """The configuration is incomplete or contradictory. The message names the setting and the remedy."""
 
 
 class ProviderUnavailable(AuthError):
-    """The provider does not answer, or not with what was asked for. It says nothing about any user.
+    """The provider does not respond, or not as expected. This implies nothing about any user.
 
     Attributes:
-        retry_after: seconds after which another try makes sense.
+        retry_after: seconds after which a retry is useful.
     """
 
     def __init__(self, message: str, *, retry_after: float = 5.0) -> None:
@@ -36,11 +36,11 @@ class ProviderUnavailable(AuthError):
 
 
 class ProviderMismatch(ProviderUnavailable):
-    """The metadata are those of another provider, or lack what a login needs."""
+    """The metadata belong to another provider, or lack a required endpoint."""
 
 
 class TokenRefused(AuthError):
-    """A token is not what it has to be.
+    """A token is not valid.
 
     Attributes:
         reason: a fixed word for tests and logs, such as ``signature`` or the name of a claim.
@@ -62,7 +62,7 @@ class GrantRefused(AuthError):
     """The provider refuses a code or a refresh token (RFC 6749 section 5.2).
 
     Attributes:
-        code: its error code, ``unknown`` if it gave none of the registered ones.
+        code: its error code, ``unknown`` if it sent none of the registered ones.
     """
 
     def __init__(self, code: str) -> None:
@@ -71,7 +71,7 @@ class GrantRefused(AuthError):
 
 
 class LoginRefused(AuthError):
-    """A login cannot go on.
+    """A login cannot continue.
 
     Attributes:
         reason: a fixed word for tests and logs.

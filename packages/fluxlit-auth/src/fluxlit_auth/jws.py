@@ -1,4 +1,4 @@
-"""Verifying a signed token: who made it. What it says is judged by others (id_token.py, logout_token.py)."""
+"""Signatures of tokens. Their content is checked elsewhere (id_token.py, logout_token.py)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from fluxlit_auth.keys import SECRETS, SIGNATURES, Keys, KeySet, suitable
 
 
 class _Registry(JWSRegistry):
-    """Fields that are not understood are ignored, as RFC 7515 section 4 demands; some issuers send certificates."""
+    """Ignores unknown header parameters (RFC 7515 section 4); some issuers send certificates."""
 
     max_header_length = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token whose signature is its issuer's.
+    """A token with a valid signature of its issuer.
 
     Attributes:
-        header: its JOSE header.
-        claims: its content.
+        header: JOSE header.
+        claims: content.
     """
 
     header: dict[str, Any]
@@ -35,21 +35,21 @@ class Verified:
 
 
 async def verify(token: str, keys: Keys, algorithms: Collection[str]) -> Verified:
-    """Checks the signature of a token.
+    """Verify the signature of a token.
 
     Args:
         token: in compact form (RFC 7515 section 7.1).
-        keys: the issuer's.
-        algorithms: those that are accepted. It comes from the configuration, never from the token.
+        keys: of the issuer.
+        algorithms: accepted ones. They come from the configuration, never from the token.
 
     Raises:
         TokenRefused: it is malformed, of another algorithm, or not signed by any of the keys.
-        ProviderUnavailable: the keys cannot be had.
+        ProviderUnavailable: the keys cannot be fetched.
     """
     header = _header(token)
     alg, kid = header.get("alg"), header.get("kid")
     if not isinstance(alg, str) or alg not in algorithms or (alg not in SIGNATURES and alg not in SECRETS):
-        raise TokenRefused("alg", "the token is signed with an algorithm that is not allowed")
+        raise TokenRefused("alg", "the token uses a signature algorithm that is not allowed")
     known = await keys.current()
     try:
         return _verified(token, alg, _only(suitable(known, alg, kid), kid))
@@ -66,16 +66,16 @@ def _header(token: str) -> dict[str, Any]:
     try:
         header = extract_compact(token.encode("ascii"), registry=_Registry()).headers()
     except (JoseError, ValueError, TypeError, RecursionError):
-        raise TokenRefused("format", "the token is no signed token in compact form") from None
+        raise TokenRefused("format", "the token is not a signed token in compact form") from None
     return dict(header)
 
 
 def _only(keys: KeySet, kid: object) -> Key:
-    """The one key that it can be: with several, a token has to name its own (OpenID Connect Core section 10.1)."""
+    """Return the one candidate; with several, a token must name its key (OpenID Connect Core section 10.1)."""
     if not keys:
         raise UnknownKey("the token is signed with a key that its issuer does not publish")
     if len(keys) > 1 and kid is None:
-        raise UnknownKey("the token does not say which of its issuer's keys signed it")
+        raise UnknownKey("the token does not name its key, and its issuer has several")
     return keys[0]
 
 
@@ -84,7 +84,7 @@ def _verified(token: str, alg: str, key: Key) -> Verified:
     try:
         found = jwt.decode(token, key, algorithms=[alg], registry=registry)
     except BadSignatureError:
-        raise TokenRefused("signature", "the signature of the token is wrong") from None
+        raise TokenRefused("signature", "the signature of the token does not match") from None
     except (JoseError, ValueError, TypeError, RecursionError):
-        raise TokenRefused("format", "the token cannot be read") from None
+        raise TokenRefused("format", "the token cannot be parsed") from None
     return Verified(dict(found.header), found.claims)

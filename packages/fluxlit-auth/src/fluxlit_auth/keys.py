@@ -1,10 +1,10 @@
-"""The keys with which an issuer signs: fetched, cached, rotated (OpenID Connect Core section 10.1.1).
+"""Keys of an issuer: fetched, cached, rotated (OpenID Connect Core section 10.1.1).
 
-`RemoteKeys` follows a JWK Set. A token that names a key which is not in it makes it be fetched again, and so does a
-signature that does not fit, because some issuers change a key and keep its name. A stranger can send any number of
-tokens with invented names, so that happens at most once in ten seconds for all of them together.
+`RemoteKeys` follows a JWK Set. It is fetched again when a token names an unknown key, or when a signature does not
+match, because some issuers change a key and keep its name. A client can send any number of tokens with invented names,
+so this happens at most once in ten seconds for all tokens together.
 
-`FixedKeys` never change: a shared secret, or a set that an operator wrote down.
+`FixedKeys` never change: a shared secret, or a configured set.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OctKey, OKPKey, RSAKey
 from joserfc.util import base64_to_int
 
+from fluxlit_auth.cache import CachedValue, CacheLifetimes, Clock
 from fluxlit_auth.errors import ProviderUnavailable
-from fluxlit_auth.refreshed import Ages, Clock, Refreshed
-from fluxlit_auth.web import Web
+from fluxlit_auth.http_client import HttpClient
 
 SIGNATURES: Mapping[str, type[Key]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSAKey),
     **dict.fromkeys(("ES256", "ES384", "ES512"), ECKey),
     **dict.fromkeys(("EdDSA", "Ed25519"), OKPKey),
 }
-"""Algorithms with a private and a public half, and the kind of key that each needs."""
+"""Algorithms with a private and a public key, and the type of key that each needs."""
 
 SECRETS: Mapping[str, type[Key]] = dict.fromkeys(("HS256", "HS384", "HS512"), OctKey)
-"""Algorithms with one shared secret. They are for `FixedKeys` only: a public key must never serve as a secret."""
+"""Algorithms with one shared secret, for `FixedKeys` only: a public key must never serve as a secret."""
 
 CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 MIN_RSA_BITS = 2048
@@ -39,21 +39,21 @@ KeySet = tuple[Key, ...]
 
 
 class Keys(Protocol):
-    """Where the keys of an issuer come from."""
+    """A source of an issuer's keys."""
 
     async def current(self) -> KeySet:
-        """The keys as they are known.
+        """Return the current keys.
 
         Raises:
-            ProviderUnavailable: none are known and none can be had.
+            ProviderUnavailable: none are cached and none can be fetched.
         """
         ...
 
     async def again(self, seen: KeySet) -> KeySet:
-        """Keys that are newer than `seen`; the same ones if there is nothing newer, or it is too early to ask.
+        """Return keys that are newer than `seen`, or `seen` itself.
 
         Raises:
-            ProviderUnavailable: they cannot be had.
+            ProviderUnavailable: they cannot be fetched.
         """
         ...
 
@@ -62,7 +62,7 @@ class FixedKeys:
     """Keys that never change.
 
     Args:
-        keys: what verifies.
+        keys: verify signatures.
     """
 
     def __init__(self, keys: Collection[Key]) -> None:
@@ -70,15 +70,15 @@ class FixedKeys:
 
     @classmethod
     def of_secret(cls, secret: str | bytes) -> FixedKeys:
-        """A secret that is shared with the issuer."""
+        """Return the keys of an issuer with a shared secret."""
         return cls([OctKey.import_key(secret)])
 
     async def current(self) -> KeySet:
-        """The keys."""
+        """Return the keys."""
         return self._keys
 
     async def again(self, seen: KeySet) -> KeySet:
-        """The same keys."""
+        """Return the same keys."""
         return seen
 
 
@@ -86,58 +86,58 @@ class RemoteKeys:
     """The keys in a JWK Set at a URL.
 
     Args:
-        url: where it is, or what finds that out.
-        web: the way there.
-        ages: how old the set may become; its `pause` is the limit on fetches that tokens cause.
+        url: address of the set, or a function that returns it.
+        web: HTTP client.
+        lifetimes: of the cached set; `pause` limits the fetches that tokens cause.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
         url: str | Callable[[], Awaitable[str]],
-        web: Web,
-        ages: Ages | None = None,
+        web: HttpClient,
+        lifetimes: CacheLifetimes | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self._url, self._web = url, web
-        self._keys = Refreshed(self._fetch, ages, clock)
+        self._keys = CachedValue(self._fetch, lifetimes, clock)
 
     async def current(self) -> KeySet:
-        """The keys, fetched if they are old."""
+        """Return the keys, fetched if they are old."""
         return await self._keys.get()
 
     async def again(self, seen: KeySet) -> KeySet:
-        """The keys, fetched out of turn unless that was done a moment ago."""
+        """Return the keys, fetched out of turn if `pause` has passed."""
         return await self._keys.again(seen)
 
     async def _fetch(self) -> KeySet:
         url = self._url if isinstance(self._url, str) else await self._url()
-        keys = read_key_set(await self._web.document(url, "the provider's keys"))
+        keys = parse_key_set(await self._web.document(url, "the provider's keys"))
         if not keys:
-            raise ProviderUnavailable("the provider's keys: there is none in the set that could verify a signature")
+            raise ProviderUnavailable("the provider's keys: the set has no key that can verify a signature")
         return keys
 
 
-def read_key_set(document: Mapping[str, Any]) -> KeySet:
-    """The public keys of a JWK Set that can verify; what is not understood is passed over (RFC 7517 section 5)."""
+def parse_key_set(document: Mapping[str, Any]) -> KeySet:
+    """Return the usable public keys of a JWK Set; others are ignored (RFC 7517 section 5)."""
     found = document.get("keys")
     members = found if isinstance(found, list) else []
-    return tuple(key for key in map(_read_key, members[:MAX_KEYS]) if key is not None)
+    return tuple(key for key in map(_parse_key, members[:MAX_KEYS]) if key is not None)
 
 
 def suitable(keys: KeySet, alg: str, kid: object) -> KeySet:
-    """The keys that may have made a signature.
+    """Return the keys that may have made a signature.
 
     Args:
-        keys: the issuer's.
+        keys: of the issuer.
         alg: algorithm of the token; the caller has checked that it is allowed.
-        kid: the name that the token gives its key; `None` if it gives none.
+        kid: key name in the token; `None` if it has none.
     """
     fitting = tuple(key for key in keys if _fits(key, alg))
     return tuple(key for key in fitting if key.kid == kid) if kid is not None else fitting
 
 
-def _read_key(member: Any) -> Key | None:
+def _parse_key(member: Any) -> Key | None:
     if not isinstance(member, dict) or member.get("kty") not in {"RSA", "EC", "OKP"}:
         return None
     try:

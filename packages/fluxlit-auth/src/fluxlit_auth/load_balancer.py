@@ -1,13 +1,13 @@
-"""What an AWS Application Load Balancer says of the user whom it has logged in: the field `x-amzn-oidc-data`.
+"""Identity header of AWS Application Load Balancers: ``x-amzn-oidc-data``.
 
-It is a JWT of its own kind, so it has a reader of its own
+It is a non-standard JWT, so it has its own reader
 (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html):
 
 - Its parts are padded with ``=``, which RFC 7515 forbids, and the signature is over the padded text.
-- There is no JWK Set. The key named in its head is fetched as PEM from the region's own address.
-- There is no `aud`. Every load balancer of the region signs with the same keys, those of strangers too, so what ties
-  a statement to this application is the name of the load balancer in its head, `signer`. It is always checked.
-- Its end is in the head as well.
+- There is no JWK Set. The key named in its header is fetched as PEM from an address of the region.
+- There is no `aud`. Every load balancer of the region signs with the same keys, those of other customers too. The
+  load balancer that its header names, `signer`, binds it to this application, so it is always checked.
+- Its expiry is in the header as well.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
+from fluxlit_auth.claims import non_empty_string
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused, UnknownKey
+from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.identity import User
-from fluxlit_auth.machine import Fields, optional_text, texts
-from fluxlit_auth.statement import LEEWAY_S, Reader, single, user_of
-from fluxlit_auth.web import Web, checked_url
+from fluxlit_auth.identity_headers import LEEWAY_S, IdentityReader, single, user_of
+from fluxlit_auth.non_interactive import Headers, strings
 
 MAX_TOKEN = 16_384
 MAX_KEYS = 32
 PAUSE_S = 10.0
-"""Seconds after a key that does not exist before another unknown one is asked for: names can be invented."""
+"""Seconds between two requests for unknown keys: clients can invent names."""
 
 _ARN = re.compile(r"arn:(aws|aws-us-gov):elasticloadbalancing:([a-z0-9-]+):\d{12}:loadbalancer/app/[\w-]+/[0-9a-f]+\Z")
-# What follows becomes a part of an address.
+# The key name becomes part of a URL.
 _KEY_ID = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
 
 
 @dataclass(frozen=True)
 class LoadBalancerData:
-    """The statements of load balancers of one region.
+    """The header of load balancers of one region.
 
     Attributes:
-        load_balancers: the ARN of the load balancer in front, or of several.
-        client_id: if given, the client whom it has logged users in for.
-        keys_url: where keys are, without the name of one; by default that of the region in the ARN.
-        roles_claim: where roles are in the claims; a nested claim is written with dots.
-        secrets: further fields, which the application must not get.
+        load_balancers: ARN of the load balancer, or of several.
+        client_id: if given, the OAuth client for which it authenticates users.
+        keys_url: URL of the keys, without a key name; by default that of the region in the ARN.
+        roles_claim: claim with the roles; a nested claim is written with dots.
+        secrets: further headers that the application must not receive.
         cookies: its own cookies.
     """
 
@@ -68,15 +69,15 @@ class LoadBalancerData:
 
     @property
     def signers(self) -> frozenset[str]:
-        """The load balancers that are believed."""
-        return texts(self.load_balancers, "load_balancers")
+        """The accepted load balancers."""
+        return strings(self.load_balancers, "load_balancers")
 
     @property
     def keys(self) -> str:
-        """Where keys are.
+        """The URL of the keys.
 
         Raises:
-            AuthConfigError: the load balancers do not tell.
+            AuthConfigError: it cannot be derived from the ARNs.
         """
         if self.keys_url is not None:
             return self.keys_url.rstrip("/")
@@ -86,12 +87,12 @@ class LoadBalancerData:
         return found.pop()
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """All of them."""
+    def header_names(self) -> tuple[str, ...]:
+        """All headers of the load balancer."""
         return ("x-amzn-oidc-data", *self.secrets)
 
-    def reader(self, web: Web) -> Reader:
-        """Reads them, with the keys of the region."""
+    def reader(self, web: HttpClient) -> IdentityReader:
+        """Return the reader of the header, with the keys of the region."""
         return _DataReader(self, RegionalKeys(self.keys, web))
 
 
@@ -99,7 +100,7 @@ def _keys_of(arn: str) -> str:
     match = _ARN.match(arn)
     if match is None:
         raise AuthConfigError(
-            f"TrustedProxy.aws_alb: {arn!r} is no ARN of an Application Load Balancer, such as "
+            f"TrustedProxy.aws_alb: {arn!r} is not the ARN of an Application Load Balancer, such as "
             f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/name/0123456789abcdef. For another "
             f"partition give keys_url as well."
         )
@@ -113,28 +114,28 @@ class RegionalKeys:
     """Public keys by name, each fetched once: a key never changes under its name.
 
     Args:
-        url: what the name is appended to.
-        web: the way there.
+        url: URL without the key name.
+        web: HTTP client.
         clock: monotonic seconds.
     """
 
-    def __init__(self, url: str, web: Web, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, web: HttpClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._web, self._clock = url, web, clock
         self._keys: OrderedDict[str, ECKey] = OrderedDict()
         self._missed = float("-inf")
         self._turn = asyncio.Lock()
 
     async def get(self, name: str) -> ECKey:
-        """The key of this name.
+        """Return the key with this name.
 
         Raises:
             UnknownKey: there is none.
-            ProviderUnavailable: it cannot be had now.
+            ProviderUnavailable: it cannot be fetched.
         """
         async with self._turn:
             if name not in self._keys:
                 if self._clock() - self._missed < PAUSE_S:
-                    raise UnknownKey("it is signed with a key that is not known")
+                    raise UnknownKey("its key is unknown")
                 self._keys[name] = await self._fetch(name)
             self._keys.move_to_end(name)
             while len(self._keys) > MAX_KEYS:
@@ -147,9 +148,9 @@ class RegionalKeys:
             if reply.status == 200:
                 return ECKey.import_key(reply.body)
         except (JoseError, ValueError, TypeError):
-            raise ProviderUnavailable("the load balancer's key: what came is no public key") from None
+            raise ProviderUnavailable("the load balancer's key: the response is not a public key") from None
         self._missed = self._clock()
-        raise UnknownKey("it is signed with a key that is not known")
+        raise UnknownKey("its key is unknown")
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class _DataReader:
     data: LoadBalancerData
     keys: RegionalKeys
 
-    async def read(self, headers: Fields, now: float) -> User | None:
+    async def read(self, headers: Headers, now: float) -> User | None:
         token = single(headers, "x-amzn-oidc-data")
         if not token:
             return None
@@ -165,19 +166,19 @@ class _DataReader:
         name = self._checked(head)
         key = await self.keys.get(name)
         if not JWSRegistry.algorithms["ES256"].verify(signed, signature, key):
-            raise TokenRefused("signature", "its signature is wrong")
+            raise TokenRefused("signature", "its signature does not match")
         expires = min(_end(head, now), _end(claims, now))
-        issuer = optional_text(head.get("iss"))
+        issuer = non_empty_string(head.get("iss"))
         if issuer is None or claims.get("iss", issuer) != issuer:
-            raise TokenRefused("iss", "it does not say who vouches for the user")
+            raise TokenRefused("iss", "it names no issuer, or two")
         return user_of(claims, issuer, expires, self.data.roles_claim)
 
     def _checked(self, head: Mapping[str, Any]) -> str:
-        """The name of its key, after what its head says has been compared. Nothing is proven by that yet."""
+        """Check the unverified header; return the name of the key."""
         if head.get("alg") != "ES256":
-            raise TokenRefused("alg", "it is signed with an algorithm that is not allowed")
+            raise TokenRefused("alg", "its signature algorithm is not allowed")
         if head.get("signer") not in self.data.signers:
-            raise TokenRefused("signer", "it is from another load balancer")
+            raise TokenRefused("signer", "it comes from another load balancer")
         if self.data.client_id is not None and head.get("client") != self.data.client_id:
             raise TokenRefused("client", "it is for another client")
         name = head.get("kid")
@@ -187,16 +188,16 @@ class _DataReader:
 
 
 def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any], bytes, bytes]:
-    """Head, claims, what is signed, and the signature."""
+    """Return header, claims, signed bytes, and signature."""
     try:
         head, claims, signature = token.split(".") if len(token) <= MAX_TOKEN else []
         parsed = json.loads(_decoded(head)), json.loads(_decoded(claims))
         raw = _decoded(signature)
         signed = f"{head}.{claims}".encode("ascii")
-    except (ValueError, RecursionError):  # those of base64, of JSON and of text are all of this kind
-        raise TokenRefused("format", "it is no signed statement") from None
+    except (ValueError, RecursionError):  # the errors of base64, JSON and text are all ValueError
+        raise TokenRefused("format", "it is not a signed token") from None
     if not all(isinstance(each, dict) for each in parsed):
-        raise TokenRefused("format", "it is no signed statement")
+        raise TokenRefused("format", "it is not a signed token")
     return *parsed, signed, raw
 
 
@@ -208,7 +209,7 @@ def _decoded(part: str) -> bytes:
 def _end(said: Mapping[str, Any], now: float) -> float:
     end = said.get("exp")
     if isinstance(end, bool) or not isinstance(end, int | float):
-        raise TokenRefused("exp", "it has no end")
+        raise TokenRefused("exp", "it has no exp")
     if not now < end + LEEWAY_S:
         raise TokenRefused("exp", "it has expired")
     return end + LEEWAY_S

@@ -1,4 +1,4 @@
-"""What a provider says about itself (OpenID Connect Discovery 1.0, RFC 8414), read strictly."""
+"""Provider metadata (OpenID Connect Discovery 1.0, RFC 8414), strictly parsed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from fluxlit_auth.errors import AuthConfigError, ProviderMismatch
-from fluxlit_auth.web import checked_url, is_loopback
+from fluxlit_auth.http_client import checked_url, is_loopback
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The facts of one provider.
+    """The metadata of one provider.
 
     Attributes:
-        issuer: its name, exactly as it appears in tokens.
-        authorization_endpoint: where browsers are sent.
-        token_endpoint: where codes are redeemed.
-        jwks_uri: its keys; empty for one without ID tokens.
+        issuer: its identifier, exactly as it appears in tokens.
+        authorization_endpoint: browsers log in there.
+        token_endpoint: exchanges codes for tokens.
+        jwks_uri: its keys; empty if it has no ID tokens.
         userinfo_endpoint: empty if there is none, as for the following.
         end_session_endpoint: logout at the provider (OpenID Connect RP-Initiated Logout 1.0).
-        revocation_endpoint: ends a token (RFC 7009).
-        par_endpoint: takes authorization requests ahead (RFC 9126).
-        par_required: it takes no others.
+        revocation_endpoint: revokes a token (RFC 7009).
+        par_endpoint: accepts pushed authorization requests (RFC 9126).
+        par_required: it accepts no others.
         names_itself: authorization responses carry ``iss`` (RFC 9207).
-        algorithms: those with which it signs ID tokens; empty if it does not say.
-        auth_methods: how clients may authenticate at the token endpoint; empty if it does not say.
+        algorithms: signature algorithms of its ID tokens; empty if it does not state them.
+        auth_methods: client authentication methods of the token endpoint; empty if it does not state them.
     """
 
     issuer: str
@@ -44,19 +44,19 @@ class Metadata:
 
 
 def configuration_url(issuer: str) -> str:
-    """Where the metadata of an issuer are (OpenID Connect Discovery 1.0 section 4)."""
+    """Return the URL of the metadata (OpenID Connect Discovery 1.0 section 4)."""
     return issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
-def read_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
-    """The facts in a metadata document.
+def parse_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
+    """Parse a metadata document.
 
     Args:
         document: as it was fetched.
-        issuer: whose it has to be.
+        issuer: the expected issuer.
 
     Raises:
-        ProviderMismatch: it is another issuer's (ASVS 10.5.3), lacks an endpoint, or has one without TLS.
+        ProviderMismatch: the issuer is another one (ASVS 10.5.3), or an endpoint is missing or uses no TLS.
     """
     if document.get("issuer") != issuer:
         raise ProviderMismatch(

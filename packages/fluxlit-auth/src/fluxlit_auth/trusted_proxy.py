@@ -1,11 +1,11 @@
-"""Users whom a proxy in front has recognised: oauth2-proxy, Cloudflare Access, Pomerium and the like.
+"""Users that a proxy has authenticated: oauth2-proxy, Cloudflare Access, and others.
 
-Such a proxy writes the user into fields of the request. Anybody else can write the same fields. So they are believed
-only when the connection comes from a proxy that the operator trusts: `trust_proxy` on, and its address in
-`forwarded_allow_ips`. From everybody else they are nothing, and the gateway removes them.
+Such a proxy sends the user in request headers, which any client can send as well. So they are accepted only when the
+connection comes from a proxy that the operator trusts: `trust_proxy` is on, and its address is in
+`forwarded_allow_ips`. The gateway removes them from all other connections.
 
-What a proxy signs is checked as well. That also covers whoever gets past the network's rules to the gateway, but not
-past the proxy's key.
+Signatures are verified as well. That also protects against a client that reaches the gateway past the network's rules,
+but does not have the proxy's key.
 """
 
 from __future__ import annotations
@@ -16,54 +16,54 @@ from dataclasses import replace
 from typing import Any
 
 from fluxlit_auth.errors import AuthConfigError, AuthError, ProviderUnavailable
+from fluxlit_auth.http_client import HttpClient
 from fluxlit_auth.identity import Problem, User, Verdict
+from fluxlit_auth.identity_headers import Assertion, ClientPrincipal, IdentityHeaders, PlainFields
 from fluxlit_auth.load_balancer import LoadBalancerData
-from fluxlit_auth.machine import PEER, Passive, Peer, Scope
-from fluxlit_auth.statement import Assertion, ClientPrincipal, PlainFields, Statement
-from fluxlit_auth.web import Web
+from fluxlit_auth.non_interactive import PEER, NonInteractiveAuthenticator, Peer, Scope
 
 SOCKET_S = 3600.0
 
 
-class TrustedProxy(Passive):
-    """Recognises users by what a trusted proxy says of them.
+class TrustedProxy(NonInteractiveAuthenticator):
+    """Authenticates users by the identity headers of a trusted proxy.
 
     Args:
-        statement: how it says so: `PlainFields`, `Assertion`, `LoadBalancerData` or `ClientPrincipal`. For well-known
-            proxies there are class methods.
-        socket_lifetime_s: seconds for which a WebSocket stays open on one signed statement, which itself often lasts
-            for minutes only. After that, or half of it where the user is at work, the browser connects anew, and the
-            proxy says again who that is.
-        web: the way to the proxy's keys.
+        statement: its headers: `PlainFields`, `Assertion`, `LoadBalancerData` or `ClientPrincipal`. There are class
+            methods for well-known proxies.
+        socket_lifetime_s: seconds for which a WebSocket stays open on one signed assertion, which itself often lasts
+            for minutes only. After that, or half of it if the user is active, the browser connects again, and the
+            proxy authenticates the user again.
+        web: HTTP client for the proxy's keys.
         clock: seconds since the epoch.
 
     Raises:
-        AuthConfigError: what is configured cannot work.
+        AuthConfigError: the configuration is contradictory.
     """
 
     def __init__(
         self,
-        statement: Statement | None = None,
+        statement: IdentityHeaders | None = None,
         *,
         socket_lifetime_s: float = SOCKET_S,
-        web: Web | None = None,
+        web: HttpClient | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._web = web or Web()
-        self._statement: Statement = statement if statement is not None else PlainFields()
-        self._reader = self._statement.reader(self._web)
+        self._web = web or HttpClient()
+        self._headers: IdentityHeaders = statement if statement is not None else PlainFields()
+        self._reader = self._headers.reader(self._web)
         self._lifetime, self._clock = socket_lifetime_s, clock
 
     # Well-known proxies.
 
     @classmethod
     def oauth2_proxy(cls, *, auth_request: bool = False, **options: Any) -> TrustedProxy:
-        """oauth2-proxy with ``--pass-user-headers``, in front or asked by nginx.
+        """oauth2-proxy with ``--pass-user-headers``, in front or behind nginx.
 
         https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview
 
         Args:
-            auth_request: the fields are those of ``--set-xauthrequest``, which nginx hands on.
+            auth_request: use the headers of ``--set-xauthrequest``, which nginx passes on.
             **options: of `TrustedProxy`.
         """
         begin = "X-Auth-Request" if auth_request else "X-Forwarded"
@@ -84,7 +84,7 @@ class TrustedProxy(Passive):
         https://developers.cloudflare.com/cloudflare-one/identity/authorization-cookie/validating-json/
 
         Args:
-            team: the name of the team, as in ``team.cloudflareaccess.com``.
+            team: name of the team, as in ``team.cloudflareaccess.com``.
             audience: the application's AUD tag, or several.
             **options: of `TrustedProxy`.
         """
@@ -106,7 +106,7 @@ class TrustedProxy(Passive):
         https://www.pomerium.com/docs/capabilities/getting-users-identity
 
         Args:
-            host: the public host name of the route, which is issuer and audience (its JWTs name just that).
+            host: public host name of the route: issuer and audience of its JWTs.
             **options: of `TrustedProxy`.
         """
         keys = f"https://{host}/.well-known/pomerium/jwks.json"
@@ -144,13 +144,15 @@ class TrustedProxy(Passive):
         roles_claim: str = "groups",
         **options: Any,
     ) -> TrustedProxy:
-        """An AWS Application Load Balancer with an ``authenticate-oidc`` or ``authenticate-cognito`` action.
+        """An AWS Application Load Balancer that authenticates users.
+
+        Its listener has an ``authenticate-oidc`` or ``authenticate-cognito`` action.
 
         Args:
             load_balancers: its ARN, or those of several in one region.
-            client_id: if given, the client whom it has logged users in for.
-            keys_url: where the keys are, without the name of one; by default that of the region in the ARN.
-            roles_claim: where roles are in the claims of the provider; for Cognito ``cognito:groups``.
+            client_id: if given, the OAuth client for which it authenticates users.
+            keys_url: URL of the keys, without a key name; by default that of the region in the ARN.
+            roles_claim: claim of the provider with the roles; for Cognito ``cognito:groups``.
             **options: of `TrustedProxy`.
         """
         return cls(LoadBalancerData(load_balancers, client_id, keys_url, roles_claim), **options)
@@ -159,17 +161,17 @@ class TrustedProxy(Passive):
     def azure_easy_auth(cls, **options: Any) -> TrustedProxy:
         """Azure's built-in authentication, of App Service and Container Apps.
 
-        What it says is not signed: the platform promises that clients cannot send these fields themselves.
+        Its headers are not signed: the platform guarantees that clients cannot send them.
 
         Args:
             **options: of `TrustedProxy`.
         """
         return cls(ClientPrincipal(), **options)
 
-    # The life of an authenticator.
+    # Lifecycle.
 
     def bind(self, context: object) -> None:
-        """Refuse to run where no proxy is trusted: nobody could ever log in.
+        """Refuse to run without a trusted proxy: no login could succeed.
 
         Raises:
             AuthConfigError: `trust_proxy` is off.
@@ -177,17 +179,17 @@ class TrustedProxy(Passive):
         settings = getattr(context, "settings", None)
         if not getattr(settings, "trust_proxy", False):
             raise AuthConfigError(
-                "TrustedProxy believes nobody, because trust_proxy is off. Set FLUXLIT_TRUST_PROXY=1, and the "
+                "TrustedProxy accepts no connection, because trust_proxy is off. Set FLUXLIT_TRUST_PROXY=1, and the "
                 "addresses of your proxy in FLUXLIT_FORWARDED_ALLOW_IPS."
             )
-        if not self._statement.signed and "*" in getattr(settings, "forwarded_allow_ips", ()):
+        if not self._headers.signed and "*" in getattr(settings, "forwarded_allow_ips", ()):
             raise AuthConfigError(
-                "TrustedProxy with plain fields believes every client, because forwarded_allow_ips is '*'. Name the "
-                "addresses of your proxy, or use a proxy that signs what it says."
+                "TrustedProxy with unsigned headers accepts every client, because forwarded_allow_ips is '*'. Set it "
+                "to the addresses of your proxy, or use a proxy that signs its headers."
             )
 
     async def authenticate(self, scope: Scope) -> Verdict:
-        """Judge a request. Never raises."""
+        """Authenticate a request. Never raises."""
         peer: Peer | None = scope.get(PEER)
         if peer is None or not peer.trusted:
             return Verdict()
@@ -195,9 +197,9 @@ class TrustedProxy(Passive):
         try:
             user = await self._reader.read(peer.headers, now)
         except ProviderUnavailable:
-            return Verdict(problem=Problem(503, "The keys of the proxy in front cannot be had now. Try again soon."))
+            return Verdict(problem=Problem(503, "The keys of the proxy are unavailable. Try again in a few seconds."))
         except AuthError as error:
-            return Verdict(problem=Problem(401, f"What the proxy in front says of the user is refused: {error}."))
+            return Verdict(problem=Problem(401, f"The identity headers of the proxy are refused: {error}."))
         return Verdict(self._lasting(user, scope, now))
 
     async def stop(self) -> None:
@@ -205,19 +207,19 @@ class TrustedProxy(Passive):
         await self._web.close()
 
     def strips(self) -> tuple[bytes, ...]:
-        """All fields that name the user, or hold the user's tokens."""
-        return tuple(name.lower().encode("ascii") for name in self._statement.fields)
+        """Return all headers that name the user or hold tokens."""
+        return tuple(name.lower().encode("ascii") for name in self._headers.header_names)
 
     def strips_cookies(self) -> tuple[bytes, ...]:
-        """The proxy's own cookies, which are worth a login."""
-        return tuple(name.encode("ascii") for name in self._statement.cookies)
+        """Return the proxy's own cookies, which are credentials."""
+        return tuple(name.encode("ascii") for name in self._headers.cookies)
 
     def challenge(self) -> str:
-        """What a caller is told of whom the proxy says nothing; there is no registered scheme for this."""
+        """Value of WWW-Authenticate; there is no registered scheme for this."""
         return 'Proxy-Identity realm="login"'
 
     def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
-        """None: a caller can do nothing beside coming through the proxy."""
+        """Return none: a caller has to connect through the proxy."""
         return {}
 
     def _lasting(self, user: User | None, scope: Scope, now: float) -> User | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fluxlit_auth.http_client import HttpClient
 from fluxlit_auth.login.authorization_request import AuthorizationRequestStore
 from fluxlit_auth.login.login_session import LoginSessionStore
 from fluxlit_auth.login.oauth_client import OAuthClient
@@ -11,7 +12,6 @@ from fluxlit_auth.login.options import LoginOptions
 from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.stores import Clock
 from fluxlit_auth.provider import Provider
-from fluxlit_auth.web import Web
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class LoginContext:
 
     options: LoginOptions
     provider: Provider
-    http: Web
+    http: HttpClient
     client: OAuthClient
     requests: AuthorizationRequestStore
     sessions: LoginSessionStore

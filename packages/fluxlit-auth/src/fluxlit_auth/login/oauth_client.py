@@ -16,10 +16,10 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
 from fluxlit_auth.errors import AuthConfigError, GrantRefused, ProviderUnavailable
+from fluxlit_auth.http_client import HttpClient, HttpResponse
 from fluxlit_auth.login.authorization_request import AuthorizationRequest
 from fluxlit_auth.login.options import LoginOptions
 from fluxlit_auth.metadata import Metadata
-from fluxlit_auth.web import Reply, Web
 
 ASSERTION_S = 60
 """Lifetime of a signed client assertion, in seconds."""
@@ -58,7 +58,7 @@ class OAuthClient:
         web: HTTP client for the provider.
     """
 
-    def __init__(self, options: LoginOptions, web: Web) -> None:
+    def __init__(self, options: LoginOptions, web: HttpClient) -> None:
         self._options, self._web = options, web
 
     def authorization_parameters(self, request: AuthorizationRequest, state: str) -> dict[str, str]:
@@ -126,7 +126,7 @@ class OAuthClient:
         what = "the token endpoint"
         return parse_tokens(_answer(await self._post(metadata, metadata.token_endpoint, form, what), what, 200))
 
-    async def _post(self, metadata: Metadata, url: str, form: Mapping[str, str], what: str) -> Reply:
+    async def _post(self, metadata: Metadata, url: str, form: Mapping[str, str], what: str) -> HttpResponse:
         return await self._web.send("POST", url, what, form=form, auth=self._signature(metadata, url))
 
     def _signature(self, metadata: Metadata, url: str) -> httpx2.Auth:
@@ -189,7 +189,7 @@ def _auth(client_id: str, secret: Any, method: Any) -> httpx2.Auth:
     return made
 
 
-def _answer(reply: Reply, what: str, status: int) -> dict[str, Any]:
+def _answer(reply: HttpResponse, what: str, status: int) -> dict[str, Any]:
     answer = reply.document(what)
     # GitHub answers 200 and an error.
     if reply.status != status or "error" in answer:

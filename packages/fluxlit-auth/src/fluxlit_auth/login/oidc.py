@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fluxlit_auth.http_client import HttpClient
 from fluxlit_auth.identity import Verdict
 from fluxlit_auth.login import authorization_code_flow, logout
 from fluxlit_auth.login.authorization_request import AuthorizationRequestStore
@@ -37,7 +38,6 @@ from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.session_authenticator import NO_CREDENTIALS, SessionAuthenticator, user_of
 from fluxlit_auth.login.stores import WALL, Clock, open_stores, warn_about_memory
 from fluxlit_auth.provider import Provider
-from fluxlit_auth.web import Web
 from fluxlit_sessions import SessionError
 
 logger = logging.getLogger("fluxlit_auth")
@@ -105,7 +105,7 @@ class OIDC:
         self._given = Arguments(
             issuer, client_id, client_secret, preset, tuple(scopes), tuple(roles_claims), authorization_params or {}
         )
-        self._web, self._clock = Web(transport), clock
+        self._web, self._clock = HttpClient(transport), clock
         self._gateway: Context | None = None
         self._bound: _Bound | None = None
         self._warned = False
@@ -287,7 +287,7 @@ class OIDC:
 class _Bound:
     """The parts of a login whose settings are known."""
 
-    def __init__(self, settings: LoginSettings, given: Arguments, web: Web, clock: Clock) -> None:
+    def __init__(self, settings: LoginSettings, given: Arguments, web: HttpClient, clock: Clock) -> None:
         options = read_options(settings, given)
         provider = Provider(options.issuer, web, options.preset.known)
         self.stores = open_stores(settings, None if clock is WALL else clock)

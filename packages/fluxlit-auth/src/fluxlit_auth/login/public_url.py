@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from fluxlit_auth.http_client import is_loopback
 from fluxlit_auth.login.cookies import CookieNames
-from fluxlit_auth.web import is_loopback
 
 LOGIN = "/auth/login"
 CALLBACK = "/auth/callback"

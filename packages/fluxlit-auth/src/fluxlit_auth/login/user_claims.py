@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fluxlit_auth.claims import email, first_string, roles
 from fluxlit_auth.errors import TokenRefused
 from fluxlit_auth.id_token import Expected, check_id_token
 from fluxlit_auth.jws import verify
-from fluxlit_auth.login.claims import email, first_text, roles
 from fluxlit_auth.login.context import LoginContext
 from fluxlit_auth.login.login_session import Login
 from fluxlit_auth.login.oauth_client import Tokens
@@ -89,7 +89,7 @@ def login_of(context: LoginContext, claims: Mapping[str, Any], tokens: Tokens) -
     return Login(
         issuer=context.provider.issuer,
         subject=str(subject),
-        name=first_text(claims, preset.name_claims),
+        name=first_string(claims, preset.name_claims),
         email=email(claims),
         roles=roles(claims, context.options.roles_claims),
         claims={name: value for name, value in claims.items() if name not in HIDDEN},

@@ -1,4 +1,4 @@
-"""Talking to a provider over HTTP: small JSON documents, strict limits, no redirects.
+"""`HttpClient`: small JSON documents from a provider, strict limits, no redirects.
 
 The client is httpx2, which Authlib 1.9 uses: its signatures for client authentication are made for this client, and
 with plain httpx they only warn that they are going to stop working.
@@ -23,13 +23,13 @@ DIGITS_OF_RETRY_AFTER = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a provider answered.
+class HttpResponse:
+    """A response of a provider.
 
     Attributes:
-        status: HTTP status, never above 499: those are errors.
+        status: HTTP status, at most 499; above are errors.
         content_type: without parameters, in lower case.
-        body: as it came.
+        body: unchanged.
     """
 
     status: int
@@ -37,29 +37,29 @@ class Reply:
     body: bytes
 
     def document(self, what: str) -> dict[str, Any]:
-        """The JSON object in the body.
+        """Return the JSON object in the body.
 
         Args:
-            what: names the document in the error.
+            what: name of the document, for the error message.
 
         Raises:
-            ProviderUnavailable: there is none.
+            ProviderUnavailable: the body is no JSON object.
         """
         try:
             document = json.loads(self.body)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise ProviderUnavailable(f"{what}: the answer ({self.status}) is no JSON object")
+            raise ProviderUnavailable(f"{what}: the response ({self.status}) is no JSON object")
         return document
 
 
-class Web:
-    """The way to a provider.
+class HttpClient:
+    """An HTTP client for one provider.
 
     Args:
-        transport: for tests: what answers instead of the network.
-        timeout: seconds for each step of one exchange.
+        transport: for tests: replaces the network.
+        timeout: seconds for each step of one request.
     """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None, timeout: float = TIMEOUT_S) -> None:
@@ -67,21 +67,21 @@ class Web:
         self._client: httpx2.AsyncClient | None = None
 
     async def document(self, url: str, what: str, *, bearer: str | None = None) -> dict[str, Any]:
-        """Gets a JSON object that has to be there.
+        """Fetch a JSON object.
 
         Args:
-            url: where it is.
-            what: names it in errors.
-            bearer: an access token to send along.
+            url: address.
+            what: name of the document, for error messages.
+            bearer: access token to send.
 
         Raises:
-            ProviderUnavailable: it cannot be had.
+            ProviderUnavailable: it cannot be fetched.
         """
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
-        reply = await self.send("GET", url, what, headers=headers)
-        if reply.status != 200:
-            raise ProviderUnavailable(f"{what}: {host_of(url)} answered {reply.status}")
-        return reply.document(what)
+        response = await self.send("GET", url, what, headers=headers)
+        if response.status != 200:
+            raise ProviderUnavailable(f"{what}: {host_of(url)} responded {response.status}")
+        return response.document(what)
 
     async def send(
         self,
@@ -92,11 +92,11 @@ class Web:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
-    ) -> Reply:
-        """Exchanges one request for one answer.
+    ) -> HttpResponse:
+        """Send one request.
 
         Raises:
-            ProviderUnavailable: no answer, a server error, a redirect, or more than a mebibyte.
+            ProviderUnavailable: no response, a server error, a redirect, or more than a mebibyte.
         """
         request = self._opened().build_request(
             method,
@@ -111,11 +111,11 @@ class Web:
             finally:
                 await response.aclose()
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            # The class says enough; its text can repeat a URL with a query.
+            # The class is enough; the message can contain a URL with its query.
             raise ProviderUnavailable(f"{what}: {host_of(url)} cannot be reached ({type(error).__name__})") from error
 
     async def close(self) -> None:
-        """Closes connections."""
+        """Close connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -125,32 +125,32 @@ class Web:
             self._client = httpx2.AsyncClient(transport=self._transport, timeout=self._timeout, follow_redirects=False)
         return self._client
 
-    async def _read(self, response: httpx2.Response, what: str, host: str) -> Reply:
+    async def _read(self, response: httpx2.Response, what: str, host: str) -> HttpResponse:
         if response.status_code >= 500 or response.status_code == 429:
             raise ProviderUnavailable(
-                f"{what}: {host} answered {response.status_code}", retry_after=_retry_after(response)
+                f"{what}: {host} responded {response.status_code}", retry_after=_retry_after(response)
             )
         if response.status_code >= 300 and response.status_code < 400:
-            raise ProviderUnavailable(f"{what}: {host} answered with a redirect, which is not followed")
+            raise ProviderUnavailable(f"{what}: {host} sent a redirect, which is not followed")
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MAX_BYTES:
                 raise ProviderUnavailable(f"{what}: {host} sent more than {MAX_BYTES} bytes")
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Reply(response.status_code, content_type, bytes(body))
+        return HttpResponse(response.status_code, content_type, bytes(body))
 
 
 def checked_url(url: object, what: str, *, plain: bool) -> str:
-    """An address of a provider that tokens and codes may be sent to.
+    """Return a URL to which tokens and codes may be sent.
 
     Args:
-        url: the address.
-        what: names it in the error.
-        plain: plain HTTP is allowed, because the issuer is on this machine and uses it itself.
+        url: the URL.
+        what: its name, for the error message.
+        plain: allow plain HTTP on this machine, because the issuer uses it too.
 
     Raises:
-        AuthConfigError: it is no URL, or not one over TLS (RFC 9700 section 2.6).
+        AuthConfigError: it is no URL, or uses no TLS (RFC 9700 section 2.6).
     """
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
@@ -166,12 +166,12 @@ def checked_url(url: object, what: str, *, plain: bool) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name is this machine's own: nothing else in the network hears what is sent there."""
+    """Whether a host is this machine: requests to it never enter a network."""
     return host in LOOPBACK or host.endswith(".localhost")
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, for messages: paths and queries can hold secrets."""
+    """Return the host of a URL for messages; paths and queries can contain secrets."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 

@@ -9,8 +9,8 @@ import httpx2
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
-from fluxlit_auth.machine import PEER
-from fluxlit_auth.web import Web
+from fluxlit_auth.http_client import HttpClient
+from fluxlit_auth.non_interactive import PEER
 
 ISSUER = "https://issuer.example"
 JWKS = f"{ISSUER}/jwks"
@@ -28,7 +28,7 @@ class Issuing:
         self.published: list[Key] = [self.key]
         self.fetches = 0
         self.down = False
-        self.web = Web(httpx2.MockTransport(self._answer))
+        self.web = HttpClient(httpx2.MockTransport(self._answer))
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.fetches += 1

@@ -14,7 +14,7 @@ from fluxlit.auth.middleware import Gate
 from fluxlit.auth.user_headers import read_user
 from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust
 from fluxlit_auth import TrustedProxy
-from tests.auth.machine.test_proxies import ARN, KEY, NOW, Keys, assertion, data, principal
+from tests.auth.test_load_balancer import ARN, KEY, NOW, Keys, assertion, data, principal
 from tests.gateway.gateway.asking import Answer, Recorder, ask, scope_of
 
 pytestmark = pytest.mark.anyio

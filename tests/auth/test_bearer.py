@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fluxlit_auth import AuthConfigError, JWTBearer, TokenIssuer, User
-from tests.auth.machine.issuing import ISSUER, JWKS, SECRET, Issuing, bearer, scope
+from tests.auth.issuing import ISSUER, JWKS, SECRET, Issuing, bearer, scope
 
 pytestmark = pytest.mark.anyio
 

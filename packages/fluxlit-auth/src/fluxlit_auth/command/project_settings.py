@@ -1,7 +1,7 @@
-"""The settings that are in force in a project, asked of `fluxlit config` in a process of its own.
+"""The effective settings of a project, read by `fluxlit config` in a child process.
 
-That command alone knows all their layers, the arguments in the application's code among them, and this distribution
-imports neither it nor the gateway. What it answers with keys and passwords in it stays in a pipe.
+That command knows all layers, including arguments in the application's code. Its output, with keys and passwords, stays
+in a pipe.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ LIMIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Effective:
-    """What the logins of a project are kept with; satisfies `fluxlit_auth.login.stores.StoreSettings`.
+class ProjectSettings:
+    """The settings of a project's logins; a `fluxlit_auth.login.stores.StoreSettings`.
 
     Attributes:
-        session_store: where.
-        secret_key: what encrypts them a second time.
-        login_idle_timeout_s: seconds until one that is not used ends.
-        login_absolute_timeout_s: seconds until it ends in any case.
-        oidc_issuer: where users log in; empty if only the code says so.
+        session_store: URL of the store.
+        secret_key: keys for its encryption.
+        login_idle_timeout_s: seconds until an unused login ends.
+        login_absolute_timeout_s: seconds until a login ends in any case.
+        oidc_issuer: the provider; empty if only the code names it.
     """
 
     session_store: str | None = field(repr=False)
@@ -37,37 +37,37 @@ class Effective:
     oidc_issuer: str
 
 
-def effective_settings(target: str | None, store: str | None) -> Effective:
-    """Find out.
+def read_project_settings(target: str | None, store: str | None) -> ProjectSettings:
+    """Read the settings of a project.
 
     Args:
-        target: ``module:attribute``; by default what the project says.
-        store: URL of the store, in place of the one that is set.
+        target: ``module:attribute``; by default that of the project.
+        store: URL of the store, in place of the configured one.
 
     Raises:
-        AuthConfigError: the settings cannot be read; the message says why.
+        AuthConfigError: the settings cannot be read; the message has the reason.
     """
     command = [sys.executable, "-m", "fluxlit_cli", "config", "--json", "--show-secrets", *([target] if target else [])]
-    # By the environment: arguments of a process can be seen by everybody on the machine.
+    # In the environment: every user of the machine can read the arguments of a process.
     environ = {**os.environ, **({"FLUXLIT_SESSION_STORE": store} if store else {})}
     try:
-        done = subprocess.run(  # noqa: S603  # our own program
+        done = subprocess.run(  # noqa: S603  # our own command
             command, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
     except subprocess.TimeoutExpired:
         raise AuthConfigError(f"The application cannot be imported within {LIMIT_S:g} seconds.") from None
-    return _read(done.stdout, done.stderr)
+    return _parse(done.stdout, done.stderr)
 
 
-def _read(answer: str, complaint: str) -> Effective:
+def _parse(output: str, error: str) -> ProjectSettings:
     try:
-        document = json.loads(answer)
+        document = json.loads(output)
     except ValueError:
-        raise AuthConfigError(complaint.strip().removeprefix("error: ") or "`fluxlit config` says nothing.") from None
+        raise AuthConfigError(error.strip().removeprefix("error: ") or "`fluxlit config` has no output.") from None
     if problems := document.get("problems"):
         raise AuthConfigError("; ".join(f"{each['where']}: {each['message']}" for each in problems))
     values: dict[str, Any] = {name: found["value"] for name, found in document["settings"].items()}
-    return Effective(
+    return ProjectSettings(
         session_store=values["session_store"],
         secret_key=tuple(values["secret_key"] or ()),
         login_idle_timeout_s=values["login_idle_timeout_s"],

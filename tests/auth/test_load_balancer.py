@@ -15,9 +15,9 @@ from joserfc.jwk import ECKey, Key
 from joserfc.jws import JWSRegistry
 
 from fluxlit_auth import Assertion, AuthConfigError, TrustedProxy
+from fluxlit_auth.http_client import HttpClient
 from fluxlit_auth.load_balancer import RegionalKeys
-from fluxlit_auth.web import Web
-from tests.auth.machine.issuing import scope
+from tests.auth.issuing import scope
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class Keys:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.down = False
-        self.web = Web(httpx2.MockTransport(self._answer))
+        self.web = HttpClient(httpx2.MockTransport(self._answer))
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(str(request.url))
@@ -169,7 +169,7 @@ async def test_a_rotated_key_is_found_after_a_while(keys: Keys) -> None:
     now = 0.0
     regional = RegionalKeys("https://public-keys.auth.elb.eu-west-1.amazonaws.com", keys.web, lambda: now)
     for name in ("invented", KEY_ID):
-        with pytest.raises(Exception, match="not known"):
+        with pytest.raises(Exception, match="its key is unknown"):
             await regional.get(name)
     now = 11.0
     assert (await regional.get(KEY_ID)).thumbprint() == KEY.thumbprint()
@@ -205,7 +205,7 @@ async def test_a_websocket_outlives_a_statement_of_two_minutes(keys: Keys) -> No
 )
 def test_the_region_says_where_keys_are(arn: str, keys_url: str | None, expected: str) -> None:
     proxy = TrustedProxy.aws_alb(arn, keys_url=keys_url)
-    assert proxy._statement.keys == expected  # type: ignore[attr-defined]
+    assert proxy._headers.keys == expected  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

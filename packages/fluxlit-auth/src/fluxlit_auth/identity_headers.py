@@ -1,6 +1,7 @@
-"""What a proxy in front says of a user, and how it says it: in plain fields, or signed.
+"""Identity headers of a proxy: plain, or signed.
 
-`TrustedProxy` decides whom to listen to. A `Statement` reads what a proxy of its kind has written.
+`TrustedProxy` decides which connections may send them. An `IdentityHeaders` describes and reads those of one kind of
+proxy.
 """
 
 from __future__ import annotations
@@ -13,65 +14,66 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fluxlit_auth.access_token import check
+from fluxlit_auth.claims import non_empty_string, strings_at
 from fluxlit_auth.errors import AuthError, TokenRefused
+from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.identity import User
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import Keys, RemoteKeys
-from fluxlit_auth.machine import Fields, field_values, optional_text, texts, values_at
-from fluxlit_auth.web import Web, checked_url
+from fluxlit_auth.non_interactive import Headers, header_values, strings
 
 LEEWAY_S = 30.0
 
 
-class Reader(Protocol):
-    """Reads the statements of one proxy; made by `Statement.reader`, it may keep keys."""
+class IdentityReader(Protocol):
+    """Reads the user of a request; it may cache keys."""
 
-    async def read(self, headers: Fields, now: float) -> User | None:
-        """The user of a request; `None` if nothing is said.
+    async def read(self, headers: Headers, now: float) -> User | None:
+        """Return the user; `None` if the headers name none.
 
         Raises:
-            AuthError: what is said cannot be believed.
-            ProviderUnavailable: it cannot be judged now.
+            AuthError: the headers are not valid.
+            ProviderUnavailable: they cannot be verified at the moment.
         """
         ...
 
 
-class Statement(Protocol):
-    """How a proxy names users.
+class IdentityHeaders(Protocol):
+    """The headers in which a proxy names users.
 
     Attributes:
-        signed: nobody else can say the same.
-        fields: the names of all fields that name a user or hold one's tokens; the application gets none of them.
-        cookies: the names of the proxy's own cookies likewise; one that ends in ``*`` stands for all that begin so.
+        signed: only the proxy can make them.
+        header_names: headers that name a user or hold tokens; none of them reaches the application.
+        cookies: cookies of the proxy likewise; ``*`` at the end matches any suffix.
     """
 
     @property
     def signed(self) -> bool: ...  # noqa: D102
     @property
-    def fields(self) -> tuple[str, ...]: ...  # noqa: D102
+    def header_names(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def cookies(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    def reader(self, web: Web) -> Reader:
-        """What reads them.
+    def reader(self, web: HttpClient) -> IdentityReader:
+        """Return the reader of these headers.
 
         Args:
-            web: the way to keys.
+            web: HTTP client for keys.
         """
         ...
 
 
 @dataclass(frozen=True)
 class PlainFields:
-    """Fields with plain text, such as those of oauth2-proxy.
+    """Unsigned headers, such as those of oauth2-proxy.
 
     Attributes:
-        user: field with the user's name, which never changes.
-        email: field with the address.
-        name: field with the name to show.
-        groups: field with the roles, separated by commas.
-        issuer: what stands for the proxy in `User.issuer`.
-        secrets: further fields, which the application must not get.
+        user: header with the permanent identifier of the user.
+        email: header with the email address.
+        name: header with the display name.
+        groups: header with the roles, separated by commas.
+        issuer: value of `User.issuer`.
+        secrets: further headers that the application must not receive.
         cookies: the proxy's own cookies.
     """
 
@@ -85,16 +87,16 @@ class PlainFields:
     signed: bool = field(default=False, init=False)
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """All of them."""
+    def header_names(self) -> tuple[str, ...]:
+        """All headers of the proxy."""
         return (self.user, self.email, self.name, self.groups, *self.secrets)
 
-    def reader(self, web: Web) -> Reader:
-        """Reads them."""
+    def reader(self, web: HttpClient) -> IdentityReader:
+        """Return the reader of these headers."""
         return self
 
-    async def read(self, headers: Fields, now: float) -> User | None:
-        """The user of a request."""
+    async def read(self, headers: Headers, now: float) -> User | None:
+        """Return the user of a request."""
         subject = single(headers, self.user)
         if not subject:
             return None
@@ -110,16 +112,16 @@ class PlainFields:
 
 @dataclass(frozen=True)
 class Assertion:
-    """A JWT whose keys are a JWK Set.
+    """A JWT in a header, verified with keys of a JWK Set.
 
     Attributes:
-        header: the field that it is in.
-        issuer: its `iss`.
+        header: header with the JWT.
+        issuer: expected `iss`.
         audience: this application's name in `aud`; one name or several.
-        jwks_url: where the proxy's keys are.
-        algorithms: those that are accepted.
-        roles_claim: where roles are; a nested claim is written with dots.
-        secrets: further fields, which the application must not get.
+        jwks_url: URL of the proxy's keys.
+        algorithms: accepted signature algorithms.
+        roles_claim: claim with the roles; a nested claim is written with dots.
+        secrets: further headers that the application must not receive.
         cookies: the proxy's own cookies.
     """
 
@@ -134,16 +136,16 @@ class Assertion:
     signed: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        texts(self.audience, "audience")
+        strings(self.audience, "audience")
         checked_url(self.jwks_url, "jwks_url", plain=True)
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """All of them."""
+    def header_names(self) -> tuple[str, ...]:
+        """All headers of the proxy."""
         return (self.header, *self.secrets)
 
-    def reader(self, web: Web) -> Reader:
-        """Reads them, with the keys at `jwks_url`."""
+    def reader(self, web: HttpClient) -> IdentityReader:
+        """Return the reader of these headers, with the keys at `jwks_url`."""
         return _AssertionReader(self, RemoteKeys(self.jwks_url, web))
 
 
@@ -152,29 +154,29 @@ class _AssertionReader:
     assertion: Assertion
     keys: Keys
 
-    async def read(self, headers: Fields, now: float) -> User | None:
+    async def read(self, headers: Headers, now: float) -> User | None:
         assertion = self.assertion
         token = single(headers, assertion.header)
         if not token:
             return None
         verified = await verify(token, self.keys, assertion.algorithms)
-        audiences = texts(assertion.audience, "audience")
+        audiences = strings(assertion.audience, "audience")
         expires = check(verified, issuer=assertion.issuer, audiences=audiences, now=now, leeway=LEEWAY_S)
         return user_of(verified.claims, assertion.issuer, expires, assertion.roles_claim)
 
 
 @dataclass(frozen=True)
 class ClientPrincipal:
-    """The fields of Azure's built-in authentication ("Easy Auth"): JSON in base64, unsigned.
+    """The headers of Azure's "Easy Auth": JSON in base64, unsigned.
 
     https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 
     Attributes:
-        header: field with all claims.
-        id: field with the user's id at the provider, which never changes.
-        name: field with the name to show.
-        provider: field with the provider's name.
-        secrets: fields with the user's tokens.
+        header: header with all claims.
+        id: header with the permanent identifier of the user at the provider.
+        name: header with the display name.
+        provider: header with the name of the provider.
+        secrets: headers with the user's tokens.
         cookies: its own cookies.
     """
 
@@ -191,16 +193,16 @@ class ClientPrincipal:
     signed: bool = field(default=False, init=False)
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """All of them."""
+    def header_names(self) -> tuple[str, ...]:
+        """All headers of the proxy."""
         return (self.header, self.id, self.name, self.provider, *self.secrets)
 
-    def reader(self, web: Web) -> Reader:
-        """Reads them."""
+    def reader(self, web: HttpClient) -> IdentityReader:
+        """Return the reader of these headers."""
         return self
 
-    async def read(self, headers: Fields, now: float) -> User | None:
-        """The user of a request."""
+    async def read(self, headers: Headers, now: float) -> User | None:
+        """Return the user of a request."""
         subject = single(headers, self.id)
         if not subject:
             return None
@@ -224,7 +226,7 @@ def _decoded(text: str) -> Mapping[str, Any]:
     except (binascii.Error, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise TokenRefused("format", "the principal is no JSON object in base64")
+        raise TokenRefused("format", "the principal is not a JSON object in base64")
     return found
 
 
@@ -239,35 +241,35 @@ def _claims(principal: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def user_of(claims: Mapping[str, Any], issuer: str, expires: float, roles_claim: str) -> User:
-    """The user of a signed statement that has been checked.
+    """Return the user of signed headers that have been verified.
 
     Raises:
-        TokenRefused: it does not say who that is.
+        TokenRefused: they do not name the user.
     """
-    subject = optional_text(claims.get("sub")) or optional_text(claims.get("email"))
+    subject = non_empty_string(claims.get("sub")) or non_empty_string(claims.get("email"))
     if subject is None:
-        raise TokenRefused("sub", "it does not say who the user is")
+        raise TokenRefused("sub", "the user is not named")
     return User(
         subject=subject,
         issuer=issuer,
-        name=optional_text(claims.get("name")),
-        email=optional_text(claims.get("email")),
-        roles=values_at(claims, roles_claim),
+        name=non_empty_string(claims.get("name")),
+        email=non_empty_string(claims.get("email")),
+        roles=strings_at(claims, roles_claim),
         claims=claims,
         expires_at=expires,
         scheme="proxy",
     )
 
 
-def single(headers: Fields, name: str) -> str:
-    """The only value of a field; empty if there is none.
+def single(headers: Headers, name: str) -> str:
+    """Return the only value of a header; empty if there is none.
 
     Raises:
-        AuthError: there are several: one of them is not the proxy's.
+        AuthError: the header is repeated: one of the values is not the proxy's.
     """
-    values = field_values(headers, name.lower().encode("ascii"))
+    values = header_values(headers, name.lower().encode("ascii"))
     if len(values) > 1:
-        raise AuthError(f"there are several {name.lower()} fields")
+        raise AuthError(f"the header {name.lower()} is repeated")
     return _text(values[0]) if values else ""
 
 

@@ -1,0 +1,81 @@
+"""Readers of claims: strings, roles, email addresses. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MAX_TEXT = 255
+
+
+def non_empty_string(value: object) -> str | None:
+    """Return a claim if it is a non-empty string."""
+    return value if isinstance(value, str) and value else None
+
+
+def first_string(claims: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    """Return the first of these claims that is a non-blank string."""
+    for name in names:
+        value = claims.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:MAX_TEXT]
+    return None
+
+
+def email(claims: Mapping[str, Any]) -> str | None:
+    """Return the email address, unless the provider has not verified it."""
+    return None if claims.get("email_verified") in (False, "false") else first_string(claims, ("email",))
+
+
+def strings_at(claims: Mapping[str, Any], path: str) -> frozenset[str]:
+    """Return the strings of a claim of an access token.
+
+    Args:
+        claims: of the token.
+        path: name of the claim; a nested one is written with dots, ``realm_access.roles``. A claim with the whole
+            name takes precedence.
+
+    Returns:
+        The strings of a list, or the words of a string (as in ``scope``).
+    """
+    found: Any = claims.get(path)
+    if found is None:
+        found = claims
+        for step in path.split("."):
+            found = found.get(step) if isinstance(found, Mapping) else None
+    if isinstance(found, str):
+        return frozenset(found.split())
+    return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
+
+
+def roles(claims: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles of a user, sorted.
+
+    Args:
+        claims: of the ID token and UserInfo.
+        paths: names of the claims that hold roles, with dots for nested ones. A name that contains dots itself, such
+            as the URLs of Auth0, is found as well.
+
+    Returns:
+        The strings of lists, single strings, and the keys of objects (Zitadel's form).
+    """
+    return tuple(sorted({role for path in paths for found in _find(claims, path) for role in _roles(found)}))
+
+
+def _find(claims: Any, path: str) -> Iterator[Any]:
+    if not isinstance(claims, Mapping):
+        return
+    if path in claims:
+        yield claims[path]
+        return
+    for name, inner in claims.items():
+        if path.startswith(f"{name}."):
+            yield from _find(inner, path[len(name) + 1 :])
+
+
+def _roles(found: Any) -> list[str]:
+    if isinstance(found, str):
+        return [found] if found else []
+    if isinstance(found, (list, Mapping)):
+        return [role for role in found if isinstance(role, str) and role]
+    return []

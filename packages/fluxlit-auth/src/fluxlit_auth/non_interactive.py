@@ -1,0 +1,81 @@
+"""Base of authenticators without a browser: no login, no routes, no sessions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Protocol
+
+from fluxlit_auth.errors import AuthConfigError
+
+Scope = MutableMapping[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+PEER = "fluxlit.peer"
+"""Key of the connection's peer in the scopes that FluxLit's gateway passes."""
+
+
+class Peer(Protocol):
+    """The peer of a connection."""
+
+    @property
+    def trusted(self) -> bool:
+        """It is a proxy that the operator trusts."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """Every header that it sent."""
+        ...
+
+
+class NonInteractiveAuthenticator:
+    """An authenticator that only verifies credentials in requests."""
+
+    def bind(self, context: object) -> None:
+        """Read the settings; there are none."""
+
+    async def start(self) -> None:
+        """Begin background work; there is none."""
+
+    async def stop(self) -> None:
+        """End background work; there is none."""
+
+    def routes(self) -> Mapping[str, Application]:
+        """Return no routes."""
+        return {}
+
+    def login_location(self, scope: Scope) -> str | None:
+        """Return `None`: there is no login by browser."""
+        return None
+
+    def strips(self) -> tuple[bytes, ...]:
+        """Return no names: the application may read every header."""
+        return ()
+
+    def strips_cookies(self) -> tuple[bytes, ...]:
+        """Return no names: there are no cookies."""
+        return ()
+
+    async def ended(self) -> AsyncIterator[str]:
+        """Yield nothing: there are no sessions."""
+        handles: tuple[str, ...] = ()
+        for handle in handles:
+            yield handle
+
+
+def strings(value: str | tuple[str, ...] | list[str] | set[str] | frozenset[str], what: str) -> frozenset[str]:
+    """Return one or several strings of the configuration as a set.
+
+    Raises:
+        AuthConfigError: there is none, or one is empty.
+    """
+    found = frozenset([value] if isinstance(value, str) else value)
+    if not found or not all(found):
+        raise AuthConfigError(f"{what} must be a non-empty string, or several")
+    return found
+
+
+def header_values(headers: Headers, name: bytes) -> list[bytes]:
+    """Return all values of a header."""
+    return [value for key, value in headers if key == name]

@@ -1,0 +1,52 @@
+"""Client authentication and pushed authorization requests."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from tests.auth.browser import Browser, replica, there_and_back
+from tests.auth.conftest import Clock
+from tests.auth.hostile import RSA_KEYS, HostileProvider
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def browser(hostile: HostileProvider, clock: Clock) -> Browser:
+    return Browser(replica(hostile, clock))
+
+
+async def test_requests_are_pushed_where_the_provider_takes_them(browser: Browser, hostile: HostileProvider) -> None:
+    """RFC 9126."""
+    hostile.metadata["pushed_authorization_request_endpoint"] = f"{hostile.issuer}/par"
+    location = await browser.begin()
+    assert set(dict(parse_qsl(urlsplit(location).query))) == {"client_id", "request_uri"}
+    assert (await browser.get(there_and_back(hostile, location))).status_code == 303
+
+
+async def test_a_client_may_have_a_key_in_place_of_a_secret(
+    hostile: HostileProvider, clock: Clock, tmp_path: Path
+) -> None:
+    """private_key_jwt: OpenID Connect Core 9, ASVS 10.4.16."""
+    hostile.client_key = RSA_KEYS[1]
+    (tmp_path / "key.pem").write_bytes(RSA_KEYS[1].as_pem(private=True))
+    oidc = replica(hostile, clock, oidc_client_secret="", oidc_client_key_file=str(tmp_path / "key.pem"))
+    assert (await Browser(oidc).log_in(hostile)).status_code == 303
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+async def test_a_secret_travels_as_the_provider_wants_it(
+    browser: Browser, hostile: HostileProvider, method: str
+) -> None:
+    """oidcc-client-test-client-secret-basic and -post; OpenID Connect Core 9, ASVS 5.0, 10.4.10."""
+    hostile.metadata["token_endpoint_auth_methods_supported"] = [method]
+    assert (await browser.log_in(hostile)).status_code == 303
+    [form] = [form for form in hostile.forms if form.get("grant_type") == "authorization_code"]
+    assert ("client_secret" in form) == (method == "client_secret_post")
+
+
+async def test_a_provider_that_takes_no_secret_is_told_apart(browser: Browser, hostile: HostileProvider) -> None:
+    hostile.metadata["token_endpoint_auth_methods_supported"] = ["tls_client_auth"]
+    assert (await browser.log_in(hostile)).status_code == 503
+    assert hostile.forms == []

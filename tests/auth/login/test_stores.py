@@ -1,0 +1,33 @@
+"""The stores of a login: namespaces and lifetimes of their own."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fluxlit.settings import Settings
+from fluxlit_auth.login.stores import open_stores, warn_about_memory
+from fluxlit_sessions import open_store
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_logins_are_apart_from_page_sessions_and_have_their_own_lifetimes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    settings = Settings(session_store=f"{url}?namespace=shop&idle_ttl=5&absolute_ttl=5", login_idle_timeout_s=600.0)
+    stores = open_stores(settings)
+    session = await stores.sessions.acreate({"a": 1})
+    assert session.expires_at - session.created_at == timedelta(seconds=600)
+    with open_store(f"{url}?namespace=shop") as pages:
+        assert list(pages.list()) == []
+        assert pages.read(session.id) is None
+    assert await stores.shared.aread(session.id) is None
+    await stores.close()
+
+
+@pytest.mark.parametrize(("store", "warned"), [(None, True), ("memory://", True), ("sqlite:///s.db", False)])
+def test_a_store_in_memory_is_warned_about(store: str | None, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "fluxlit_auth")
+    warn_about_memory(Settings(session_store=store))
+    assert ("FLUXLIT_SESSION_STORE" in caplog.text) is warned

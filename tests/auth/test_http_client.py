@@ -1,0 +1,27 @@
+"""The HTTP client: malformed responses and failed connections."""
+
+import httpx2
+import pytest
+
+from fluxlit_auth.errors import ProviderUnavailable
+from fluxlit_auth.http_client import MAX_BYTES, HttpClient
+from fluxlit_auth.provider import Provider
+from tests.auth.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"<html>", b"[" * 100_000, b" " * (MAX_BYTES + 1)])
+async def test_nonsense_is_a_provider_that_is_down(body: bytes) -> None:
+    web = HttpClient(httpx2.MockTransport(lambda _request: httpx2.Response(200, content=body)))
+    with pytest.raises(ProviderUnavailable):
+        await Provider("https://provider.test", web).metadata()
+
+
+async def test_a_provider_that_cannot_be_reached(clock: Clock) -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError(f"no way to {request.url}?code=secret")
+
+    with pytest.raises(ProviderUnavailable) as raised:
+        await Provider("https://provider.test", HttpClient(httpx2.MockTransport(refuse)), clock=clock).metadata()
+    assert "secret" not in str(raised.value)
