@@ -8,28 +8,28 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "metric
 
 HEAD = """# Metrics
 
-Written by `hatch run types:reference` from the catalogue in `fluxlit.observability.metrics`; do not edit.
+<!-- Written by `hatch run types:reference` from the catalogue in `fluxlit.observability.metrics`; do not edit. -->
 
-`/metrics` of the admin listener shows them in Prometheus's text format, version 0.0.4. The listener is a UNIX socket
-that only the server's user can reach, and a port if [admin_port](settings.md#admin_port) is set. It is never the
-public port. [Operate](../how-to/operate.md) shows how to read it.
+`/metrics` of the admin listener shows the metrics in Prometheus's text format, version 0.0.4. The listener is a UNIX
+socket that only the server's user can reach, and a port if [admin_port](settings.md#admin_port) is set. It is never the
+public port. [Operate](../how-to/operate.md#read-metrics) shows how to read it.
 
-Counting costs about a microsecond a request. The counters of the workers are fetched when the metrics are read.
+Counting costs about a microsecond per request. The counters of the workers are fetched when the metrics are read.
 """
 
 TAIL = """## Labels
 
 | label | values |
 |---|---|
-| `code` | the status of the response. 499: the client left before there was one. `other`: no status of HTTP |
+| `code` | the status of the response. 499: the client disconnected before. `other`: not a valid status |
 | `route` | `api`, `ui`, `asset` (Streamlit's front end), `liveness`, `readiness`, `api docs` (redirects to them), \
 `entrance` (login), `closed`, `none` (redirects to the public mount) |
-| `worker` | number of the worker; `embedded` or `external` where there is none |
+| `worker` | number of the worker; `embedded` or `external` without workers |
 | `process` | `gateway`, or `worker` with its number |
-| `store`, `operation`, `outcome` | kind of session store, what was done, and `ok`, `missing`, `conflict`, \
+| `store`, `operation`, `outcome` | kind of session store, kind of operation, and `ok`, `missing`, `conflict`, \
 `unavailable` or `error` |
 
-A worker that is started again, or replaced by a fresh one, keeps its number, and its counters go on.
+A worker that is restarted or replaced keeps its number, and its counters continue.
 """
 
 

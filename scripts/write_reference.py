@@ -8,9 +8,9 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settin
 
 HEAD = """# Settings
 
-Written by `hatch run types:reference` from the declarations in `fluxlit.settings`; do not edit.
+<!-- Written by `hatch run types:reference` from the declarations in `fluxlit.settings`; do not edit. -->
 
-Every setting can be given in every layer. The first of these that has a value wins:
+Every setting can be set in every layer. The first layer with a value counts:
 
 1. a flag of `fluxlit run` or `fluxlit dev`;
 2. an environment variable;
@@ -19,8 +19,8 @@ Every setting can be given in every layer. The first of these that has a value w
 5. an argument of `FluxLit(...)`;
 6. the default.
 
-In the file and as an argument a setting has the name of its heading. In a variable, a list is written
-with commas or as JSON, a table as JSON.
+In the file and as an argument, a setting has the name of its heading. In a variable, write a list with commas or as
+JSON, and a table as JSON.
 """
 
 
