@@ -276,6 +276,25 @@ def test_a_cluster_that_is_down_never_looks_empty(namespace: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("use_async", [False, True], ids=["blocking", "async"])
+def test_a_server_of_a_cluster_says_so_when_it_is_taken_for_a_single_one(
+    cluster_nodes: list[RedisServer], namespace: str, *, use_async: bool
+) -> None:
+    clients = Clients(
+        lambda **options: RedisSessionStore(cluster_nodes[0].url, namespace=namespace, **PATIENT, **options),
+        use_async=use_async,
+    )
+    store: Any = clients()
+    hint = r"Write redis\+cluster:// in place of redis://"
+    with pytest.raises(SessionStoreUnavailable, match=hint) as caught:
+        store.ping()
+    assert caught.value.attempts == 1
+    with pytest.raises(SessionStoreUnavailable, match=hint) as caught:
+        list(map(store.create, [{}] * 100))
+    assert (caught.value.attempts, caught.value.may_have_applied) == (1, False)
+    clients.end()
+
+
 def test_a_write_that_no_replica_confirms_is_not_acknowledged(server: RedisServer) -> None:
     with RedisSessionStore(server.url, replicas=1, **{**PATIENT, "write_budget": 0.1}) as store:
         store._backend._transport._wait = ("WAIT", 1, 1)  # type: ignore[attr-defined]  # 1 ms in place of 30 s

@@ -21,6 +21,7 @@ from fluxlit_sessions.record import (
     unpack_header,
     unpack_record,
 )
+from fluxlit_sessions.redis.address import parse
 from fluxlit_sessions.redis.store import _backend
 from fluxlit_sessions.sqlite import SQLiteBackend
 from tests.sessions.servers import PATIENT, RedisServer
@@ -37,7 +38,7 @@ def backend(
     makers: dict[str, Any] = {
         "memory": MemoryBackend,
         "sqlite": lambda: SQLiteBackend(tmp_path / "s.db", namespace, time.time, 60),
-        "redis": lambda: _backend(redis_server.url, {**PATIENT, "namespace": namespace}),
+        "redis": lambda: _backend(parse(redis_server.url), {**PATIENT, "namespace": namespace}),
     }
     backend: Backend = makers[request.param]()
     yield backend

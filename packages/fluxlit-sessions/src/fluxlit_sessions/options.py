@@ -1,10 +1,11 @@
-"""The options that every store takes."""
+"""The options that every store takes, as arguments and in the query of its URL."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
+from urllib.parse import parse_qsl
 
 from fluxlit_sessions.errors import SessionStoreError
 from fluxlit_sessions.observe import Observer
@@ -46,12 +47,42 @@ class StoreOptions(TypedDict, total=False):
     observer: Observer
 
 
-NAMES = frozenset(StoreOptions.__annotations__)
-"""The names of all common options."""
+IN_URL: dict[str, type] = {
+    "namespace": str,
+    "idle_ttl": float,
+    "absolute_ttl": float,
+    "touch_interval": float,
+    "max_bytes": int,
+}
+"""The common options that a URL can carry, and their types."""
 
 
 def check_namespace(namespace: str) -> str:
     """Returns a valid namespace, or raises `SessionStoreError`."""
     if not _NAMESPACE.fullmatch(namespace):
-        raise SessionStoreError(f"namespace {namespace!r} must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
+        raise SessionStoreError("A namespace has 1 to 64 characters out of A-Z a-z 0-9 . _ -")
     return namespace
+
+
+def read_query(query: str, own: Mapping[str, type]) -> dict[str, Any]:
+    """Returns the options in the query of a store URL.
+
+    Args:
+        query: what stands behind the question mark.
+        own: names and types that this kind of store adds to the common ones.
+
+    Raises:
+        SessionStoreError: an option is unknown, given twice, or not of its type. Nothing of the URL is quoted.
+    """
+    known = {**IN_URL, **own}
+    found: dict[str, Any] = {}
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        if name not in known:
+            raise SessionStoreError(f"The store URL has an unknown option; known are {', '.join(sorted(known))}.")
+        if name in found:
+            raise SessionStoreError(f"The store URL has the option {name} twice.")
+        try:
+            found[name] = known[name](text)
+        except ValueError:
+            raise SessionStoreError(f"The option {name} in the store URL must be a number.") from None
+    return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, Unpack
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from fluxlit_sessions.errors import SessionStoreError
 from fluxlit_sessions.memory import MemorySessionStore
-from fluxlit_sessions.options import StoreOptions
-from fluxlit_sessions.query import read_query
+from fluxlit_sessions.options import StoreOptions, read_query
 from fluxlit_sessions.redis import RedisSessionStore
 from fluxlit_sessions.redis.address import SCHEMES as REDIS_SCHEMES
 from fluxlit_sessions.sqlite import SQLiteSessionStore
@@ -21,20 +21,25 @@ GROUP = "fluxlit.session_stores"
 
 
 def _memory(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
-    parts = urlsplit(url)
-    if parts.netloc or parts.path:
+    place, query = _parts(url)
+    if place:
         raise SessionStoreError("The memory store is memory:// and nothing behind it but options.")
-    chosen: Any = {**options, **read_query(url, {"max_entries": int, "max_total_bytes": int})}
+    chosen: Any = {**options, **read_query(query, {"max_entries": int, "max_total_bytes": int})}
     return MemorySessionStore(**chosen)
 
 
 def _sqlite(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
-    parts = urlsplit(url)
-    path = unquote(parts.path)[1:]
-    if parts.netloc or not path or path == ":memory:":
+    place, query = _parts(url)
+    path = unquote(place)
+    if not path.startswith("/") or path in ("/", "/:memory:"):
         raise SessionStoreError("A session file is sqlite:///relative/path.db or sqlite:////absolute/path.db.")
-    chosen: Any = {**options, **read_query(url, {"timeout": float})}
-    return SQLiteSessionStore(path, **chosen)
+    chosen: Any = {**options, **read_query(query, {"timeout": float})}
+    return SQLiteSessionStore(path[1:], **chosen)
+
+
+def _parts(url: str) -> tuple[str, str]:
+    place, _, query = url.partition("://")[2].partition("#")[0].partition("?")
+    return place, query
 
 
 _BUILT_IN: dict[str, Callable[..., SessionStore]] = {
@@ -49,14 +54,14 @@ def open_store(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
 
     Args:
         url: ``memory://``, ``sqlite:///file.db``, ``redis://host``, ``rediss://host``, ``unix:///socket``,
-            ``redis+sentinel://host,host/service``, ``redis+cluster://host,host``, or a scheme of another package.
-            Its query can hold options; they win over `options`.
+            ``redis+sentinel://host,host/service``, ``redis+cluster://host,host``, ``valkey`` in place of ``redis``,
+            or a scheme of another package. Its query can hold options; they win over `options`.
         options: see `StoreOptions`.
 
     Raises:
         SessionStoreError: the URL or an option is wrong, or a package is missing.
     """
-    scheme = url.partition(":")[0]
+    scheme = url.partition("://")[0].lower()
     return (_BUILT_IN.get(scheme) or _plugged_in(scheme))(url, **options)
 
 
@@ -66,4 +71,6 @@ def _plugged_in(scheme: str) -> Callable[..., SessionStore]:
         opener: Callable[..., SessionStore] = entry.load()
         return opener
     known = sorted({*_BUILT_IN, *(entry.name for entry in found)})
-    raise SessionStoreError(f"No session store for {scheme}://; known are {', '.join(known)}.")
+    near = get_close_matches(scheme, known, 1, 0.8)
+    hint = f" Did you mean {near[0]}://?" if near else ""
+    raise SessionStoreError(f"There is no session store for this URL; known are {', '.join(known)}.{hint}")

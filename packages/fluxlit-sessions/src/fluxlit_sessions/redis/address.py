@@ -1,32 +1,36 @@
 """Redis URLs, as values.
 
     redis://[user:password@]host[:6379][/db]                one server
-    rediss://...                                            the same over TLS
     unix://[user:password@]/path/to/redis.sock[?db=0]       one server, UNIX socket
     redis+sentinel://[user:password@]host[:26379],host[:26379].../service[/db]
-    rediss+sentinel://...                                   TLS to the servers and the Sentinels
     redis+cluster://[user:password@]host[:6379],host[:6379]...
-    rediss+cluster://...                                    the same over TLS
 
-Reserved characters in user, password and path are percent-encoded.
+``rediss`` in place of ``redis`` is TLS, to the Sentinels too. ``valkey`` and ``valkeys`` mean the same.
+
+User, password and path may be percent-encoded. A password may also stand as it is, whatever its characters, as clouds
+hand it out: what RFC 3986 makes of a URL counts if it makes sense, else the host begins after an ``@`` further right.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Any
+from urllib.parse import unquote
 
 from fluxlit_sessions.errors import SessionStoreError
+from fluxlit_sessions.options import read_query
 
 
 class Mode(Enum):
     """How the servers are found."""
 
-    SINGLE = "redis"
+    SINGLE = ""
     UNIX = "unix"
-    SENTINEL = "sentinel"
-    CLUSTER = "cluster"
+    SENTINEL = "+sentinel"
+    CLUSTER = "+cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,89 +47,114 @@ class Address:
         username: of the ACL user; `None` for the default user.
         password: of that user.
         location: the URL without credentials and options.
+        options: those in the query.
     """
 
     mode: Mode
     hosts: tuple[tuple[str, int], ...]
     path: str
     service: str
-    db: int
+    db: int | None
     tls: bool
     username: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     location: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-SCHEMES = {
-    "redis": (Mode.SINGLE, False),
-    "rediss": (Mode.SINGLE, True),
-    "unix": (Mode.UNIX, False),
-    "redis+sentinel": (Mode.SENTINEL, False),
-    "rediss+sentinel": (Mode.SENTINEL, True),
-    "redis+cluster": (Mode.CLUSTER, False),
-    "rediss+cluster": (Mode.CLUSTER, True),
+SCHEMES: dict[str, tuple[Mode, bool]] = {"unix": (Mode.UNIX, False)} | {
+    f"{name}{mode.value}": (mode, tls)
+    for name, tls in (("redis", False), ("rediss", True), ("valkey", False), ("valkeys", True))
+    for mode in (Mode.SINGLE, Mode.SENTINEL, Mode.CLUSTER)
 }
 FORMS = "redis://host:6379/0, unix:///path/to.sock, redis+sentinel://host:26379,host/service, redis+cluster://host,host"
+OPTIONS: dict[str, type] = {
+    **dict.fromkeys(("connect_timeout", "timeout", "read_budget", "write_budget"), float),
+    **dict.fromkeys(("pool_size", "replicas", "db"), int),
+    **dict.fromkeys(("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "sentinel_username", "sentinel_password"), str),
+}
+"""The options that a Redis URL can carry beside the common ones, and their types."""
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.]+)?\]|[^\s@:/?#\[\]]+)(?::([0-9]{1,5}))?")
+_PLACE = re.compile(r"([^/?#]*)([^?#]*)(?:\?((?:[a-z_]+=[^&#]*&?)*))?")
 
 
 def parse(url: str, *, db: int = 0) -> Address:
-    """Returns the address in a URL; its query is not looked at.
+    """Returns the address in a URL, and the options in its query.
 
     Args:
         url: one of the forms above.
-        db: the database when the URL's path has none.
+        db: the database when neither the path nor the query of the URL has one.
 
     Raises:
-        SessionStoreError: it is none of them. The message does not repeat the URL: it may hold a password.
+        SessionStoreError: it is none of the forms above. The message quotes nothing of the URL.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise _wrong(str(error)) from None
-    if parts.scheme not in SCHEMES:
-        raise SessionStoreError(f"{parts.scheme}:// is not a Redis URL; known are {', '.join(sorted(SCHEMES))}.")
-    mode, tls = SCHEMES[parts.scheme]
-    userinfo, _, hosts = parts.netloc.rpartition("@")
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in SCHEMES:
+        raise SessionStoreError(f"This is not a Redis URL. Forms: {FORMS}.")
+    problems: list[SessionStoreError] = []
+    for userinfo, place in _readings(rest):
+        try:
+            address, query = _address(scheme.lower(), userinfo, place)
+        except SessionStoreError as error:
+            problems.append(error)
+            continue
+        options = read_query(query, OPTIONS)
+        return replace(address, options=options, db=options.get("db", db) if address.db is None else address.db)
+    raise problems[0]
+
+
+def _readings(rest: str) -> Iterator[tuple[str, str]]:
+    """Yields the ways to read a URL, likeliest first: what stands before the host, and what begins with it."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    cut = authority.rfind("@")
+    yield rest[: max(cut, 0)], rest[cut + 1 :]
+    if ":" in authority:  # a password begins before the first of these characters, and may go on behind it
+        for found in reversed(list(re.finditer("@", rest[len(authority) :]))):
+            cut = len(authority) + found.start()
+            yield rest[:cut], rest[cut + 1 :]
+
+
+def _address(scheme: str, userinfo: str, place: str) -> tuple[Address, str]:
+    mode, tls = SCHEMES[scheme]
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise _wrong("its query is not understood")
+    hosts, path, query = found[1], found[2], found[3] or ""
     username, _, password = (unquote(part) for part in userinfo.partition(":"))
-    service, number, path = _path(parts, mode)
+    service, db, socket = _path(path, mode)
     address = Address(
         mode=mode,
         hosts=tuple(_host(item, 26379 if mode is Mode.SENTINEL else 6379) for item in hosts.split(",") if item),
-        path=path,
+        path=socket,
         service=service,
-        db=db if number is None else number,
+        db=db,
         tls=tls,
         username=username or None,
         password=password or None,
-        location=f"{parts.scheme}://{hosts}{parts.path}",
+        location=f"{scheme}://{hosts}{path}",
     )
-    return _check(address)
+    return _checked(address), query
 
 
-def _path(parts: SplitResult, mode: Mode) -> tuple[str, int | None, str]:
+def _path(path: str, mode: Mode) -> tuple[str, int | None, str]:
     if mode is Mode.UNIX:
-        return "", None, unquote(parts.path)
-    steps = [unquote(step) for step in parts.path.split("/") if step]
+        return "", None, unquote(path)
+    steps = [unquote(step) for step in path.split("/") if step]
     service = steps.pop(0) if mode is Mode.SENTINEL and steps else ""
     if len(steps) > 1 or (steps and not steps[0].isdecimal()) or (steps and mode is Mode.CLUSTER):
-        raise _wrong(f"the path {parts.path!r} is not understood")
+        raise _wrong("its path is not understood")
     return service, int(steps[0]) if steps else None, ""
 
 
 def _host(text: str, default: int) -> tuple[str, int]:
-    host, separator, port = text.rpartition(":")
-    if not separator or text.endswith("]"):  # no port; an IPv6 address stands in brackets
-        host, port = text, str(default)
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise _wrong(f"{port!r} is not a port")
-    return host.strip("[]"), int(port)
+    found = _HOST.fullmatch(text)
+    if found is None or not 0 < (port := int(found[2] or default)) < 65536:
+        raise _wrong("a host or its port is not valid")
+    return found[1].strip("[]"), port
 
 
-def _wrong(reason: str) -> SessionStoreError:
-    return SessionStoreError(f"The Redis URL is wrong: {reason}. Forms: {FORMS}.")
-
-
-def _check(address: Address) -> Address:
+def _checked(address: Address) -> Address:
     if address.mode is Mode.UNIX:
         if not address.path or address.hosts:
             raise _wrong("a UNIX socket is given as unix:///path/to/redis.sock")
@@ -136,3 +165,7 @@ def _check(address: Address) -> Address:
     if address.mode is Mode.SENTINEL and not address.service:
         raise _wrong("the name of the service that the Sentinels watch is missing")
     return address
+
+
+def _wrong(reason: str) -> SessionStoreError:
+    return SessionStoreError(f"The Redis URL is wrong: {reason}. Forms: {FORMS}. A % in a password is written as %25.")

@@ -7,7 +7,7 @@ may be repeated; here transport.py repeats, and every request is made to be repe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -74,7 +74,7 @@ class Options:
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
     sentinel_username: str | None = None
-    sentinel_password: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,12 @@ def transient(error: BaseException) -> bool:
     if isinstance(error, _FINAL):
         return False
     return isinstance(error, (*_TRANSIENT, NotReplicated)) or str(error).startswith(_TRANSIENT_REPLIES)
+
+
+def of_cluster(error: BaseException) -> bool:
+    """Says whether a server that was taken for a single one belongs to a Cluster."""
+    kinds = (failures.MovedError, failures.AskError, failures.ClusterDownError, failures.ClusterCrossSlotError)
+    return isinstance(error, kinds) or str(error).startswith("MOVED ")
 
 
 def full(error: BaseException) -> bool:

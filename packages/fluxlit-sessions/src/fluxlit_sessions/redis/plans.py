@@ -45,6 +45,8 @@ Now = Callable[[], int | None]
 FRONT = HEAD.size + MAX_SUBJECT + 64
 """Enough bytes of a record to hold its header and its sealed subject."""
 MAX_PASSES = 20
+PINGS = 32
+"""Shards that a ping asks for: some are on other nodes if a server belongs to a Cluster, which it then says."""
 
 
 class UnclearWrite(Exception):
@@ -52,11 +54,17 @@ class UnclearWrite(Exception):
 
 
 class Plans:
-    """The plans of one namespace. `now` gives milliseconds, or `None` to use the clock of the server."""
+    """The plans of one namespace.
 
-    def __init__(self, namespace: str, now: Now) -> None:
+    Args:
+        namespace: whose records they are for.
+        now: gives milliseconds, or `None` to use the clock of the server.
+        pings: shards that a ping asks for.
+    """
+
+    def __init__(self, namespace: str, now: Now, pings: int) -> None:
         self._prefix = f"fluxlit:1:{namespace}:".encode()
-        self._now = now
+        self._now, self._pings = now, pings
         self._plans: dict[type, Callable[[Any], Plan]] = {
             Create: self._create,
             Read: self._read,
@@ -132,7 +140,7 @@ class Plans:
 
     def _ping(self, _: Ping) -> Plan:
         # A read by key: it goes where sessions are read, also on a Cluster, and needs no other permission.
-        yield Request((Call(("GET", self._prefix + b"{00}:ping")),))
+        yield Request(tuple(Call(("GET", self._shard(shard) + b"ping")) for shard in range(self._pings)))
 
     # Listings, for operators
 

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from fluxlit_sessions.commands import Command
 from fluxlit_sessions.errors import SessionStoreError
 from fluxlit_sessions.options import StoreOptions, check_namespace
-from fluxlit_sessions.query import read_query, split_options
-from fluxlit_sessions.redis.address import Mode, parse
-from fluxlit_sessions.redis.plans import Plans
+from fluxlit_sessions.redis.address import Address, Mode, parse
+from fluxlit_sessions.redis.plans import PINGS, Plans
 from fluxlit_sessions.store import BackedStore
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class RedisOptions(StoreOptions, total=False):
         timeout: seconds for an answer to one request. Default 1.
         read_budget: seconds in which a failed read is tried again. Default 2.
         write_budget: seconds in which a failed write is tried again. Default 5.
+        db: number of the database, unless the URL has one. Default 0.
         pool_size: most connections to one server, for blocking code and for each event loop. Default 64.
         replicas: replicas that must confirm a write (WAIT) before it counts as done; not on a Cluster. Default 0.
         ssl_ca_certs: file with the certificates of the authorities to trust. Default: the system's.
@@ -41,6 +43,7 @@ class RedisOptions(StoreOptions, total=False):
     timeout: float
     read_budget: float
     write_budget: float
+    db: int
     pool_size: int
     replicas: int
     ssl_ca_certs: str
@@ -48,13 +51,6 @@ class RedisOptions(StoreOptions, total=False):
     ssl_keyfile: str
     sentinel_username: str
     sentinel_password: str
-
-
-QUERY: dict[str, type] = {
-    **dict.fromkeys(("connect_timeout", "timeout", "read_budget", "write_budget"), float),
-    **dict.fromkeys(("pool_size", "replicas", "db"), int),
-    **dict.fromkeys(("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "sentinel_username", "sentinel_password"), str),
-}
 
 
 class RedisBackend:
@@ -80,7 +76,7 @@ class RedisBackend:
         await asyncio.to_thread(self._transport.close)
 
 
-def _backend(url: str, options: dict[str, Any]) -> RedisBackend:
+def _backend(address: Address, options: Mapping[str, Any]) -> RedisBackend:
     try:
         from fluxlit_sessions.redis.clients import Options  # noqa: PLC0415 - redis-py is optional
         from fluxlit_sessions.redis.transport import AsyncTransport, Budgets, Transport  # noqa: PLC0415
@@ -88,16 +84,18 @@ def _backend(url: str, options: dict[str, Any]) -> RedisBackend:
         raise SessionStoreError(
             'Sessions in Redis need the package redis: pip install "fluxlit-sessions[redis]".'
         ) from error
-    budgets = Budgets(options.pop("read_budget", 2.0), options.pop("write_budget", 5.0))
-    namespace = check_namespace(options.pop("namespace", "default"))
-    clock = options.pop("clock", None)
-    address = parse(url, db=options.pop("db", 0))
-    chosen = Options(**options)
+    budgets = Budgets(options.get("read_budget", 2.0), options.get("write_budget", 5.0))
+    clock = options.get("clock")
+    chosen = Options(**{item.name: options[item.name] for item in fields(Options) if item.name in options})
     if chosen.replicas and address.mode is Mode.CLUSTER:
         raise SessionStoreError("replicas is not for a Cluster; set min-replicas-to-write on its servers instead.")
     return RedisBackend(
         address.location,
-        Plans(namespace, (lambda: int(clock() * 1000)) if clock else lambda: None),
+        Plans(
+            check_namespace(options.get("namespace", "default")),
+            (lambda: int(clock() * 1000)) if clock else lambda: None,
+            pings=1 if address.mode is Mode.CLUSTER else PINGS,
+        ),
         Transport(address, chosen, budgets),
         AsyncTransport(address, chosen, budgets),
     )
@@ -115,7 +113,9 @@ class RedisSessionStore(BackedStore):
     """
 
     def __init__(self, url: str, **options: Unpack[RedisOptions]) -> None:
-        chosen: dict[str, Any] = {**options, **read_query(url, QUERY)}
-        common, own = split_options(chosen)
-        shared: dict[str, Any] = {name: chosen[name] for name in ("namespace", "clock") if name in chosen}
-        super().__init__(_backend(url, {**own, **shared}), common)
+        unknown = options.keys() - RedisOptions.__optional_keys__
+        if unknown:
+            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
+        address = parse(url, db=options.get("db", 0))
+        chosen: Any = {**options, **address.options}
+        super().__init__(_backend(address, chosen), chosen)

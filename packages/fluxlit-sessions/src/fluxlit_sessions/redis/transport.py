@@ -29,6 +29,7 @@ from fluxlit_sessions.redis.clients import (
     full,
     maybe_applied,
     missing_script,
+    of_cluster,
     transient,
 )
 from fluxlit_sessions.redis.plans import Plan, UnclearWrite
@@ -36,6 +37,9 @@ from fluxlit_sessions.redis.requests import Arg, Reply, Request
 from fluxlit_sessions.redis.retry import Attempts
 
 FULL = "Redis has reached its maxmemory and refuses what needs more. Raise maxmemory, or remove what else is in there"
+OF_CLUSTER = (
+    "this server belongs to a Redis Cluster. Write redis+cluster:// in place of redis://, rediss+cluster:// for TLS"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,16 @@ class Budgets:
 class Trouble:
     """Follows the failures of one request and decides what comes of each."""
 
-    def __init__(self, location: str, request: Request, attempts: Attempts) -> None:
-        self._location, self._request, self._attempts = location, request, attempts
+    def __init__(self, address: Address, request: Request, attempts: Attempts) -> None:
+        self._address, self._request, self._attempts = address, request, attempts
         self._doubt = False
 
     def after(self, error: Exception) -> float:
         """Returns the seconds to wait before trying again, or raises `SessionStoreUnavailable`."""
         if full(error):
-            raise SessionStoreFull(FULL, location=self._location) from error
+            raise SessionStoreFull(FULL, location=self._address.location) from error
+        if self._address.mode is not Mode.CLUSTER and of_cluster(error):
+            raise self.unavailable(OF_CLUSTER) from error
         self._doubt = self._doubt or maybe_applied(error)
         delay = self._attempts.failed(time.monotonic())
         if delay is None or not transient(error):
@@ -71,7 +77,7 @@ class Trouble:
         """Returns the error that ends the request."""
         return SessionStoreUnavailable(
             reason,
-            location=self._location,
+            location=self._address.location,
             attempts=max(1, self._attempts.made),
             may_have_applied=self._request.write and self._doubt,
         )
@@ -128,7 +134,7 @@ class Transport(_Transport):
 
     def _ask(self, request: Request) -> Reply:
         attempts = self._budgets.start(request)
-        trouble = Trouble(self._address.location, request, attempts)
+        trouble = Trouble(self._address, request, attempts)
         while True:
             if not self._slots.acquire(timeout=attempts.left(time.monotonic())):
                 raise trouble.unavailable("all connections are in use")
@@ -200,7 +206,7 @@ class AsyncTransport(_Transport):
 
     async def _ask(self, request: Request) -> Reply:
         attempts = self._budgets.start(request)
-        trouble = Trouble(self._address.location, request, attempts)
+        trouble = Trouble(self._address, request, attempts)
         while True:
             loop = self._loop()
             try:
