@@ -33,8 +33,8 @@ def test_each_command_has_exactly_the_options_of_its_section(name: str) -> None:
     accepted = {option for option in accepted if option.startswith("--")}
     named = flags(section(f"fluxlit {name}"))
     if takes_settings(command):
-        of_settings = {option for each in SETTINGS for option in (describe.flag_name(each), *describe.flag_aliases(each))}
-        named |= of_settings | {f"--no-{option.removeprefix('--')}" for option in of_settings} & accepted
+        of_settings = {flag for each in SETTINGS for flag in (describe.flag_name(each), *describe.flag_aliases(each))}
+        named |= of_settings | {f"--no-{flag.removeprefix('--')}" for flag in of_settings} & accepted
     assert named == accepted
 
 
