@@ -100,6 +100,7 @@ def test_terms(text: str, write: str | None, tmp_path: Path) -> None:
     "text",
     [
         "A form has a field for the name, and the front end checks each field of the form.",
+        "A field in the response is a JSON field; two observations of a gauge.",
         "The front page is in front of the others.",
         "A dataclass field with a default; the field of engineering.",
         "Run it as `whatever`, as user nobody, or as nobody:nogroup.",
