@@ -46,8 +46,8 @@ async def test_a_slow_lifespan_is_named(monkeypatch: pytest.MonkeyPatch, caplog:
         yield
 
     runtime = Runtime(FluxLit(api=FastAPI(lifespan=lifespan)))
-    await runtime.start()
-    await runtime.stop()
+    await runtime.lifecycle.start()
+    await runtime.lifecycle.stop()
     assert said(caplog)[0].startswith("Waiting for the start of the API (its lifespan), ")
 
 

@@ -16,7 +16,6 @@ import uvicorn
 
 from fluxlit._internal.asgi import Application
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
-from fluxlit.server.runtime import Runtime
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
@@ -224,7 +223,7 @@ async def served_by_uvicorn(
     application: Application, settings: Settings | None = None, **changes: Any
 ) -> AsyncIterator[PromptServer]:
     """Serve an application as `fluxlit run` does."""
-    config = configuration(cast("Runtime", application), settings or Settings(log_level="critical"))
+    config = configuration(application, settings or Settings(log_level="critical"))
     for name, value in changes.items():
         setattr(config, name, value)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)

@@ -225,7 +225,7 @@ async def test_rule_23_a_tls_handshake_that_is_not_finished_is_cut(tmp_path: Pat
 
     async def nobody(scope: Scope, receive: Receive, send: Send) -> None: ...
 
-    config = configuration(nobody, HASTY)  # type: ignore[arg-type]  # any application will do
+    config = configuration(nobody, HASTY)
     config.load()
     config.ssl = context
     server = AsgiServer(config, handshake_s=SHORT_S)

@@ -83,7 +83,7 @@ async def _reload(runtime: Runtime, changed: frozenset[Path]) -> None:
     started = time.monotonic()
     where = names(changed, runtime.resolved.project_root)
     try:
-        done = await runtime.reload(changed)
+        done = await runtime.reloader.reload(changed)
     except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
         output.error(f"{where} changed, but cannot be used: {describe(error)}\nThe old version keeps serving.")
         return

@@ -149,14 +149,15 @@ class FluxLit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope. The server's lifespan starts and stops everything."""
         if self._runtime is None:
-            from fluxlit.server.runtime import Refusal, Runtime  # noqa: PLC0415  # the gateway's; workers import this too
+            from fluxlit.server.asgi import Refusal  # noqa: PLC0415  # the gateway's; workers import this too
+            from fluxlit.server.runtime import Runtime  # noqa: PLC0415
 
             try:
                 self._runtime = Runtime(self)
             except FluxLitError as error:
                 await Refusal(error)(scope, receive, send)
                 return
-        await self._runtime(scope, receive, send)
+        await self._runtime.asgi(scope, receive, send)
 
 
 def _authenticators(auth: Authenticator | Sequence[Authenticator] | None) -> tuple[Authenticator, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit.errors import FluxLitError
-from fluxlit.server.runtime import Refusal, Runtime
+from fluxlit.server.asgi import Refusal
+from fluxlit.server.runtime import Runtime
 from fluxlit.settings import resolve_target
 from fluxlit.settings.target import DEFAULT_TARGET, load
 
@@ -23,6 +24,6 @@ def create_unified_app() -> Application:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn takes what is no coroutine function for an application of ASGI 2.
-        await runtime(scope, receive, send)
+        await runtime.asgi(scope, receive, send)
 
     return serve

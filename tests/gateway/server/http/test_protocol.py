@@ -63,7 +63,7 @@ api.mount("/once", once)
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    async with served_by_uvicorn(Runtime(FluxLit(api=api))) as server:
+    async with served_by_uvicorn(Runtime(FluxLit(api=api)).asgi) as server:
         port = server.servers[0].sockets[0].getsockname()[1]
         client = Client(*await asyncio.open_connection("127.0.0.1", port))
         yield client

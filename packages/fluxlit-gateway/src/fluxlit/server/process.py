@@ -79,7 +79,7 @@ class Process:
         return 0
 
     async def _start(self) -> None:
-        self._starting = asyncio.create_task(self._runtime.start())
+        self._starting = asyncio.create_task(self._runtime.lifecycle.start())
         try:
             await self._starting
         except asyncio.CancelledError:
@@ -92,7 +92,7 @@ class Process:
         serving = asyncio.create_task(self._server.serve(sockets=[each.socket for each in self._listeners]))
         await served(self._server, serving)
         if self._server.started and not self._stopping:
-            self._runtime.announce([each.origin(tls=self._tls is not None) for each in self._listeners])
+            self._runtime.lifecycle.announce([each.origin(tls=self._tls is not None) for each in self._listeners])
             on_ready()
             self._notifier.ready(self._runtime.target or "")
             if self._watch is not None:
@@ -101,7 +101,7 @@ class Process:
 
     async def _end(self) -> None:
         """Stop everything."""
-        self._ending = asyncio.create_task(self._runtime.stop())
+        self._ending = asyncio.create_task(self._runtime.lifecycle.stop())
         with contextlib.suppress(asyncio.CancelledError):
             await self._ending
         for task in self._beside:
@@ -121,7 +121,7 @@ class Process:
         delay = self._runtime.settings.gateway_drain_delay_s
         waits = number == signal.SIGTERM and delay and self._server.started
         self._say_stopping(delay if waits else 0.0)
-        self._runtime.drain()
+        self._runtime.lifecycle.drain()
         if waits:
             asyncio.get_running_loop().call_later(delay, self._stop)
         else:
@@ -130,7 +130,7 @@ class Process:
     def _hurry(self) -> None:
         """A second Ctrl-C: whatever is waited for is cut off. Workers end with this process in any case."""
         self._server.force_exit = True
-        self._runtime.hurry()
+        self._runtime.lifecycle.hurry()
         if self._ending is not None:
             self._ending.cancel()
 
@@ -142,7 +142,7 @@ class Process:
 
     def _stop(self) -> None:
         self._stopping = True
-        self._runtime.drain()
+        self._runtime.lifecycle.drain()
         self._server.should_exit = True
         if self._starting is not None:
             self._starting.cancel()

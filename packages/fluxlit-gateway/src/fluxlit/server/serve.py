@@ -14,6 +14,7 @@ from typing import cast
 
 import uvicorn
 
+from fluxlit._internal.asgi import Application
 from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.errors import FluxLitError
 from fluxlit.observability import logs as fluxlit_logging
@@ -87,18 +88,19 @@ def serve(
     fluxlit_logging.configure(settings)
     tls = transport_security(settings)
     with pid_file(settings), listening(settings) as listeners:
-        server = AsgiServer(configuration(runtime, settings, tls), handshake_s=settings.gateway_request_head_timeout_s)
+        config = configuration(runtime.asgi, settings, tls)
+        server = AsgiServer(config, handshake_s=settings.gateway_request_head_timeout_s)
         process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
         report = ready(runtime, listeners[0])
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
 
 
-def configuration(runtime: Runtime, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
-    """How uvicorn serves the runtime. The runtime runs its own lifespans, around the server's life."""
+def configuration(application: Application, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
+    """How uvicorn serves the application. `Lifecycle` runs the lifespans, around the server's life."""
     return uvicorn.Config(
-        runtime,
-        interface="asgi3",  # the runtime returns awaitables, which uvicorn would not guess
+        application,
+        interface="asgi3",  # it returns awaitables, which uvicorn would not guess
         lifespan="off",
         log_config=None,
         access_log=False,

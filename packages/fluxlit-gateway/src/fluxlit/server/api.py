@@ -1,0 +1,105 @@
+"""The API half of the application: what browsers and pages call."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fastapi.middleware.cors import CORSMiddleware
+
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.lifespan import Lifespan
+from fluxlit._internal.responses import request_id_of
+from fluxlit.auth.middleware import Gate
+from fluxlit.errors import FluxLitError
+from fluxlit.observability.current_request import REQUEST_ID
+from fluxlit.settings import Settings
+from fluxlit.urls import INTERNAL
+
+if TYPE_CHECKING:
+    from fluxlit.app import FluxLit
+
+logger = logging.getLogger("fluxlit")
+
+
+class Api:
+    """The FastAPI application with its lifespan; reload replaces both.
+
+    Args:
+        application: the FluxLit object.
+        settings: the effective settings.
+        auth: the authentication middleware; `None` without a login.
+
+    Attributes:
+        application: the FluxLit object in force.
+    """
+
+    def __init__(self, application: FluxLit, settings: Settings, auth: Gate | None) -> None:
+        self.application = application
+        self._settings = settings
+        self._auth = auth
+        self._lifespan = Lifespan(application.api)
+
+    @property
+    def public(self) -> Application:
+        """The API as browsers call it: with CORS, if that is configured."""
+        settings = self._settings
+        if not settings.cors_allow_origins:
+            return self.application.api
+        return CORSMiddleware(
+            self.application.api,
+            allow_origins=settings.cors_allow_origins,
+            allow_credentials=settings.cors_allow_credentials,
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
+
+    async def serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a call of the application's own pages, at the mount that browsers use."""
+        REQUEST_ID.set(request_id_of(scope))
+        settings = self._settings
+        self.add_state(scope)
+        scope = {**scope, "root_path": settings.root_path + settings.api_mount_path, INTERNAL: True}
+        if self._auth is None:
+            await self.application.api(scope, receive, send)
+        else:
+            path = scope["path"].removeprefix(settings.root_path)
+            await self._auth.admit_page(self.application.api, scope, receive, send, path)
+
+    def add_state(self, scope: Scope) -> None:
+        """Add the lifespan's state to a scope (ASGI lifespan protocol 2.0, "Lifespan State")."""
+        if self._lifespan.state:
+            scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
+
+    async def start(self) -> None:
+        """Run the start-up of the lifespan.
+
+        Raises:
+            FluxLitError: it failed.
+        """
+        await self._lifespan.start()
+
+    async def stop(self, timeout_s: float) -> None:
+        """Run the shutdown of the lifespan; a failure is logged."""
+        await stop_lifespan(self._lifespan, timeout_s)
+
+    def replace(self, fresh: FluxLit, lifespan: Lifespan) -> Lifespan:
+        """Serve another application from now on.
+
+        Args:
+            fresh: the new FluxLit object.
+            lifespan: that of its API, started.
+
+        Returns:
+            The former lifespan, still running.
+        """
+        old, self._lifespan, self.application = self._lifespan, lifespan, fresh
+        return old
+
+
+async def stop_lifespan(lifespan: Lifespan, timeout_s: float) -> None:
+    """Run the shutdown of a lifespan; a failure is logged."""
+    try:
+        await lifespan.stop(timeout_s)
+    except FluxLitError as error:
+        logger.error("%s", error)  # noqa: TRY400  # the message names the cause

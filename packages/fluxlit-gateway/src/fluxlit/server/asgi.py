@@ -1,0 +1,77 @@
+"""The ASGI application of a runtime, as any ASGI server runs it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable
+
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit.errors import FluxLitError
+from fluxlit.observability import logs
+from fluxlit.server.api import Api
+from fluxlit.server.lifecycle import Lifecycle
+from fluxlit.server.multiworker import refuse_multiworker
+from fluxlit.server.sigterm_delay import late_sigterm
+from fluxlit.settings import Settings
+
+
+class AsgiApplication:
+    """Serves requests, and drives the lifecycle by the server's lifespan.
+
+    Args:
+        application: serves HTTP requests and WebSockets.
+        api: its lifespan's state goes into every scope.
+        lifecycle: started and stopped with the server.
+        settings: the effective settings.
+    """
+
+    def __init__(self, application: Application, api: Api, lifecycle: Lifecycle, settings: Settings) -> None:
+        self._application = application
+        self._api = api
+        self._lifecycle = lifecycle
+        self._settings = settings
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            return self._run_lifespan(receive, send)
+        self._api.add_state(scope)
+        return self._application(scope, receive, send)
+
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            logs.attach(self._settings)
+            refuse_multiworker(allowed=self._settings.allow_unified_uvicorn_multiworker)
+            await self._lifecycle.start()
+        except FluxLitError as error:
+            if self._settings.debug:
+                traceback.print_exc()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        with late_sigterm(self._settings.gateway_drain_delay_s, self._lifecycle.drain):
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await self._lifecycle.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class Refusal:
+    """An application that cannot start, and reports why when the server starts it.
+
+    An exception in its place would be a traceback, or mean to the server that there is no lifespan: it would go on
+    then and serve errors.
+
+    Args:
+        error: why it cannot start.
+    """
+
+    def __init__(self, error: FluxLitError) -> None:
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] != "lifespan":
+            raise self._error
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": str(self._error)})

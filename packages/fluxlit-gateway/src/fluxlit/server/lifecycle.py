@@ -1,0 +1,181 @@
+"""What a server process starts, in which order, and how it ends.
+
+Start: the admin listener, the session store, the UI, the API's own lifespan. Stop: the reverse.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxlit import sessions
+from fluxlit._internal.asgi import Application
+from fluxlit._internal.descriptors import watched
+from fluxlit._internal.procfs import birth
+from fluxlit._internal.slow_steps import told
+from fluxlit.auth.middleware import Gate
+from fluxlit.backends import STOP_S
+from fluxlit.gateway import Gateway
+from fluxlit.observability.request_counters import Traffic
+from fluxlit.server.admin import Admin, AdminServer, Reporter
+from fluxlit.server.api import Api
+from fluxlit.server.registry import END_S, Server, announce
+from fluxlit.server.run_directory import RunDirectory, run_directory
+from fluxlit.server.ui import Ui
+from fluxlit.settings import Resolved
+from fluxlit.urls import Known
+
+HURRIED_STOP_S = 1.0
+"""Seconds that the API's lifespan and the UI get each after a second Ctrl-C."""
+
+LEAST_STOP_S = 2.0
+"""Seconds that the UI gets to stop when open requests have used up the graceful time; a worker needs half a second."""
+
+
+@dataclass
+class Parts:
+    """The parts of one server, wired.
+
+    Attributes:
+        gateway: routes requests.
+        auth: the authentication middleware; `None` without a login.
+        api: the API half.
+        page_calls: the API as pages call it.
+        ui: the UI half.
+        counters: what was answered.
+        address: what the server knows of its own address.
+    """
+
+    gateway: Gateway
+    auth: Gate | None
+    api: Api
+    page_calls: Application
+    ui: Ui
+    counters: Traffic
+    address: Known
+
+
+class Lifecycle:
+    """Starts and stops the parts of one server.
+
+    Args:
+        parts: what is started.
+        resolved: the effective settings.
+        target: the FluxLit object by its name, for status and records; empty if it has none.
+    """
+
+    def __init__(self, parts: Parts, resolved: Resolved, target: str = "") -> None:
+        self._parts = parts
+        self._resolved = resolved
+        self._settings = resolved.settings
+        mode = self._settings.streamlit_mode if parts.ui.enabled else ""
+        self._status = Reporter(mode, self.state, parts.counters, resolved=resolved)
+        self._target = target
+        self._stack = contextlib.AsyncExitStack()
+        self._directory: RunDirectory | None = None
+        self._admin = ""
+        self._drained_at = 0.0
+        self._hurried = False
+        self._serves = False
+
+    async def start(self) -> None:
+        """Start everything; returns when pages and API can be served.
+
+        Raises:
+            FluxLitError: something cannot start. Nothing is left running then.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything that was started, last first."""
+        self.drain()
+        stack, self._stack = self._stack, contextlib.AsyncExitStack()
+        await stack.aclose()
+
+    def drain(self) -> None:
+        """Have the readiness probe refuse new work."""
+        if not self._parts.gateway.draining:
+            self._parts.gateway.draining = True
+            self._drained_at = time.monotonic()
+
+    def hurry(self) -> None:
+        """Stop as fast as possible."""
+        self._hurried = True
+
+    def announce(self, addresses: Sequence[str]) -> None:
+        """Record where the application is served, for the commands that look for it.
+
+        Args:
+            addresses: `http://host:port`, `https://host:port` or `unix:/path`; none where another server listens.
+        """
+        parts, settings = self._parts, self._settings
+        self._status.addresses = tuple(addresses)
+        parts.address.origin = next((each for each in addresses if each.startswith("http")), "")
+        if self._directory is None:
+            return
+        record = Server(
+            pid=os.getpid(),
+            project=str(self._resolved.project_root),
+            target=self._target,
+            started_at=self._status.started_at,
+            addresses=tuple(addresses),
+            tls=settings.tls_certificate is not None,
+            api=settings.root_path + settings.api_mount_path,
+            admin=self._admin,
+            born=birth(os.getpid()),
+            stop_s=settings.gateway_drain_delay_s
+            + settings.uvicorn_graceful_shutdown_timeout_s
+            + settings.api_shutdown_timeout_s
+            + END_S,
+        )
+        with contextlib.suppress(OSError):  # a full disk; nothing that serves visitors needs the record
+            announce(self._directory.path, record)
+
+    def state(self) -> tuple[str, str]:
+        """Whether the application can serve (``starting``, ``ready``, ``not ready``, ``draining``), and why not."""
+        if self._parts.gateway.draining:
+            return "draining", "the server is shutting down"
+        if not self._serves:
+            return "starting", ""
+        readiness = self._parts.ui.readiness()
+        return "ready" if readiness.ready else "not ready", readiness.detail
+
+    async def _start(self) -> None:
+        parts, enter = self._parts, self._stack.enter_async_context
+        parts.gateway.draining = self._serves = False
+        self._status.started_at = time.time()
+        self._status.target = self._target
+        self._directory = self._stack.enter_context(run_directory())
+        admin = AdminServer(Admin(self._status), self._settings, Path(self._directory.socket("admin")))
+        self._admin = (await enter(admin.running()))[0]
+        self.announce(())
+        await enter(sessions.opened(self._settings))
+        await enter(watched("The gateway"))
+        await enter(self._status.pulse.beating())
+        if parts.auth is not None:
+            await enter(parts.auth.running())
+        if parts.ui.enabled:
+            self._status.placement = parts.ui.build(self._directory)
+            await enter(parts.ui.running(self._directory, parts.page_calls, self._ui_stop_timeout))
+        async with told("the start of the API (its lifespan)"):
+            await parts.api.start()
+        self._stack.push_async_callback(self._stop_api)
+        self._serves = True
+
+    async def _stop_api(self) -> None:
+        await self._parts.api.stop(HURRIED_STOP_S if self._hurried else self._settings.api_shutdown_timeout_s)
+
+    def _ui_stop_timeout(self) -> float:
+        """Seconds that the UI may take to stop: the rest of the graceful time, within sensible bounds."""
+        if self._hurried:
+            return HURRIED_STOP_S
+        end = self._drained_at + self._settings.uvicorn_graceful_shutdown_timeout_s
+        return min(STOP_S, max(LEAST_STOP_S, end - time.monotonic()))

@@ -1,0 +1,77 @@
+"""Reload of changed source files while the server runs (`fluxlit dev`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from fluxlit._internal.lifespan import Lifespan
+from fluxlit._internal.reimport import Project
+from fluxlit.server.api import stop_lifespan
+from fluxlit.server.authentication import rules_of, secure_openapi
+from fluxlit.server.lifecycle import Parts
+from fluxlit.settings import Settings
+from fluxlit.settings.target import load
+
+if TYPE_CHECKING:
+    from fluxlit.app import FluxLit
+
+
+class Reloader:
+    """Replaces the API in this process, and has the UI reload its pages.
+
+    Args:
+        parts: what runs.
+        settings: the effective settings.
+        project: the folder whose modules may change.
+        find_target: where the application is imported from.
+    """
+
+    def __init__(self, parts: Parts, settings: Settings, project: Path, find_target: Callable[[], str]) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._project = Project(project)
+        self._find_target = find_target
+        # Those of the first application: they alone were bound to the settings.
+        self._authenticators = parts.api.application.authenticators
+
+    async def reload(self, changed: frozenset[Path]) -> str:
+        """Take over changed source files.
+
+        Args:
+            changed: absolute paths of files that were added, modified or deleted.
+
+        Returns:
+            One line about what was reloaded.
+
+        Raises:
+            FluxLitError: the new code cannot be loaded; the old code serves on.
+        """
+        done: list[str] = []
+        try:
+            if self._project.holds_loaded(changed):
+                await self._reload_api()
+                done.append("API")
+        finally:
+            # Also when the API could not be loaded: it is the pages that show the mistake in the open browser.
+            if (backend := self._parts.ui.backend) is not None:
+                done.append(await backend.reload(changed))
+        return ", ".join(done)
+
+    async def _reload_api(self) -> None:
+        with self._project.reimported():
+            fresh = cast("FluxLit", load(self._find_target()))
+            fresh.pages.validate(self._settings.api_mount_path)
+            lifespan = Lifespan(fresh.api)
+            await lifespan.start()
+        parts = self._parts
+        old = parts.api.replace(fresh, lifespan)
+        parts.gateway.api = parts.api.public
+        pages = frozenset(record.path for record in fresh.pages)
+        parts.gateway.map = dataclasses.replace(parts.gateway.map, pages=pages)
+        if parts.auth is not None:
+            parts.auth.rules = rules_of(fresh, self._settings)
+            secure_openapi(fresh.api, self._authenticators, self._settings)
+        await stop_lifespan(old, self._settings.api_shutdown_timeout_s)
