@@ -82,7 +82,7 @@ def test_every_name_of_the_file_is_known(name: str, tmp_path: Path) -> None:
         ("    stop_grace_period: 50s\n", "", "grace", "  app: &app"),
         ('    tmpfs: ["/tmp:mode=1777,size=256m"]\n', "", "tmp", "  read_only: true"),
         ("test: [CMD, fluxlit, healthcheck]", "disable: true", "health", "    healthcheck:"),
-        ("FLUXLIT_FORWARDED_ALLOW_IPS: 172.30.85.0/24", 'FLUXLIT_FORWARDED_ALLOW_IPS: "*"', "trust", 'ALLOW_IPS: "*"'),
+        ("FLUXLIT_FORWARDED_ALLOW_IPS: 172.30.85.254", 'FLUXLIT_FORWARDED_ALLOW_IPS: "*"', "trust", 'ALLOW_IPS: "*"'),
         ("    networks: [edge, store]\n", '    ports: ["8000:8000"]\n', "trust", 'ports: ["8000'),
         (KEY, f"{KEY}      FLUXLIT_ROOT_PATH: /other\n", "setting", "ROOT_PATH"),
         (KEY, f"{KEY}      FLUXLIT_GATEWAY_PORT: 9000\n", "setting", "GATEWAY_PORT"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -49,12 +50,14 @@ def test_only_the_edge_can_be_reached(edge: Edge) -> None:
     assert [name for name, each in found["services"].items() if "ports" in each] == ["edge"]
     assert {name: each["networks"] for name, each in found["services"].items()} == {
         "app": ["edge", "store"],
-        "edge": ["edge"],
+        "edge": {"edge": {"ipv4_address": "172.30.85.254"}},
         "redis": ["store"],
     }
     assert found["networks"]["store"] == {"internal": True}
     [network] = found["networks"]["edge"]["ipam"]["config"]
-    assert found["services"]["app"]["environment"]["FLUXLIT_FORWARDED_ALLOW_IPS"] == network["subnet"]
+    trusted = found["services"]["app"]["environment"]["FLUXLIT_FORWARDED_ALLOW_IPS"]
+    assert trusted == found["services"]["edge"]["networks"]["edge"]["ipv4_address"]
+    assert IPv4Address(trusted) in IPv4Network(network["subnet"])
 
 
 @pytest.mark.parametrize("edge", EDGES)

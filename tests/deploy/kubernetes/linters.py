@@ -447,7 +447,9 @@ def network_policy(all_: Installation) -> Iterator[str]:
 @score("NetworkPolicy targets Pod")
 def network_policy_target(all_: Installation) -> Iterator[str]:
     for each in all_.kind("NetworkPolicy"):
-        if not all_.selected(each["spec"]["podSelector"]["matchLabels"], namespace(each)):
+        ignored = each["metadata"].get("annotations", {}).get("kube-score/ignore", "").split(",")
+        found = all_.selected(each["spec"]["podSelector"]["matchLabels"], namespace(each))
+        if not found and "networkpolicy-targets-pod" not in ignored:
             yield each["metadata"]["name"]
 
 

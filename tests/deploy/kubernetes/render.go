@@ -102,6 +102,13 @@ func main() {
 			return value, nil
 		},
 		"quote":     func(value any) string { return fmt.Sprintf("%q", fmt.Sprint(value)) },
+		"join": func(separator string, list []any) string {
+			texts := make([]string, len(list))
+			for index, each := range list {
+				texts[index] = fmt.Sprint(each)
+			}
+			return strings.Join(texts, separator)
+		},
 		"toYaml":    func(value any) string { return yaml(value, "") },
 		"sha256sum": func(text string) string { sum := sha256.Sum256([]byte(text)); return hex.EncodeToString(sum[:]) },
 		"nindent": func(width int, text string) string {

@@ -57,6 +57,12 @@ FILTER = {
                 ),
             }
         ),
+        strict(
+            {
+                "type": {"const": "RequestHeaderModifier"},
+                "requestHeaderModifier": strict({"remove": items(TEXT) | {"maxItems": 16, "uniqueItems": True}}),
+            }
+        ),
     ]
 }
 RULE = strict(
@@ -164,6 +170,7 @@ ELSEWHERE = {
                         "resources": {"type": "object"},
                     }
                 ),
+                "TLS": strict({"ca": TEXT, "cert": TEXT, "key": TEXT, "secret": strict({"secretName": NAME})}),
                 "redisConfig": strict({"additionalRedisConfig": NAME}),
                 "storage": strict({"volumeClaimTemplate": {"type": "object"}}),
                 "podSecurityContext": {"type": "object"},

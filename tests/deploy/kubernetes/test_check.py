@@ -12,6 +12,7 @@ from tests.deploy.kubernetes.conftest import Write, project
 DEPLOYMENT = "kubernetes/base/deployment.yaml"
 PRODUCTION = "kubernetes/overlays/production"
 IMAGE = "registry.test/portal:1.4.2"
+TABLE = {"image": IMAGE, "trusted_proxies": ["10.244.0.0/16"]}
 
 
 def findings(folder: Path) -> list[tuple[str, str, int | None]]:
@@ -25,7 +26,7 @@ def line_of(path: Path, text: str) -> int:
 @pytest.mark.parametrize("redis", ["url", "operator"])
 @pytest.mark.parametrize("route", ["gateway", "ingress"])
 def test_what_is_generated_is_fine(redis: str, route: str, write: Write) -> None:
-    assert findings(write({"image": IMAGE, "redis": redis, "route": route}, root_path="/portal")) == []
+    assert findings(write(TABLE | {"redis": redis, "route": route}, root_path="/portal")) == []
 
 
 def test_nothing_is_missed_where_there_are_no_manifests(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_nothing_is_missed_where_there_are_no_manifests(tmp_path: Path) -> None:
 
 
 def test_a_placeholder_is_pointed_at(write: Write) -> None:
-    assert {each[0] for each in findings(write(root_path="/portal"))} == {"kubernetes-image"}
+    assert {each[0] for each in findings(write(TABLE | {"image": ""}, root_path="/portal"))} == {"kubernetes-image"}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_placeholder_is_pointed_at(write: Write) -> None:
     ],
 )  # fmt: skip
 def test_each_mistake_is_found_where_it_is(file: str, old: str, new: str, id_: str, at: str, write: Write) -> None:
-    folder = write({"image": IMAGE}, root_path="/portal")
+    folder = write(TABLE, root_path="/portal")
     path = folder / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
@@ -74,11 +75,19 @@ def test_each_mistake_is_found_where_it_is(file: str, old: str, new: str, id_: s
         assert found[0][1:] == (file, line_of(path, at))
 
 
-def test_trust_in_everybody_needs_a_policy(write: Write) -> None:
-    folder = write({"image": IMAGE, "redis": "none"}, root_path="/portal")
+@pytest.mark.parametrize("networks", ["*", "10.244.0.0/16"])
+def test_trust_without_a_policy_is_an_error(networks: str, write: Write) -> None:
+    folder = write(TABLE | {"redis": "none"}, root_path="/portal")
     path = folder / "kubernetes/base/settings.env"
-    path.write_text(path.read_text().replace("10.0.0.0/8", "*"))
-    assert findings(folder) == []
+    path.write_text(path.read_text().replace("10.244.0.0/16", networks))
 
     (folder / "kubernetes/base/networkpolicy.yaml").write_text("")
+
     assert [each[0] for each in findings(folder)] == ["kubernetes-trust"]
+
+
+def test_trust_in_every_private_network_is_pointed_at(write: Write) -> None:
+    [found] = check(project(root_path="/portal"), write({"image": IMAGE}, root_path="/portal"))
+
+    assert (found.id, found.severity) == ("kubernetes-trust", "warning")
+    assert "trusted_proxies" in found.remedy

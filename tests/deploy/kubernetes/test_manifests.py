@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fluxlit.observability.metrics import CATALOGUE
 from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.kubernetes import manifest_files
+from fluxlit_deploy.options import Options
 from tests.deploy.kubernetes import helm, kustomize, linters, schemas
-from tests.deploy.kubernetes.conftest import Write, generated
+from tests.deploy.kubernetes.conftest import Write, generated, project
 from tests.support.processes import ROOT
 
 DIGEST = "sha256:" + "ab" * 32
@@ -145,9 +149,50 @@ def test_a_route_keeps_or_removes_the_prefix(path_mode: Any, write: Write) -> No
     [route] = kustomize.select(production(folder), "HTTPRoute")
     last = route["spec"]["rules"][-1]
     assert last["matches"] == [{"path": {"type": "PathPrefix", "value": "/apps/portal"}}]
-    assert ("filters" in last) == (path_mode == "strip")
+    kinds = [each["type"] for each in last["filters"]]
+    assert kinds == ["RequestHeaderModifier", *(["URLRewrite"] if path_mode == "strip" else [])]
+    assert {"Forwarded", "Remote-User"} < set(last["filters"][0]["requestHeaderModifier"]["remove"])
     [settings] = kustomize.select(production(folder), "ConfigMap")
     assert settings["data"]["FLUXLIT_PUBLIC_BASE_URL"] == "https://apps.test/apps/portal"
+
+
+def test_only_the_application_reaches_redis_and_by_tls(write: Write) -> None:
+    found = production(write({"redis": "operator"}))
+
+    [policy] = kustomize.select(found, "NetworkPolicy", "portal-redis")
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"app": "portal-redis"}}
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in policy["spec"]
+    [rule] = policy["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "portal"}}}]
+    [redis] = kustomize.select(found, "Redis")
+    assert redis["spec"]["TLS"]["secret"] == {"secretName": "portal-redis-tls"}
+    [container] = kustomize.containers(found)
+    [store] = [each["value"] for each in container["env"] if each["name"] == "FLUXLIT_SESSION_STORE"]
+    assert store.startswith("rediss://")
+    assert store.endswith("&ssl_ca_certs=/etc/redis-tls/ca.crt")
+    assert {"name": "redis-tls", "mountPath": "/etc/redis-tls", "readOnly": True} in container["volumeMounts"]
+
+
+def test_a_login_gets_its_secret_and_the_port_of_its_provider() -> None:
+    issuer = {"oidc_issuer": "https://login.example.com:8443/realms/staff"}
+    subject = replace(project({"egress_ports": [5432, 443]}, **issuer), login=True)
+
+    files = {str(each.path): each.text for each in manifest_files(subject, Options())}
+
+    assert "FLUXLIT_OIDC_CLIENT_SECRET" in files["kubernetes/README.md"]
+    policy = yaml.safe_load(files["kubernetes/base/networkpolicy.yaml"])
+    ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 443, 5432, 8443]
+    assert "FLUXLIT_OIDC_CLIENT_SECRET" not in "".join(each.text for each in generated())
+
+
+def test_trusted_proxies_are_what_the_table_names(write: Write) -> None:
+    folder = write({"trusted_proxies": ["10.244.0.0/16", "fd00::/48"]})
+
+    for found in (production(folder), helm.template(folder / "helm/portal")):
+        [settings] = kustomize.select(found, "ConfigMap")
+        assert settings["data"]["FLUXLIT_FORWARDED_ALLOW_IPS"] == "10.244.0.0/16,fd00::/48"
 
 
 def test_metrics_are_for_prometheus_alone_and_off_by_default(write: Write) -> None:
@@ -214,6 +259,9 @@ def test_yamllint_is_content(write: Write) -> None:
         ({"sessions_per_replica": 50}, {}, None, "fluxlit_sessions, which nobody collects"),
         ({"metrics": "pod-monitor", "metrics_port": 8000}, {}, None, "is the application's own port"),
         ({"metrics": "service-monitor"}, {}, None, "metrics must be one of none, annotations, pod-monitor"),
+        ({"trusted_proxies": ["0.0.0.0/0"]}, {}, None, "trusted_proxies must be a list of networks"),
+        ({"trusted_proxies": "10.0.0.0/8"}, {}, None, "trusted_proxies must be a list of networks"),
+        ({"egress_ports": [0]}, {}, None, "egress_ports must be a list of ports"),
         ({"affinity": "haproxy"}, {}, None, 'set route = "ingress"'),
         ({"affinity": "envoy-gateway", "route": "ingress"}, {}, None, 'set route = "gateway"'),
         ({"redis": "none"}, {"session_store": "sqlite:///s.db"}, None, "2 replicas do not share"),

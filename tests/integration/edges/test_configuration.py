@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -62,12 +63,14 @@ def test_both_containers_know_the_same_addresses(name: str) -> None:
     assert [mount.source for mount in stack.mounts if mount.file and not mount.file.is_file()] == []
 
 
-def test_only_the_edge_is_published_and_only_its_network_is_believed() -> None:
+def test_only_the_edge_is_published_and_only_its_address_is_trusted() -> None:
     base = yaml.load((FOLDER / "docker-compose.yml").read_text(encoding="utf-8"), Loader)
 
     network = base["networks"]["default"]["ipam"]["config"][0]["subnet"]
+    address = base["services"]["edge"]["networks"]["default"]["ipv4_address"]
     assert "ports" not in base["services"]["app"]
-    assert base["services"]["app"]["environment"]["FLUXLIT_FORWARDED_ALLOW_IPS"] == network
+    assert base["services"]["app"]["environment"]["FLUXLIT_FORWARDED_ALLOW_IPS"] == address
+    assert IPv4Address(address) in IPv4Network(network)
 
 
 def test_overlays_are_merged_as_compose_does() -> None:

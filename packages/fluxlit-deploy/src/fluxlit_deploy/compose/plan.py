@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -97,6 +98,11 @@ class ComposePlan:
     certificate: str
     key: str
     port: int
+
+    @property
+    def edge_address(self) -> str:
+        """Address of the edge: the last one, as Docker gives away the first ones."""
+        return str(ipaddress.IPv4Network(self.subnet)[-2])
 
     @property
     def engine(self) -> Edge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from fluxlit_deploy.edges import headers
 from fluxlit_deploy.edges.plan import EdgePlan
 from fluxlit_deploy.file import File
 from fluxlit_deploy.template import render
@@ -19,6 +20,6 @@ FILES = {
 def configuration(edge: EdgePlan) -> tuple[File, ...]:
     """Make the files of one edge, with paths relative to its own folder."""
     return tuple(
-        File(PurePosixPath(name), render(f"edges/{template}", edge=edge))
+        File(PurePosixPath(name), render(f"edges/{template}", edge=edge, headers=headers))
         for name, template in FILES[edge.engine].items()
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from fluxlit_deploy.description import WORKERS_STOP_S
+from fluxlit_deploy.edges.headers import ROUTE_FILTER
 from fluxlit_deploy.file import File
 from fluxlit_deploy.kubernetes.plan import Plan
 from fluxlit_deploy.template import render
@@ -74,7 +75,7 @@ def chart(plan: Plan, title: str) -> tuple[File, ...]:
         "values.yaml": render("helm/values.yaml", plan=plan),
         "values.schema.json": render("helm/values.schema.json"),
         ".helmignore": render("helm/helmignore"),
-        **{f"templates/{name}": render(f"helm/templates/{name}", plan=plan) for name in _OWN},
+        **{f"templates/{name}": render(f"helm/templates/{name}", plan=plan, removed=ROUTE_FILTER) for name in _OWN},
         **{f"templates/{name}": render(template, plan=expressions, chart=True) for name, template in _SHARED.items()},
     }
     return tuple(File(FOLDER / plan.name / path, text) for path, text in texts.items())

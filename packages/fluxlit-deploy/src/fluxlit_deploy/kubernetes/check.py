@@ -14,6 +14,7 @@ from fluxlit_deploy.description import WORKERS_STOP_S, Project
 from fluxlit_deploy.documents import Document, read_documents
 from fluxlit_deploy.finding import Finding, Severity
 from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY
+from fluxlit_deploy.kubernetes.plan import PRIVATE_NETWORKS
 
 _SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|(redis|rediss)://[^/@]*:[^/@$]+@", re.IGNORECASE)
 _POD = ("spec", "template", "spec")
@@ -231,15 +232,16 @@ def _budgets(seen: Seen) -> Iterator[Finding]:
 
 def _trust(seen: Seen) -> Iterator[Finding]:
     value, file, line = seen.settings.get("FLUXLIT_FORWARDED_ALLOW_IPS", ("", "", 0))
-    if "*" in value and not any(seen.kind("NetworkPolicy")):
-        yield Finding(
-            "kubernetes-trust",
-            "error",
-            file,
-            line,
-            "every pod of the cluster can connect, and its forwarding headers are believed.",
-            "Name the edge's networks, or add a NetworkPolicy that lets only the edge connect.",
-        )
+    remedy = "Name the network of the edge's pods in trusted_proxies of [build.kubernetes], and build again."
+    networks = {each.strip() for each in value.split(",")}
+    if "*" in networks or not any(seen.kind("NetworkPolicy")):
+        message = "every pod of the cluster can connect, and its forwarding headers are accepted."
+        remedy += " Add a NetworkPolicy that lets only the edge connect."
+        if value and seen.documents:
+            yield Finding("kubernetes-trust", "error", file, line, message, remedy)
+    elif networks.issuperset(PRIVATE_NETWORKS):
+        message = "forwarding headers are accepted from every private network, and only the NetworkPolicy limits them."
+        yield Finding("kubernetes-trust", "warning", file, line, message, remedy)
 
 
 _RULES: tuple[Callable[[Seen], Iterator[Finding]], ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from fluxlit_deploy.edges.headers import ROUTE_FILTER
 from fluxlit_deploy.file import File
 from fluxlit_deploy.kubernetes.plan import Plan
 from fluxlit_deploy.template import render
@@ -33,7 +34,8 @@ def manifests(plan: Plan) -> tuple[File, ...]:
     """Make the manifests below ``kubernetes/``."""
     production = (*_PRODUCTION, *_chosen(plan))
     paths = ("README.md", *_BASE, *_DEV, *(f"overlays/production/{name}" for name in production))
-    return tuple(File(FOLDER / path, render(f"kubernetes/{path}", plan=plan, chart=False)) for path in paths)
+    values = {"plan": plan, "chart": False, "removed": ROUTE_FILTER}
+    return tuple(File(FOLDER / path, render(f"kubernetes/{path}", **values)) for path in paths)
 
 
 def _chosen(plan: Plan) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -45,6 +46,9 @@ class ClusterTable:
         max_replicas: largest number of replicas.
         sessions_per_replica: sessions above which replicas are added; 0 looks at the processors only.
         sessions_metric: name of the custom metric that counts the sessions of a replica.
+        trusted_proxies: networks of the edge's pods, from which forwarding headers are accepted; by default every
+            private network, as only the NetworkPolicy knows where the edge runs.
+        egress_ports: ports that the application may connect to besides HTTPS, that of a database for instance.
         metrics: how Prometheus finds the metrics of each replica: by ``annotations`` of the pods, by a
             ``pod-monitor`` of its operator, or ``none``, and then there is no port for them.
         metrics_port: port of the metrics.
@@ -60,6 +64,8 @@ class ClusterTable:
     edge_namespace: str = "gateway"
     redis: Redis = "url"
     redis_port: int = 6379
+    trusted_proxies: Sequence[str] = ()
+    egress_ports: Sequence[int] = ()
     affinity: Affinity = "none"
     replicas: int = 2
     max_replicas: int = 10
@@ -129,6 +135,9 @@ def _complaint(key: str, value: object) -> str | None:
         return None if value in _CHOICES[key] else f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}."
     if key in _BOUNDS:
         return _number(key, value)
+    if key in _LISTS:
+        fine, what = _LISTS[key]
+        return None if isinstance(value, list) and all(map(fine, value)) else f"{key} must be a list of {what}."
     if not isinstance(value, str):
         return f"{key} must be a text, not {value!r}."
     return _TEXTS[key](key, value) if value else None
@@ -166,6 +175,21 @@ def _metric(key: str, value: str) -> str | None:
     return None if _METRIC.fullmatch(value) else f'{key} is "{value}", which is no name of a metric in Prometheus.'
 
 
+def _is_network(value: object) -> bool:
+    try:
+        return isinstance(value, str) and ipaddress.ip_network(value).prefixlen > 0
+    except ValueError:
+        return False
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535
+
+
+_LISTS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "trusted_proxies": (_is_network, 'networks, such as ["10.244.0.0/16"]'),
+    "egress_ports": (_is_port, "ports, such as [5432]"),
+}
 _TEXTS: dict[str, Callable[[str, str], str | None]] = {
     "image": _image,
     "host": _host,

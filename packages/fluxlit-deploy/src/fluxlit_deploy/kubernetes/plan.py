@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from fluxlit_deploy.description import IMPORT_S, WORKERS_STOP_S, Project
 from fluxlit_deploy.errors import DeployError
@@ -15,6 +16,10 @@ from fluxlit_deploy.size import memory_mib, processes
 
 _PLACEHOLDER_VERSION = "1.0.0"
 _STARTUP_PERIOD_S = 2
+_HTTPS = 443
+
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""RFC 1918 and RFC 4193. The pods' own network has no name that every cluster knows."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Plan:
     """Every value of the manifests; the names are those of `Project` and `ClusterTable`.
 
     Attributes:
+        login: there is a login, with a client secret.
+        trusted_proxies: networks from which forwarding headers are accepted.
+        egress_ports: ports besides HTTPS that the application may connect to.
         workers: number of Streamlit processes, or ``auto``.
         processes: the gateway and its workers.
         grace_period: seconds until SIGKILL.
@@ -65,6 +73,9 @@ class Plan:
     path_mode: PathMode
     redis: Redis
     redis_port: int
+    login: bool
+    trusted_proxies: tuple[str, ...]
+    egress_ports: tuple[int, ...]
     affinity: Affinity
     workers: int | str
     processes: int
@@ -152,6 +163,9 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         path_mode=path_mode or ("full" if project.root_path else "root"),
         redis=table.redis,
         redis_port=table.redis_port,
+        login=project.login,
+        trusted_proxies=tuple(table.trusted_proxies) or PRIVATE_NETWORKS,
+        egress_ports=_egress_ports(project, table),
         affinity=table.affinity,
         workers=project.workers,
         processes=processes(project),
@@ -166,6 +180,15 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         drain=drain,
         grace_period=_grace(drain, table.grace_period_s),
     )
+
+
+def _egress_ports(project: Project, table: ClusterTable) -> tuple[int, ...]:
+    """Return the ports of the table and that of the identity provider, without that of HTTPS."""
+    try:
+        provider = urlsplit(str(project.settings.get("oidc_issuer") or "")).port
+    except ValueError:
+        provider = None
+    return tuple(sorted({*table.egress_ports, provider or _HTTPS} - {_HTTPS}))
 
 
 def _grace(drain: Drain, wanted: int) -> int:
