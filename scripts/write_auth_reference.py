@@ -18,8 +18,9 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "auth.m
 
 HEAD = """# Logins
 
-Written by `hatch run types:reference` from the docstrings; do not edit. How to use these is told in
-[Log users in](../how-to/login.md), [Guard pages and routes](../how-to/login-pages.md),
+<!-- Written by `hatch run types:reference` from the docstrings; do not edit. -->
+
+Guides to their use: [Log users in](../how-to/login.md), [Guard pages and routes](../how-to/login-pages.md),
 [Let programs call the API](../how-to/login-machines.md) and
 [Run behind a proxy that logs users in](../how-to/login-proxies.md). Settings begin with
 [`oidc_`](settings.md#oidc_issuer) and [`login_`](settings.md#login_idle_timeout_s).

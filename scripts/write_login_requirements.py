@@ -1,4 +1,7 @@
-"""Write docs/reference/login-requirements.md: which test shows which requirement, by what the tests say themselves."""
+"""Write docs/contributing/login-requirements.md from the tests.
+
+The page lists the tests of each attack, requirement and standard, as their docstrings name them.
+"""
 
 import ast
 import re
@@ -10,13 +13,15 @@ from pathlib import Path
 from scripts.asvs import REQUIREMENTS
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "docs" / "reference" / "login-requirements.md"
+TARGET = ROOT / "docs" / "contributing" / "login-requirements.md"
 FOLDERS = ("tests/auth", "tests/gateway/auth", "tests/gateway/gateway", "tests/gateway/server", "tests/integration")
 
-HEAD = """# What shows that the login is safe
+HEAD = """# Requirements of the login, and their tests
 
-Written by `hatch run types:reference` from the tests; do not edit. A test says in its docstring which requirement it
-shows. The suite compares this page with the tests.
+<!-- Written by `hatch run types:reference` from the tests; do not edit. -->
+
+The docstring of a test names the requirements that it verifies. `tests/docs/test_login_requirements.py` compares this
+page with the tests.
 
 """
 
@@ -42,7 +47,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         "test_two_cookies_of_one_name_are_none",
         "test_a_development_cookie_is_not_taken_over_tls",
     ),
-    "forged identity fields, in every placement": (
+    "forged identity headers, with every backend": (
         "test_forged_names_of_users_are_worth_nothing",
         "test_the_ui_gets_the_gateways_word_and_no_forged_one",
         "test_a_stranger_names_nobody",
@@ -107,7 +112,7 @@ def shown(of: Mapping[str, str]) -> dict[str, list[str]]:
         for each in dict.fromkeys(ids(docstring)):
             by_id[each].append(name)
     if unknown := by_id.keys() - REQUIREMENTS.keys():
-        raise LookupError(f"scripts/asvs.py does not know {', '.join(sorted(unknown))}: add what it asks for")
+        raise LookupError(f"scripts/asvs.py does not know {', '.join(sorted(unknown))}: add the requirement")
     return by_id
 
 
@@ -118,15 +123,13 @@ def reference() -> str:
     for name, docstring in known.items():
         for clause in dict.fromkeys(clauses(docstring)):
             by_clause[clause].append(name)
-    parts = [HEAD, "## Attacks\n\n| attack | refused, as shown by |\n| --- | --- |\n"]
+    parts = [HEAD, "## Attacks\n\n| attack | tests that it is refused |\n| --- | --- |\n"]
     parts += [f"| {attack} | {_names(names)} |\n" for attack, names in ATTACKS.items()]
-    parts += ["\n## OWASP ASVS 5.0\n\nThe words are ours. Chapter 10.4, 10.6 and 10.7 are the provider's.\n\n"]
-    parts += ["| id | asks for | shown by |\n| --- | --- | --- |\n"]
+    parts += ["\n## OWASP ASVS 5.0\n\nIn our own words. Most of chapters 10.4, 10.6 and 10.7 is about providers.\n\n"]
+    parts += ["| id | requirement | tests, or the reason why there are none |\n| --- | --- | --- |\n"]
     for each, requirement in REQUIREMENTS.items():
         parts.append(f"| {each} | {requirement.text} | {_names(by_id[each]) or requirement.note} |\n")
-    parts += [
-        "\n## Standards\n\nEach test says in its docstring which clause it means. The last rows are the cases of\n"
-    ]
+    parts += ["\n## Standards\n\nThe docstring of each test names the clause. The last rows are cases of\n"]
     parts += ["the OpenID conformance suite for relying parties.\n\n| standard | tests |\n| --- | --- |\n"]
     parts += [f"| {clause} | {_names(by_clause[clause])} |\n" for clause in sorted(by_clause, key=_order)]
     return "".join(parts)
