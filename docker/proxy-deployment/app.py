@@ -1,4 +1,7 @@
-"""What an edge can get in the way of, one route each: addresses, streams, uploads, downloads, WebSockets, pages."""
+"""Routes for everything that an edge can break.
+
+Addresses, streams, uploads, downloads, WebSockets and pages have one route each.
+"""
 
 import asyncio
 import hashlib
@@ -34,7 +37,7 @@ def item(request: Request, name: Annotated[str, Path()]) -> dict[str, str]:
 
 @app.api.get("/events", response_class=StreamingResponse)
 def events(count: Annotated[int, Query(ge=1, le=1000)] = 5, media_type: str = "text/event-stream") -> StreamingResponse:
-    """Send an event every fifth of a second, each with the time at which it was sent (milliseconds)."""
+    """Send an event every fifth of a second, with its time in milliseconds."""
 
     async def each() -> AsyncIterator[str]:
         for _ in range(count):
@@ -73,7 +76,7 @@ async def echo(websocket: WebSocket) -> None:
 
 @app.page("/", title="Home")
 def home(st: Any, client: ApiClient) -> None:
-    """What the page knows about the browser, and one of everything that a browser does."""
+    """Show facts about the browser, and one of everything that it can do."""
     st.title("Behind an edge")
     st.text(f"Address: {st.context.url}")
     st.text(f"Visitor: {st.context.ip_address or 'this machine'}")

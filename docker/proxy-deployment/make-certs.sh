@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a certificate for tests, good for a month: make-certs.sh FOLDER
-# It is signed by its own key, so nobody trusts it by itself. Never use it for anything public.
+# It is signed by its own key, so no client trusts it by default. Never use it for anything public.
 set -euo pipefail
 
 folder=${1:?say where to write edge.crt and edge.key}

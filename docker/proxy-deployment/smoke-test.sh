@@ -5,7 +5,7 @@
 #
 #   PUBLIC_PREFIX  where the application is below the address; empty for none (default: /myapp)
 #   BASE_URL       the edge, without the prefix (default: http://127.0.0.1:8080)
-#   INSECURE=1     accept a certificate that nobody has signed
+#   INSECURE=1     accept a self-signed certificate
 #   WAIT_S         seconds to wait until the application is ready (default: 60)
 #
 # Prints a line for each check. The exit code is 0 if all are well, 1 if one is not.
@@ -22,7 +22,7 @@ options=(--silent --show-error --noproxy '*' --max-time 30)
 [[ ${INSECURE:-} == 1 ]] && options+=(--insecure)
 failures=0
 
-# Ask, and leave the answer in $work/body and $work/head, and its status in $status.
+# Send a request, and leave the response in $work/body and $work/head, and its status in $status.
 ask() {
     status=$(curl "${options[@]}" --dump-header "$work/head" --output "$work/body" --write-out '%{http_code}' "$@" 2>"$work/error")
 }
@@ -82,7 +82,7 @@ verdict 'its JavaScript' all 'is 200' 'has function'
 ask "$url/second"
 verdict 'a link to the second page' all 'is 200' 'has id="root"'
 
-# --- WebSockets: a connection that was made stays open, so curl is stopped once the answer is there
+# --- WebSockets: a connection that was made stays open, so curl is stopped once the response is there
 
 handshake() {
     local client deadline=$((SECONDS + 10))
@@ -122,7 +122,7 @@ verdict 'upload to a page' all 'is 400' 'has session_id'
 
 # --- streams
 
-# Three minutes of events: whoever keeps them back until the end sends none in time.
+# Three minutes of events: an edge that buffers them until the end sends none in time.
 curl "${options[@]}" --no-buffer --max-time 8 "$url/api/events?count=1000" 2>"$work/error" |
     grep --max-count 3 --line-buffered '^data: ' >"$work/body"
 status=$(grep --count '^data: ' "$work/body")

@@ -1,4 +1,4 @@
-"""A counter that survives the loss of a replica: its session is in the store that all share."""
+"""A counter that survives the loss of a replica: its session is stored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A counter that survives roll-outs: its session is in the store that all replicas share."""
+"""A counter that survives roll-outs: its session is in a shared store."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """The code blocks and links of every document work."""
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -53,6 +54,18 @@ MODULE = re.compile(r"`(fluxlit\w*(?:/\w+)+(?:\.py)?)`")
 def test_the_modules_that_a_document_names_exist(document: str) -> None:
     named = set(MODULE.findall((ROOT / document).read_text(encoding="utf-8")))
     assert [name for name in named if not list(ROOT.glob(f"packages/*/src/{name}"))] == []
+
+
+DOTTED = re.compile(r"`(fluxlit\w*(?:\.\w+)+)(?:\([^`]*\))?`")
+# Files, and groups of entry points.
+OTHERS = re.compile(r".*\.(?:toml|py|conf)|fluxlit\.(?:checks|commands|scaffolds|session_\w+)")
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if DOTTED.search((ROOT / name).read_text())])
+def test_the_objects_that_a_document_names_exist(document: str) -> None:
+    for name in set(DOTTED.findall((ROOT / document).read_text(encoding="utf-8"))):
+        if not OTHERS.fullmatch(name):
+            pkgutil.resolve_name(name)
 
 
 def test_where_is_what_names_a_module_in_every_row() -> None:
