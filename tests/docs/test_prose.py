@@ -103,7 +103,7 @@ def test_terms(text: str, write: str | None, tmp_path: Path) -> None:
         "A field in the response is a JSON field; two observations of a gauge.",
         "The front page is in front of the others.",
         "A dataclass field with a default; the field of engineering.",
-        "Run it as `whatever`, as user nobody, or as nobody:nogroup.",
+        "Run it as `whatever`, as user nobody, in /home/nobody, or as nobody:nogroup.",
         "A text file, a text area, the text of the page, two texts.",
         "The server answers, and the answer to your question is yes.",
         "The first member of the set; members of the workspace. There is room for two.",
