@@ -2,6 +2,7 @@
 """Set up what is missing on this machine, then run example or tests.
 
     python3 scripts/bootstrap.py example [arguments of `fluxlit run`]
+    python3 scripts/bootstrap.py setup
     python3 scripts/bootstrap.py test [arguments of `hatch test`]
     python3 scripts/bootstrap.py hatch [arguments of `hatch`]
 
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 PACKAGE_LIST = ROOT / "scripts" / "system-packages.txt"
 HATCH = "hatch>=1.18,<2"
+# The tests wait as long as they compute. A file's tests stay together: they share servers.
+WHOLE_SUITE = ["tests", "--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"]
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
@@ -174,14 +177,20 @@ def example(arguments: list[str]) -> NoReturn:
     replace_process([str(scripts / "fluxlit"), "run", *arguments], ROOT / "examples" / "quickstart", scripts)
 
 
-def test(arguments: list[str]) -> NoReturn:
-    """Run the test suite on this Python."""
+def setup(_arguments: list[str]) -> None:
+    """Install everything that the tests need from outside of Python."""
     missing = [package for package in listed_packages() if not package.present()]
     if missing:
         install(missing)
-    program = hatch()
+    hatch()
+
+
+def test(arguments: list[str]) -> NoReturn:
+    """Run the test suite; in several processes, unless arguments are given."""
+    setup([])
+    arguments = arguments or WHOLE_SUITE
     say(f"$ hatch test {' '.join(arguments)}")
-    replace_process([program, "test", *arguments], ROOT)
+    replace_process([hatch(), "test", *arguments], ROOT)
 
 
 def run_hatch(arguments: list[str]) -> NoReturn:
@@ -190,7 +199,7 @@ def run_hatch(arguments: list[str]) -> NoReturn:
     replace_process([program, *arguments], ROOT)
 
 
-COMMANDS = {"example": example, "test": test, "hatch": run_hatch}
+COMMANDS = {"example": example, "setup": setup, "test": test, "hatch": run_hatch}
 
 
 def main() -> None:

@@ -23,7 +23,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -35,6 +34,7 @@ from pathlib import Path
 import yaml
 
 from tests.docs.markdown import Block, blocks
+from tests.support.ports import free_port
 from tests.support.processes import ROOT, Server, background, clean_environ
 
 TIMEOUT = 60
@@ -167,10 +167,8 @@ def reader(folder: Path, place: str = "", tools: Path | None = None) -> Iterator
         tools: folder of further commands.
     """
     folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     with contextlib.ExitStack() as servers:
-        yield Reader(folder, folder.parent, port, servers, place, tools)
+        yield Reader(folder, folder.parent, free_port(), servers, place, tools)
 
 
 def follow(document: Path, folder: Path) -> None:

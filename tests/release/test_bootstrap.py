@@ -62,7 +62,7 @@ def test_it_says_what_is_missing_where_it_may_not_install(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_command_shows_the_three(tmp_path: Path) -> None:
+def test_an_unknown_command_shows_all(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "bootstrap.py"), "tset"]
     done = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 1

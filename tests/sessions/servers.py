@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 import redis
+
+from tests.support.ports import free_ports
 
 BINARY = shutil.which("redis-server")
 PATIENT: dict[str, Any] = {"timeout": 60, "connect_timeout": 60, "read_budget": 60, "write_budget": 60}
@@ -32,26 +33,6 @@ def wait_until(condition: Callable[[], object], timeout: float = 60) -> None:
                 return
         assert time.monotonic() < deadline, "the condition did not come true in time"
         time.sleep(0.01)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody uses, also not 10000 further on, where a Cluster node has its bus."""
-    found: list[int] = []
-    with contextlib.ExitStack() as held:
-        while len(found) < count:
-            port = _hold(held, 0)
-            if port < 55000 and _hold(held, port + 10000):
-                found.append(port)
-    return found
-
-
-def _hold(held: contextlib.ExitStack, port: int) -> int:
-    sock = held.enter_context(socket.socket())
-    try:
-        sock.bind(("127.0.0.1", port))
-    except OSError:
-        return 0
-    return int(sock.getsockname()[1])
 
 
 class RedisServer:
@@ -111,7 +92,8 @@ def running(server: RedisServer) -> Iterator[RedisServer]:
 def cluster(folder: Path) -> Iterator[list[RedisServer]]:
     """Start a Cluster of three primaries."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
-    nodes = [RedisServer(folder / str(port), *options, "--appendonly", "yes", port=port) for port in free_ports(3)]
+    ports = free_ports(3, 10_000)  # a node has its bus there
+    nodes = [RedisServer(folder / str(port), *options, "--appendonly", "yes", port=port) for port in ports]
     with contextlib.ExitStack() as stack:
         clients = [
             stack.enter_context(contextlib.closing(stack.enter_context(running(node)).client())) for node in nodes

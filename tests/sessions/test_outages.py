@@ -23,7 +23,8 @@ from fluxlit_sessions import (
 )
 from fluxlit_sessions.testing import ManualClock
 from fluxlit_sessions.testing.clients import Clients
-from tests.sessions.servers import PATIENT, RedisServer, free_ports, needs_redis, running, wait_until, watched
+from tests.sessions.servers import PATIENT, RedisServer, needs_redis, running, wait_until, watched
+from tests.support.ports import free_port
 
 pytestmark = needs_redis
 ROOT = Path(__file__).resolve().parents[2]
@@ -259,7 +260,7 @@ def test_a_cluster_whose_node_crashes_keeps_its_sessions(
 
 
 def test_a_cluster_that_is_down_never_looks_empty(namespace: str) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     with RedisSessionStore(f"redis+cluster://127.0.0.1:{port}", read_budget=0.1, namespace=namespace) as store:
         session_id = MemorySessionStore(namespace=namespace).create().id
         for operation in (lambda: store.read(session_id), store.count):

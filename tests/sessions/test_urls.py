@@ -30,7 +30,8 @@ from fluxlit_sessions import (
     open_store,
 )
 from fluxlit_sessions.redis.address import Mode, parse
-from tests.sessions.servers import PATIENT, RedisServer, free_ports, needs_redis, running
+from tests.sessions.servers import PATIENT, RedisServer, needs_redis, running
+from tests.support.ports import free_port
 
 
 def test_memory() -> None:
@@ -262,7 +263,7 @@ def certificate(folder: Path, name: str) -> Path:
 @pytest.fixture(scope="module")
 def tls_server(short_folder: Path) -> Iterator[tuple[str, Path]]:
     files = certificate(short_folder / "cert", "redis")
-    (port,) = free_ports(1)
+    port = free_port()
     server = RedisServer(
         short_folder / "tls", "--tls-port", str(port), "--tls-auth-clients", "no",
         "--tls-cert-file", str(files / "cert.pem"), "--tls-key-file", str(files / "key.pem"),

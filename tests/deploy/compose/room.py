@@ -22,7 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.integration.edges.engines import NGINX_CONF, free_port, program
+from tests.integration.edges.engines import NGINX_CONF, program
+from tests.support.ports import free_port
 from tests.support.processes import Server, background, clean_environ
 
 PATIENCE = 90

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from tests.deploy.container.conftest import IMAGE, SECRET, Shipped
 from tests.deploy.container.engine import bundle
+from tests.support.ports import free_port
 from tests.support.processes import Server, background, clean_environ
 from tests.support.session import Session
 
@@ -53,8 +53,7 @@ def image(shipped: Shipped) -> Image:
 
 @pytest.fixture
 def container(image: Image, tmp_path: Path) -> Iterator[Container]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = bundle(tmp_path / "bundle", image.files, image.config, {"FLUXLIT_GATEWAY_PORT": str(port)})
     name = f"portal-{os.getpid()}-{port}"
     runc = ("runc", "--root", str(tmp_path / "runc"))

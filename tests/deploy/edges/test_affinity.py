@@ -14,7 +14,8 @@ import pytest
 
 from fluxlit_deploy.options import EDGES, Edge
 from tests.deploy.edges.test_edges import files_of
-from tests.integration.edges.engines import NGINX_CONF, free_port, program
+from tests.integration.edges.engines import NGINX_CONF, program
+from tests.support.ports import free_port
 from tests.support.processes import Server, background, clean_environ
 
 REPLICA = """

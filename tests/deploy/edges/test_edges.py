@@ -19,7 +19,8 @@ from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.file import File
 from fluxlit_deploy.options import EDGES, PATH_MODES, Edge, Options, PathMode
 from scripts.write_stacks import FOLDER, stack_files
-from tests.integration.edges.engines import NGINX_CONF, free_port, program
+from tests.integration.edges.engines import NGINX_CONF, program
+from tests.support.ports import free_port
 from tests.support.processes import background
 
 MATRIX = list(itertools.product(EDGES, PATH_MODES, (False, True), (False, True)))

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.deploy.platforms.test_platforms import files_of
+from tests.support.ports import free_port
 from tests.support.processes import background, clean_environ
 
 pytestmark = pytest.mark.slow
@@ -52,8 +53,7 @@ def test_the_socket_keeps_the_first_visitor_until_the_service_is_there(tmp_path:
     (tmp_path / "app.py").write_text(APP)
     # The project file of every new project says where to listen under `fluxlit dev`; the socket goes before it.
     (tmp_path / "fluxlit.toml").write_text('gateway_host = "127.0.0.1"\ngateway_port = 8000\n')
-    with socket.create_server((host, 0)) as probe:
-        address = f"{host}:{probe.getsockname()[1]}"
+    address = f"{host}:{free_port()}"
     tool = shutil.which("systemd-socket-activate")
     assert tool is not None, "There is no systemd-socket-activate. It comes with scripts/system-packages.txt."
     given = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "HOME": str(tmp_path)}

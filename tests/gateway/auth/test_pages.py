@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import websockets
 from fluxlit.auth.contract import User
 from fluxlit.auth.user_headers import facts_of
 from fluxlit.testing import Server, run_server
+from tests.support.ports import free_port
 from tests.support.processes import ROOT, background, clean_environ
 from tests.support.session import Session
 
@@ -79,8 +79,7 @@ TRUSTED = {"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": json.dumps({field: name for 
 @contextlib.contextmanager
 def elsewhere(folder: Path, **environ: str) -> Iterator[str]:
     """The pages under a `streamlit run` of their own; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "pages_server.py").write_text(dedent(PAGES))
     command = [sys.executable, "-m", "streamlit", "run", "pages_server.py", f"--server.port={port}"]
     options = ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]

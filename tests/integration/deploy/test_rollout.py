@@ -28,9 +28,10 @@ from fluxlit_deploy.edges import edge_files
 from fluxlit_deploy.file import File
 from fluxlit_deploy.kubernetes import manifest_files
 from fluxlit_deploy.options import Options
-from tests.integration.edges.engines import NGINX_CONF, free_port, program
+from tests.integration.edges.engines import NGINX_CONF, program
 from tests.integration.sessions.test_replicas import Tab
 from tests.sessions.servers import RedisServer
+from tests.support.ports import free_port
 from tests.support.processes import Server, background, clean_environ
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

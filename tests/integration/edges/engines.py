@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import httpx
 import pytest
 
 from tests.integration.edges.compose import FOLDER, Stack
+from tests.support.ports import free_port
 from tests.support.processes import background, clean_environ
 
 # As in the image, without what concerns log files and the number of processes.
@@ -248,10 +248,3 @@ def answers(client: httpx.Client, url: str) -> bool:
         return client.get(url).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

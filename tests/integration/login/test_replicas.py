@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from fluxlit.testing import Server, run_server
-from tests.integration.edges.engines import answers, free_port, program
+from tests.integration.edges.engines import answers, program
 from tests.integration.login.certified import Certified
 from tests.integration.login.portal import (
     API_KEY,
@@ -33,6 +33,7 @@ from tests.integration.login.portal import (
 )
 from tests.sessions.servers import BINARY, RedisServer, running
 from tests.support.chromium import Visitor
+from tests.support.ports import free_port
 from tests.support.processes import background, clean_environ
 
 pytestmark = pytest.mark.browser

@@ -14,8 +14,8 @@ import uvicorn
 
 from fluxlit.testing import Server, run_server
 from tests.auth.hostile import HostileProvider
-from tests.integration.edges.engines import free_port
 from tests.sessions.servers import BINARY, RedisServer, running, wait_until
+from tests.support.ports import free_port
 
 APP = """
     from fluxlit import FluxLit, OptionalUser

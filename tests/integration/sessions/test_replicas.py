@@ -21,8 +21,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from fluxlit.testing import Server, run_server
 from fluxlit_sessions import open_store
-from tests.integration.edges.engines import answers, free_port, program
+from tests.integration.edges.engines import answers, program
 from tests.sessions.servers import RedisServer
+from tests.support.ports import free_port
 from tests.support.processes import background, clean_environ
 from tests.support.session import Session
 
