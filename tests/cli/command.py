@@ -36,7 +36,7 @@ def nothing_left() -> Iterator[dict[str, str]]:
     value = uuid.uuid4().hex
     yield {_MARK: value}
     left = [process for process in psutil.process_iter() if _carries(process, value)]
-    _, alive = psutil.wait_procs(left, timeout=5)
+    _, alive = psutil.wait_procs(left, timeout=60)
     commands = [process.cmdline() for process in alive]
     for process in alive:
         process.kill()

@@ -39,7 +39,7 @@ def small(tmp_path: Path) -> list[str]:
 def test_a_person_sees_a_progress_bar_and_what_came_out(small: list[str], tmp_path: Path) -> None:
     with nothing_left() as mark, terminal(small, cwd=tmp_path, environ=clean_environ() | mark) as screen:
         assert screen.process.wait(60) == 0
-        screen.reader.join(10)
+        screen.reader.join(60)
     assert re.search(r"Compressing .*100%", screen.shown)
     assert "20 files of Streamlit 1.0: 0.7 MB are 0.0 MB as Brotli, in" in screen.shown.replace("\r\n", "")
 
@@ -76,7 +76,7 @@ def test_ctrl_c_ends_it_and_what_is_done_is_whole(small: list[str], tmp_path: Pa
         screen.wait_for("Compressing .* [1-9]")
         screen.type(CTRL_C)
         assert screen.process.wait(60) == 130
-        screen.reader.join(10)
+        screen.reader.join(60)
     assert "Traceback" not in screen.shown
     folder = tmp_path / "environment" / "share" / "fluxlit" / "streamlit-1.0"
     names = [file.name for file in folder.iterdir()]

@@ -92,7 +92,7 @@ def in_terminal(*arguments: str, columns: int = 80, **environ: str) -> str:
     """Run a command in a terminal to its end and return what it shows."""
     with terminal([*COMMAND, *arguments], cwd=Path.cwd(), environ=clean_environ(**environ), columns=columns) as found:
         found.process.wait(60)
-        found.reader.join(10)
+        found.reader.join(60)
     return found.shown
 
 

@@ -44,7 +44,7 @@ class Development:
         assert old in text
         (self.folder / name).write_text(text.replace(old, new))
 
-    def says(self, pattern: str, timeout: float = 30) -> str:
+    def says(self, pattern: str, timeout: float = 60) -> str:
         """Wait for a line."""
         return self.server.wait_for(rf"(?m)^.*(?:{pattern}).*$", timeout)[0]
 
@@ -62,7 +62,7 @@ def development(folder: Path, *arguments: str, **environ: str) -> Iterator[Devel
         assert "Traceback" not in "".join(server.output)
 
 
-def until(condition: Callable[[], bool], timeout: float = 20) -> None:
+def until(condition: Callable[[], bool], timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -106,9 +106,9 @@ def test_a_start_that_fails_by_the_code_is_tried_again_when_it_is_saved(tmp_path
         command = [*COMMAND, "dev", "--port", "0"]
         with background(command, cwd=tmp_path, environ=clean_environ() | mark) as server:
             server.wait_for(r"error: Target 'app:app' cannot be imported: SyntaxError: .*app.py:8", 60)
-            server.wait_for(r"Waiting for a change\.", 10)
+            server.wait_for(r"Waiting for a change\.", 60)
             write(tmp_path, {"notes.txt": "no change of the code", "app.py": APP})
-            server.wait_for(r"app\.py changed: starting again", 20)
+            server.wait_for(r"app\.py changed: starting again", 60)
             assert get(server.wait_for(r"App +(http://\S+)/\n", 60)[1] + "/api/n") == "1"
             assert server.stop() == 0
     assert "Traceback" not in "".join(server.output)

@@ -45,10 +45,10 @@ def running(
         ) as server,
     ):
         yield server, server.wait_for(r"FluxLit is ready at (\S+) \(", 60)[1]
-        server.process.wait(30)
+        server.process.wait(60)
 
 
-def eventually(condition: Callable[[], object], what: str, within: float = 30) -> None:
+def eventually(condition: Callable[[], object], what: str, within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
@@ -58,9 +58,9 @@ def eventually(condition: Callable[[], object], what: str, within: float = 30) -
 def get(address: str, path: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
     host, port = address.rpartition("/")[0].rpartition("/")[2].split(":")
     connection = (
-        http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
+        http.client.HTTPSConnection(host, int(port), context=context, timeout=60)
         if context
-        else http.client.HTTPConnection(host, int(port), timeout=20)
+        else http.client.HTTPConnection(host, int(port), timeout=60)
     )
     try:
         connection.request("GET", path)
@@ -72,7 +72,7 @@ def get(address: str, path: str, context: ssl.SSLContext | None = None) -> tuple
 
 def get_over(path: Path, target: str) -> bytes:
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(20)
+        client.settimeout(60)
         client.connect(str(path))
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         answer = b""
@@ -137,7 +137,7 @@ def test_sighup_renews_workers_and_certificate_while_no_request_fails_and_system
     second, second_key = make_certificate(tmp_path, "two")
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(tmp_path / "notify"))
-    manager.settimeout(30)
+    manager.settimeout(60)
     arguments = ["--port", "0", "--workers", "2", "--pidfile", "app.pid"]
     arguments += ["--tls-certificate", str(certificate), "--tls-key", str(key)]
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
@@ -169,7 +169,7 @@ def test_sighup_renews_workers_and_certificate_while_no_request_fails_and_system
         message = heard(manager)
         assert message["STOPPING"] == "1"
         assert int(message["EXTEND_TIMEOUT_USEC"]) >= 40_000_000
-        assert server.process.wait(30) == 0
+        assert server.process.wait(60) == 0
     assert not (tmp_path / "app.pid").exists()
 
 
@@ -216,7 +216,7 @@ def test_a_socket_that_is_passed_on(way: str, tmp_path: Path) -> None:
                 assert next(line for line in lines if "is ready at" in line).split()[4] == f"http://127.0.0.1:{port}/"
                 assert get(f"http://127.0.0.1:{port}/", "/api/n") == (200, b"1")
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(30) == 0
+                assert process.wait(60) == 0
             finally:
                 process.kill()
 
@@ -279,7 +279,7 @@ def test_sighup_of_a_terminal_that_is_gone_ends_the_server(tmp_path: Path) -> No
                     assert select.select([leader], [], [], 30)[0], f"not ready within 30 s: {seen!r}"
                     seen += os.read(leader, 4096)
                 os.close(leader)
-                assert process.wait(30) == 0
+                assert process.wait(60) == 0
             finally:
                 process.kill()
 

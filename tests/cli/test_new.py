@@ -161,7 +161,7 @@ def test_a_project_passes_its_tests_the_linter_and_the_doctor(name: str, tmp_pat
 
 def test_a_project_with_a_login_starts_without_its_provider_and_guards_what_it_has(tmp_path: Path) -> None:
     assert fluxlit("new", "portal", "--profile", "auth", directory=tmp_path).returncode == 0
-    with development(tmp_path / "portal") as dev, httpx.Client(base_url=dev.url, trust_env=False, timeout=30) as client:
+    with development(tmp_path / "portal") as dev, httpx.Client(base_url=dev.url, trust_env=False, timeout=60) as client:
         browser = {"accept": "text/html"}
         assert client.get("/", headers=browser).status_code == 200
         assert client.get("/api/me").status_code == 401

@@ -151,11 +151,11 @@ def running(directory: Path, *arguments: str, **environ: str) -> Iterator[tuple[
     ):
         url = server.wait_for(r"FluxLit is ready at (http://\S+)/ \(", 60)[1]
         yield server, url
-        server.process.wait(30)
+        server.process.wait(60)
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return str(response.read().decode())
 
 
@@ -174,7 +174,7 @@ def test_it_stops_in_order_when_told(number: signal.Signals, tmp_path: Path) -> 
     write(tmp_path, HEAD + PAGE)
     with running(tmp_path, "--strict") as (server, _):
         server.process.send_signal(number)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
     assert "Traceback" not in "".join(server.output)
 
 
@@ -194,7 +194,7 @@ def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path) -> N
                 connection.recv(1)
             assert server.process.poll() is None
             server.process.send_signal(signal.SIGINT)
-            assert server.process.wait(10) == 0
+            assert server.process.wait(30) == 0
 
 
 def test_settings_of_every_layer_reach_the_running_application(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def test_ctrl_c_ends_it_in_order_and_a_resized_window_disturbs_nothing(command: 
             screen.resize(columns)
             assert get(f"{url}/api/n") == "1"
         screen.type(CTRL_C)
-        assert screen.process.wait(30) == 0
-        screen.reader.join(10)
+        assert screen.process.wait(60) == 0
+        screen.reader.join(60)
     assert "Traceback" not in screen.shown
     assert "KeyboardInterrupt" not in screen.shown
 
@@ -70,8 +70,8 @@ def test_a_second_ctrl_c_waits_for_nobody(command: str, tmp_path: Path) -> None:
             with pytest.raises(subprocess.TimeoutExpired):
                 screen.process.wait(2)
             screen.type(CTRL_C)
-            assert screen.process.wait(10) == 0
-            screen.reader.join(10)
+            assert screen.process.wait(30) == 0
+            screen.reader.join(60)
     assert "A request was cut off: the server stops" in screen.shown
     assert "Traceback" not in screen.shown
 
@@ -84,8 +84,8 @@ def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
     ):
         screen.wait_for("importing")
         screen.type(CTRL_C)
-        assert screen.process.wait(30) == 130
-        screen.reader.join(10)
+        assert screen.process.wait(60) == 130
+        screen.reader.join(60)
     assert "Traceback" not in screen.shown
 
 
@@ -113,5 +113,5 @@ def test_it_goes_on_when_the_reader_of_its_output_leaves(tmp_path: Path) -> None
             assert done.returncode == 0, done.stderr
             process.send_signal(signal.SIGINT)
             rest = log.read()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert re.search("Traceback|BrokenPipe", rest) is None

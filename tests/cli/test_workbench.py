@@ -117,12 +117,12 @@ def running(project: Path, *arguments: str, **environ: str) -> Iterator[tuple[st
             yield lines[0], {line[2:11].strip(): line[12:] for line in lines[1:]}
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 def get(url: str, **headers: str) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=60) as answer:
         return bytes(answer.read())
 
 

@@ -1,4 +1,4 @@
-"""Every combination of lock file, placement of the UI, edge and path mode, and what is generated for it."""
+"""Lock file, placement of the UI, edge and path mode, each with each, and what is generated for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fluxlit_deploy.description import Project
 from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import EDGES, PATH_MODES, Edge, Options, PathMode
 from tests.deploy.docker.projects import DEPENDENCIES, MODES, project
+from tests.support.pairwise import pairwise
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Combination:
         return {str(each.path): each.text for one in options for each in generate(self.project, one)}
 
 
-MATRIX = [Combination(*each) for each in itertools.product(DEPENDENCIES, MODES, EDGES, PATH_MODES)]
+MATRIX = [Combination(*each) for each in pairwise(itertools.product(DEPENDENCIES, MODES, EDGES, PATH_MODES))]
+# The cluster's files know nothing of lock file and edge.
+FOR_KUBERNETES = [Combination("uv", *each) for each in itertools.product(MODES, EDGES[:1], PATH_MODES)]
 
 
 def digests() -> dict[str, str]:

@@ -16,7 +16,7 @@ import yaml
 from fluxlit_deploy import generators
 from tests.deploy.compose.reader import SECRETS, load
 from tests.deploy.kubernetes import kustomize, schemas
-from tests.deploy.matrix import MATRIX, Combination
+from tests.deploy.matrix import FOR_KUBERNETES, MATRIX, Combination
 from tests.support.processes import ROOT, clean_environ
 
 # What no machine has in common with the next.
@@ -35,10 +35,8 @@ def accepted(text: str) -> bool:
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_every_combination_is_valid(case: Combination, tmp_path: Path) -> None:
     files = case.files()
-    # The cluster's files know nothing of lock file and edge.
-    elsewhere = () if (case.lock, case.edge) == ("uv", "nginx") else ("kubernetes/", "helm/")
     for path, text in files.items():
-        if path.startswith(elsewhere):
+        if path.startswith(("kubernetes/", "helm/")):
             continue
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -51,12 +49,13 @@ def test_every_combination_is_valid(case: Combination, tmp_path: Path) -> None:
     assert all(text.endswith("\n") for text in files.values())
 
 
-@pytest.mark.parametrize("case", [each for each in MATRIX if (each.lock, each.edge) == ("uv", "nginx")], ids=str)
+@pytest.mark.parametrize("case", FOR_KUBERNETES, ids=str)
 def test_kubernetes_takes_every_placement_and_path_mode(case: Combination, tmp_path: Path) -> None:
     for path, text in case.files().items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
 
+    assert [each for each in generators.check(case.project, tmp_path) if not each.id.startswith("project-")] == []
     objects = kustomize.build(tmp_path / "kubernetes" / "overlays" / "production")
 
     complaints = [problem for each in objects for problem in schemas.problems(each, schemas.newest_minors()[-1])]

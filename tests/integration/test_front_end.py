@@ -49,7 +49,7 @@ def test_the_first_visitor_s_files_get_their_best_variant_and_the_work_ends_with
             time.sleep(0.05)
         (worker,) = [each for each in psutil.process_iter() if working_on(each, str(tmp_path / "cache"))]
         assert worker.nice() == 19
-    assert psutil.wait_procs([worker], timeout=10)[1] == []
+    assert psutil.wait_procs([worker], timeout=60)[1] == []
 
 
 def working_on(process: psutil.Process, cache: str) -> bool:

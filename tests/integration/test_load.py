@@ -88,7 +88,7 @@ async def load(server: Server, seconds: float) -> tuple[Counter[str], int]:
     return seen, sum(each.result() for each in visits)
 
 
-async def settled_descriptors(gateway: psutil.Process, most: int, within: float = 15) -> int:
+async def settled_descriptors(gateway: psutil.Process, most: int, within: float = 60) -> int:
     """Wait until what the visitors held is closed; what is open then."""
     deadline = time.monotonic() + within
     while gateway.num_fds() > most and time.monotonic() < deadline:  # noqa: ASYNC110  # nobody tells

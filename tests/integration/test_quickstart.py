@@ -26,7 +26,7 @@ def server() -> Iterator[Server]:
 
 
 def api(server: Server, path: str) -> httpx.Response:
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         return client.get(f"{server.api_url}{path}")
 
 

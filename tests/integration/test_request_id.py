@@ -55,7 +55,7 @@ async def test_every_line_about_a_request_has_its_id_in_every_process(
     (tmp_path / "app.py").write_text(dedent(APP))
     wanted: dict[str, Any] = {"log_format": "json", "enable_gateway_access_log": True}
     with run_server("app:app", tmp_path, command=command, **wanted) as server:
-        async with httpx.AsyncClient(base_url=server.api_url, headers=SECRETS, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=server.api_url, headers=SECRETS, trust_env=False, timeout=60) as client:
             assert (await client.get("/order?x=s3cr3t", headers={"X-Request-ID": "order-1"})).json() == "order-1"
             failed = await client.get("/fails?x=s3cr3t", headers={"X-Request-ID": "fails-1"})
             assert (failed.status_code, failed.headers["x-request-id"]) == (500, "fails-1")

@@ -72,7 +72,7 @@ def server(directory: Path) -> Iterator[Server]:
 
 @asynccontextmanager
 async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -195,7 +195,7 @@ async def test_the_cookie_carries_the_mount_and_is_secure_behind_https(directory
     with run_server(
         "app:app", directory, command="run", streamlit_workers=2, root_path="/apps/shop", trust_proxy=True
     ) as server:
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             page = await client.get(f"{server.url}/", headers={"X-Forwarded-Proto": "https"})
     (field,) = [each for each in page.headers.get_list("set-cookie") if each.startswith(COOKIE)]
     assert field.partition("; ")[2] == "Path=/apps/shop; HttpOnly; SameSite=Lax; Secure"
@@ -228,7 +228,7 @@ async def test_a_dead_workers_browsers_move_to_another_at_once(directory: Path) 
 
 async def replaced(server: Server, victim: int, survivor: int) -> None:
     """Wait until new sessions reach a worker that is neither of the two."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             async with Session(server.url) as tab:
                 if pid(await tab.run()) not in (victim, survivor):

@@ -42,7 +42,7 @@ def test_one_command_serves_the_example(checkout: Path, tmp_path: Path) -> None:
     for attempt in ("first", "second"):
         with background(command, cwd=checkout, environ=environ) as server:
             url = server.wait_for(r"http://127\.0\.0\.1:\d+", timeout=200)[0]
-            with urlopen(f"{url}/api/readyz", timeout=10) as response:
+            with urlopen(f"{url}/api/readyz", timeout=60) as response:
                 assert response.status == 200
             installed = any("installing Hatch" in line for line in server.output)
             assert installed == (attempt == "first")

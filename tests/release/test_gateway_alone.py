@@ -57,7 +57,7 @@ for attempt in range(100):
 with socket:
     socket.send(ask.SerializeToString())
     while True:
-        message = ForwardMsg.FromString(socket.recv(timeout=30))
+        message = ForwardMsg.FromString(socket.recv(timeout=60))
         if message.WhichOneof("type") == "new_session":
             session = message.new_session.initialize.session_id
         elif message.WhichOneof("type") == "delta" and message.delta.new_element.HasField("text"):
@@ -69,7 +69,7 @@ print(session, text)
 
 
 def get(url: str) -> tuple[int, str]:
-    with urlopen(url, timeout=10) as response:
+    with urlopen(url, timeout=60) as response:
         return response.status, response.read().decode()
 
 
@@ -89,7 +89,7 @@ def smoke(environment: Environment, folder: Path) -> None:
         workers = descendants(server.process.pid)
         assert workers, "no Streamlit worker was started"
         server.process.send_signal(signal.SIGTERM)
-        server.process.wait(40)
+        server.process.wait(60)
         wait_until_gone(workers)
 
 

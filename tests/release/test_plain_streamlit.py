@@ -51,7 +51,7 @@ def test_apples_survive_a_reload_and_a_killed_server(
             expect(visitor.page.get_by_text("1 apples")).to_be_visible()
             address = visitor.page.url
             server.process.kill()
-            server.process.wait(10)
+            server.process.wait(60)
         with background(command, cwd=tmp_path, environ=environment.environ()) as server:
             visitor.visit(f"{served(server)}/?{address.partition('?')[2]}")
             expect(visitor.page.get_by_text("1 apples")).to_be_visible()

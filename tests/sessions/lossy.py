@@ -68,7 +68,7 @@ class LossyRelay:
         """Cut everything."""
         _cut(self._listener, *self._open)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
         for item in (self._listener, *self._open):
             item.close()
 
@@ -89,4 +89,4 @@ def lossy(path: Path, server: Path) -> Iterator[LossyRelay]:
         yield relay
     finally:
         relay.close()
-        thread.join(5)
+        thread.join(60)

@@ -57,7 +57,7 @@ class RedisServer:
 
     def client(self) -> Any:  # redis-py types the same methods for both of its clients at once
         """Return a plain client for looking inside."""
-        return redis.Redis(unix_socket_path=str(self.socket), protocol=2, socket_timeout=5)
+        return redis.Redis(unix_socket_path=str(self.socket), protocol=2, socket_timeout=60)
 
     def start(self, *more: str) -> None:
         """Start it, with more options if given, and wait until it answers."""

@@ -77,7 +77,7 @@ async def test_the_store_is_opened_by_its_scheme_with_the_keys_and_closed_at_the
 
 
 def first_warning(caplog: pytest.LogCaptureFixture) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         for each in caplog.records:
             if each.name == "fluxlit_sessions":

@@ -33,7 +33,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 # The first page of a fresh server compiles and imports much; on a busy machine that takes its time.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 # What stands in for the few things that Streamlit's front end fetches from elsewhere: icons and map styles.
 _EMPTY_IMAGE = '<svg xmlns="http://www.w3.org/2000/svg"/>'

@@ -51,7 +51,7 @@ class Server:
             assert time.monotonic() < deadline, f"no {pattern!r} within {timeout} s:\n{''.join(self.output)}"
             time.sleep(0.02)
 
-    def stop(self, timeout: float = 40) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """Send SIGINT as Ctrl-C does, and return the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout)
@@ -77,7 +77,7 @@ def background(command: Sequence[str | Path], *, cwd: Path, environ: Mapping[str
         yield server
     finally:
         end(process)
-        reader.join(timeout=10)
+        reader.join(timeout=60)
 
 
 def end(process: subprocess.Popen[Any]) -> None:
@@ -97,7 +97,7 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait_until_gone(processes: list[psutil.Process], timeout: float = 10) -> None:
+def wait_until_gone(processes: list[psutil.Process], timeout: float = 60) -> None:
     """Fail if one of these processes still lives when the time is up."""
     _, alive = psutil.wait_procs(processes, timeout=timeout)
     assert not alive, f"left behind: {alive}"

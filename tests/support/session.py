@@ -41,7 +41,7 @@ class Session:
     _socket: Any = field(default=None, repr=False)
 
     async def __aenter__(self) -> Self:
-        async with httpx.AsyncClient(trust_env=False, timeout=30, verify=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60, verify=False) as http:
             health = await http.get(f"{self.url}/_stcore/health")
         self.xsrf = token = health.cookies["_streamlit_xsrf"]
         offered = ("streamlit", token, self.resume, *self.marks)
@@ -53,7 +53,7 @@ class Session:
             additional_headers={"Cookie": cookies, **self.headers},
             max_size=None,
             max_queue=1 if self.stalls else 16,
-            open_timeout=30,
+            open_timeout=60,
             proxy=None,
         )
         for value in self._socket.response.headers.get_all("Set-Cookie"):
@@ -63,7 +63,7 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         await self._socket.close()
 
-    async def closed(self, timeout: float = 30) -> int:
+    async def closed(self, timeout: float = 60) -> int:
         """Wait until the server closes; the code."""
         async with asyncio.timeout(timeout):
             await self._socket.wait_closed()

@@ -90,5 +90,5 @@ def terminal(
         yield found
     finally:
         end(process)
-        found.reader.join(10)
+        found.reader.join(60)
         os.close(leader)

@@ -61,7 +61,7 @@ def frozen(server: RedisServer) -> Iterator[None]:
 
 async def recovered(browser: Browser) -> Verdict:
     """The first verdict that is none about the store: on a busy machine it takes a moment to be itself again."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (verdict := await browser.verdict()).problem is not None:
         assert time.monotonic() < deadline
     return verdict

@@ -110,4 +110,4 @@ def served(edge: Edge, certificate: tuple[Path, Path] | None = None) -> Iterator
         yield edge
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)

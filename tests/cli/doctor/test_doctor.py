@@ -18,7 +18,7 @@ ADDED = '''
 import threading, time
 
 print("the plug-in speaks")
-meeting = threading.Barrier(2, timeout=20)
+meeting = threading.Barrier(2, timeout=60)
 
 def first(subject):
     """Meets the second."""

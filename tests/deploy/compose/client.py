@@ -6,26 +6,21 @@ into `.tools/`, and checks its signature.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.debian import mirror
-from tests.support.processes import ROOT, clean_environ
-
-CACHE = ROOT / ".tools" / "compose"
-PROGRAM = CACHE / "docker-compose"
+from tests.support.kept import kept
+from tests.support.processes import clean_environ
 
 _SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} trixie main\n"
 
 
 def client() -> Path:
     """The program, fetched on first use."""
-    if not PROGRAM.exists():
-        _fetch(CACHE / f"part-{os.getpid()}")
-    return PROGRAM
+    return kept("compose-client", _fetch) / "docker-compose"
 
 
 def config(folder: Path, *options: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -35,7 +30,8 @@ def config(folder: Path, *options: str, environ: Mapping[str, str]) -> subproces
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
-def _fetch(room: Path) -> None:
+def _fetch(folder: Path) -> None:
+    room = folder / "part"
     for each in ("lists/partial", "cache/archives/partial"):
         (room / each).mkdir(parents=True)
     (room / "sources.list").write_text(_SOURCE.format(mirror()))
@@ -53,8 +49,7 @@ def _fetch(room: Path) -> None:
     _run("apt-get", *options, "--quiet", "download", "docker-compose", cwd=room)
     [package] = room.glob("*.deb")
     _run("dpkg", "--extract", str(package), str(room / "files"), cwd=room)
-    # Another process may have been faster, with the same file.
-    (room / "files" / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-compose").replace(PROGRAM)
+    (room / "files/usr/libexec/docker/cli-plugins/docker-compose").rename(folder / "docker-compose")
     shutil.rmtree(room)
 
 

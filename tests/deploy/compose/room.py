@@ -124,7 +124,7 @@ class Service:
             return False
         if kind == "CMD-SHELL":
             command = ["sh", "-c", command[0].replace("redis-cli", f"redis-cli -p {self.port}")]
-        done = subprocess.run(command, cwd=self.cwd, env=self.environ, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(command, cwd=self.cwd, env=self.environ, capture_output=True, timeout=60, check=False)
         return done.returncode == 0
 
 

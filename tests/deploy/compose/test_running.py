@@ -104,13 +104,13 @@ def entrance(room: Room) -> str:
 def _answers(url: str) -> bool:
     """Whether a visitor without a cookie, who may get any replica, is answered."""
     with contextlib.suppress(httpx.TimeoutException):
-        return httpx.get(url, trust_env=False, verify=False, timeout=10).status_code == 200
+        return httpx.get(url, trust_env=False, verify=False, timeout=60).status_code == 200
     return False
 
 
 def who(url: str) -> str:
     """Which replica a new visitor gets."""
-    with httpx.Client(trust_env=False, verify=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
         answer = client.get(f"{url}/api/who")
         assert answer.status_code == 200, answer.text
         return str(answer.json())

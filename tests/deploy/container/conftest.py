@@ -15,7 +15,7 @@ from tests.docs.runner import do, reader
 from tests.support.processes import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "first-deployment.md"
-PLACE = "tests/deploy/container/test_new_user.py"
+PLACE = "tests/deploy/container/test_image.py"
 IMAGE = "registry.example.com/team/portal:1.0.0"
 SECRET = "correct-horse-battery"
 BUILD_S = 400

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.debian import RELEASE, mirror
-from tests.support.processes import ROOT
+from tests.support.kept import TOOLS, kept
 
-CACHE = ROOT / ".tools" / "containers"
+TEMPORARY = TOOLS / "containers"
 BASE = "docker.io/library/python:3.12-slim"
 _PACKAGES = "python3,python3-pip,ca-certificates"
 _UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists")
@@ -23,7 +23,7 @@ _UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt"
 
 def run(*command: str, cwd: Path | None = None, timeout: float = 300) -> str:
     """Run a command; its output explains a failure."""
-    environ = {**os.environ, "TMPDIR": str(CACHE)}
+    environ = {**os.environ, "TMPDIR": str(TEMPORARY)}
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout.strip()
@@ -36,7 +36,7 @@ class Engine:
         assert os.geteuid() == 0, (
             "These tests build and run containers with buildah, chroot and runc: run them as root."
         )
-        CACHE.mkdir(parents=True, exist_ok=True)
+        TEMPORARY.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._store = ("--root", str(folder / "store"), "--runroot", str(folder / "run"), "--storage-driver", "vfs")
 
@@ -70,22 +70,19 @@ class Engine:
 
 def base_archive() -> Path:
     """The base image's files, made on first use."""
-    archive = CACHE / "bookworm.tar"
-    if archive.exists():
-        return archive
-    tree = CACHE / "bookworm"
-    shutil.rmtree(tree, ignore_errors=True)
+    return kept(f"base-image-{RELEASE}", _make_base_archive) / "files.tar"
+
+
+def _make_base_archive(folder: Path) -> None:
+    tree = folder / "files"
     run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", RELEASE, str(tree), mirror(), timeout=600)
     for name in _UNUSED:
         shutil.rmtree(tree / name, ignore_errors=True)
     # The official image's pip installs into the system, and its interpreter is called python.
     (tree / "usr/lib/python3.11/EXTERNALLY-MANAGED").unlink(missing_ok=True)
     (tree / "usr/local/bin/python").symlink_to("/usr/bin/python3")
-    unfinished = archive.with_suffix(".part")
-    run("tar", "--numeric-owner", "-C", str(tree), "-cf", str(unfinished), ".")
-    unfinished.rename(archive)
+    run("tar", "--numeric-owner", "-C", str(tree), "-cf", str(folder / "files.tar"), ".")
     shutil.rmtree(tree)
-    return archive
 
 
 def bundle(folder: Path, files: Path, config: dict[str, Any], environ: dict[str, str]) -> Path:

@@ -1,6 +1,10 @@
-"""The generated image, built and run for real: as nobody, on a root file system that cannot be written."""
+"""What comes of docs/how-to/first-deployment.md: the image, built and run, and the manifests.
+
+One file, so that one process follows the page, once.
+"""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -15,6 +19,7 @@ import pytest
 
 from tests.deploy.container.conftest import IMAGE, SECRET, Shipped
 from tests.deploy.container.engine import bundle
+from tests.deploy.kubernetes import kustomize, linters, schemas
 from tests.support.ports import free_port
 from tests.support.processes import Server, background, clean_environ
 from tests.support.session import Session
@@ -86,7 +91,7 @@ def test_it_holds_no_secret_and_no_build_tool(image: Image) -> None:
 
 
 def test_it_serves_as_nobody_without_writing_and_leaves_in_order(container: Container) -> None:
-    assert httpx.get(f"{container.url}/api/readyz", trust_env=False, timeout=30).json()["status"] == "ready"
+    assert httpx.get(f"{container.url}/api/readyz", trust_env=False, timeout=60).json()["status"] == "ready"
 
     async def visit() -> list[str]:
         async with Session(container.url) as session:
@@ -98,10 +103,21 @@ def test_it_serves_as_nobody_without_writing_and_leaves_in_order(container: Cont
     for path in ("/x", "/app/x", "/opt/venv/x", "/var/x"):
         assert "Read-only file system" in container.exec("touch", path).stderr
     orphan = container.exec("sh", "-c", "sleep 0.2 >/dev/null & echo $!").stdout.strip()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while container.exec("test", "-e", f"/proc/{orphan}").returncode == 0:
         assert time.monotonic() < deadline, "the orphan stays a zombie"
         time.sleep(0.1)
     subprocess.run([*container.runc, "kill", container.name, "TERM"], check=True)
-    assert container.server.process.wait(40) == 0
+    assert container.server.process.wait(60) == 0
     assert signal.SIGTERM.name not in "".join(container.server.output)
+
+
+def test_the_way_leads_to_valid_manifests(shipped: Shipped) -> None:
+    overlays = shipped.project / "kubernetes" / "overlays"
+    for name in ("dev", "production"):
+        for version, each in itertools.product(schemas.newest_minors(), kustomize.build(overlays / name)):
+            assert schemas.problems(each, version) == []
+    production = kustomize.build(overlays / "production")
+    assert linters.findings(linters.KUBE_LINTER, production) == []
+    assert linters.findings(linters.KUBE_SCORE, production) == []
+    assert [container["image"] for container in kustomize.containers(production)] == [IMAGE]

@@ -53,7 +53,7 @@ def accepts(engine: Edge, folder: Path) -> subprocess.CompletedProcess[str]:
     else:
         command = ["haproxy", "-c", "-f", str(folder / "haproxy.cfg")]
     command[0] = program(command[0])
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(("engine", "mode", "tls", "several"), [case for case in MATRIX if case[0] != "traefik"])
@@ -83,7 +83,7 @@ def test_traefik_starts_without_a_complaint(mode: PathMode, tmp_path: Path) -> N
         (tmp_path / name).write_text(text)
 
     with background([program("traefik"), "--configFile=traefik.yml"], cwd=tmp_path, environ=os.environ) as traefik:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         # The route exists, and both replicas fail their health check: 503. Without a route it would be 404.
         while status(f"http://127.0.0.1:{port}{'' if mode == 'root' else '/apps/p'}/") != "503":
             assert time.monotonic() < deadline, "".join(traefik.output)
@@ -94,7 +94,7 @@ def test_traefik_starts_without_a_complaint(mode: PathMode, tmp_path: Path) -> N
 
 def status(url: str) -> str:
     command = ["curl", "--silent", "--noproxy", "*", "--output", os.devnull, "--write-out", "%{http_code}", url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
 @pytest.mark.parametrize("path", sorted(stack_files()))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
+import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema
 import yaml
 
+from tests.support.kept import kept
+
 GO = Path(sys.executable).with_name("go")
+SOURCE = Path(__file__).with_name("render.go")
 
 
 class ChartError(Exception):
@@ -25,18 +27,16 @@ class ChartError(Exception):
 
 @cache
 def engine() -> Path:
-    """The compiled engine; one for the process."""
-    folder = Path(mkdtemp(prefix="fluxlit-helm-"))
-    atexit.register(shutil.rmtree, folder)
-    binary, source = folder / "render", Path(__file__).with_name("render.go")
-    environ = os.environ | {
-        "GOCACHE": str(folder / "cache"),
-        "GOFLAGS": "",
-        "HOME": str(folder),
-        "GOTOOLCHAIN": "local",
-    }
-    subprocess.run([GO, "build", "-o", binary, source], env=environ, check=True, timeout=300)
-    return binary
+    """The compiled engine."""
+    version = subprocess.run([GO, "version"], check=True, capture_output=True, timeout=60).stdout
+    digest = hashlib.sha256(version + SOURCE.read_bytes()).hexdigest()
+    return kept(f"helm-engine-{digest[:12]}", _compile) / "render"
+
+
+def _compile(folder: Path) -> None:
+    with TemporaryDirectory() as home:
+        environ = os.environ | {"GOCACHE": f"{home}/cache", "GOFLAGS": "", "HOME": home, "GOTOOLCHAIN": "local"}
+        subprocess.run([GO, "build", "-o", folder / "render", SOURCE], env=environ, check=True, timeout=300)
 
 
 def values_of(chart: Path, changes: dict[str, Any] | None = None) -> dict[str, Any]:

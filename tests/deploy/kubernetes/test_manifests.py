@@ -18,21 +18,25 @@ from fluxlit_deploy.kubernetes import manifest_files
 from fluxlit_deploy.options import Options
 from tests.deploy.kubernetes import helm, kustomize, linters, schemas
 from tests.deploy.kubernetes.conftest import Write, generated, project
+from tests.support.pairwise import pairwise
 from tests.support.processes import ROOT
 
 DIGEST = "sha256:" + "ab" * 32
 
-# Each decision once at least with each other that it could get in the way of.
+# Each decision once at least with each other.
 MATRIX = [
     {"route": route, "redis": redis, "affinity": affinity, "sessions_per_replica": sessions, "root_path": root}
-    for route, redis, affinity, sessions, root in itertools.product(
-        ("gateway", "ingress"),
-        ("url", "operator", "none"),
-        ("none", "traefik", "haproxy", "envoy-gateway", "istio"),
-        (0, 200),
-        ("", "/apps/portal"),
+    for route, redis, affinity, sessions, root in pairwise(
+        case
+        for case in itertools.product(
+            ("gateway", "ingress"),
+            ("url", "operator", "none"),
+            ("none", "traefik", "haproxy", "envoy-gateway", "istio"),
+            (0, 200),
+            ("", "/apps/portal"),
+        )
+        if (case[2], case[0]) not in {("haproxy", "gateway"), ("envoy-gateway", "ingress")}
     )
-    if (affinity, route) not in {("haproxy", "gateway"), ("envoy-gateway", "ingress")}
 ]
 
 

@@ -63,11 +63,11 @@ def test_the_socket_keeps_the_first_visitor_until_the_service_is_there(tmp_path:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(given["NOTIFY_SOCKET"])
         with background(start, cwd=tmp_path, environ=clean_environ()) as server:
-            server.wait_for("Listening on", timeout=20)
+            server.wait_for("Listening on", timeout=60)
             answer = httpx.get(f"http://{address}/api/ping", timeout=60, trust_env=False)
 
             assert answer.json() == "pong"
             assert "STATUS=app:app" in messages(manager, "READY=1")
             server.process.send_signal(signal.SIGTERM)
             assert "STOPPING=1" in messages(manager, "EXTEND_TIMEOUT_USEC=")
-            assert server.process.wait(40) == 0
+            assert server.process.wait(60) == 0

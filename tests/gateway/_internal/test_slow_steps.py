@@ -25,7 +25,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_it_is_said_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="fluxlit")
-    async with asyncio.timeout(10), told("the tide", 0.01):
+    async with asyncio.timeout(60), told("the tide", 0.01):
         while len(said(caplog)) < 3:  # noqa: ASYNC110  # the log has no event
             await asyncio.sleep(0.005)
     before = said(caplog)
@@ -40,7 +40,7 @@ async def test_a_slow_lifespan_is_named(monkeypatch: pytest.MonkeyPatch, caplog:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not said(caplog):  # noqa: ASYNC110  # the log has no event
                 await asyncio.sleep(0.005)
         yield

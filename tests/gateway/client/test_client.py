@@ -287,9 +287,9 @@ def test_a_websocket_carries_headers_subprotocol_and_large_messages(client: ApiC
     large = b"x" * 1_000_000
     with client.with_bearer("abc").websocket("/ws", subprotocols=["b", "a"]) as socket:
         assert socket.subprotocol == "b"
-        assert socket.receive_text(timeout=10) == "Bearer abc"
+        assert socket.receive_text(timeout=60) == "Bearer abc"
         socket.send_bytes(large)
-        assert socket.receive_bytes(timeout=10) == large
+        assert socket.receive_bytes(timeout=60) == large
 
 
 def test_a_refused_websocket_is_told(client: ApiClient) -> None:

@@ -122,7 +122,7 @@ def test_several_writers_that_are_killed_in_the_middle_leave_nothing_half(shelf:
             assert writer.stdout is not None
             writer.stdout.readline()
         seen = 0
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while seen < 200:
             assert time.monotonic() < deadline
             for number in range(4):

@@ -69,7 +69,7 @@ def test_it_runs_at_the_lowest_priority_and_ends_with_the_gateway(
             assert process.poll() is None
         assert psutil.Process(process.pid).nice() == 19
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     shelf = Shelf([folder], None)
     names = [file.name for file in folder.iterdir() if not file.name.startswith("unfinished-")]
     assert len(names) < len(everything)

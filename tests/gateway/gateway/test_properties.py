@@ -79,7 +79,7 @@ def scene(proxy: ReverseProxy) -> Application:
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 30))
+    asyncio.run(asyncio.wait_for(story, 60))
 
 
 def speaks_for_others(name: str) -> bool:

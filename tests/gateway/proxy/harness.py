@@ -20,7 +20,7 @@ from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Field = tuple[bytes, bytes]

@@ -131,7 +131,7 @@ async def proxy() -> AsyncIterator[Proxy]:
             process.kill()
             process.wait()
             server.close()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while UNDER_WAY:
                     await asyncio.wait(UNDER_WAY)
 

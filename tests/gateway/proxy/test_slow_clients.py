@@ -23,7 +23,7 @@ from tests.gateway.server.sockets.certificates import make_certificate
 pytestmark = pytest.mark.anyio
 
 SHORT_S = 0.3
-LATE_S = 3.0
+LATE_S = 20.0
 
 HASTY = Settings(log_level="critical", gateway_request_head_timeout_s=SHORT_S, gateway_request_body_timeout_s=SHORT_S)
 POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
@@ -117,7 +117,7 @@ async def test_rule_23_a_body_that_falls_silent_is_408_for_every_application(fra
         answer = await client.answer()
         assert (answer.status, answer.all(b"connection")) == (408, [b"close"])
         assert SHORT_S * 0.9 < time.monotonic() - began < LATE_S
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ended.wait()
 
 

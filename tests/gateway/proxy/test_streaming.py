@@ -83,7 +83,7 @@ async def test_rule_22_a_client_that_leaves_ends_the_exchange_upstream(silent: b
         await arrived.wait()
         left = asyncio.get_running_loop().time()
         client.abort() if reset else client.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await ended - left < 1
 
 
@@ -103,7 +103,7 @@ async def test_rule_22_leaving_after_an_upload_ends_the_exchange_too() -> None:
         await client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
         await arrived.wait()
         client.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await gone.wait()
 
 
@@ -188,11 +188,11 @@ async def test_read_time_out_counts_silence_not_duration() -> None:
         await peer.request()
         await peer.send(CHUNKED)
         for _ in range(8):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
             await peer.send(b"1\r\nx\r\n")
         await peer.send(b"0\r\n\r\n")
 
-    async with stage(script, limits=ProxyLimits(read=0.4)) as scene:
+    async with stage(script, limits=ProxyLimits(read=1.5)) as scene:
         assert (await (await scene.client()).ask(get())).body == b"x" * 8
 
 
@@ -221,7 +221,7 @@ async def stalled(progress: object) -> int:
     """Wait until a counter stands still, and return where."""
     assert callable(progress)
     last, since = -1, 0
-    deadline = asyncio.get_running_loop().time() + 10
+    deadline = asyncio.get_running_loop().time() + 60
     while since < 20:
         assert asyncio.get_running_loop().time() < deadline, "it never stopped"
         await asyncio.sleep(0.02)

@@ -61,11 +61,11 @@ def project(tmp_path: Path) -> Path:
 
 
 def get(url: str) -> tuple[int, bytes]:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=20) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
         return answer.status, answer.read()
 
 
-def eventually(condition: Callable[[], object], what: str, within: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], what: str, within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
@@ -102,7 +102,7 @@ def test_a_request_in_flight_is_finished_before_the_end(project: Path) -> None:
         )
         eventually((project / "slow-begun").exists, "the slow request has begun")
         assert server.stop() == 0
-        output, _ = client.communicate(timeout=20)
+        output, _ = client.communicate(timeout=60)
         assert b"done" in output
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_left_when_the_start_is_interrupted(project: Path, number: si
             pid for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")) if parent_of(pid) == process.pid
         )
         process.send_signal(number)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=60)
         assert process.returncode == (-number if number == signal.SIGKILL else 0), output.decode()
         assert b"Traceback" not in output
         eventually(lambda: not Path(f"/proc/{worker}").exists(), "the worker is gone")

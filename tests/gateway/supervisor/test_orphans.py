@@ -47,7 +47,7 @@ def test_the_child_dies_with_its_parent(
     parent, child = start(name, tmp_path, parents)
     assert alive(child)
     parent.send_signal(ending)
-    parent.wait(10)
+    parent.wait(60)
     wait_until(lambda: not alive(child))
 
 
@@ -58,7 +58,7 @@ def test_what_the_child_started_dies_too(
     parent, child = start("forks", tmp_path, parents)
     grandchild = int((tmp_path / "grandchild").read_text())
     parent.send_signal(ending)
-    parent.wait(10)
+    parent.wait(60)
     wait_until(lambda: not alive(child) and not alive(grandchild))
 
 
@@ -68,14 +68,14 @@ def test_what_a_stopped_child_started_dies_too(tmp_path: Path, parents: list[sub
     os.kill(child, signal.SIGSTOP)
     os.kill(grandchild, signal.SIGSTOP)
     parent.kill()
-    parent.wait(10)
+    parent.wait(60)
     wait_until(lambda: not alive(child) and not alive(grandchild))
 
 
 def test_an_exception_in_the_parent_leaves_nothing(tmp_path: Path, parents: list[subprocess.Popen[str]]) -> None:
     (tmp_path / "raise").touch()
     parent, child = start("forks", tmp_path, parents)
-    assert parent.wait(10) == 1
+    assert parent.wait(60) == 1
     grandchild = int((tmp_path / "grandchild").read_text())
     wait_until(lambda: not alive(child) and not alive(grandchild))
 

@@ -22,7 +22,7 @@ def http_get(path: Path, target: str, headers: dict[str, str] | None = None) -> 
     lines = [f"GET {target} HTTP/1.1", f"Host: {HOST}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     with closing(socket.socket(socket.AF_UNIX)) as connection:
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect(str(path))
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -81,7 +81,7 @@ class Tab:
     async def shown(self) -> Shown:
         """Wait for the end of a run that somebody else has asked for."""
         messages = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 data = await self.socket.recv()
                 assert isinstance(data, bytes)

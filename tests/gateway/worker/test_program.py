@@ -267,7 +267,7 @@ def test_a_killed_worker_is_back_with_the_page(project: Project) -> None:
             os.kill(first, signal.SIGKILL)
             await until(lambda: not placement.readiness().ready)
             assert "SIGKILL" in placement.readiness().detail
-            await until(lambda: placement.readiness().ready, timeout_s=20)
+            await until(lambda: placement.readiness().ready, timeout_s=60)
             assert placement.restarts == 1
             async with Tab(project.socket) as tab:
                 assert (await tab.run()).texts == ["Version 1", "count 0"]
@@ -297,7 +297,7 @@ def test_stop_ends_a_worker_with_open_sessions_and_running_scripts_in_time(proje
             async with Tab(project.socket) as tab:
                 running = asyncio.create_task(tab.run())
                 await asyncio.sleep(0)
-                await asyncio.wait_for(placement.stop(), 6)
+                await asyncio.wait_for(placement.stop(), 30)
                 assert not alive(pid)
                 running.cancel()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from fluxlit.errors import WorkerError
@@ -22,10 +20,8 @@ def test_a_changed_page_shows_in_the_open_browser_and_sessions_keep_their_state(
             await tab.run(widgets={first.widget("button"): True})
             await other.run()
             path = project.write("shop.py", COUNTER.replace("Version 1", "Version 2"))
-            started = time.perf_counter()
             line = await placement.reload(frozenset({path}))
             assert (await tab.shown()).texts == ["Version 2", "count 1"], "nobody clicked"
-            assert time.perf_counter() - started < 5
             assert (await other.shown()).texts == ["Version 2", "count 0"]
             assert "1 module reloaded" in line
             assert line.endswith("2 open pages rerun")

@@ -147,7 +147,7 @@ class Cluster:
         """nginx ends its own processes."""
         if self.nginx is not None:
             self.nginx.process.terminate()
-            self.nginx.process.wait(10)
+            self.nginx.process.wait(60)
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ class Load:
     async def call(self, method: str, path: str) -> None:
         """Ask for the same, again and again, each time over a new connection."""
         limits = httpx.Limits(max_keepalive_connections=0)
-        async with httpx.AsyncClient(trust_env=False, timeout=30, limits=limits) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as client:
             while not self.over:
                 try:
                     answer = await client.request(method, f"{self.url}/api{path}")
@@ -237,7 +237,7 @@ async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> No
     old = list(cluster.replicas)
     load = Load(cluster.url)
     people = [Person(load) for _ in range(PEOPLE)]
-    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False, timeout=60) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 if (await client.get(f"{cluster.url}/api/readyz")).status_code == 200:
@@ -248,7 +248,7 @@ async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> No
             tasks.create_task(person.visit())
         for method, path in (("GET", "/slow"), ("GET", "/slow"), ("POST", "/quick"), ("GET", "/readyz")):
             tasks.create_task(load.call(method, path))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while min(person.seen for person in people) < 2:  # noqa: ASYNC110  # by many tasks
                 await asyncio.sleep(0.02)
         for address in old:
@@ -256,7 +256,7 @@ async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> No
             cluster.configure()
             await cluster.remove(address, grace_s)
         before = [person.seen for person in people]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while min(person.seen - was for person, was in zip(people, before, strict=True)) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         load.over = True

@@ -176,7 +176,7 @@ def run_edge(stack: Stack, root: Path, upstream: str, damage: Callable[[str], st
     command = ENGINES[stack.engine](room, check=False)
     edge = Edge(stack, f"{stack.scheme}://127.0.0.1:{room.port}")
     with background(command, cwd=root, environ=room.environ) as process:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         with browserless() as client:
             while not answers(client, f"{edge.api_url}/healthz"):
                 assert process.process.poll() is None, "".join(process.output)
@@ -195,7 +195,7 @@ def check(stack: Stack, root: Path, damage: Callable[[str], str] = str) -> subpr
     """Let the edge's own checker read its configuration."""
     room = Room(stack, root, "127.0.0.1:8000", free_port(), damage).furnish()
     command = ENGINES[stack.engine](room, check=True)
-    return subprocess.run(command, cwd=root, env=room.environ, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=root, env=room.environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def refused_upload(edge: Edge, folder: Path) -> list[str]:
@@ -205,18 +205,18 @@ def refused_upload(edge: Edge, folder: Path) -> list[str]:
     """
     file = folder / "unwanted.bin"
     file.write_bytes(bytes(3_000_000))
-    each = ["--silent", "--insecure", "--noproxy", "*", "--max-time", "3", "--output", "/dev/null"]
+    each = ["--silent", "--insecure", "--noproxy", "*", "--max-time", "30", "--output", "/dev/null"]
     each += ["--write-out", "%{http_code} "]
     first = [*each, "--upload-file", str(file), f"{edge.url}/second"]
     second = [*each, f"{edge.api_url}/healthz"]
-    done = subprocess.run(["curl", *first, "--next", *second], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(["curl", *first, "--next", *second], capture_output=True, text=True, timeout=60, check=False)
     statuses = done.stdout.split()
     return ["refused" if statuses[0] in {"400", "405", "502"} else statuses[0], *statuses[1:]]
 
 
 def smoke_test(edge: Edge) -> subprocess.CompletedProcess[str]:
     """Run the script as people do."""
-    settings = {"PUBLIC_PREFIX": edge.stack.prefix, "BASE_URL": edge.origin, "INSECURE": "1", "WAIT_S": "5"}
+    settings = {"PUBLIC_PREFIX": edge.stack.prefix, "BASE_URL": edge.origin, "INSECURE": "1", "WAIT_S": "30"}
     return subprocess.run(
         [FOLDER / "smoke-test.sh"], env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False
     )
@@ -224,7 +224,7 @@ def smoke_test(edge: Edge) -> subprocess.CompletedProcess[str]:
 
 def browserless(**options: object) -> httpx.Client:
     """A client that takes the test certificate and no proxy of the environment."""
-    return httpx.Client(verify=False, trust_env=False, timeout=20, **options)  # type: ignore[arg-type]
+    return httpx.Client(verify=False, trust_env=False, timeout=60, **options)  # type: ignore[arg-type]
 
 
 def from_address(address: str) -> httpx.Client:

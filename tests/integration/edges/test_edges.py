@@ -233,10 +233,10 @@ def test_a_forged_port_does_not_get_into_links(edge: Edge, client: httpx.Client)
 
 def test_a_websocket_of_the_api_sends_messages_back(edge: Edge) -> None:
     address = f"{edge.api_url.replace('http', 'ws', 1)}/echo"
-    with websockets.sync.client.connect(address, ssl=unverified(address), proxy=None, open_timeout=20) as socket:
+    with websockets.sync.client.connect(address, ssl=unverified(address), proxy=None, open_timeout=60) as socket:
         for message in ("", "größe", "x" * 200_000):
             socket.send(message)
-            assert socket.recv(timeout=20) == message
+            assert socket.recv(timeout=60) == message
 
 
 def test_the_smoke_test_is_content(edge: Edge) -> None:

@@ -152,7 +152,7 @@ def run_all(folder: Path, *names: str, broken: str = "none") -> tuple[subprocess
     log = folder / "log"
     settings = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "LOG": str(log), "BROKEN": broken}
     command = [str(folder / "run-all-proxy-smokes.sh"), *names]
-    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False)
     return done, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
 

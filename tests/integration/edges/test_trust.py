@@ -79,7 +79,7 @@ def page(url: str, address: str = "127.0.0.9", headers: dict[str, str] | None = 
         source_address=(address, 0),
         ssl=unverified(url),
         proxy=None,
-        open_timeout=20,
+        open_timeout=60,
     )
     texts: list[str] = []
     request = BackMsg()
@@ -87,7 +87,7 @@ def page(url: str, address: str = "127.0.0.9", headers: dict[str, str] | None = 
     with connection:
         connection.send(request.SerializeToString())
         while True:
-            message = ForwardMsg.FromString(connection.recv(timeout=30, decode=False))
+            message = ForwardMsg.FromString(connection.recv(timeout=60, decode=False))
             if message.WhichOneof("type") == "script_finished":
                 return texts
             if message.delta.new_element.WhichOneof("type") == "text":
@@ -166,7 +166,7 @@ def negotiated(edge: Edge, offered: list[str]) -> str | None:
     context.set_alpn_protocols(offered)
     url = httpx.URL(edge.origin)
     with (
-        socket.create_connection((url.host, url.port or 443), timeout=10) as connection,
+        socket.create_connection((url.host, url.port or 443), timeout=60) as connection,
         context.wrap_socket(connection) as secured,
     ):
         return secured.selected_alpn_protocol()

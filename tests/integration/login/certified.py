@@ -14,7 +14,6 @@ import importlib.util
 import json
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,13 +23,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import ROOT, clean_environ
+from tests.support.kept import kept
+from tests.support.processes import clean_environ
 
 SOURCE = Path(__file__).parent / "oidc_provider"
 FILES = ("package.json", "package-lock.json", "provider.mjs")
 SECRET = "a secret of the client that is long enough"
-INSTALL_S = 120
-ANSWER_S = 20
+INSTALL_S = 300
+ANSWER_S = 60
 
 
 @dataclass
@@ -120,7 +120,7 @@ def run_certified() -> Iterator[Certified]:
     finally:
         process.kill()
         process.wait()
-        reader.join(timeout=10)
+        reader.join(timeout=60)
         assert process.stdin is not None
         process.stdin.close()
 
@@ -136,17 +136,7 @@ def node() -> Path:
 def installed() -> Path:
     """The folder with the program and its packages; it is complete, or not there."""
     content = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in FILES)).hexdigest()
-    target = ROOT / ".tools" / f"oidc-provider-{content[:12]}"
-    if not target.is_dir():
-        target.parent.mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="oidc-provider-", dir=target.parent))
-        try:
-            _install(folder)
-            with contextlib.suppress(OSError):  # another run was faster, and its folder is as good
-                folder.rename(target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return target
+    return kept(f"oidc-provider-{content[:12]}", _install)
 
 
 def _install(folder: Path) -> None:

@@ -43,7 +43,7 @@ def keycloak() -> Iterator[HostileProvider]:
         thread.start()
         yield provider
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_login_roles_and_both_logouts(portal: Server, visitor: Visitor, keycloak
     visitor.follow("Vault")
     token = keycloak.logout_token({"typ": "JWT"}, sub=GONE, sid=SESSION_STATE, typ="Logout")
     started = time.time()
-    answer = httpx.post(f"{portal.api_url}/auth/backchannel-logout", data={"logout_token": token}, timeout=30)
+    answer = httpx.post(f"{portal.api_url}/auth/backchannel-logout", data={"logout_token": token}, timeout=60)
     assert answer.status_code == 200, answer.text
     expect_closed(page, started)
     page.goto(f"{portal.url}/orders")

@@ -123,9 +123,9 @@ def run_nginx(replicas: list[Server], origin: str, root: Path) -> Iterator[None]
     command = [program("nginx"), "-e", "stderr", "-p", str(root), "-c", str(config)]
     with (
         background(command, cwd=root, environ=clean_environ()) as process,
-        httpx.Client(trust_env=False, timeout=30) as client,
+        httpx.Client(trust_env=False, timeout=60) as client,
     ):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not answers(client, f"{origin}{MOUNT}/api/healthz"):
             assert time.monotonic() < deadline, "".join(process.output)
             time.sleep(0.02)
@@ -155,7 +155,7 @@ def open_tabs(visitor: Visitor, url: str) -> dict[str, Visitor]:
 
 def wait_until_refused(page: Page, url: str) -> None:
     """Ask until the answer is 503: for a second each replica believes what it has heard from the store."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (answer := page.goto(url)) is None or answer.status != 503:
         assert time.monotonic() < deadline
 
@@ -182,7 +182,7 @@ def test_a_login_begins_on_one_replica_ends_on_the_other_and_is_over_on_both(
     expect(tab.page).to_have_url(f"{deployment.url}/orders?number=5")
     tab.settle()
     expect_text(tab.page, "number 5", "the API knows bob")
-    robot = httpx.get(f"{deployment.url}/api/me", headers={"x-api-key": API_KEY}, timeout=30)
+    robot = httpx.get(f"{deployment.url}/api/me", headers={"x-api-key": API_KEY}, timeout=60)
     assert robot.json() == "robot"
 
 
@@ -201,7 +201,7 @@ def test_an_outage_of_the_store_logs_nobody_out(deployment: Deployment, new_visi
             expect(tab.get_by_role("heading", name="Sign-in is not available now")).to_be_visible()
         shown = page.evaluate("fetch('/apps/portal/api/me').then(answer => answer.status)")
         assert shown == 503
-        robot = httpx.get(f"{deployment.url}/api/me", headers={"x-api-key": API_KEY}, timeout=30)
+        robot = httpx.get(f"{deployment.url}/api/me", headers={"x-api-key": API_KEY}, timeout=60)
         assert robot.status_code == 200
     finally:
         deployment.redis.start()

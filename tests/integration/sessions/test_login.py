@@ -29,7 +29,7 @@ class Browser:
 
     server: Server
     provider: HostileProvider
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=60))
 
     def log_in(self, subject: str, roles: tuple[str, ...] = ()) -> None:
         self.provider.subject, self.provider.claims = subject, {"groups": list(roles)}

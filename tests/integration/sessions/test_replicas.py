@@ -85,9 +85,9 @@ def round_robin(replicas: list[Server], root: Path) -> Iterator[str]:
     command = [program("nginx"), "-e", "stderr", "-p", str(root), "-c", str(config)]
     with (
         background(command, cwd=root, environ=clean_environ()) as process,
-        httpx.Client(trust_env=False, timeout=30) as client,
+        httpx.Client(trust_env=False, timeout=60) as client,
     ):
-        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 20
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
         while not answers(client, f"{url}/api/healthz"):
             assert time.monotonic() < deadline, "".join(process.output)
             time.sleep(0.02)
@@ -122,7 +122,7 @@ class Tab(Session):
     async def click(self) -> list[str]:
         pressed = WidgetStates()
         pressed.widgets.add(id=self.button, trigger_value=True)
-        return await self.run(widgets=pressed, query=self.query, timeout=20)
+        return await self.run(widgets=pressed, query=self.query, timeout=60)
 
 
 @dataclass

@@ -112,7 +112,7 @@ class Tab(Session):
             states.widgets.add(id=self.elements["Kind"], string_value=self.values["Kind"])
         if pressed is not None:
             states.widgets.add(id=self.elements[pressed], trigger_value=True)
-        return await self.run(widgets=states, timeout=20)
+        return await self.run(widgets=states, timeout=60)
 
 
 @dataclass
@@ -421,7 +421,7 @@ async def survive(servers: list[Server], trouble: Callable[[list[int]], Awaitabl
         await reached(counts, max(counts) + 3)
         stop.set()
         await clicking
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(saved(tab) for tab in tabs))
         assert any(tab.toasts for tab in tabs)
     kill_worker(servers[0])
@@ -458,7 +458,7 @@ async def test_replicas_are_replaced_one_by_one_while_people_click(redis_server:
 
 
 async def reached_by(people: list[Person], clicks: int) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while min(person.seen for person in people) < clicks:  # noqa: ASYNC110 - by many tasks
             await asyncio.sleep(0.02)
 
@@ -470,7 +470,7 @@ def pressed(tab: Tab, name: str) -> WidgetStates:
 
 
 async def reached(counts: list[int], number: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while min(counts) < number:  # noqa: ASYNC110 - by many tasks
             await asyncio.sleep(0.02)
 

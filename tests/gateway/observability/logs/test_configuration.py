@@ -119,9 +119,9 @@ def under_uvicorn(directory: Path, log_format: str, *options: str) -> list[str]:
     (directory / "app.py").write_text(textwrap.dedent(APP.format(log_format=log_format)))
     command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0", *options]
     with background(command, cwd=directory, environ=clean_environ(PYTHONUNBUFFERED="1")) as server:
-        url = server.wait_for(r"http://127\.0\.0\.1:\d+", 30)[0]
-        subprocess.run([sys.executable, "-c", CLIENT, f"{url}/?token=abc&x=abc&abc"], check=True, timeout=30)
-        server.wait_for(r"token=", 30)
+        url = server.wait_for(r"http://127\.0\.0\.1:\d+", 60)[0]
+        subprocess.run([sys.executable, "-c", CLIENT, f"{url}/?token=abc&x=abc&abc"], check=True, timeout=60)
+        server.wait_for(r"token=", 60)
         server.stop()
     return "".join(server.output).splitlines()
 

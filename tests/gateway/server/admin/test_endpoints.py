@@ -124,9 +124,9 @@ async def served(private: Path, **settings: Any) -> AsyncIterator[tuple[str, ...
 
 async def get(address: str, path: str) -> tuple[int, bytes]:
     def asking() -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("localhost", timeout=5)
+        connection = http.client.HTTPConnection("localhost", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX if address.startswith("unix:") else socket.AF_INET)
-        connection.sock.settimeout(5)
+        connection.sock.settimeout(60)
         if address.startswith("unix:"):
             connection.sock.connect(address.removeprefix("unix:"))
         else:

@@ -89,11 +89,11 @@ class Watched:
 
 
 def http_connection(url: str) -> closing[http.client.HTTPConnection]:
-    return closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=20))
+    return closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=60))
 
 
 def ask(address: str, path: str) -> bytes:
-    connection = http.client.HTTPConnection("localhost", timeout=20)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.connect(address.removeprefix("unix:"))
     connection.request("GET", path, headers={"Connection": "close"})
@@ -103,7 +103,7 @@ def ask(address: str, path: str) -> bytes:
         return response.read()
 
 
-def until(condition: Callable[[], object], what: str, within: float = 30.0) -> None:
+def until(condition: Callable[[], object], what: str, within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
@@ -125,7 +125,7 @@ def run_page(page: ClientConnection) -> None:
     message.rerun_script.query_string = ""
     page.send(message.SerializeToString())
     while True:
-        data = page.recv(timeout=30)
+        data = page.recv(timeout=60)
         assert isinstance(data, bytes)
         if ForwardMsg.FromString(data).WhichOneof("type") == "script_finished":
             return
