@@ -3,6 +3,7 @@
 
     python3 scripts/bootstrap.py example [arguments of `fluxlit run`]
     python3 scripts/bootstrap.py setup
+    python3 scripts/bootstrap.py fast
     python3 scripts/bootstrap.py test [arguments of `hatch test`]
     python3 scripts/bootstrap.py hatch [arguments of `hatch`]
 
@@ -29,6 +30,7 @@ PACKAGE_LIST = ROOT / "scripts" / "system-packages.txt"
 HATCH = "hatch>=1.18,<2"
 # The tests wait as long as they compute. A file's tests stay together: they share servers.
 WHOLE_SUITE = ["tests", "--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"]
+FAST = [*WHOLE_SUITE, "-m", "not slow and not browser"]
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
@@ -193,13 +195,19 @@ def test(arguments: list[str]) -> NoReturn:
     replace_process([hatch(), "test", *arguments], ROOT)
 
 
+def fast(arguments: list[str]) -> NoReturn:
+    """Run the tests that are neither slow nor need a browser."""
+    program = shutil.which("hatch") or hatch()
+    replace_process([program, "test", *FAST, *arguments], ROOT)
+
+
 def run_hatch(arguments: list[str]) -> NoReturn:
     """Run the private Hatch with any arguments."""
     program = hatch()
     replace_process([program, *arguments], ROOT)
 
 
-COMMANDS = {"example": example, "setup": setup, "test": test, "hatch": run_hatch}
+COMMANDS = {"example": example, "setup": setup, "test": test, "fast": fast, "hatch": run_hatch}
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ from fluxlit_deploy.options import EDGES, PATH_MODES, Edge, Options, PathMode
 from tests.deploy.docker.projects import DEPENDENCIES, MODES, project
 from tests.support.pairwise import pairwise
 
+KUBERNETES = {"image": "registry.test/portal:1.4.2", "trusted_proxies": ["10.4.0.0/16"]}
+
 
 @dataclass(frozen=True)
 class Combination:
@@ -34,7 +36,7 @@ class Combination:
         if self.placement == "external":
             settings["streamlit_upstream"] = "http://ui:8501"
         found = project(self.lock, "plain", self.placement, **settings)
-        return replace(found, build=replace(found.build, kubernetes={"image": "registry.test/portal:1.4.2"}))
+        return replace(found, build=replace(found.build, kubernetes=KUBERNETES))
 
     def files(self) -> dict[str, str]:
         """All files but those for a single platform, by their paths."""

@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "how-to" / "first-deployment.md"
 PLACE = "tests/deploy/container/test_image.py"
 IMAGE = "registry.example.com/team/portal:1.0.0"
 SECRET = "correct-horse-battery"
-BUILD_S = 400
+BUILD_S = 1000
 
 
 @dataclass(frozen=True)

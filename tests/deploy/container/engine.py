@@ -21,7 +21,7 @@ _PACKAGES = "python3,python3-pip,ca-certificates"
 _UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists")
 
 
-def run(*command: str, cwd: Path | None = None, timeout: float = 300) -> str:
+def run(*command: str, cwd: Path | None = None, timeout: float = 900) -> str:
     """Run a command; its output explains a failure."""
     environ = {**os.environ, "TMPDIR": str(TEMPORARY)}
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
@@ -75,7 +75,7 @@ def base_archive() -> Path:
 
 def _make_base_archive(folder: Path) -> None:
     tree = folder / "files"
-    run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", RELEASE, str(tree), mirror(), timeout=600)
+    run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", RELEASE, str(tree), mirror())
     for name in _UNUSED:
         shutil.rmtree(tree / name, ignore_errors=True)
     # The official image's pip installs into the system, and its interpreter is called python.

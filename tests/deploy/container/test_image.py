@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 from tests.support.processes import Server, background, clean_environ
 from tests.support.session import Session
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @dataclass

@@ -15,7 +15,7 @@ from fluxlit_deploy.edges.headers import NAMES, OTHERS, PREFIXES, ROUTE, ROUTE_F
 from fluxlit_deploy.options import EDGES, Edge
 from tests.deploy.edges.test_affinity import command
 from tests.deploy.edges.test_edges import files_of
-from tests.integration.edges.engines import free_port
+from tests.support.ports import free_port
 from tests.support.processes import background, clean_environ
 
 ECHO = """

