@@ -18,7 +18,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)  # pytest-randomly shuffles first
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let long files begin first in each process of pytest-xdist, so that none of them is alone at the end."""
+    """Begin with the long files, so that none of them is left for the end."""
     if hasattr(config, "workerinput"):
         long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
         items.sort(key=lambda item: item.path not in long)

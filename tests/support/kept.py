@@ -1,4 +1,7 @@
-"""What tests fetch or build once and keep in `.tools/`, for the next run and for the processes beside them."""
+"""What tests fetch or build once, kept in `.tools/`.
+
+The next run finds it there, and so do the processes of pytest-xdist.
+"""
 
 import fcntl
 import shutil

@@ -1,4 +1,7 @@
-"""Fewer cases than a full product, and still each value together with each value of every other axis."""
+"""Fewer cases than a full product.
+
+Each value still stands together with each value of every other axis.
+"""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -8,7 +11,7 @@ Case = tuple[Any, ...]
 
 
 def pairwise(cases: Iterable[Case]) -> list[Case]:
-    """A few of the cases, in which each pair of values stands that stands in any of them.
+    """A few of the cases, which have every pair of values that all have.
 
     Always the same ones: the processes of pytest-xdist must find the same tests.
 

@@ -4,7 +4,7 @@ import contextlib
 import random
 import socket
 
-# Below the ports that Linux gives to clients and to port 0: whatever else runs takes none of these by chance. Several
+# Below the ports that Linux gives to clients and to port 0: other programs take none of these by chance. Several
 # processes of the tests draw at the same time, and pytest-randomly seeds the common generator alike in all of them.
 _FIRST, _LAST = 10_000, 22_000
 _draw = random.SystemRandom()
@@ -16,7 +16,12 @@ def free_port() -> int:
 
 
 def free_ports(count: int, *offsets: int) -> list[int]:
-    """Different ports that are not in use, and neither are those at these offsets from them."""
+    """Different ports that are not in use.
+
+    Args:
+        count: how many.
+        offsets: what is so far above each of them is not in use either.
+    """
     found: list[int] = []
     while len(found) < count:
         port = _draw.randrange(_FIRST, _LAST)
