@@ -3,12 +3,15 @@
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.sessions.servers import BINARY, RedisServer, cluster, running
+from fluxlit_sessions import RedisSessionStore, SQLiteSessionStore
+from tests.sessions.dumps import Dump, redis_dump
+from tests.sessions.servers import BINARY, PATIENT, RedisServer, cluster, running
 
 _numbers = itertools.count()
 
@@ -46,3 +49,28 @@ def cluster_url(cluster_nodes: list[RedisServer]) -> str:
 def namespace() -> str:
     """A namespace that no other test uses."""
     return f"test-{next(_numbers)}"
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer, namespace: str
+) -> Iterator[tuple[Callable[..., Any], Dump]]:
+    opened: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        store: Any
+        if request.param == "sqlite":
+            store = SQLiteSessionStore(tmp_path / "s.db", **options)
+        else:
+            store = RedisSessionStore(redis_server.url, **{"namespace": namespace, **PATIENT, **options})
+        opened.append(store)
+        return store
+
+    def dump() -> bytes:
+        if request.param == "redis":
+            return redis_dump(redis_server, namespace)
+        return b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
+
+    yield make, dump
+    for store in opened:
+        store.close()

@@ -1,7 +1,11 @@
 """The session file: several processes, crashes, restarts, and files that are not what they should be."""
 
+from __future__ import annotations
+
+import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
@@ -11,7 +15,11 @@ from typing import Any
 
 import pytest
 
-from fluxlit_sessions import SessionStoreError, SessionStoreUnavailable, SQLiteSessionStore
+from fluxlit_sessions import (
+    SessionStoreError,
+    SessionStoreUnavailable,
+    SQLiteSessionStore,
+)
 from fluxlit_sessions.testing import ManualClock
 from tests.sessions.servers import wait_until
 
@@ -207,3 +215,15 @@ def test_a_file_that_is_something_else_is_reported(tmp_path: Path) -> None:
     (tmp_path / "s.db").write_bytes(b"not a database" * 100)
     with pytest.raises(SessionStoreUnavailable, match="not a database"):
         SQLiteSessionStore(tmp_path / "s.db")
+
+
+def test_the_session_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with SQLiteSessionStore(tmp_path / "s.db") as store:
+            store.create()
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert set(modes) == {"s.db", "s.db-wal", "s.db-shm"}
+    assert set(modes.values()) == {0o600}

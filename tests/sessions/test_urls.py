@@ -1,37 +1,25 @@
 """From a URL to a store."""
 
-import asyncio
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import re
-import time
-from collections.abc import Iterator
+import subprocess
+import sys
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlencode
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
 
 import fluxlit_sessions.urls
 from fluxlit_sessions import (
     MemorySessionStore,
-    RedisSessionStore,
     SessionStoreError,
-    SessionStoreUnavailable,
     SQLiteSessionStore,
     open_store,
 )
-from fluxlit_sessions.redis.address import Mode, parse
-from tests.sessions.servers import PATIENT, RedisServer, needs_redis, running
-from tests.support.ports import free_port
 
 
 def test_memory() -> None:
@@ -49,48 +37,6 @@ def test_sqlite_relative_and_absolute(tmp_path: Path, monkeypatch: pytest.Monkey
             assert isinstance(store, SQLiteSessionStore)
             assert store.location.startswith(f"sqlite:///{tmp_path}/")
     assert {path.name for path in tmp_path.iterdir()} == {"one file.db", "two.db"}
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("redis://cache", (Mode.SINGLE, (("cache", 6379),), "", "", 0, False, None, None)),
-        (
-            "redis://us%40er:p%3Aw@cache:7000/3",
-            (Mode.SINGLE, (("cache", 7000),), "", "", 3, False, "us@er", "p:w"),
-        ),
-        ("rediss://:pw@[::1]:7000", (Mode.SINGLE, (("::1", 7000),), "", "", 0, True, None, "pw")),
-        ("rediss://[::1]", (Mode.SINGLE, (("::1", 6379),), "", "", 0, True, None, None)),
-        ("unix:///run/my%20redis.sock", (Mode.UNIX, (), "/run/my redis.sock", "", 0, False, None, None)),
-        ("unix://u:p@/r.sock", (Mode.UNIX, (), "/r.sock", "", 0, False, "u", "p")),
-        (
-            "redis+sentinel://u:p@one,two:5000/service/2",
-            (Mode.SENTINEL, (("one", 26379), ("two", 5000)), "", "service", 2, False, "u", "p"),
-        ),
-        ("rediss+sentinel://one/s", (Mode.SENTINEL, (("one", 26379),), "", "s", 0, True, None, None)),
-        ("redis+cluster://a,b:7,c", (Mode.CLUSTER, (("a", 6379), ("b", 7), ("c", 6379)), "", "", 0, False, None, None)),
-        ("valkey://cache/1", (Mode.SINGLE, (("cache", 6379),), "", "", 1, False, None, None)),
-        ("valkeys://:pw@cache", (Mode.SINGLE, (("cache", 6379),), "", "", 0, True, None, "pw")),
-        ("valkey+cluster://a,b", (Mode.CLUSTER, (("a", 6379), ("b", 6379)), "", "", 0, False, None, None)),
-        ("valkeys+sentinel://a/s", (Mode.SENTINEL, (("a", 26379),), "", "s", 0, True, None, None)),
-        ("REDIS://cache", (Mode.SINGLE, (("cache", 6379),), "", "", 0, False, None, None)),
-        ("redis://cache?db=2", (Mode.SINGLE, (("cache", 6379),), "", "", 2, False, None, None)),
-        ("rediss+cluster://a", (Mode.CLUSTER, (("a", 6379),), "", "", 0, True, None, None)),
-    ],
-)
-def test_the_forms_of_a_redis_url(url: str, expected: tuple[Any, ...]) -> None:
-    found = parse(url)
-    assert (
-        found.mode,
-        found.hosts,
-        found.path,
-        found.service,
-        found.db,
-        found.tls,
-        found.username,
-        found.password,
-    ) == expected
-    assert isinstance(open_store(url), RedisSessionStore)  # it connects when it is used
 
 
 @pytest.mark.parametrize(
@@ -134,40 +80,9 @@ def test_a_wrong_url_says_what_is_wrong(url: str) -> None:
     assert len(str(caught.value)) > 20
 
 
-PLACES = {
-    "redis://{}@cache:6379/0": "redis://cache:6379/0",
-    "rediss://{}@[::1]:6380": "rediss://[::1]:6380",
-    "valkeys://{}@x.aivencloud.com:12345/0?timeout=5": "valkeys://x.aivencloud.com:12345/0",
-    "unix://{}@/run/redis.sock?db=1": "unix:///run/redis.sock",
-    "redis+sentinel://{}@one:26379,two/service/1": "redis+sentinel://one:26379,two/service/1",
-    "rediss+cluster://{}@a,b:7": "rediss+cluster://a,b:7",
-}
-
-
-@pytest.mark.parametrize("place", PLACES)
-@settings(max_examples=50, deadline=None)
-@given(
-    username=st.text("aZ0.-_", max_size=4),
-    password=st.text(min_size=1, max_size=12) | st.text("aB3+=:@/?#[]& 6379,.-~!$", min_size=1, max_size=12),
-)
-@example("", "Xk3/9fQ+secretkey=")
-@example("user", "p#ss")
-@example("user", "p?ss")
-@example("user", "p@ss")
-@example("user", "[abc]x")
-@example("", "12345/secret")
-@example("user", "a@b:1/0?db@")
-@example("user", "pä ss\n")
-def test_a_password_may_stand_as_it_is_whatever_its_characters(place: str, username: str, password: str) -> None:
-    assume(unquote(password) == password)
-    assume("@/" not in password)  # with unix:// this is where the path begins
-    assume(not re.match(r"([^/?#]*@)?[^/?#]*/*[0-9]*\?[a-z_]+=", password))  # behind a user: a host with options
-    found = parse(place.format(f"{username}:{password}"))
-    assert (found.username, found.password, found.location) == (username or None, password, PLACES[place])
-    assert repr(password)[1:-1] not in repr(found).replace(found.location, "") or len(password) < 8
-
-
 SECRETS = ("sw0rd/fish", "sw0rd?fish", "sw0rd#fish", "sw0rd@fish", "[sw0rd]fish", "sw0rd:fish", "sw0rd%2Ffish", "sw0rd")
+
+
 BROKEN = (
     "redis://user:{}@a,b",
     "redis://user:{}@host:port",
@@ -226,75 +141,43 @@ def test_the_gateway_finds_our_schemes_by_entry_point() -> None:
         assert found[scheme] is open_store
 
 
-def certificate(folder: Path, name: str) -> Path:
-    """Write a self-signed certificate for 127.0.0.1 and its key into one folder."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
-                key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cert.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    return folder
+SECRET = "swordfish-2c1f"
 
 
-@pytest.fixture(scope="module")
-def tls_server(short_folder: Path) -> Iterator[tuple[str, Path]]:
-    files = certificate(short_folder / "cert", "redis")
-    port = free_port()
-    server = RedisServer(
-        short_folder / "tls", "--tls-port", str(port), "--tls-auth-clients", "no",
-        "--tls-cert-file", str(files / "cert.pem"), "--tls-key-file", str(files / "key.pem"),
-    )  # fmt: skip
-    with running(server):
-        yield f"rediss://127.0.0.1:{port}", files
+SUBJECT = "ada.lovelace@example.org"
 
 
-@needs_redis
-def test_tls_with_a_certificate_that_is_trusted(tls_server: tuple[str, Path]) -> None:
-    url, files = tls_server
-    with contextlib.closing(open_store(f"{url}?ssl_ca_certs={files}/cert.pem&{urlencode(PATIENT)}")) as store:
-        session = store.create({"a": 1})
-        assert store.read(session.id) == session
+def use(store: Any) -> list[str]:
+    """Use every operation; return all ids and tokens that were ever given out."""
+    session = store.create({"secret": SECRET}, subject=SUBJECT)
+    saved = store.save(session, {"secret": SECRET, "n": 1})
+    store.touch(saved.id)
+    moved = store.rotate(saved)
+    deleted = store.create({"secret": SECRET})
+    store.delete(deleted.id)
+    waiting, taken = (store.put_once("login", {"verifier": SECRET}, ttl=3600) for _ in range(2))
+    store.take_once("login", taken)
+    assert len(list(store.list())) == 1
+    return [session.id, moved.id, deleted.id, waiting, taken]
 
-        async def story() -> None:
-            assert await store.aread(session.id) == session
-            await store.aclose()
 
-        asyncio.run(story())
+@pytest.mark.parametrize("module", ["redis", "cryptography", "pytest", "hypothesis", "fluxlit", "streamlit"])
+def test_using_a_store_imports_nothing_that_is_optional(module: str) -> None:
+    code = (
+        "import sys, fluxlit_sessions as s; m = s.open_store('memory://'); m.read(m.create().id); "
+        f"sys.exit({module!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@needs_redis
-def test_tls_with_a_certificate_that_is_not_trusted(tls_server: tuple[str, Path], tmp_path: Path) -> None:
-    url, _ = tls_server
-    other = certificate(tmp_path / "other", "other")
-    for query in ("", f"&ssl_ca_certs={other}/cert.pem"):
-        started = time.monotonic()
-        with (
-            contextlib.closing(open_store(f"{url}?{urlencode({**PATIENT, 'read_budget': 0.2})}{query}")) as store,
-            pytest.raises(SessionStoreUnavailable, match=r"(?i)certificate"),
-        ):
-            store.ping()
-        assert time.monotonic() - started < 60
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [("redis", "s.open_store('redis://x')"), ("cryptography", "s.open_store('memory://', keys=['k' * 32])")],
+)
+def test_a_missing_package_is_named_with_its_remedy(module: str, use: str) -> None:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\nimport fluxlit_sessions as s\n"
+        f"try:\n    {use}\nexcept s.SessionStoreError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert 'pip install "fluxlit-sessions[' in done.stdout

@@ -2,6 +2,7 @@
 
 from fluxlit_sessions.codec import Codec
 from fluxlit_sessions.commands import Backend
+from fluxlit_sessions.encryption import KeyRing
 from fluxlit_sessions.errors import (
     SessionConflict,
     SessionDataError,
@@ -17,11 +18,11 @@ from fluxlit_sessions.errors import (
 )
 from fluxlit_sessions.memory import MemorySessionStore
 from fluxlit_sessions.merge import MISSING
-from fluxlit_sessions.observe import Observer, OperationEvent
+from fluxlit_sessions.model_session import ModelSession
+from fluxlit_sessions.observability import Observer, OperationEvent
 from fluxlit_sessions.options import StoreOptions
-from fluxlit_sessions.page import ModelSession, UrlSession
+from fluxlit_sessions.page import UrlSession
 from fluxlit_sessions.redis import RedisSessionStore
-from fluxlit_sessions.seal import KeyRing
 from fluxlit_sessions.session import KEEP, Session, SessionInfo
 from fluxlit_sessions.sqlite import SQLiteSessionStore
 from fluxlit_sessions.store import BackedStore, SessionStore

@@ -26,7 +26,7 @@ from fluxlit_sessions.errors import SessionConflict, SessionNotFound, SessionSto
 from fluxlit_sessions.merge import Resolve, changed, merge
 from fluxlit_sessions.session import KEEP, Keep, Session
 from fluxlit_sessions.store import SessionStore
-from fluxlit_sessions.visitor import Memory, Visitor
+from fluxlit_sessions.visitor import TabState, Visitor
 
 logger = logging.getLogger("fluxlit_sessions")
 
@@ -49,7 +49,7 @@ class Binding:
         claim: let a signed-in user take over a session of nobody.
 
     Attributes:
-        memory: what the tab knows; shared with the runs before and after this one.
+        tab: what the tab knows; shared with the runs before and after this one.
         outage: why the store could not be used in this run.
         gone: what says that the session ended during this run; nothing more is saved in it.
     """
@@ -59,7 +59,7 @@ class Binding:
         self._visitor = visitor
         self._resolve = resolve
         self._claim = claim
-        self.memory: Memory = visitor.memory
+        self.tab: TabState = visitor.tab
         self.outage: SessionStoreUnavailable | None = None
         self.gone: SessionNotFound | None = None
         self._claimed: str | None = None
@@ -69,19 +69,14 @@ class Binding:
         """There is something to go on with: a session, or certainty that this visitor has none."""
         if self.outage is None or isinstance(self.outage, SessionStoreFull):  # a full store still finds sessions
             return True
-        return self.memory.session is not None or self._visitor.id_in_url is None
+        return self.tab.session is not None or self._visitor.id_in_url is None
 
     def open(self) -> tuple[str, ...]:
         """Finds the session of this tab and brings it up to date; returns the keys of conflicts.
 
         A store that cannot be reached is noted in `outage`.
         """
-        try:
-            return self._open()
-        except SessionStoreUnavailable as error:
-            self.outage = error
-            self.memory.doubt |= error.may_have_applied
-            return ()
+        return self._noting_outage(self._open)
 
     def save(self) -> tuple[str, ...]:
         """Saves what has changed in this tab; returns the keys of conflicts, whose values are theirs now.
@@ -94,16 +89,11 @@ class Binding:
             SessionDataError, SessionTooLarge: the data cannot be stored.
         """
         if self.gone is not None:
-            self.memory.data = {}
+            self.tab.data = {}
             raise self.gone
         if self.outage is not None:
             return ()
-        try:
-            return self._save()
-        except SessionStoreUnavailable as error:
-            self.outage = error
-            self.memory.doubt |= error.may_have_applied
-            return ()
+        return self._noting_outage(self._save)
 
     def change(self, key: str, function: Callable[[Any], Any], default: Any) -> Any:
         """Replaces the value of a key by what a function makes of it, again until nobody else came in between.
@@ -112,8 +102,8 @@ class Binding:
             SessionNotFound, SessionConflict, SessionDataError, SessionTooLarge: as for `save`.
         """
         while True:
-            value = function(copy.deepcopy(self.memory.data.get(key, default)))
-            self.memory.data[key] = value
+            value = function(copy.deepcopy(self.tab.data.get(key, default)))
+            self.tab.data[key] = value
             if key not in self.save():
                 return value
 
@@ -124,7 +114,7 @@ class Binding:
             SessionStoreUnavailable: the old id may live on.
             SessionNotFound, SessionDataError, SessionTooLarge: as for `save`.
         """
-        if self.memory.session is None:
+        if self.tab.session is None:
             return self.save()
         return self._write(lambda session, data: self._store.rotate(session, data, subject=subject))
 
@@ -134,35 +124,43 @@ class Binding:
         Raises:
             SessionStoreUnavailable: the session may live on.
         """
-        if self.memory.session is not None:
-            self._store.delete(self.memory.session.id)
+        if self.tab.session is not None:
+            self._store.delete(self.tab.session.id)
         self._forget()
         self._visitor.hide_id()
 
     def show(self) -> None:
         """Puts the id into the URL: navigation takes it out."""
-        if self.memory.session is not None:
-            self._visitor.show_id(self.memory.session.id)
+        if self.tab.session is not None:
+            self._visitor.show_id(self.tab.session.id)
+
+    def _noting_outage(self, operation: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        try:
+            return operation()
+        except SessionStoreUnavailable as error:
+            self.outage = error
+            self.tab.doubt |= error.may_have_applied
+            return ()
 
     def _open(self) -> tuple[str, ...]:
-        memory, had = self.memory, self.memory.session
+        tab, had = self.tab, self.tab.session
         found = self._find()
         if found is None:
             if had is not None:
                 self._forget()
-                memory.notice(ENDED)
+                tab.notice(ENDED)
             return self._save()  # what an outage kept from becoming a session
         conflicts: tuple[str, ...] = ()
         if had is None or had.id not in (found.id, self._claimed):
-            memory.data = ({} if had else memory.data) | copy.deepcopy(found.data)
-            memory.revision += 1
+            tab.data = ({} if had else tab.data) | copy.deepcopy(found.data)
+            tab.revision += 1
         elif found.version != had.version:
             conflicts = self._take(had, found)
-        memory.session = found
+        tab.session = found
         return (*conflicts, *self._save())
 
     def _find(self) -> Session | None:
-        had = self.memory.session
+        had = self.tab.session
         for session_id in dict.fromkeys((self._visitor.id_in_url, had.id if had else None)):
             found = self._admit(session_id) if session_id else None
             if found is not None:
@@ -196,71 +194,71 @@ class Binding:
 
     def _take(self, had: Session, found: Session) -> tuple[str, ...]:
         """Brings what others saved into the data of this tab."""
-        merged = merge(had.data, self.memory.data, copy.deepcopy(found.data), self._resolve, doubt=self.memory.doubt)
-        self.memory.doubt = False
-        self.memory.data = merged.data
-        self.memory.revision += 1
+        merged = merge(had.data, self.tab.data, copy.deepcopy(found.data), self._resolve, doubt=self.tab.doubt)
+        self.tab.doubt = False
+        self.tab.data = merged.data
+        self.tab.revision += 1
         return merged.conflicts
 
     def _save(self) -> tuple[str, ...]:
-        memory = self.memory
-        before = memory.session.data if memory.session else {}
-        if not changed(before, memory.data):
+        tab = self.tab
+        before = tab.session.data if tab.session else {}
+        if not changed(before, tab.data):
             return ()
-        if memory.session is None:
+        if tab.session is None:
             return self._create()
         return self._write(self._store.save)
 
     def _create(self) -> tuple[str, ...]:
         """Saves for the first time. If the answer gets lost, the next attempt finds what this one has left."""
-        memory = self.memory
-        memory.data = self._marked(memory.data)
-        if memory.unborn is None:
-            memory.unborn = self._store.derive_id("url-session", secrets.token_urlsafe(32))
+        tab = self.tab
+        tab.data = self._marked(tab.data)
+        if tab.unborn is None:
+            tab.unborn = self._store.derive_id("url-session", secrets.token_urlsafe(32))
         try:
-            memory.session = self._store.create(memory.data, subject=self._visitor.user, session_id=memory.unborn)
+            tab.session = self._store.create(tab.data, subject=self._visitor.user, session_id=tab.unborn)
         except SessionConflict:
-            found = self._store.read(memory.unborn)
-            memory.unborn = None
+            found = self._store.read(tab.unborn)
+            tab.unborn = None
             if found is None or found.subject != self._visitor.user:
                 return self._create()
-            memory.session = found  # nobody but this tab has ever known the id: what it holds is what we have sent
+            tab.session = found  # nobody but this tab has ever known the id: what it holds is what we have sent
             self.show()
             return self._save()
-        memory.unborn = None
+        tab.unborn = None
         self.show()
         return ()
 
     def _write(self, write: Callable[[Session, Mapping[str, Any]], Session]) -> tuple[str, ...]:
         """Writes on top of whatever others have saved in the meantime."""
-        memory = self.memory
+        tab = self.tab
         conflicts: list[str] = []
         deadline = time.monotonic() + MERGE_S
         while True:
-            assert memory.session is not None
+            assert tab.session is not None
             try:
-                memory.session = write(memory.session, memory.data)
-                memory.doubt = False
+                tab.session = write(tab.session, tab.data)
+                tab.doubt = False
             except SessionConflict:
                 if time.monotonic() > deadline:
                     raise
-                found = self._store.read(memory.session.id)
+                found = self._store.read(tab.session.id)
                 if found is not None:
-                    conflicts += self._take(memory.session, found)
-                    memory.session = found
+                    conflicts += self._take(tab.session, found)
+                    tab.session = found
                 # Those who collided must not do so again in step. One who finds nothing here is told by the next try.
                 time.sleep(random.uniform(0, 0.005))  # noqa: S311
             except SessionNotFound as error:
                 self.gone = error
                 self._forget()
-                memory.notice(ENDED)
+                tab.notice(ENDED)
                 raise
             else:
                 self.show()
                 return tuple(conflicts)
 
     def _forget(self) -> None:
-        self.memory.session = None
-        self.memory.data = {}
-        self.memory.ended = True
-        self.memory.revision += 1
+        self.tab.session = None
+        self.tab.data = {}
+        self.tab.ended = True
+        self.tab.revision += 1

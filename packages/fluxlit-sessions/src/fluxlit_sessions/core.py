@@ -31,12 +31,12 @@ from fluxlit_sessions.commands import (
     Take,
     Touch,
 )
+from fluxlit_sessions.encryption import KeyRing, PlainSealer, Sealer
 from fluxlit_sessions.errors import SessionConflict, SessionDataError, SessionNotFound, SessionTooLarge
 from fluxlit_sessions.ids import Ids, Key, Kind, Minted, key_of_handle
 from fluxlit_sessions.lifetimes import Lifetimes
 from fluxlit_sessions.options import StoreOptions, check_namespace
 from fluxlit_sessions.record import NO_TAG, Header, Record, new_token
-from fluxlit_sessions.seal import KeyRing, PlainSealer, Sealer
 from fluxlit_sessions.session import KEEP, Keep, Session, SessionInfo, at
 
 T = TypeVar("T")

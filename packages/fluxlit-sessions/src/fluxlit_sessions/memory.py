@@ -21,7 +21,7 @@ from fluxlit_sessions.errors import SessionStoreError, SessionStoreFull
 from fluxlit_sessions.ids import Key, Kind
 from fluxlit_sessions.options import Clock, StoreOptions
 from fluxlit_sessions.record import NO_TAG, Record
-from fluxlit_sessions.store import BackedStore
+from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.transitions import apply
 
 R = TypeVar("R")
@@ -193,7 +193,7 @@ def _row(key: Key, record: Record) -> Row:
     return Row(key, record.header, record.subject, len(record.envelope))
 
 
-class MemorySessionStore(BackedStore):
+class MemorySessionStore(SessionStore):
     """Sessions in this process's memory; gone when it ends.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from urllib.parse import parse_qsl
 
 from fluxlit_sessions.errors import SessionStoreError
-from fluxlit_sessions.observe import Observer
+from fluxlit_sessions.observability import Observer
 
 Clock = Callable[[], float]
 

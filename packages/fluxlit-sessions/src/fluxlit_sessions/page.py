@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, MutableMapping
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Self
 
 from fluxlit_sessions.binding import Binding
 from fluxlit_sessions.errors import (
     SessionConflict,
     SessionDataError,
     SessionKeyConflict,
-    SessionModelError,
     SessionNotFound,
     SessionStoreFull,
 )
-from fluxlit_sessions.kept import MARK, Choice, Kept
+from fluxlit_sessions.persisted_state import MARK, Choice, PersistedState
 from fluxlit_sessions.session import KEEP, Keep
 from fluxlit_sessions.visitor import Visitor
 
@@ -32,8 +29,6 @@ NOTICE_S = 5.0
 
 RESERVED = "$"
 """Start of the keys in a session's data that are not the page's own."""
-
-MODEL_VERSION = "$model"
 
 PAUSED = (
     "**The server that keeps your session does not answer.** You can go on. What you change is kept in this tab and "
@@ -50,25 +45,7 @@ CONFLICT = "Another tab changed the same at the same time. What it saved was kep
 UNSAVED = "Your last change could not be saved: {reason}"
 
 
-class Model(Protocol):
-    """What is used of a Pydantic model."""
-
-    @classmethod
-    def model_validate_json(cls, json_data: str) -> Self:
-        """Makes one out of JSON, or raises `ValueError`."""
-        ...
-
-    def model_dump_json(self, *, round_trip: bool = False) -> str:
-        """Writes it as JSON."""
-        ...
-
-
-M = TypeVar("M", bound=Model)
-Migrate = Callable[[dict[str, Any], int], Mapping[str, Any]]
-"""Turns data of an older model into data of the present one: (data as JSON has it, its version) -> data."""
-
-
-class Bound:
+class PageSession:
     """A session bound to a tab: what mapping and model have in common.
 
     Use it in ``with`` around the page, so that what is changed in place is saved at its end, however it ends.
@@ -79,18 +56,18 @@ class Bound:
 
     def __init__(self, binding: Binding, visitor: Visitor, keep: Choice, outage: Outage) -> None:
         self._binding = binding
-        self._memory = binding.memory
+        self._tab = binding.tab
         self._visitor = visitor
-        self._kept = Kept(visitor.st.session_state, binding.memory, keep)
+        self._persisted = PersistedState(visitor.st.session_state, binding.tab, keep)
         self._on_outage = outage
         self._warned = False
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
         self._start()
 
     @property
     def handle(self) -> str | None:
         """Names the session in logs and listings, `None` while there is none. It opens nothing."""
-        return self._memory.session.handle if self._memory.session else None
+        return self._tab.session.handle if self._tab.session else None
 
     @property
     def user(self) -> str | None:
@@ -107,7 +84,7 @@ class Bound:
 
         For plain links only: navigation, page links and `st.switch_page` keep the session by themselves.
         """
-        return self._visitor.href(url, self._memory.session.id if self._memory.session else None)
+        return self._visitor.href(url, self._tab.session.id if self._tab.session else None)
 
     def save(self) -> None:
         """Saves what has changed; does nothing if nothing has.
@@ -118,7 +95,7 @@ class Bound:
             SessionDataError, SessionTooLarge: the data cannot be stored.
             SessionStoreUnavailable: only with ``outage="raise"``; else a banner says so, and the next run saves.
         """
-        self._kept.capture()
+        self._persisted.capture()
         self._save_own()
 
     def rotate(self, *, subject: str | Keep | None = KEEP) -> None:
@@ -131,7 +108,7 @@ class Bound:
             SessionStoreUnavailable: the old id may live on.
             SessionKeyConflict, SessionNotFound, SessionDataError, SessionTooLarge: as for `save`.
         """
-        self._kept.capture()
+        self._persisted.capture()
         self._into_data()
         self._report(self._binding.rotate(subject))
 
@@ -142,10 +119,10 @@ class Bound:
             SessionStoreUnavailable: the session may live on.
         """
         self._binding.end()
-        self._kept.restore()
+        self._persisted.restore()
 
     def __enter__(self) -> Self:
-        self._memory.forgotten = False
+        self._tab.forgotten = False
         return self
 
     def __exit__(
@@ -155,14 +132,14 @@ class Bound:
         # to let st.session_state be changed: what there is to tell or to restore is left to the next run.
         ended_by_page = kind is not None and not issubclass(kind, Exception)
         self._finish()
-        if self._kept.interruption is not None and not ended_by_page:
-            raise self._kept.interruption
+        if self._persisted.interruption is not None and not ended_by_page:
+            raise self._persisted.interruption
         if not ended_by_page:
-            if self._memory.revision != self._began:
-                self._kept.restore()
+            if self._tab.revision != self._began:
+                self._persisted.restore()
             self._show_notices()
-            for text in self._told:
-                self._memory.notices.pop(text, None)
+            for text in self._shown:
+                self._tab.notices.pop(text, None)
             self._check_outage()
 
     def _finish(self) -> None:
@@ -170,28 +147,28 @@ class Bound:
         if self._binding.gone is not None:
             return
         try:
-            self._kept.capture()
+            self._persisted.capture()
             self._into_data()
-            self._note(self._save_what_fits())
+            self._note(self._without_unfit_keys(self._binding.save))
         except SessionNotFound:
             pass  # noted by the binding
         except (SessionDataError, SessionConflict) as problem:
             logger.warning("%s", problem)
-            self._memory.notice(UNSAVED.format(reason=problem))
+            self._tab.notice(UNSAVED.format(reason=problem))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.handle}>"
 
     def _start(self) -> None:
-        if self._memory.forgotten:
+        if self._tab.forgotten:
             logger.warning("url_session(persist=...) keeps nothing unless it is used in `with`")
-        self._memory.forgotten = self._kept.wanted
-        if self._memory.ended:
-            self._kept.restore()
-        self._kept.capture()
-        self._note(self._open_what_fits())
-        self._kept.restore()
-        self._began = self._memory.revision
+        self._tab.forgotten = self._persisted.wanted
+        if self._tab.ended:
+            self._persisted.restore()
+        self._persisted.capture()
+        self._note(self._without_unfit_keys(self._binding.open))
+        self._persisted.restore()
+        self._began = self._tab.revision
         self._binding.show()
         self._show_notices()
         self._check_outage()
@@ -204,20 +181,12 @@ class Bound:
     def _into_data(self) -> None:
         """Brings what the page holds in another form into the data."""
 
-    def _open_what_fits(self) -> tuple[str, ...]:
+    def _without_unfit_keys(self, operation: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
         while True:
             try:
-                return self._binding.open()
+                return operation()
             except SessionDataError as error:
-                if not self._kept.drop(error):
-                    raise
-
-    def _save_what_fits(self) -> tuple[str, ...]:
-        while True:
-            try:
-                return self._binding.save()
-            except SessionDataError as error:
-                if not self._kept.drop(error):
+                if not self._persisted.drop(error):
                     raise
 
     def _report(self, conflicts: tuple[str, ...]) -> None:
@@ -228,17 +197,17 @@ class Bound:
         if conflicts:
             keys = ", ".join(f"`{_readable(key)}`" for key in conflicts)
             logger.warning("session %s: changed in two tabs at once: %s", self.handle, keys)
-            self._memory.notice(CONFLICT.format(keys=keys))
+            self._tab.notice(CONFLICT.format(keys=keys))
 
     def _show_notices(self) -> None:
         # A run that st.rerun or the next click ends takes what it has shown off the page at once. So a notice is shown
         # again until a run has come to its end with it, or somebody has had the time to read it.
-        now, notices = time.monotonic(), self._memory.notices
+        now, notices = time.monotonic(), self._tab.notices
         for text, told in list(notices.items()):
             if told and now - told > NOTICE_S:
                 del notices[text]
-            elif text not in self._told:
-                self._told.add(text)
+            elif text not in self._shown:
+                self._shown.add(text)
                 self._visitor.st.warning(text, icon=":material/history:")
                 notices[text] = told or now
 
@@ -257,7 +226,7 @@ class Bound:
             st.warning(NO_ROOM if isinstance(outage, SessionStoreFull) else PAUSED, icon=":material/cloud_off:")
 
 
-class UrlSession(Bound, MutableMapping[str, Any]):
+class UrlSession(PageSession, MutableMapping[str, Any]):
     """The visitor's session as a mapping from names to values that a store can keep.
 
     An assignment is saved before it returns. What is changed in place, ``session["cart"].append(...)``, is saved at
@@ -265,35 +234,35 @@ class UrlSession(Bound, MutableMapping[str, Any]):
     """
 
     def __getitem__(self, key: str) -> Any:
-        return self._memory.data[_own(key)]
+        return self._tab.data[_own(key)]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._memory.data[_own(key)] = value
+        self._tab.data[_own(key)] = value
         self._save_own()
 
     def __delitem__(self, key: str) -> None:
-        del self._memory.data[_own(key)]
+        del self._tab.data[_own(key)]
         self._save_own()
 
     def __iter__(self) -> Iterator[str]:
-        return iter([key for key in self._memory.data if not key.startswith(RESERVED)])
+        return iter([key for key in self._tab.data if not key.startswith(RESERVED)])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and not key.startswith(RESERVED) and key in self._memory.data
+        return isinstance(key, str) and not key.startswith(RESERVED) and key in self._tab.data
 
     def update(self, *arguments: Any, **values: Any) -> None:
         """Sets several keys, saved together."""
         given = dict(*arguments, **values)
-        self._memory.data.update({_own(key): value for key, value in given.items()})
+        self._tab.data.update({_own(key): value for key, value in given.items()})
         self._save_own()
 
     def clear(self) -> None:
         """Removes all keys, saved together. The session stays; see `end`."""
         for key in self:
-            del self._memory.data[key]
+            del self._tab.data[key]
         self._save_own()
 
     def change(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
@@ -315,109 +284,6 @@ class UrlSession(Bound, MutableMapping[str, Any]):
         value = self._binding.change(_own(key), function, default)
         self._check_outage()
         return value
-
-
-@dataclass(frozen=True)
-class Schema(Generic[M]):
-    """A model, and how its data got to be what it is.
-
-    Attributes:
-        model: the Pydantic model; every field has a default.
-        version: of the model in this code.
-        migrate: brings data of older versions up to date.
-    """
-
-    model: type[M]
-    version: int
-    migrate: Migrate | None
-
-    def load(self, data: Mapping[str, Any]) -> M:
-        """Returns the model that stored data stands for."""
-        stored = data.get(MODEL_VERSION)
-        fields = {key: value for key, value in data.items() if not key.startswith(RESERVED)}
-        if stored is not None and stored < self.version and self.migrate is not None:
-            fields = dict(self.migrate(fields, stored))
-        try:
-            return self.model.model_validate_json(json.dumps(fields))
-        except ValueError as error:  # Pydantic's ValidationError is one
-            raise SessionModelError(self.model.__name__, stored or 0, self.version, str(error)) from error
-
-    def store(self, value: M, data: dict[str, Any]) -> None:
-        """Writes a model into the data of a session.
-
-        Fields that this model does not have stay: a newer replica may have written them. Those of an older version
-        go, for migration has made something else of them.
-        """
-        stored = data.get(MODEL_VERSION)
-        if stored is not None and stored < self.version:
-            for key in [key for key in data if not key.startswith(RESERVED)]:
-                del data[key]
-        data.update(json.loads(value.model_dump_json(round_trip=True)))
-        data[MODEL_VERSION] = max(stored or 0, self.version)
-
-
-class ModelSession(Bound, Generic[M]):
-    """The visitor's session as one Pydantic model, `value`.
-
-    Change it in place within the ``with`` block, or assign a new one. Changes of different fields in two tabs come
-    together; the fields are the keys.
-    """
-
-    def __init__(self, schema: Schema[M], *arguments: Any) -> None:
-        self._schema = schema
-        self._value: M | None = None
-        self._revision = -1
-        super().__init__(*arguments)
-
-    @property
-    def value(self) -> M:
-        """The model.
-
-        Raises:
-            SessionModelError: what is stored does not fit it.
-        """
-        if self._value is None or self._revision != self._memory.revision:
-            self._value = self._schema.load(self._memory.data)
-            self._loaded = self._dumped()
-            self._revision = self._memory.revision
-        return self._value
-
-    @value.setter
-    def value(self, value: M) -> None:
-        self._value, self._revision = value, self._memory.revision
-        self._loaded = None
-        self._save_own()
-
-    def change(self, function: Callable[[M], M | None]) -> M:
-        """Lets a function change the model, again until nobody else came in between, and saves it.
-
-        Args:
-            function: changes the model in place, or returns another. It may be called more than once.
-
-        Returns:
-            The model as it was saved.
-
-        Raises:
-            SessionError: as for `save`, except a conflict.
-        """
-        while True:
-            self._revision = -1
-            value = function(self.value)
-            if value is not None:
-                self._value = value
-            self._into_data()
-            if not self._binding.save():
-                self._check_outage()
-                return self.value
-
-    def _dumped(self) -> str | None:
-        return None if self._value is None else self._value.model_dump_json(round_trip=True)
-
-    def _into_data(self) -> None:
-        # Only what the page has changed: a model that was merely read must not create a session.
-        if self._value is not None and self._revision == self._memory.revision and self._dumped() != self._loaded:
-            self._schema.store(self._value, self._memory.data)
-            self._loaded = self._dumped()
 
 
 def _readable(key: str) -> str:

@@ -80,21 +80,6 @@ class Record:
     envelope: bytes
 
 
-def pack_header(header: Header, subject_size: int = 0) -> bytes:
-    """Returns the bytes of a header in front of a subject of that many bytes."""
-    return HEAD.pack(
-        FORMAT,
-        header.version,
-        header.created,
-        header.touched,
-        header.expires,
-        header.absolute,
-        header.history,
-        header.tag,
-        subject_size,
-    )
-
-
 def unpack_header(data: bytes) -> tuple[Header, int]:
     """Returns the header at the start of `data` and the size of the subject behind it."""
     _, *fields, subject_size = HEAD.unpack_from(data)

@@ -19,9 +19,10 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast
 
@@ -30,7 +31,7 @@ from fluxlit_sessions.errors import SessionStoreError, SessionStoreFull, Session
 from fluxlit_sessions.ids import Key, Kind
 from fluxlit_sessions.options import Clock, StoreOptions, check_namespace
 from fluxlit_sessions.record import Header, Record
-from fluxlit_sessions.store import BackedStore
+from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.transitions import Outcome, apply
 
 R = TypeVar("R")
@@ -47,6 +48,7 @@ CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires);
 CREATE INDEX IF NOT EXISTS records_by_tag ON records (namespace, tag) WHERE tag != zeroblob(32);
 """
 HEADER_COLUMNS = "version, created, touched, expires, absolute, history, tag"
+_columns = attrgetter(*HEADER_COLUMNS.split(", "))
 LIVE = "namespace = ? AND kind = 's' AND expires > ?"
 WHERE_KEY = "namespace = ? AND kind = ? AND shard = ? AND digest = ?"
 SWEEP_EVERY = 60_000
@@ -93,40 +95,33 @@ class Connections:
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._path, self._timeout = path, timeout
-        self._lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: deque[sqlite3.Connection] = deque()  # append and pop are atomic
         self._pid = os.getpid()
 
     @contextlib.contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
         """Lends a connection. One that saw an error is closed, not reused."""
-        connection = self._take() or self._open()
+        if self._pid != os.getpid():  # after a fork SQLite connections of the parent must not be used
+            self._pid, self._idle = os.getpid(), deque()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open()
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
-        self._give(connection)
-
-    def close(self) -> None:
-        """Closes what is idle; a connection in use is closed by its user's end."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
+        if len(self._idle) < IDLE_CONNECTIONS:
+            self._idle.append(connection)
+        else:
             connection.close()
 
-    def _take(self) -> sqlite3.Connection | None:
-        with self._lock:
-            if self._pid != os.getpid():  # after a fork SQLite connections of the parent must not be used
-                self._pid, self._idle = os.getpid(), []
-            return self._idle.pop() if self._idle else None
-
-    def _give(self, connection: sqlite3.Connection) -> None:
-        with self._lock:
-            if len(self._idle) < IDLE_CONNECTIONS:
-                self._idle.append(connection)
-                return
-        connection.close()
+    def close(self) -> None:
+        """Closes the idle connections."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
@@ -231,17 +226,11 @@ class SQLiteBackend:
             if record is None:
                 connection.execute(f"DELETE FROM records WHERE {WHERE_KEY}", self._key(key))
                 continue
-            head = record.header
             connection.execute(
                 "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
                 "ON CONFLICT DO UPDATE SET (version, touched, expires, history, envelope)"
                 " = (excluded.version, excluded.touched, excluded.expires, excluded.history, excluded.envelope)",
-                (
-                    *self._key(key),
-                    *(head.version, head.created, head.touched, head.expires, head.absolute, head.history, head.tag),
-                    record.subject,
-                    record.envelope,
-                ),
+                (*self._key(key), *_columns(record.header), record.subject, record.envelope),
             )
 
     def _live(self, tags: tuple[bytes, ...] | None, now: int) -> tuple[str, list[Any]]:
@@ -306,7 +295,7 @@ def _prepare_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
 
-class SQLiteSessionStore(BackedStore):
+class SQLiteSessionStore(SessionStore):
     """Sessions in one file, for all processes of one machine.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fluxlit_sessions.observe import Observer, OperationEvent
+from fluxlit_sessions.observability import Observer, OperationEvent
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram

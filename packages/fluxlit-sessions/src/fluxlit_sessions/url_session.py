@@ -6,9 +6,10 @@ import os
 from typing import Any, overload
 
 from fluxlit_sessions.binding import Binding
-from fluxlit_sessions.kept import Choice
 from fluxlit_sessions.merge import Resolve
-from fluxlit_sessions.page import M, Migrate, ModelSession, Outage, Schema, UrlSession
+from fluxlit_sessions.model_session import M, Migrate, ModelSession, Schema
+from fluxlit_sessions.page import Outage, UrlSession
+from fluxlit_sessions.persisted_state import Choice
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.visitor import SIGNED_IN, SignedIn, Visitor
 

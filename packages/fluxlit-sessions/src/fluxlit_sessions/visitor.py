@@ -32,7 +32,7 @@ SIGNED_IN: Final = SignedIn.SIGNED_IN
 
 
 @dataclass(slots=True)
-class Memory:
+class TabState:
     """What one tab remembers between two runs. It lives in ``st.session_state`` and ends with the tab.
 
     Attributes:
@@ -70,7 +70,7 @@ class Memory:
         self.notices[text] = 0.0
 
     def __repr__(self) -> str:
-        return f"<Memory of {self.session.handle if self.session else 'no session'}>"
+        return f"<TabState of {self.session.handle if self.session else 'no session'}>"
 
 
 class Visitor:
@@ -89,13 +89,13 @@ class Visitor:
     def __init__(self, st: Any, param: str, user: str | SignedIn | None) -> None:
         self.st = st
         self._param = param
-        self.memory = _memory(st.session_state, f"{STATE_KEY}{param}")
-        if user is SIGNED_IN and self.memory.user is SIGNED_IN:
+        self.tab = _tab_state(st.session_state, f"{STATE_KEY}{param}")
+        if user is SIGNED_IN and self.tab.user is SIGNED_IN:
             # Once for a tab: Streamlit looks for its secrets files each time, and never changes a tab's user.
             facts = _signed_in(st)
-            self.memory.user, self.memory.rights = _named(facts), _rights(facts)
-        self.user = _subject(self.memory.user if user is SIGNED_IN else user)
-        self.rights = self.memory.rights if user is SIGNED_IN else None
+            self.tab.user, self.tab.rights = _named(facts), _rights(facts)
+        self.user = _subject(self.tab.user if user is SIGNED_IN else user)
+        self.rights = self.tab.rights if user is SIGNED_IN else None
 
     @property
     def id_in_url(self) -> str | None:
@@ -120,12 +120,12 @@ class Visitor:
         return f"{address}{'&' if '?' in address else '?'}{quote(self._param)}={session_id}{mark}{fragment}"
 
 
-def _memory(state: Any, key: str) -> Memory:
+def _tab_state(state: Any, key: str) -> TabState:
     found = state.get(key)
-    if isinstance(found, Memory):
+    if isinstance(found, TabState):
         return found
-    memory = state[key] = Memory()
-    return memory
+    tab = state[key] = TabState()
+    return tab
 
 
 def _signed_in(st: Any) -> Mapping[str, Any]:

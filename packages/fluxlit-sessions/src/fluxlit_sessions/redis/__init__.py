@@ -1,5 +1,5 @@
 """Sessions in Redis. Importing this package does not need redis-py; making a store does."""
 
-from fluxlit_sessions.redis.store import RedisSessionStore
+from fluxlit_sessions.redis.backend import RedisSessionStore
 
 __all__ = ["RedisSessionStore"]

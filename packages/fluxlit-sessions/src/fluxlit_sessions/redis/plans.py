@@ -34,6 +34,7 @@ from fluxlit_sessions.commands import (
     Touch,
 )
 from fluxlit_sessions.core import MAX_SUBJECT, PAGE
+from fluxlit_sessions.errors import SessionStoreUnavailable
 from fluxlit_sessions.ids import SHARDS, Key, Kind
 from fluxlit_sessions.record import HEAD, HISTORY, Header, Record, unpack_header, unpack_record
 from fluxlit_sessions.redis import scripts
@@ -49,20 +50,18 @@ PINGS = 32
 """Shards that a ping asks for: some are on other nodes if a server belongs to a Cluster, which it then says."""
 
 
-class UnclearWrite(Exception):
-    """A repeated write finds so many later ones that nobody knows whether its first attempt was among them."""
-
-
 class Plans:
     """The plans of one namespace.
 
     Args:
         namespace: whose records they are for.
         now: gives milliseconds, or `None` to use the clock of the server.
+        location: which store, for errors.
         pings: shards that a ping asks for.
     """
 
-    def __init__(self, namespace: str, now: Now, pings: int) -> None:
+    def __init__(self, namespace: str, now: Now, location: str, pings: int) -> None:
+        self._location = location
         self._prefix = f"fluxlit:1:{namespace}:".encode()
         self._now, self._pings = now, pings
         self._plans: dict[type, Callable[[Any], Plan]] = {
@@ -95,7 +94,7 @@ class Plans:
                 int(command.vital),
             ),
         )
-        return _written(reply, 0)
+        return self._written(reply, 0)
 
     def _read(self, command: Read) -> Plan:
         life = command.lifetimes
@@ -115,7 +114,7 @@ class Plans:
     def _replace(self, command: Replace) -> Plan:
         args = (command.lifetimes.idle, command.expected, command.token, command.envelope, int(command.vital))
         reply = yield self._script(scripts.REPLACE, (self._record(command.key),), args)
-        return _written(reply, command.expected)
+        return self._written(reply, command.expected)
 
     def _move(self, command: Move) -> Plan:
         old, new = command.old, command.new
@@ -128,7 +127,7 @@ class Plans:
         head = (command.lifetimes.idle, command.expected, command.token, command.tag)
         args = (*head, old.digest, new.digest, command.subject, command.envelope)
         reply = yield self._script(scripts.MOVE, keys, args)
-        return _written(reply, command.expected)
+        return self._written(reply, command.expected)
 
     def _take(self, command: Take) -> Plan:
         reply = yield self._script(scripts.TAKE, (self._record(command.key),), (command.token, command.grace))
@@ -230,6 +229,16 @@ class Plans:
         now = self._now()
         return Request((Call(("" if now is None else now, *args), script, keys),), write=write)
 
+    def _written(self, reply: Reply, expected: int) -> Header | Conflict | None:
+        value = reply.values[0]
+        if not isinstance(value, int):
+            return unpack_header(value)[0] if value else None
+        if reply.attempts > 1 and value - expected > HISTORY:
+            # The tokens of so many later writes do not show any more whether the first attempt was among them.
+            reason = "the response to a write was lost and the session was then saved many times by others"
+            raise SessionStoreUnavailable(reason, location=self._location, attempts=2, may_have_applied=True)
+        return Conflict(value)
+
     def _alive(self, record: Record) -> Record | None:
         # With the clock of the server the key itself has gone when the time is up; a given clock is asked here.
         now = self._now()
@@ -251,12 +260,3 @@ class Plans:
 
 def _name(digest: bytes) -> bytes:
     return base64.urlsafe_b64encode(digest).rstrip(b"=")
-
-
-def _written(reply: Reply, expected: int) -> Header | Conflict | None:
-    value = reply.values[0]
-    if isinstance(value, int):
-        if reply.attempts > 1 and value - expected > HISTORY:
-            raise UnclearWrite
-        return Conflict(value)
-    return unpack_header(value)[0] if value else None

@@ -1,24 +1,23 @@
-"""Sends requests to Redis, blocking and async, and repeats what failed within a budget.
+"""Sends requests to Redis, blocking and async, and repeats failed ones within a budget.
 
 One attempt is one round trip: the calls of a request go out together. An attempt is
-bounded by the time-outs of the client, all of them together by the budget plus one
+bounded by the timeouts of the client, all of them together by the budget plus one
 attempt. The two classes differ in how they wait and in nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import random
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from fluxlit_sessions.errors import SessionStoreFull, SessionStoreUnavailable
 from fluxlit_sessions.redis.address import Address, Mode
-from fluxlit_sessions.redis.clients import (
+from fluxlit_sessions.redis.client import (
     FAILURES,
     Connected,
     NotReplicated,
@@ -32,44 +31,45 @@ from fluxlit_sessions.redis.clients import (
     of_cluster,
     transient,
 )
-from fluxlit_sessions.redis.plans import Plan, UnclearWrite
+from fluxlit_sessions.redis.plans import Plan
 from fluxlit_sessions.redis.requests import Arg, Reply, Request
-from fluxlit_sessions.redis.retry import Attempts
 
+FIRST_DELAY = 0.02
+LONGEST_DELAY = 0.5
 FULL = "Redis has reached its maxmemory and refuses what needs more. Raise maxmemory, or remove what else is in there"
 OF_CLUSTER = (
     "this server belongs to a Redis Cluster. Write redis+cluster:// in place of redis://, rediss+cluster:// for TLS"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """How long to try, in seconds."""
+class Attempts:
+    """Follows the attempts at one request: exponential back-off with jitter, within a budget.
 
-    read: float
-    write: float
+    Attributes:
+        made: failed attempts so far.
+    """
 
-    def start(self, request: Request) -> Attempts:
-        """Returns the attempts for a request that starts now."""
-        return Attempts(self.write if request.write else self.read, time.monotonic())
-
-
-class Trouble:
-    """Follows the failures of one request and decides what comes of each."""
-
-    def __init__(self, address: Address, request: Request, attempts: Attempts) -> None:
-        self._address, self._request, self._attempts = address, request, attempts
+    def __init__(self, address: Address, options: Options, request: Request) -> None:
+        self._address, self._request = address, request
+        self._deadline = time.monotonic() + (options.write_budget if request.write else options.read_budget)
         self._doubt = False
+        self.made = 0
 
-    def after(self, error: Exception) -> float:
-        """Returns the seconds to wait before trying again, or raises `SessionStoreUnavailable`."""
+    def left(self) -> float:
+        """Returns the seconds that are left, never less than zero."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def failed(self, error: Exception) -> float:
+        """Returns the seconds to wait before the next attempt, or raises `SessionStoreUnavailable`."""
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0**self.made)
+        delay = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, keeps no secret
+        self.made += 1
+        self._doubt = self._doubt or maybe_applied(error)
         if full(error):
             raise SessionStoreFull(FULL, location=self._address.location) from error
         if self._address.mode is not Mode.CLUSTER and of_cluster(error):
             raise self.unavailable(OF_CLUSTER) from error
-        self._doubt = self._doubt or maybe_applied(error)
-        delay = self._attempts.failed(time.monotonic())
-        if delay is None or not transient(error):
+        if delay >= self.left() or not transient(error):
             raise self.unavailable(f"{type(error).__name__}: {str(error)[:200]}") from error
         return delay
 
@@ -78,25 +78,23 @@ class Trouble:
         return SessionStoreUnavailable(
             reason,
             location=self._address.location,
-            attempts=max(1, self._attempts.made),
+            attempts=max(1, self.made),
             may_have_applied=self._request.write and self._doubt,
         )
 
 
-def _wire(request: Request, wait: tuple[Arg, ...] | None, *, load: bool) -> list[tuple[Arg, ...]]:
-    sent = [call.wire(load=load) for call in request.calls]
-    return [*sent, wait] if wait and request.write else sent
-
-
 class _Transport:
-    """What both ways of sending share."""
+    """The common parts of both ways of waiting."""
 
-    def __init__(self, address: Address, options: Options, budgets: Budgets) -> None:
-        self._address, self._options, self._budgets = address, options, budgets
-        self._wait: tuple[Arg, ...] | None = None
-        if options.replicas:
-            # Half the time-out, so that the answer of WAIT arrives before the client gives up.
-            self._wait = ("WAIT", options.replicas, int(options.timeout * 500))
+    def __init__(self, address: Address, options: Options) -> None:
+        self._address, self._options = address, options
+        self._lock = threading.Lock()
+        # WAIT gets half the timeout, so that its response arrives before the client gives up.
+        self._wait: tuple[Arg, ...] = ("WAIT", options.replicas, int(options.timeout * 500))
+
+    def _wire(self, request: Request, *, load: bool) -> list[tuple[Arg, ...]]:
+        sent = [call.wire(load=load) for call in request.calls]
+        return [*sent, self._wait] if self._options.replicas and request.write else sent
 
     def _target(self, client: Any, request: Request) -> tuple[dict[str, Any], int]:
         """Returns extra arguments that pick the node, and the number of nodes."""
@@ -109,21 +107,19 @@ class _Transport:
 class Transport(_Transport):
     """Runs plans, blocking. Safe for threads."""
 
-    def __init__(self, address: Address, options: Options, budgets: Budgets) -> None:
-        super().__init__(address, options, budgets)
-        self._lock = threading.Lock()
+    def __init__(self, address: Address, options: Options) -> None:
+        super().__init__(address, options)
         self._connected: Connected | None = None
         self._slots = threading.BoundedSemaphore(options.pool_size)
 
     def run(self, plan: Plan) -> Any:
         """Drives a plan to its end and returns its result."""
-        with _plan_errors(self._address.location):
-            try:
-                request = next(plan)
-                while True:
-                    request = plan.send(self._ask(request))
-            except StopIteration as end:
-                return end.value
+        try:
+            request = next(plan)
+            while True:
+                request = plan.send(self._ask(request))
+        except StopIteration as end:
+            return end.value
 
     def close(self) -> None:
         """Closes all connections; the next request opens new ones."""
@@ -133,16 +129,15 @@ class Transport(_Transport):
             connected.close()
 
     def _ask(self, request: Request) -> Reply:
-        attempts = self._budgets.start(request)
-        trouble = Trouble(self._address, request, attempts)
+        attempts = Attempts(self._address, self._options, request)
         while True:
-            if not self._slots.acquire(timeout=attempts.left(time.monotonic())):
-                raise trouble.unavailable("all connections are in use")
+            if not self._slots.acquire(timeout=attempts.left()):
+                raise attempts.unavailable("all connections are in use")
             try:
                 values, nodes = self._attempt(request)
                 return Reply(values, attempts.made + 1, nodes)
             except (*FAILURES, NotReplicated) as error:
-                delay = trouble.after(error)
+                delay = attempts.failed(error)
             finally:
                 self._slots.release()
             time.sleep(delay)
@@ -150,9 +145,9 @@ class Transport(_Transport):
     def _attempt(self, request: Request) -> tuple[tuple[Any, ...], int]:
         client = self._client()
         target, nodes = self._target(client, request)
-        replies = self._send(client, _wire(request, self._wait, load=False), target)
+        replies = self._send(client, self._wire(request, load=False), target)
         if missing_script(replies):
-            replies = self._send(client, _wire(request, self._wait, load=True), target)
+            replies = self._send(client, self._wire(request, load=True), target)
         return checked(replies, request, self._options.replicas), nodes
 
     def _client(self) -> Any:
@@ -182,20 +177,18 @@ class _Loop:
 class AsyncTransport(_Transport):
     """Runs plans in event loops. Each loop gets its own connections; close them in that loop."""
 
-    def __init__(self, address: Address, options: Options, budgets: Budgets) -> None:
-        super().__init__(address, options, budgets)
+    def __init__(self, address: Address, options: Options) -> None:
+        super().__init__(address, options)
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
 
     async def run(self, plan: Plan) -> Any:
         """Drives a plan to its end and returns its result."""
-        with _plan_errors(self._address.location):
-            try:
-                request = next(plan)
-                while True:
-                    request = plan.send(await self._ask(request))
-            except StopIteration as end:
-                return end.value
+        try:
+            request = next(plan)
+            while True:
+                request = plan.send(await self._ask(request))
+        except StopIteration as end:
+            return end.value
 
     async def close(self) -> None:
         """Closes the connections of the running loop; the next request opens new ones."""
@@ -205,20 +198,19 @@ class AsyncTransport(_Transport):
             await loop.connected.close()
 
     async def _ask(self, request: Request) -> Reply:
-        attempts = self._budgets.start(request)
-        trouble = Trouble(self._address, request, attempts)
+        attempts = Attempts(self._address, self._options, request)
         while True:
             loop = self._loop()
             try:
-                async with asyncio.timeout(attempts.left(time.monotonic())):
+                async with asyncio.timeout(attempts.left()):
                     await loop.slots.acquire()
             except TimeoutError:
-                raise trouble.unavailable("all connections are in use") from None
+                raise attempts.unavailable("all connections are in use") from None
             try:
                 values, nodes = await self._attempt(loop.connected.client, request)
                 return Reply(values, attempts.made + 1, nodes)
             except (*FAILURES, NotReplicated) as error:
-                delay = trouble.after(error)
+                delay = attempts.failed(error)
             finally:
                 loop.slots.release()
             await asyncio.sleep(delay)
@@ -227,9 +219,9 @@ class AsyncTransport(_Transport):
         if request.node is not None and self._address.mode is Mode.CLUSTER:
             await client.initialize()
         target, nodes = self._target(client, request)
-        replies = await self._send(client, _wire(request, self._wait, load=False), target)
+        replies = await self._send(client, self._wire(request, load=False), target)
         if missing_script(replies):
-            replies = await self._send(client, _wire(request, self._wait, load=True), target)
+            replies = await self._send(client, self._wire(request, load=True), target)
         return checked(replies, request, self._options.replicas), nodes
 
     def _loop(self) -> _Loop:
@@ -250,12 +242,3 @@ class AsyncTransport(_Transport):
             for args in sent:
                 pipeline.execute_command(*args)
             return list(await pipeline.execute(raise_on_error=False))
-
-
-@contextlib.contextmanager
-def _plan_errors(location: str) -> Iterator[None]:
-    try:
-        yield
-    except UnclearWrite:
-        reason = "the answer to a write was lost and the session was then saved many times by others"
-        raise SessionStoreUnavailable(reason, location=location, attempts=2, may_have_applied=True) from None

@@ -38,7 +38,7 @@ from fluxlit_sessions.errors import (
     SessionSealError,
     SessionTooLarge,
 )
-from fluxlit_sessions.observe import OperationEvent
+from fluxlit_sessions.observability import OperationEvent
 from fluxlit_sessions.session import Session
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.testing.clients import Clients, MakeStore, together

@@ -57,6 +57,8 @@ class Options:
     Attributes:
         connect_timeout: seconds for a connection to be made.
         timeout: seconds for an answer to one request.
+        read_budget: seconds in which a failed read is tried again.
+        write_budget: seconds in which a failed write is tried again.
         pool_size: most connections to one server, for blocking code and for each event loop.
         replicas: replicas that must have a write before it counts as done.
         ssl_ca_certs: file with the certificates of the authorities to trust; default those of the system.
@@ -68,6 +70,8 @@ class Options:
 
     connect_timeout: float = 1.0
     timeout: float = 1.0
+    read_budget: float = 2.0
+    write_budget: float = 5.0
     pool_size: int = 64
     replicas: int = 0
     ssl_ca_certs: str | None = None
@@ -88,48 +92,48 @@ class Connected:
 def connect(address: Address, options: Options) -> Connected:
     """Returns a blocking client. It connects when it is used, except to a Cluster, whose layout it fetches."""
     settings = _settings(address, options) | {"retry": Retry(NoBackoff(), 0)}
+    client: Any
     match address.mode:
         case Mode.SENTINEL:
-            sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-                list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings
-            )
-            client = sentinel.master_for(address.service)  # type: ignore[no-untyped-call]
+            sentinel: Any = redis.sentinel.Sentinel  # its stubs lack types, as those of the next one
+            watchers = sentinel(list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings)
+            client = watchers.master_for(address.service)
 
             def close() -> None:
                 client.close()
-                sentinel.close()
+                watchers.close()
 
             return Connected(client, close)
         case Mode.CLUSTER:
-            nodes = [redis.cluster.ClusterNode(*host) for host in address.hosts]  # type: ignore[no-untyped-call]
-            cluster = redis.RedisCluster(startup_nodes=nodes, **settings)
-            return Connected(cluster, cluster.close)
-    single = redis.Redis(**_place(address), **settings)
-    return Connected(single, single.close)
+            node: Any = redis.cluster.ClusterNode
+            client = redis.RedisCluster(startup_nodes=[node(*host) for host in address.hosts], **settings)
+        case _:
+            client = redis.Redis(**_place(address), **settings)
+    return Connected(client, client.close)
 
 
 def aconnect(address: Address, options: Options) -> Connected:
     """Returns an async client for the running event loop."""
     settings = _settings(address, options) | {"retry": AsyncRetry(NoBackoff(), 0)}
+    client: Any
     match address.mode:
         case Mode.SENTINEL:
-            sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-                list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings
-            )
-            client = sentinel.master_for(address.service)
+            sentinel: Any = redis.asyncio.sentinel.Sentinel
+            watchers = sentinel(list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings)
+            client = watchers.master_for(address.service)
 
             async def close() -> None:
                 await client.aclose()
-                for watcher in sentinel.sentinels:
+                for watcher in watchers.sentinels:
                     await watcher.aclose()
 
             return Connected(client, close)
         case Mode.CLUSTER:
-            nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in address.hosts]
-            cluster = redis.asyncio.RedisCluster(startup_nodes=nodes, **settings)
-            return Connected(cluster, cluster.aclose)
-    single = redis.asyncio.Redis(**_place(address), **settings)
-    return Connected(single, single.aclose)
+            nodes = [redis.asyncio.cluster.ClusterNode(*host) for host in address.hosts]
+            client = redis.asyncio.RedisCluster(startup_nodes=nodes, **settings)
+        case _:
+            client = redis.asyncio.Redis(**_place(address), **settings)
+    return Connected(client, client.aclose)
 
 
 def _settings(address: Address, options: Options) -> dict[str, Any]:

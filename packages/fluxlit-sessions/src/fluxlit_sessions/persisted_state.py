@@ -22,7 +22,7 @@ from typing import Any
 
 from fluxlit_sessions.errors import SessionDataError
 from fluxlit_sessions.merge import same
-from fluxlit_sessions.visitor import Memory
+from fluxlit_sessions.visitor import TabState
 
 logger = logging.getLogger("fluxlit_sessions")
 
@@ -36,21 +36,21 @@ OWN = ("_fluxlit", "fluxlit_page")
 _NAMED = re.compile(r"""data\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
 
 
-class Kept:
+class PersistedState:
     """The chosen keys of one tab.
 
     Args:
         state: ``st.session_state``.
-        memory: of the tab.
+        tab: state of the tab.
         choice: which keys.
 
     Attributes:
         interruption: by what Streamlit wanted to end the run in the meantime.
     """
 
-    def __init__(self, state: Any, memory: Memory, choice: Choice) -> None:
+    def __init__(self, state: Any, tab: TabState, choice: Choice) -> None:
         self._state = state
-        self._memory = memory
+        self._tab = tab
         self._choice = choice
         self.interruption: BaseException | None = None
 
@@ -61,40 +61,40 @@ class Kept:
 
     def capture(self) -> None:
         """Copies the chosen keys into the data of the binding. Nothing is saved yet."""
-        data, state = self._memory.data, self._state.to_dict()
+        data, state = self._tab.data, self._state.to_dict()
         present = [key for key in state if not key.startswith(OWN) and self._chosen(key)]
         for key in present:
             if self._is_fit(key, state[key]):
                 data[MARK + key] = state[key]
-                self._memory.unfit.pop(key, None)
+                self._tab.unfit.pop(key, None)
         for key in self._in_data():
-            if key not in state and key in self._memory.restored:
+            if key not in state and key in self._tab.restored:
                 del data[MARK + key]
-        self._memory.restored |= set(present)
+        self._tab.restored |= set(present)
 
     def restore(self) -> None:
         """Makes the chosen keys what the data of the binding says."""
         known, state = set(self._in_data()), self._state.to_dict()
         for key in known:
-            value = self._memory.data[MARK + key]
-            if key not in state or not (key in self._memory.unfit or same(state[key], value)):
+            value = self._tab.data[MARK + key]
+            if key not in state or not (key in self._tab.unfit or same(state[key], value)):
                 self._state[key] = value
-        for key in self._memory.restored - known - self._memory.widgets - self._memory.unfit.keys():
+        for key in self._tab.restored - known - self._tab.widgets - self._tab.unfit.keys():
             if key in state:
                 del self._state[key]
-        self._memory.restored = known
-        self._memory.ended = False
+        self._tab.restored = known
+        self._tab.ended = False
 
     def drop(self, error: SessionDataError) -> bool:
         """Leaves out the key whose value the store has refused; says whether there is such a key."""
         found = _NAMED.match(error.path)
         name = ast.literal_eval(found[1]) if found else ""
-        if not name.startswith(MARK) or name not in self._memory.data:
+        if not name.startswith(MARK) or name not in self._tab.data:
             return False
         key = name.removeprefix(MARK)
-        self._memory.unfit[key] = _type_of(self._memory.data.pop(name))
-        if self._memory.session is not None and name in self._memory.session.data:
-            self._memory.data[name] = copy.deepcopy(self._memory.session.data[name])
+        self._tab.unfit[key] = _type_of(self._tab.data.pop(name))
+        if self._tab.session is not None and name in self._tab.session.data:
+            self._tab.data[name] = copy.deepcopy(self._tab.session.data[name])
         logger.warning("st.session_state[%r] is not kept: %s", key, error)
         return True
 
@@ -102,18 +102,18 @@ class Kept:
         return self._choice(key) if callable(self._choice) else key in self._choice
 
     def _in_data(self) -> list[str]:
-        names = [key.removeprefix(MARK) for key in self._memory.data if key.startswith(MARK)]
+        names = [key.removeprefix(MARK) for key in self._tab.data if key.startswith(MARK)]
         return [name for name in names if self._chosen(name)]
 
     def _is_fit(self, key: str, value: Any) -> bool:
-        if key in self._memory.widgets or self._memory.unfit.get(key) == _type_of(value):
+        if key in self._tab.widgets or self._tab.unfit.get(key) == _type_of(value):
             return False
-        if MARK + key in self._memory.data and same(self._memory.data[MARK + key], value):
+        if MARK + key in self._tab.data and same(self._tab.data[MARK + key], value):
             return True
         if not self._is_widget(key, value):
             return True
-        self._memory.widgets.add(key)
-        self._memory.data.pop(MARK + key, None)
+        self._tab.widgets.add(key)
+        self._tab.data.pop(MARK + key, None)
         logger.warning(
             "st.session_state[%r] is not kept: it belongs to a widget. Copy its value to a key of your own, and "
             "give that to the widget as its value.",

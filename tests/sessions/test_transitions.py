@@ -17,12 +17,9 @@ from fluxlit_sessions.record import (
     Header,
     Record,
     new_token,
-    pack_header,
-    unpack_header,
-    unpack_record,
 )
 from fluxlit_sessions.redis.address import parse
-from fluxlit_sessions.redis.store import _backend
+from fluxlit_sessions.redis.backend import _backend
 from fluxlit_sessions.sqlite import SQLiteBackend
 from tests.sessions.servers import PATIENT, RedisServer
 
@@ -126,10 +123,3 @@ def test_what_is_missing_is_missing(backend: Backend) -> None:
     assert backend.execute(Read(where, LIFE)) is None
     assert backend.execute(Touch(where, LIFE)) is None
     assert backend.execute(replace(where, 1)) is None
-
-
-def test_the_layout_survives_packing() -> None:
-    header = Header(3, 1, 2, 2**53, 4, b"h" * 64, TAG)
-    packed = pack_header(header, 4)
-    assert unpack_header(packed) == (header, 4)
-    assert unpack_record(packed + b"name" + b"envelope") == Record(header, b"name", b"envelope")

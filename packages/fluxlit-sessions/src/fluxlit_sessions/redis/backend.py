@@ -13,7 +13,7 @@ from fluxlit_sessions.errors import SessionStoreError
 from fluxlit_sessions.options import StoreOptions, check_namespace
 from fluxlit_sessions.redis.address import Address, Mode, parse
 from fluxlit_sessions.redis.plans import PINGS, Plans
-from fluxlit_sessions.store import BackedStore
+from fluxlit_sessions.store import SessionStore
 
 if TYPE_CHECKING:
     from fluxlit_sessions.redis.transport import AsyncTransport, Transport
@@ -78,13 +78,12 @@ class RedisBackend:
 
 def _backend(address: Address, options: Mapping[str, Any]) -> RedisBackend:
     try:
-        from fluxlit_sessions.redis.clients import Options  # noqa: PLC0415 - redis-py is optional
-        from fluxlit_sessions.redis.transport import AsyncTransport, Budgets, Transport  # noqa: PLC0415
+        from fluxlit_sessions.redis.client import Options  # noqa: PLC0415 - redis-py is optional
+        from fluxlit_sessions.redis.transport import AsyncTransport, Transport  # noqa: PLC0415
     except ImportError as error:
         raise SessionStoreError(
             'Sessions in Redis need the package redis: pip install "fluxlit-sessions[redis]".'
         ) from error
-    budgets = Budgets(options.get("read_budget", 2.0), options.get("write_budget", 5.0))
     clock = options.get("clock")
     chosen = Options(**{item.name: options[item.name] for item in fields(Options) if item.name in options})
     if chosen.replicas and address.mode is Mode.CLUSTER:
@@ -94,14 +93,15 @@ def _backend(address: Address, options: Mapping[str, Any]) -> RedisBackend:
         Plans(
             check_namespace(options.get("namespace", "default")),
             (lambda: int(clock() * 1000)) if clock else lambda: None,
+            location=address.location,
             pings=1 if address.mode is Mode.CLUSTER else PINGS,
         ),
-        Transport(address, chosen, budgets),
-        AsyncTransport(address, chosen, budgets),
+        Transport(address, chosen),
+        AsyncTransport(address, chosen),
     )
 
 
-class RedisSessionStore(BackedStore):
+class RedisSessionStore(SessionStore):
     """Sessions in Redis (proven with 7.0): one server, Sentinel or Cluster. It connects when it is first used.
 
     Args:
