@@ -25,7 +25,7 @@ def fluxlit(*arguments: str, directory: Path | None = None, **environ: str) -> s
             env=clean_environ(**environ) | mark,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
 

@@ -11,6 +11,8 @@ from tests.cli.command import fluxlit, says
 from tests.support.processes import clean_environ
 from tests.support.terminal import terminal
 
+pytestmark = pytest.mark.slow
+
 # What is typed, and what Tab must offer.
 CASES = [
     ("r", {"run"}),

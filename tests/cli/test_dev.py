@@ -15,6 +15,8 @@ from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.cli.test_run import get
 from tests.support.processes import Server, background, clean_environ
 
+pytestmark = pytest.mark.slow
+
 APP = """
 from fluxlit import FluxLit
 

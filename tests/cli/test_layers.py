@@ -21,6 +21,8 @@ from tests.cli.command import COMMAND, nothing_left
 from tests.gateway.settings.samples import SAMPLES
 from tests.support.processes import clean_environ
 
+pytestmark = pytest.mark.slow
+
 UVICORN = (sys.executable, "-m", "uvicorn", "--port", "0")
 
 # Whoever serves an application asks once for its settings, with everything that it knows.

@@ -25,6 +25,8 @@ from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.gateway.server.sockets.certificates import make_certificate
 from tests.support.processes import Server, background, clean_environ, descendants
 
+pytestmark = pytest.mark.slow
+
 APP = (
     "from fluxlit import FluxLit\napp = FluxLit()\n"
     "@app.api.get('/n')\ndef n():\n    return 1\n"

@@ -17,6 +17,8 @@ from tests.cli.command import fluxlit, says, write
 from tests.cli.test_dev import development
 from tests.support.processes import clean_environ
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

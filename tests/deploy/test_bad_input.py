@@ -11,6 +11,8 @@ from fluxlit_deploy.dependencies import find_dependencies
 from fluxlit_deploy.errors import DeployError
 from tests.cli.command import fluxlit
 
+pytestmark = pytest.mark.slow
+
 APP = 'from fluxlit import FluxLit\n\napp = FluxLit(title="Portal")\n'
 TABLE = "[build.kubernetes]\n"
 EDGE = "[build.edge]\n"

@@ -37,7 +37,7 @@ from tests.docs.markdown import Block, blocks
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Server, background, clean_environ
 
-TIMEOUT = 60
+TIMEOUT = 180
 
 
 class DocumentError(AssertionError):

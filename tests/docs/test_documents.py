@@ -15,7 +15,8 @@ REPOSITORY = "https://github.com/fluxlit/fluxlit/blob/main/"
 DOCUMENTS = [str(path.relative_to(ROOT)) for path in documents()]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_code_blocks_work(document: str, tmp_path: Path) -> None:
     follow(ROOT / document, tmp_path / "reader")

@@ -33,6 +33,8 @@ from fluxlit_auth.login.stores import open_stores
 from fluxlit_cli import main
 from tests.sessions.servers import BINARY, RedisServer, running
 
+pytestmark = pytest.mark.slow
+
 ISSUER = "https://login.example"
 KEY = "a key of the application that is long enough to be one"
 LOGIN = {"FLUXLIT_OIDC_ISSUER": ISSUER, "FLUXLIT_OIDC_CLIENT_ID": "portal", "FLUXLIT_OIDC_CLIENT_SECRET": "unused"}

@@ -14,6 +14,8 @@ from fluxlit_cli.doctor.subject import Subject
 from tests.cli.command import fluxlit, says, write
 from tests.cli.doctor.patient import APP, Patient
 
+pytestmark = pytest.mark.slow
+
 ADDED = '''
 import threading, time
 

@@ -24,6 +24,8 @@ from tests.support.ports import free_port
 from tests.support.processes import ROOT, background, clean_environ
 from tests.support.session import Session
 
+pytestmark = pytest.mark.slow
+
 PORTAL = """
     import sys
     sys.path.insert(0, {root!r})

@@ -16,6 +16,8 @@ import pytest
 
 from fluxlit.testing import run_server
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio
 from contextlib import asynccontextmanager
