@@ -1,4 +1,4 @@
-"""Redis servers for the tests of sessions: started once, shared by tests that use namespaces of their own."""
+"""Redis servers that tests share, each test in a namespace of its own."""
 
 import itertools
 import shutil
@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
-    """A folder with a short path: the path of a UNIX socket has at most 107 bytes."""
+    """A folder with a short path, for UNIX sockets (at most 107 bytes)."""
     folder = Path(tempfile.mkdtemp(prefix="flx"))
     yield folder
     shutil.rmtree(folder)

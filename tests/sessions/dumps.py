@@ -1,4 +1,4 @@
-"""Whatever a store keeps, as bytes, and what must not be among them."""
+"""The bytes that a store keeps, and secrets to search in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Dump = Callable[[], bytes]
 
 
 def redis_dump(server: RedisServer, namespace: str) -> bytes:
-    """Return every key of a namespace with its value as Redis would write it to disk, and as it is."""
+    """Return all keys of a namespace with their values, raw and as on disk."""
     parts: list[bytes] = []
     with server.client() as client:
         for key in client.scan_iter(f"*:{namespace}:*", count=1000):

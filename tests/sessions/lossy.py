@@ -1,4 +1,4 @@
-"""A relay in front of Redis that counts round trips and loses answers when told to."""
+"""A relay before Redis that counts round trips and loses responses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 class LossyRelay:
-    """Passes bytes between clients and one server, on a UNIX socket of its own.
+    """Relays bytes between clients and a server, on its own UNIX socket.
 
     Attributes:
-        exchanges: answers that the server has given, lost ones included.
-        lose: the next so many answers are dropped and their connections cut, after the server has done the work.
+        exchanges: responses of the server, lost ones included.
+        lose: so many next responses are dropped and their connections cut, after the server has done the work.
         on_loss: called before the connection is cut.
     """
 

@@ -1,4 +1,4 @@
-"""Real Redis servers: alone, as a Cluster, and watched by Sentinels. Only on loopback and UNIX sockets."""
+"""Real Redis servers on loopback: alone, as a Cluster, with Sentinels."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RedisServer:
 
 @contextlib.contextmanager
 def running(server: RedisServer) -> Iterator[RedisServer]:
-    """Start a server, and kill it whatever happens."""
+    """Start a server, and kill it in any case."""
     try:
         server.start()
         yield server
@@ -140,14 +140,14 @@ class Watched:
         return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels) + f"/{self.service}"
 
     def ready(self) -> bool:
-        """Say whether both Sentinels know each other and the replica, and the replica follows."""
+        """Return whether the Sentinels know all servers and the replica follows."""
         with contextlib.closing(self.replica.client()) as client:
             if client.info("replication")["master_link_status"] != "up":
                 return False
         return all(self._knows_all(sentinel) for sentinel in self.sentinels)
 
     def return_as_replica(self) -> None:
-        """Start the dead primary when the Sentinels have promoted the other; it follows from then on."""
+        """Start the dead primary as a replica, after the failover."""
         with contextlib.closing(self.sentinels[0].client()) as client:
             wait_until(lambda: client.sentinel_master(self.service)["port"] == self.replica.port)
         self.primary.start("--replicaof", f"127.0.0.1 {self.replica.port}")

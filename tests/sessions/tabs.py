@@ -1,4 +1,4 @@
-"""Tabs of visitors in Streamlit's own test runner, and a store that fails on demand."""
+"""Browser tabs in Streamlit's test runner, and a store that can fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Body = Callable[[Any, Any], object]
 
 
 class Switched:
-    """A store that can be switched off. Redis itself is stopped in the tests of outages and in Chromium."""
+    """A store that can be switched off."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
@@ -127,7 +127,7 @@ def switched_off(store: Switched) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Streamlit collects garbage after each run, which takes ten times as long as a run here."""
+    """Skip Streamlit's garbage collection, ten times as long as a run here."""
     before = st.config.get_option("runner.postScriptGC")
     st.config.set_option("runner.postScriptGC", False)
     try:

@@ -1,4 +1,4 @@
-"""What FluxLit makes of stores and sessions: settings, what pages can ask for, and what never gets into a log."""
+"""Stores and sessions in the gateway: settings, injection, redaction."""
 
 from __future__ import annotations
 
@@ -86,16 +86,16 @@ def first_warning(caplog: pytest.LogCaptureFixture) -> str:
     raise AssertionError("nothing was said")
 
 
-async def test_a_store_that_does_not_answer_is_told_at_the_start_and_stops_nothing(
+async def test_an_unreachable_store_is_logged_at_the_start_and_stops_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # Taken, so that nobody else gets it, and not listened on.
+        deaf.bind(("127.0.0.1", 0))  # Taken, so that no other process gets it, and not listened on.
         url = f"redis://:swordfish@127.0.0.1:{deaf.getsockname()[1]}"
         async with sessions.opened(Settings(session_store=url, secret_key=(KEY,))):
-            told = await anyio.to_thread.run_sync(first_warning, caplog)
+            logged = await anyio.to_thread.run_sync(first_warning, caplog)
 
-    assert re.fullmatch(r"session store redis://127\.0\.0\.1:\d+ is unavailable: ConnectionError: .*refused\.", told)
+    assert re.fullmatch(r"session store redis://127\.0\.0\.1:\d+ is unavailable: ConnectionError: .*refused\.", logged)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_the_name_in_the_settings_is_the_one_that_is_hidden() -> None:
     assert dict_config(Settings())["filters"]["redact"]["()"] is RedactionFilter
 
 
-def test_pages_without_fluxlit_sessions_are_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_without_fluxlit_sessions_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "entry_points", lambda **_: ())
     monkeypatch.setattr(sessions, "_process", sessions._Process())
     with pytest.raises(FluxLitError, match="pip install"):

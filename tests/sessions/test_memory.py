@@ -1,4 +1,4 @@
-"""The limits of the store in memory: what is refused, what makes room, and what goes on when it is full."""
+"""The limits of the store in memory, and what works when it is full."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_sessions_without_a_user_take_half_of_the_entries() -> None:
     assert [store.read(session.id) for session in users] == users
 
 
-def test_a_user_makes_room_by_ending_the_unused_ones_of_nobody_and_of_no_other_user() -> None:
+def test_a_new_user_session_removes_anonymous_sessions_and_none_of_a_user() -> None:
     clock = ManualClock()
     store = MemorySessionStore(clock=clock, max_entries=10, touch_interval=0)
     ids = fill(store)
@@ -67,7 +67,7 @@ def test_values_to_be_taken_once_take_a_quarter_and_sessions_do_not_take_it_from
     store = MemorySessionStore(max_entries=12)
     fill(store)
     tokens = [store.put_once("login", {"n": number}, ttl=60) for number in range(3)]
-    with pytest.raises(SessionStoreFull, match="3 of 3 values to be taken once"):
+    with pytest.raises(SessionStoreFull, match="3 of 3 take-once values"):
         store.put_once("login", {}, ttl=60)
     assert [store.take_once("login", token) for token in tokens] == [{"n": 0}, {"n": 1}, {"n": 2}]
 
@@ -109,7 +109,7 @@ def test_full_is_reported_as_such_and_logged_once(caplog: pytest.LogCaptureFixtu
     store = MemorySessionStore(max_entries=2, observer=events.append)
     store.create()
     for _ in range(3):
-        with pytest.raises(SessionStoreUnavailable, match="memory:// is full: 1 of 1 sessions") as caught:
+        with pytest.raises(SessionStoreUnavailable, match="memory:// is full: 1 of 1 anonymous sessions") as caught:
             store.create()
     assert isinstance(caught.value, SessionStoreFull)
     assert (caught.value.operation, caught.value.may_have_applied, store.available) == ("create", False, True)

@@ -63,7 +63,7 @@ def test_each_side_keeps_its_changes_and_a_key_that_both_changed_is_a_conflict(
     assert (merged.data, merged.conflicts) == (data, conflicts)
 
 
-def test_after_a_save_whose_answer_never_came_what_equals_ours_is_ours() -> None:
+def test_after_a_save_with_a_lost_response_equal_values_are_ours() -> None:
     assert merge({"n": 1}, {"n": 2}, {"n": 2}, doubt=True).conflicts == ()
     assert merge({"n": 1}, {"n": 2}, {"n": 3}, doubt=True).conflicts == ("n",)
 

@@ -99,7 +99,7 @@ def test_a_run_waits_for_a_store_that_is_away_only_once(store: Switched) -> None
     assert store.refused == 1
 
 
-def test_a_first_save_whose_answer_was_lost_is_found_again_and_not_repeated(store: Switched) -> None:
+def test_a_first_save_with_a_lost_response_is_found_and_not_repeated(store: Switched) -> None:
     def count(_st: Any, session: Any) -> None:
         session.change("clicks", lambda clicks: clicks + 1, default=0)
 

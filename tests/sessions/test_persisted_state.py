@@ -98,7 +98,7 @@ def test_values_that_cannot_be_stored_stay_in_the_tab_and_are_named_once(
     assert store.read(tab.url_id).data["$state:odd"] == 3
 
 
-def test_forgetting_the_with_block_is_said(store: Switched, caplog: pytest.LogCaptureFixture) -> None:
+def test_forgetting_the_with_block_is_logged(store: Switched, caplog: pytest.LogCaptureFixture) -> None:
     class Careless(Tab):
         def script(self) -> None:
             url_session(st, self._store, persist=["cart"])

@@ -1,4 +1,4 @@
-"""The session file: several processes, crashes, restarts, and files that are not what they should be."""
+"""The session file: several processes, crashes, full disks, wrong files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_several_processes_can_create_the_file_at_once(tmp_path: Path) -> None:
 
 
 def test_two_stores_of_one_process_see_what_others_write(tmp_path: Path) -> None:
-    """A second store must not take the locks of the first away when it looks at the file."""
+    """A second store must not drop the locks of the first."""
     script = """
         import sys
         from fluxlit_sessions import SQLiteSessionStore

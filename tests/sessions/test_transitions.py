@@ -1,4 +1,4 @@
-"""A command that is executed twice has the effect of once, in every backend."""
+"""A command that is executed twice has the effect of one, in all backends."""
 
 import time
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_moving_twice_is_moving_once(backend: Backend) -> None:
     assert backend.execute(Move(old, key(), 1, new_token(), LIFE, b"x", TAG, NO_TAG, b"")) is None
 
 
-def test_taking_twice_with_one_token_gives_the_value_twice_and_to_nobody_else(backend: Backend) -> None:
+def test_taking_twice_with_one_token_gives_the_value_twice_and_to_no_other_token(backend: Backend) -> None:
     where = Ids("n").mint(Kind.ONCE).key
     backend.execute(create(where))
     command = Take(where, new_token(), HOUR)

@@ -18,7 +18,7 @@ def store() -> Switched:
     return Switched(MemorySessionStore())
 
 
-def test_somebody_elses_link_does_not_open_the_session(store: Switched) -> None:
+def test_a_link_of_another_user_does_not_open_the_session(store: Switched) -> None:
     ada = Tab(store, user="ada").run(set_to(cart=["apple"]))
     bob = Tab(store, ada.url_id, user="bob")
     assert bob.seen() == {}
@@ -27,7 +27,7 @@ def test_somebody_elses_link_does_not_open_the_session(store: Switched) -> None:
     assert ada.seen() == {"cart": ["apple"]}
 
 
-def test_a_link_of_a_user_does_not_open_for_somebody_who_is_not_signed_in(store: Switched) -> None:
+def test_a_link_of_a_user_does_not_open_for_an_anonymous_visitor(store: Switched) -> None:
     ada = Tab(store, user="ada").run(set_to(cart=["apple"]))
     assert Tab(store, ada.url_id, user=None).seen() == {}
 
@@ -64,7 +64,7 @@ def test_other_roles_give_the_session_another_id(store: Switched) -> None:
     assert store.read(nobody_special.url_id).subject == "https://issuer|ada"
 
 
-def test_signing_in_can_leave_the_session_of_nobody_behind(store: Switched) -> None:
+def test_signing_in_can_leave_the_anonymous_session_behind(store: Switched) -> None:
     before = Tab(store, user=None).run(set_to(cart=["apple"]))
     assert Tab(store, before.url_id, user="ada", claim=False).seen() == {}
     assert before.seen() == {"cart": ["apple"]}

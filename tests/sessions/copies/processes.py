@@ -16,7 +16,7 @@ ADA = {"email": "ada@example.com"}
 
 
 class Heard:
-    """Notes what a writer says."""
+    """Records the notifications of a writer."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -42,7 +42,7 @@ class Heard:
 
 
 class Faulty:
-    """A store that can be switched off, or lose the answers to writes."""
+    """A store that can be off or full, or lose responses to writes."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -73,7 +73,7 @@ class Faulty:
 
 
 class Process:
-    """A worker's half: copies, and who hears of them."""
+    """The part of a worker: copies and their listener."""
 
     def __init__(self, store: Any, **limits: Any) -> None:
         self.heard = Heard()

@@ -28,7 +28,7 @@ def test_who_has_lost_a_session_learns_it_and_writes_nothing_more(processes: tup
     assert again[1]["state"] == {"n": 2}
 
 
-def test_a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses(
+def test_a_write_with_a_lost_response_is_not_taken_for_that_of_another_process(
     processes: tuple[Process, Process], store: Faulty
 ) -> None:
     one, other = processes
@@ -79,7 +79,7 @@ def test_what_has_not_changed_is_not_written_again(processes: tuple[Process, Pro
     assert (copy.dirty, store.writes) == (False, 1)
 
 
-def test_nobody_goes_on_with_a_session_that_has_been_logged_out(processes: tuple[Process, Process]) -> None:
+def test_no_process_continues_a_session_that_has_been_logged_out(processes: tuple[Process, Process]) -> None:
     one, other = processes
     copy = one.begin(ADA)
     one.save(copy, {"n": 1})

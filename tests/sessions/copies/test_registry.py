@@ -38,7 +38,7 @@ def test_a_copy_opens_for_its_user_alone_and_is_left_as_it_is_for_others(process
     assert other.resume(ADA) is not None
 
 
-def test_nothing_in_the_store_tells_the_id_of_a_session_or_who_its_anonymous_user_is(store: Faulty) -> None:
+def test_the_store_holds_neither_the_id_of_a_session_nor_the_claims_of_its_user(store: Faulty) -> None:
     process = Process(store)
     process.save(process.begin({"token": "swordfish"}), {"cart": 1})
     dump = repr(vars(store._store._backend))

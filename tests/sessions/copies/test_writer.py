@@ -1,4 +1,4 @@
-"""Writing copies in the background: outages, a full store, and the end of the process."""
+"""Writing in the background: outages, a full store, the end of a process."""
 
 from __future__ import annotations
 

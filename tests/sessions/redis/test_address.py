@@ -83,7 +83,7 @@ PLACES = {
 @example("", "12345/secret")
 @example("user", "a@b:1/0?db@")
 @example("user", "pä ss\n")
-def test_a_password_may_stand_as_it_is_whatever_its_characters(place: str, username: str, password: str) -> None:
+def test_a_password_may_stand_as_it_is_with_any_characters(place: str, username: str, password: str) -> None:
     assume(unquote(password) == password)
     assume("@/" not in password)  # with unix:// this is where the path begins
     assume(not re.match(r"([^/?#]*@)?[^/?#]*/*[0-9]*\?[a-z_]+=", password))  # behind a user: a host with options

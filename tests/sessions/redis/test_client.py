@@ -28,7 +28,7 @@ from tests.support.ports import free_port
 
 
 def certificate(folder: Path, name: str) -> Path:
-    """Write a self-signed certificate for 127.0.0.1 and its key into one folder."""
+    """Write a self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""One operation is one round trip, and a lost answer neither loses nor doubles a write."""
+"""One operation is one round trip; a lost response doubles no write."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -70,9 +70,9 @@ def test_a_forgotten_script_is_sent_again(store: Any, redis_server: RedisServer)
 
 
 @pytest.mark.parametrize("lost", [1, 2])
-def test_a_save_whose_answer_is_lost_happens_once(store: Any, relay: LossyRelay, lost: int) -> None:
+def test_a_save_with_a_lost_response_happens_once(store: Any, relay: LossyRelay, lost: int) -> None:
     session = store.create({"n": 0})
-    store.save(store.create(), {})  # the script is known, so that the answer that is lost is the one of the write
+    store.save(store.create(), {})  # the script is known, so that the lost response is that of the write
     relay.lose = lost
     saved = store.save(session, {"n": 1})
     assert relay.lose == 0
@@ -80,14 +80,14 @@ def test_a_save_whose_answer_is_lost_happens_once(store: Any, relay: LossyRelay,
     assert store.read(session.id) == saved
 
 
-def test_a_creation_whose_answer_is_lost_happens_once(store: Any, relay: LossyRelay) -> None:
+def test_a_creation_with_a_lost_response_happens_once(store: Any, relay: LossyRelay) -> None:
     store.create()
     relay.lose = 2
     session = store.create({"n": 0}, subject="ada")
     assert (relay.lose, session.version, store.count(), store.count(subject="ada")) == (0, 1, 2, 1)
 
 
-def test_a_rotation_whose_answer_is_lost_happens_once(store: Any, relay: LossyRelay) -> None:
+def test_a_rotation_with_a_lost_response_happens_once(store: Any, relay: LossyRelay) -> None:
     session = store.rotate(store.create({"n": 0}, subject="ada"))
     relay.lose = 2
     moved = store.rotate(session, {"n": 1}, subject="bob")
@@ -96,7 +96,7 @@ def test_a_rotation_whose_answer_is_lost_happens_once(store: Any, relay: LossyRe
     assert (store.count(subject="ada"), store.count(subject="bob")) == (0, 1)
 
 
-def test_a_value_whose_answer_is_lost_still_reaches_its_taker(store: Any, relay: LossyRelay) -> None:
+def test_a_value_with_a_lost_response_still_reaches_its_taker(store: Any, relay: LossyRelay) -> None:
     store.take_once("p", store.put_once("p", {}, ttl=3600))
     token = store.put_once("p", {"n": 1}, ttl=3600)
     relay.lose = 2
@@ -105,7 +105,7 @@ def test_a_value_whose_answer_is_lost_still_reaches_its_taker(store: Any, relay:
     assert store.take_once("p", token) is None
 
 
-def test_a_deletion_whose_answer_is_lost_stays_done(store: Any, relay: LossyRelay) -> None:
+def test_a_deletion_with_a_lost_response_stays_done(store: Any, relay: LossyRelay) -> None:
     session = store.create()
     relay.lose = 1
     store.delete(session.id)
@@ -126,7 +126,7 @@ class Waits:
         self.now += seconds
 
 
-def test_answers_that_never_come_are_reported_as_doubt(
+def test_missing_responses_are_reported_as_doubt(
     relay: LossyRelay, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fluxlit_sessions.redis.transport.time", Waits())

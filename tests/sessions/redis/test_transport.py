@@ -1,4 +1,4 @@
-"""Redis goes away and comes back: nothing acknowledged is lost, no caller hangs."""
+"""Outages of Redis: nothing acknowledged is lost, and no caller hangs."""
 
 from __future__ import annotations
 
@@ -104,7 +104,10 @@ def test_an_outage_is_logged_once_and_so_is_its_end(
 
 
 def test_increments_survive_crashes_and_none_is_counted_twice(clients: Any, server: RedisServer) -> None:
-    """Kill Redis again and again while a counter is counted up; its log of writes is on disk before it answers."""
+    """Kill Redis again and again while a counter grows.
+
+    Its log of writes is on disk before it replies.
+    """
     store: Any = clients()
     session = store.create({"n": 0})
     crashes, saves = 0, 0
@@ -200,7 +203,7 @@ def test_a_failover_by_sentinel_loses_nothing_acknowledged(short_folder: Path) -
 
 
 @pytest.mark.parametrize("use_async", [False, True], ids=["blocking", "async"])
-def test_a_cluster_whose_node_crashes_keeps_its_sessions(
+def test_a_cluster_with_a_crashed_node_keeps_its_sessions(
     cluster_nodes: list[RedisServer], cluster_url: str, namespace: str, *, use_async: bool
 ) -> None:
     def make(**options: Any) -> RedisSessionStore:

@@ -1,4 +1,4 @@
-"""Session stores for FluxLit: state on the server, found by an opaque id, in a store that all replicas share."""
+"""Server-side sessions with opaque ids, in a store that replicas share."""
 
 from fluxlit_sessions.codec import Codec
 from fluxlit_sessions.commands import Backend

@@ -1,15 +1,15 @@
-"""Which session a tab has, and how its changes get into the store.
+"""The session of a browser tab, and how its changes reach the store.
 
 The rules, in the order in which they apply at the start of a run:
 
-1. The id in the URL counts if the store knows it and it is this visitor's. Else the session that this tab had.
-   Else there is none; the first write creates one under an id that the store mints. No other id is ever used.
-2. A session of a user opens for that user only. A session of nobody becomes that of the user who comes with it
-   signed in, under a new id, so that whoever knew the old one has nothing. So does a session whose user comes back
-   with other roles: a change of privilege makes the old id dead (OWASP ASVS 5.0, 7.2.4).
-3. A tab whose session has gone (ended, expired, signed in elsewhere) is told so, and loses what came out of it.
-4. A store that cannot be reached is not an empty one. A tab that knows its session goes on with what it knows and
-   keeps its changes until they can be saved; a tab that does not, waits.
+1. The id in the URL counts if the store knows it and the session is this visitor's. Otherwise the tab keeps the session
+   that it had. If it had none, the first write creates one under an id that the store mints. No other id is ever used.
+2. A session of a user opens for that user only. An anonymous session becomes that of the user who signs in with it,
+   under a new id: the old id opens nothing afterwards. A user with changed roles gets a new id in the same way, because
+   a change of privilege ends the old id (OWASP ASVS 5.0, 7.2.4).
+3. A tab with a session that is gone (ended, expired, signed in elsewhere) shows a notice and drops the session's data.
+4. An unreachable store is not an empty one. A tab that knows its session continues and keeps its changes until they can
+   be saved; a tab that does not know it waits.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from fluxlit_sessions.visitor import TabState, Visitor
 logger = logging.getLogger("fluxlit_sessions")
 
 MERGE_S = 5.0
-"""How long a save goes on while others keep saving the same session."""
+"""Seconds for which a save is retried while other tabs keep saving."""
 
 RIGHTS = "$rights"
-"""Key in a session's data: mark of the roles that its user had last. No page sees it."""
+"""Key of the mark of the user's last roles. Pages do not see it."""
 
 ENDED = "Your session has ended, or went on elsewhere when you signed in. What you do from now on belongs to a new one."
 
 
 class Binding:
-    """A tab and its session.
+    """A browser tab and its session.
 
     Args:
         store: where sessions are.
         visitor: the tab.
         resolve: solves conflicts between tabs.
-        claim: let a signed-in user take over a session of nobody.
+        claim: let a signed-in user take over an anonymous session.
 
     Attributes:
-        tab: what the tab knows; shared with the runs before and after this one.
+        tab: state of the tab, shared by all its runs.
         outage: why the store could not be used in this run.
-        gone: what says that the session ended during this run; nothing more is saved in it.
+        gone: set if the session ended during this run; nothing is saved after that.
     """
 
     def __init__(self, store: SessionStore, visitor: Visitor, resolve: Resolve | None, *, claim: bool) -> None:
@@ -66,26 +66,27 @@ class Binding:
 
     @property
     def known(self) -> bool:
-        """There is something to go on with: a session, or certainty that this visitor has none."""
+        """Whether the run knows the session, or that there is none."""
         if self.outage is None or isinstance(self.outage, SessionStoreFull):  # a full store still finds sessions
             return True
         return self.tab.session is not None or self._visitor.id_in_url is None
 
     def open(self) -> tuple[str, ...]:
-        """Finds the session of this tab and brings it up to date; returns the keys of conflicts.
+        """Finds and updates the session; returns the keys in conflict.
 
-        A store that cannot be reached is noted in `outage`.
+        An unreachable store sets `outage`.
         """
         return self._noting_outage(self._open)
 
     def save(self) -> tuple[str, ...]:
-        """Saves what has changed in this tab; returns the keys of conflicts, whose values are theirs now.
+        """Saves the changes of this tab; returns the keys in conflict.
 
-        A store that cannot be reached is noted in `outage`; the next run saves then.
+        Keys in conflict have the values of the other tab afterwards. An unreachable store sets `outage`; the next run
+        saves then.
 
         Raises:
             SessionNotFound: the session is gone; nothing was saved, nor will be.
-            SessionConflict: others save all the time.
+            SessionConflict: other tabs saved all the time.
             SessionDataError, SessionTooLarge: the data cannot be stored.
         """
         if self.gone is not None:
@@ -96,7 +97,7 @@ class Binding:
         return self._noting_outage(self._save)
 
     def change(self, key: str, function: Callable[[Any], Any], default: Any) -> Any:
-        """Replaces the value of a key by what a function makes of it, again until nobody else came in between.
+        """Replaces a value by a function of it, until no write interferes.
 
         Raises:
             SessionNotFound, SessionConflict, SessionDataError, SessionTooLarge: as for `save`.
@@ -108,7 +109,7 @@ class Binding:
                 return value
 
     def rotate(self, subject: str | Keep | None = KEEP) -> tuple[str, ...]:
-        """Gives the session a new id, and saves with it what has changed; returns the keys of conflicts.
+        """Saves under a new id; returns the keys in conflict.
 
         Raises:
             SessionStoreUnavailable: the old id may live on.
@@ -119,7 +120,7 @@ class Binding:
         return self._write(lambda session, data: self._store.rotate(session, data, subject=subject))
 
     def end(self) -> None:
-        """Ends the session; the tab has none then.
+        """Ends the session.
 
         Raises:
             SessionStoreUnavailable: the session may live on.
@@ -130,7 +131,7 @@ class Binding:
         self._visitor.hide_id()
 
     def show(self) -> None:
-        """Puts the id into the URL: navigation takes it out."""
+        """Puts the id into the URL again: navigation removes it."""
         if self.tab.session is not None:
             self._visitor.show_id(self.tab.session.id)
 
@@ -149,7 +150,7 @@ class Binding:
             if had is not None:
                 self._forget()
                 tab.notice(ENDED)
-            return self._save()  # what an outage kept from becoming a session
+            return self._save()  # changes that an outage kept from becoming a session
         conflicts: tuple[str, ...] = ()
         if had is None or had.id not in (found.id, self._claimed):
             tab.data = ({} if had else tab.data) | copy.deepcopy(found.data)
@@ -174,7 +175,7 @@ class Binding:
             if found is None or (found.subject == user and (user is None or self._marked(found.data) == found.data)):
                 return found
             if found.subject not in (None, user) or (found.subject is None and not self._claim):
-                logger.info("session %s belongs to somebody else and was not opened", found.handle)
+                logger.info("session %s belongs to another user and was not opened", found.handle)
                 return None
             try:
                 claimed = self._store.rotate(found, self._marked(found.data), subject=user)
@@ -186,14 +187,14 @@ class Binding:
             return claimed
 
     def _marked(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The data with the mark of this visitor's rights, where they are known."""
+        """Returns the data with the mark of this visitor's roles, if known."""
         rights, marked = self._visitor.rights, dict(data)
         if rights is not None:
             marked.pop(RIGHTS, None)
         return marked | ({RIGHTS: rights} if rights else {})
 
     def _take(self, had: Session, found: Session) -> tuple[str, ...]:
-        """Brings what others saved into the data of this tab."""
+        """Merges what other tabs saved into the data of this tab."""
         merged = merge(had.data, self.tab.data, copy.deepcopy(found.data), self._resolve, doubt=self.tab.doubt)
         self.tab.doubt = False
         self.tab.data = merged.data
@@ -210,7 +211,7 @@ class Binding:
         return self._write(self._store.save)
 
     def _create(self) -> tuple[str, ...]:
-        """Saves for the first time. If the answer gets lost, the next attempt finds what this one has left."""
+        """Saves for the first time; finds the result of an earlier attempt."""
         tab = self.tab
         tab.data = self._marked(tab.data)
         if tab.unborn is None:
@@ -222,7 +223,7 @@ class Binding:
             tab.unborn = None
             if found is None or found.subject != self._visitor.user:
                 return self._create()
-            tab.session = found  # nobody but this tab has ever known the id: what it holds is what we have sent
+            tab.session = found  # only this tab has known the id, so its content is what this tab has sent
             self.show()
             return self._save()
         tab.unborn = None
@@ -230,7 +231,7 @@ class Binding:
         return ()
 
     def _write(self, write: Callable[[Session, Mapping[str, Any]], Session]) -> tuple[str, ...]:
-        """Writes on top of whatever others have saved in the meantime."""
+        """Writes on top of what other tabs have saved in the meantime."""
         tab = self.tab
         conflicts: list[str] = []
         deadline = time.monotonic() + MERGE_S
@@ -246,7 +247,7 @@ class Binding:
                 if found is not None:
                     conflicts += self._take(tab.session, found)
                     tab.session = found
-                # Those who collided must not do so again in step. One who finds nothing here is told by the next try.
+                # Random, so that tabs that collided do not collide again. A session that is gone shows in the next try.
                 time.sleep(random.uniform(0, 0.005))  # noqa: S311
             except SessionNotFound as error:
                 self.gone = error

@@ -1,14 +1,14 @@
-"""Session data to bytes and back: JSON, with tags for what JSON lacks. Never pickle.
+"""Session data to bytes and back: JSON with tagged values. Never pickle.
 
-The rule: what comes back equals what went in and has the same type, or storing it
-fails with an error that says where the value is. Nothing is converted silently,
+The rule: a decoded value equals the encoded one and has the same type, or encoding
+fails with an error that names the place of the value. Nothing is converted silently,
 therefore subclasses of the builtin types (numpy numbers, str enums) are refused
 unless they are registered.
 
 A tagged value is a JSON object with one key that starts with ``$``:
 
-    {"$datetime": ["2026-03-01T12:00:00+01:00", 0, "Europe/Berlin"]}     text, fold, zone or ""
-    {"$date": "2026-03-01"}       {"$time": ["12:00:00", 0]}            text, fold
+    {"$datetime": ["2026-03-01T12:00:00+01:00", 0, "Europe/Berlin"]}     string, fold, zone or ""
+    {"$date": "2026-03-01"}       {"$time": ["12:00:00", 0]}            string, fold
     {"$timedelta": [days, seconds, microseconds]}
     {"$decimal": "1.10"}          {"$uuid": "..."}        {"$bytes": "<base64>"}
     {"$tuple": [...]}             {"$set": [...]}         {"$frozenset": [...]}
@@ -54,7 +54,7 @@ def _load_datetime(stored: list[Any]) -> datetime:
     moment = datetime.fromisoformat(text).replace(fold=fold)
     try:
         return moment.replace(tzinfo=ZoneInfo(zone)) if zone else moment
-    except ZoneInfoNotFoundError:  # this machine knows no such zone; the offset still tells the moment
+    except ZoneInfoNotFoundError:  # this machine knows no such zone; the offset still determines the moment
         return moment
 
 

@@ -1,7 +1,7 @@
-"""What a store can be asked: commands as values, each with the type of its answer.
+"""Commands to a backend, each with the type of its result.
 
-A `Backend` takes a command and answers it. That is all it does: it neither encodes,
-encrypts, mints ids nor decides policy. One command is one atomic step.
+A `Backend` executes commands and does nothing else: it neither encodes, encrypts, mints
+ids nor decides policy. One command is one atomic step.
 
 A command that writes carries a token (see record.py) and can be executed twice with
 the effect of once.
@@ -21,21 +21,24 @@ R = TypeVar("R")
 
 
 class Command(Generic[R_co]):
-    """A question to a backend whose answer is of type R_co."""
+    """A command with a result of type `R_co`."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The answer to a write that was based on another version than the store's."""
+    """Result of a write that was based on another version than the stored one."""
 
     found: int
 
 
 @dataclass(frozen=True, slots=True)
 class Create(Command[Header | Conflict]):
-    """Store a new record, unless there is one under its key. A vital one may use what a full store has in reserve."""
+    """Store a new record, unless its key is taken.
+
+    A `vital` record may use the reserve of a full store.
+    """
 
     key: Key
     token: bytes
@@ -64,7 +67,10 @@ class Touch(Command[Header | None]):
 
 @dataclass(frozen=True, slots=True)
 class Replace(Command[Header | Conflict | None]):
-    """Put a new envelope into a live record that is at version `expected`. Vital: see `Create`."""
+    """Replace the envelope of a live record at version `expected`.
+
+    `vital`: see `Create`.
+    """
 
     key: Key
     expected: int
@@ -76,7 +82,10 @@ class Replace(Command[Header | Conflict | None]):
 
 @dataclass(frozen=True, slots=True)
 class Move(Command[Header | Conflict | None]):
-    """Give a live record at version `expected` another key (same shard), envelope and subject; the old key is dead."""
+    """Move a live record at version `expected` to another key.
+
+    The new key is of the same shard; envelope and subject change with it. The old key is gone.
+    """
 
     old: Key
     new: Key
@@ -91,7 +100,10 @@ class Move(Command[Header | Conflict | None]):
 
 @dataclass(frozen=True, slots=True)
 class Take(Command[Record | Conflict | None]):
-    """Fetch a record that nobody has taken; it stays `grace` ms for a repetition with the same token."""
+    """Fetch a record that was not taken before.
+
+    It stays for `grace` ms, so that the same token can fetch it again.
+    """
 
     key: Key
     token: bytes
@@ -117,7 +129,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page of a listing; `cursor` leads to the next, `None` after the last. A row may come twice."""
+    """One page of a listing. A row may appear on two pages.
+
+    Attributes:
+        rows: the records.
+        cursor: of the next page, `None` after the last.
+    """
 
     rows: tuple[Row, ...]
     cursor: str | None
@@ -125,7 +142,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class List(Command[Rows]):
-    """A page of about `limit` live sessions; with tags only those of a subject. The first cursor is empty."""
+    """List about `limit` live sessions; with tags only those of a subject.
+
+    The first cursor is empty.
+    """
 
     tags: tuple[bytes, ...] | None
     cursor: str
@@ -134,21 +154,21 @@ class List(Command[Rows]):
 
 @dataclass(frozen=True, slots=True)
 class Count(Command[int]):
-    """The number of live sessions; with tags only those of a subject."""
+    """Count live sessions; with tags only those of a subject."""
 
     tags: tuple[bytes, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteSubject(Command[int]):
-    """Remove all sessions with one of these tags; answers how many were found."""
+    """Remove all sessions with one of these tags; the result is their number."""
 
     tags: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ping(Command[None]):
-    """Do the least that proves that the store works."""
+    """Check that the store works, with the least possible load."""
 
 
 class Backend(Protocol):
@@ -172,11 +192,11 @@ class Backend(Protocol):
         ...
 
     def execute(self, command: Command[R]) -> R:
-        """Answers `command`, blocking."""
+        """Executes `command`, blocking."""
         ...
 
     async def aexecute(self, command: Command[R]) -> R:
-        """Answers `command` without blocking the event loop."""
+        """Executes `command` without blocking the event loop."""
         ...
 
     def close(self) -> None:
@@ -184,5 +204,5 @@ class Backend(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Releases what `aexecute` uses in the running event loop, and what `close` does."""
+        """Releases the resources of the running event loop, and those of `close`."""
         ...

@@ -2,7 +2,7 @@
 """The rules of sessions without any I/O.
 
 Each method prepares one operation: the command for the backend, and the function that
-turns the backend's answer into the caller's. store.py executes operations, blocking or
+converts the backend's result into the caller's. store.py executes operations, blocking or
 not; nothing here knows which.
 """
 
@@ -47,17 +47,17 @@ DEFAULT_MAX_BYTES = 256 * 1024
 MAX_SUBJECT = 255
 PAGE = 500
 TAKE_GRACE = 60_000
-"""How long a taken value can be fetched again by the taker who did not hear the answer, in ms; no budget is longer."""
+"""Milliseconds in which a client that missed the response can take a value again; no budget is longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
-    """One thing to do on a store.
+    """A prepared operation on a store.
 
     Attributes:
         name: for metrics.
-        command: what to ask the backend; `None` when no question is needed.
-        finish: turns the answer into what the caller gets, or raises.
+        command: for the backend; `None` when none is needed.
+        finish: converts the backend's result into the caller's, or raises.
     """
 
     name: str

@@ -36,7 +36,7 @@ class Sealer(Protocol):
     """Protects stored bytes and names subjects in an index."""
 
     def seal(self, plain: bytes, *, secret: bytes, context: bytes) -> bytes:
-        """Returns an envelope around `plain` that opens with the same secret and context only."""
+        """Returns `plain` encrypted for one secret and context."""
         ...
 
     def open(self, envelope: bytes, *, secret: bytes, context: bytes) -> bytes:
@@ -44,7 +44,7 @@ class Sealer(Protocol):
         ...
 
     def tags(self, subject: str) -> tuple[bytes, ...]:
-        """Returns the 32-byte tags of a subject: the one to write first, then those of older keys."""
+        """Returns the 32-byte tags of a subject, that of the current key first."""
         ...
 
 

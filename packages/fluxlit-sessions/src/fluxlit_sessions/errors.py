@@ -1,15 +1,15 @@
 """Every error that fluxlit_sessions raises on purpose.
 
 SessionError
-├── SessionNotFound          there is no such session (any more)
-├── SessionConflict          somebody saved the session since it was read
+├── SessionNotFound          the session does not exist, or not any more
+├── SessionConflict          the session was saved elsewhere since it was read
 ├── SessionKeyConflict       two tabs changed the same key at the same time
-├── SessionModelError        what is stored does not fit the model that a page asks for
-├── SessionDataError         a value cannot be stored, or what is stored cannot be read
+├── SessionModelError        the stored data does not fit the model of the page
+├── SessionDataError         a value cannot be stored, or stored data cannot be read
 │   ├── SessionTooLarge      the data of one session exceeds the limit
-│   └── SessionSealError     no key of this process opens what is stored
+│   └── SessionSealError     no key of this process decrypts the stored data
 ├── SessionStoreUnavailable  the store cannot be reached or does not answer
-│   └── SessionStoreFull     the store has no room for what was to be written
+│   └── SessionStoreFull     the store has no room for a write
 └── SessionStoreError        the store is set up wrongly: URL, option, missing package
 
 A session id never appears in a message: ids are secrets. A handle does: it names
@@ -26,10 +26,10 @@ class SessionError(Exception):
 
 
 class SessionNotFound(SessionError):
-    """The session does not exist: it was deleted, has expired, or was rotated to another id.
+    """The session was deleted, has expired, or was rotated to another id.
 
     Attributes:
-        handle: names the session in logs; `None` when the id was not one of ours at all.
+        handle: names the session in logs; `None` for an id that no store has minted.
     """
 
     def __init__(self, handle: str | None) -> None:
@@ -42,7 +42,7 @@ class SessionNotFound(SessionError):
 
 
 class SessionConflict(SessionError):
-    """Somebody else saved the session since it was read; nothing was written.
+    """The session was saved elsewhere since it was read; nothing was written.
 
     Attributes:
         handle: names the session in logs.
@@ -61,11 +61,11 @@ class SessionConflict(SessionError):
 
 
 class SessionKeyConflict(SessionError):
-    """The same keys were changed elsewhere at the same time; there, not here, they were saved.
+    """The same keys were changed elsewhere at the same time, and saved there.
 
     Attributes:
         handle: names the session in logs.
-        keys: the keys; the session holds the values of the other side now.
+        keys: in conflict; the session has the values of the other tab now.
     """
 
     def __init__(self, handle: str, keys: Sequence[str]) -> None:
@@ -79,11 +79,11 @@ class SessionKeyConflict(SessionError):
 
 
 class SessionModelError(SessionError):
-    """What is stored does not fit the model that the page asks for.
+    """The stored data does not fit the model of the page.
 
     Attributes:
-        stored: version of the model by which it was written.
-        wanted: version that the page has.
+        stored: version of the model that wrote the data.
+        wanted: version of the model of the page.
     """
 
     def __init__(self, model: str, stored: int, wanted: int, reason: str) -> None:
@@ -101,7 +101,7 @@ class SessionDataError(SessionError):
     """A value cannot be stored, or stored data cannot be read back.
 
     Attributes:
-        path: where in the data, such as ``data['cart'][0]``; empty when it is about the whole.
+        path: place in the data, such as ``data['cart'][0]``; empty for all of it.
     """
 
     def __init__(self, message: str, *, path: str = "") -> None:
@@ -127,19 +127,19 @@ class SessionTooLarge(SessionDataError):
 
 
 class SessionSealError(SessionDataError):
-    """What is stored does not open with any key of this process: wrong keys, or somebody changed it."""
+    """Stored data cannot be decrypted: wrong keys, or it was changed."""
 
 
 class SessionStoreUnavailable(SessionError):
-    """The store cannot be reached, does not answer in time, or refuses to work.
+    """The store is unreachable, too slow, or refuses to work.
 
-    It says nothing about whether a session exists. Never treat it as "no session".
+    Whether a session exists is unknown. Never treat this as "no session".
 
     Attributes:
         location: which store, without credentials.
-        operation: what was attempted, such as ``save``.
-        attempts: how often it was tried.
-        may_have_applied: true when a write was sent and its answer never came, so it may or may not have happened.
+        operation: such as ``save``.
+        attempts: number of attempts.
+        may_have_applied: a write was sent and its response is missing, so it may or may not have happened.
     """
 
     _state = "unavailable"
@@ -158,13 +158,13 @@ class SessionStoreUnavailable(SessionError):
 
 
 class SessionStoreFull(SessionStoreUnavailable):
-    """The store has no room for a write; nothing was written. Reading, using and deleting sessions still work.
+    """The store has no room for a write; nothing was written.
 
-    `reason` says what is full and what to do about it.
+    Sessions can still be read, used and deleted. `reason` names what is full and the remedy.
     """
 
     _state = "full"
 
 
 class SessionStoreError(SessionError):
-    """The store is set up wrongly: an unknown URL, a bad option, a package that is not installed."""
+    """The store is misconfigured: URL, option, or missing package."""

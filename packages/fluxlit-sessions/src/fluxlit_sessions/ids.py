@@ -1,9 +1,9 @@
-"""Ids: how they are minted, and the keys they become.
+"""Session ids, and the keys under which records are stored.
 
 An id is 33 random bytes in base64url: 44 characters without padding, so one id has
 exactly one spelling. The last 32 bytes are the secret (256 bits). The first byte is
-the shard; it says in which part of a sharded store the session lives, and it stays
-when the id is rotated, because a Redis Cluster can move a record atomically only
+the shard: the part of a sharded store with the record. It stays the same when the
+id is rotated, because a Redis Cluster can move a record atomically only
 within one hash slot.
 
 A store never sees an id. It sees a `Key`: the shard and the SHA-256 digest of the id.
@@ -26,7 +26,7 @@ _HANDLE = re.compile(r"[0-9a-f]{66}", re.ASCII)
 
 
 class Kind(Enum):
-    """What a key leads to; listings show sessions only."""
+    """Kinds of records; listings show sessions only."""
 
     SESSION = "s"
     ONCE = "o"
@@ -48,7 +48,7 @@ class Key:
 
     @property
     def handle(self) -> str:
-        """66 hexadecimal characters that name the record in logs and listings; nobody gets a session with it."""
+        """66 hexadecimal digits that name the record in logs; they open nothing."""
         return f"{self.shard:02x}{self.digest.hex()}"
 
 
@@ -77,18 +77,18 @@ class Ids:
         self._namespace = namespace.encode()
 
     def mint(self, kind: Kind = Kind.SESSION, purpose: str = "", *, shard: int | None = None) -> Minted:
-        """Returns a new id of 256 random bits, in a random shard unless told which."""
+        """Returns a new id of 256 random bits, in the given or a random shard."""
         first = secrets.randbelow(SHARDS) if shard is None else shard
         raw = bytes([first]) + secrets.token_bytes(32)
         return self._minted(raw, kind, purpose)
 
     def derive(self, purpose: str, secret: str) -> Minted:
-        """Returns the id that stands for a secret of the application's own; the same for the same secret."""
+        """Returns the id for a secret of the application; always the same one."""
         text = b"\0".join((b"fluxlit-sessions/1 derived", self._namespace, purpose.encode(), secret.encode()))
         return self._minted(hashlib.sha512(text).digest()[:33], Kind.SESSION, "")
 
     def parse(self, text: str, kind: Kind = Kind.SESSION, purpose: str = "") -> Minted | None:
-        """Returns the id and its key, `None` if `text` does not even look like an id."""
+        """Returns the id and its key, `None` if `text` is not shaped like an id."""
         if not _ID.fullmatch(text):
             return None
         return self._minted(base64.urlsafe_b64decode(text), kind, purpose)
@@ -100,7 +100,7 @@ class Ids:
 
 
 def key_of_handle(handle: str) -> Key | None:
-    """Returns the key of a session that a listing named, `None` if `handle` is not a handle."""
+    """Returns the key of a session, `None` if `handle` is not a handle."""
     if not _HANDLE.fullmatch(handle):
         return None
     return Key(Kind.SESSION, int(handle[:2], 16), bytes.fromhex(handle[2:]))

@@ -1,4 +1,4 @@
-"""How long a session lives: a sliding limit under an absolute one. All times are whole milliseconds."""
+"""Lifetimes of sessions in ms: a sliding limit and an absolute one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class Lifetimes:
 
     @classmethod
     def of_seconds(cls, idle: float, absolute: float, throttle: float | None) -> Lifetimes:
-        """Returns checked limits; `throttle` defaults to one minute, at most a tenth of `idle`."""
+        """Returns checked limits.
+
+        `throttle` defaults to one minute, at most a tenth of `idle`.
+        """
         chosen = min(60.0, idle / 10) if throttle is None else throttle
         if not 0.001 <= idle <= absolute:
             raise SessionStoreError(f"idle_ttl must be positive and at most absolute_ttl, not {idle} and {absolute}.")
@@ -42,5 +45,5 @@ class Lifetimes:
         return min(now + self.idle, absolute)
 
     def due(self, now: int, touched: int) -> bool:
-        """Says whether a use `now` is worth a write, given the last recorded one."""
+        """Returns whether a use `now` is to be recorded, given the last one."""
         return now - touched >= self.throttle

@@ -1,10 +1,10 @@
 # ruff: noqa: D102 - the methods are those of Backend and documented there
-"""Sessions in the memory of one process: for tests, development and a single embedded process.
+"""Sessions in the memory of one process, for tests and development.
 
-Entries and bytes are limited. When the limit is reached, expired records go first. Sessions
-without a user take at most half of the room and values to be taken once a quarter; beyond
-that new ones are refused. A session of a user makes room for itself by ending the sessions
-without a user that were not used for the longest time; one of another user is never ended.
+Entries and bytes are limited. At the limit expired records are removed first. Anonymous
+sessions take at most half of the limits, take-once values a quarter; beyond that new ones
+are refused. A new session of a user removes the least recently used anonymous sessions,
+and never a session of another user.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ OVERHEAD = 1024
 
 
 class Group(Enum):
-    """Whose records share a limit; the value is their part of the whole."""
+    """Records with a common limit; the value is their share of it."""
 
     USER = 1.0
     ANONYMOUS = 0.5
     ONCE = 0.25
 
 
-NAMES = {Group.USER: "entries", Group.ANONYMOUS: "sessions without a user", Group.ONCE: "values to be taken once"}
+NAMES = {Group.USER: "entries", Group.ANONYMOUS: "anonymous sessions", Group.ONCE: "take-once values"}
 FULL = (
     "{count} of {most} {name}, {size} of {bytes_most} bytes. Raise max_entries or max_total_bytes, or use another store"
 )
@@ -49,7 +49,7 @@ FULL = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record and what it counts as."""
+    """A record and its group."""
 
     record: Record
     group: Group
@@ -64,8 +64,8 @@ class MemoryBackend:
 
     Args:
         clock: seconds since the epoch.
-        max_entries: how many records there may be.
-        max_total_bytes: how much they may take.
+        max_entries: most records.
+        max_total_bytes: most bytes of all records.
     """
 
     name = "memory"
@@ -161,7 +161,7 @@ class MemoryBackend:
             self._anonymous.pop(key, None)
 
     def _make_room(self, key: Key, entry: Entry, now: int) -> None:
-        """Removes what has to make room for an entry, or raises `SessionStoreFull`."""
+        """Removes anonymous sessions for an entry, or raises `SessionStoreFull`."""
         while (problem := self._problem(key, entry)) is not None:
             if self._sweep(now, SWEEP_EVERY_WHEN_FULL):
                 continue
@@ -180,7 +180,7 @@ class MemoryBackend:
         return None
 
     def _sweep(self, now: int, every: int) -> bool:
-        """Removes what has expired, unless that was done lately; says whether it was done."""
+        """Removes expired records at most `every` ms; returns whether it did."""
         if abs(now - self._swept) < every:
             return False
         self._swept = now
@@ -197,8 +197,8 @@ class MemorySessionStore(SessionStore):
     """Sessions in this process's memory; gone when it ends.
 
     Args:
-        max_entries: how many records there may be, values to be taken once included.
-        max_total_bytes: how much they may take.
+        max_entries: most records, take-once values included.
+        max_total_bytes: most bytes of all records.
         options: see `StoreOptions`.
     """
 

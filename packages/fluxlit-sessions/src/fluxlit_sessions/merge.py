@@ -1,4 +1,4 @@
-"""Two tabs, one session: what came of it, key by key.
+"""Merging the changes of two tabs to one session, key by key.
 
 A save that finds another version in the store than the one it is based on looks at three
 states: the one both sides started from, ours, and theirs. A key that only one side changed
@@ -42,7 +42,10 @@ class Merged:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Says whether two values and their types are equal all the way down: ``1`` is neither ``True`` nor ``1.0``."""
+    """Returns whether two values and all their types are equal.
+
+    ``1`` is neither ``True`` nor ``1.0``.
+    """
     if one is other:
         return True
     if type(one) is not type(other):
@@ -59,7 +62,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Returns the keys whose values differ, those that came or went included."""
+    """Returns the keys with different values, added and removed ones included."""
     keys = dict.fromkeys((*before, *after))
     return [key for key in keys if not same(before.get(key, MISSING), after.get(key, MISSING))]
 
@@ -72,7 +75,7 @@ def merge(
     *,
     doubt: bool = False,
 ) -> Merged:
-    """Brings two changes of one state together.
+    """Merges two changes of one state.
 
     Args:
         before: what both sides started from.

@@ -103,7 +103,7 @@ class ModelSession(PageSession, Generic[M]):
         self._save_own()
 
     def change(self, function: Callable[[M], M | None]) -> M:
-        """Lets a function change the model, again until nobody else came in between, and saves it.
+        """Changes the model by a function, repeated until no write interferes.
 
         Args:
             function: changes the model in place, or returns another. It may be called more than once.

@@ -1,12 +1,11 @@
-"""What a store tells whoever wants metrics or traces."""
+"""Events of store operations, for metrics and traces, and logs of outages."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 logger = logging.getLogger("fluxlit_sessions")
 
@@ -30,28 +29,24 @@ class OperationEvent:
     seconds: float
 
 
-class Observer(Protocol):
-    """Called after every operation, in the thread or task of the caller: be quick."""
-
-    def __call__(self, event: OperationEvent, /) -> None:
-        """Takes note of one operation."""
-        ...
+Observer = Callable[[OperationEvent], object]
+"""A function that is called after every operation, in the thread or task of the caller: it must be quick."""
 
 
 def notify(observers: Iterable[Observer], event: OperationEvent) -> None:
-    """Calls the observers; a failing one is logged and never fails the operation."""
+    """Passes an event on; a failing `Observer` never fails the operation."""
     for observer in observers:
         try:
             observer(event)
-        except Exception:  # foreign code at the boundary: a broken counter must not break sessions
-            logger.exception("the observer of the session store failed")
+        except Exception:  # foreign code: a broken counter must not break sessions
+            logger.exception("a function for events of the session store failed")
 
 
 FULL_EVERY_S = 60.0
 
 
 class Outage:
-    """Logs once when a store goes away, once when it is back, and at most once a minute that it is full."""
+    """Logs outages of a store: the beginning, the end, and that it is full."""
 
     def __init__(self, location: str) -> None:
         self._location = location
@@ -67,7 +62,7 @@ class Outage:
         self.down = problem is not None
 
     def full(self, problem: str) -> None:
-        """Records that a write was refused for lack of room. Reads go on, so each write may find it full again."""
+        """Records a write that a full store refused; logs it once a minute."""
         self.seen(None)
         now = time.monotonic()
         if self._warned_full is None or now - self._warned_full >= FULL_EVERY_S:

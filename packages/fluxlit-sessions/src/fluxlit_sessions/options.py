@@ -1,4 +1,4 @@
-"""The options that every store takes, as arguments and in the query of its URL."""
+"""Options of all stores, as arguments and in the query of a URL."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class StoreOptions(TypedDict, total=False):
         touch_interval: uses within this many seconds of the last recorded one write nothing.
             Default 60, at most a tenth of `idle_ttl`.
         max_bytes: limit of the encoded data of one session. Default 262144.
-        vital: writes may go on where Redis has reached its maxmemory or SQLite a full disk. For stores whose records
-            are few and small, such as logins; not for values that are taken once. Default false.
+        vital: writes may go on where Redis has reached its maxmemory or SQLite a full disk. For stores with
+            few and small records, such as logins. Take-once values are never vital. Default false.
         types: enums, Pydantic models and dataclasses that may be stored; a mapping gives the names.
         keys: encrypt with the first, decrypt with any (see `KeyRing`). Default: no encryption.
         clock: seconds since the epoch, for tests. Default: the clock of the store (Redis) or of the machine.
@@ -68,7 +68,7 @@ def read_query(query: str, own: Mapping[str, type]) -> dict[str, Any]:
     """Returns the options in the query of a store URL.
 
     Args:
-        query: what stands behind the question mark.
+        query: the part of the URL after the question mark.
         own: names and types that this kind of store adds to the common ones.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a page holds: `UrlSession`, a mapping, and `ModelSession`, one Pydantic model."""
+"""The session of a page: `UrlSession`, a mapping, and its base class."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ logger = logging.getLogger("fluxlit_sessions")
 Outage = Literal["banner", "raise"]
 
 NOTICE_S = 5.0
-"""How long a notice comes back in runs that are cut off, in seconds."""
+"""Seconds for which interrupted runs show a notice again."""
 
 RESERVED = "$"
-"""Start of the keys in a session's data that are not the page's own."""
+"""Prefix of keys in a session's data that pages do not see."""
 
 PAUSED = (
     "**The server that keeps your session does not answer.** You can go on. What you change is kept in this tab and "
@@ -46,12 +46,9 @@ UNSAVED = "Your last change could not be saved: {reason}"
 
 
 class PageSession:
-    """A session bound to a tab: what mapping and model have in common.
+    """A session bound to a browser tab, the base of mapping and model.
 
-    Use it in ``with`` around the page, so that what is changed in place is saved at its end, however it ends.
-
-    Attributes:
-        visitor: the tab.
+    Use it in ``with`` around the page, so that changes in place are saved at its end, however it ends.
     """
 
     def __init__(self, binding: Binding, visitor: Visitor, keep: Choice, outage: Outage) -> None:
@@ -66,12 +63,12 @@ class PageSession:
 
     @property
     def handle(self) -> str | None:
-        """Names the session in logs and listings, `None` while there is none. It opens nothing."""
+        """Names the session in logs and listings, `None` without one."""
         return self._tab.session.handle if self._tab.session else None
 
     @property
     def user(self) -> str | None:
-        """The user that the session belongs to, or would belong to."""
+        """The user that the session belongs to, or will belong to."""
         return self._visitor.user
 
     @property
@@ -80,26 +77,28 @@ class PageSession:
         return self._binding.outage is None
 
     def href(self, url: str) -> str:
-        """Returns a URL of this application that leads to the same session.
+        """Returns a URL of this application with the id of the session.
 
         For plain links only: navigation, page links and `st.switch_page` keep the session by themselves.
         """
         return self._visitor.href(url, self._tab.session.id if self._tab.session else None)
 
     def save(self) -> None:
-        """Saves what has changed; does nothing if nothing has.
+        """Saves changes, if there are any.
 
         Raises:
             SessionKeyConflict: the same keys were changed elsewhere at the same time.
             SessionNotFound: the session is gone.
             SessionDataError, SessionTooLarge: the data cannot be stored.
-            SessionStoreUnavailable: only with ``outage="raise"``; else a banner says so, and the next run saves.
+            SessionStoreUnavailable: only with ``outage="raise"``; else the page shows a banner, and the next run saves.
         """
         self._persisted.capture()
         self._save_own()
 
     def rotate(self, *, subject: str | Keep | None = KEEP) -> None:
-        """Gives the session a new id, after a change of rights. Other tabs on the old one have no session then.
+        """Gives the session a new id, for a change of rights.
+
+        Tabs with the old id have no session afterwards.
 
         Args:
             subject: the user that it belongs to from now on; by default as before.
@@ -113,7 +112,7 @@ class PageSession:
         self._report(self._binding.rotate(subject))
 
     def end(self) -> None:
-        """Ends the session for all tabs, and drops what came out of it in this one.
+        """Ends the session for all tabs, and drops its data in this one.
 
         Raises:
             SessionStoreUnavailable: the session may live on.
@@ -128,8 +127,8 @@ class PageSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # st.rerun and st.stop arrive here as exceptions, and go on. After them Streamlit refuses to show anything, and
-        # to let st.session_state be changed: what there is to tell or to restore is left to the next run.
+        # st.rerun and st.stop arrive here as exceptions, and pass on. After them Streamlit shows nothing and refuses
+        # changes of st.session_state: notices and restored values are left to the next run.
         ended_by_page = kind is not None and not issubclass(kind, Exception)
         self._finish()
         if self._persisted.interruption is not None and not ended_by_page:
@@ -143,7 +142,7 @@ class PageSession:
             self._check_outage()
 
     def _finish(self) -> None:
-        """Saves what there is to save; a problem becomes a notice."""
+        """Saves changes; a problem becomes a notice."""
         if self._binding.gone is not None:
             return
         try:
@@ -161,7 +160,7 @@ class PageSession:
 
     def _start(self) -> None:
         if self._tab.forgotten:
-            logger.warning("url_session(persist=...) keeps nothing unless it is used in `with`")
+            logger.warning("url_session(persist=...) saves nothing unless it is used in `with`")
         self._tab.forgotten = self._persisted.wanted
         if self._tab.ended:
             self._persisted.restore()
@@ -179,7 +178,7 @@ class PageSession:
         self._check_outage()
 
     def _into_data(self) -> None:
-        """Brings what the page holds in another form into the data."""
+        """Writes what the page holds in another form into the data."""
 
     def _without_unfit_keys(self, operation: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
         while True:
@@ -200,16 +199,16 @@ class PageSession:
             self._tab.notice(CONFLICT.format(keys=keys))
 
     def _show_notices(self) -> None:
-        # A run that st.rerun or the next click ends takes what it has shown off the page at once. So a notice is shown
-        # again until a run has come to its end with it, or somebody has had the time to read it.
+        # A run that st.rerun or the next click ends removes what it has shown from the page at once. So a notice is
+        # shown again until a run has completed with it, or the user has had time to read it.
         now, notices = time.monotonic(), self._tab.notices
-        for text, told in list(notices.items()):
-            if told and now - told > NOTICE_S:
+        for text, shown in list(notices.items()):
+            if shown and now - shown > NOTICE_S:
                 del notices[text]
             elif text not in self._shown:
                 self._shown.add(text)
                 self._visitor.st.warning(text, icon=":material/history:")
-                notices[text] = told or now
+                notices[text] = shown or now
 
     def _check_outage(self) -> None:
         outage, st = self._binding.outage, self._visitor.st
@@ -227,10 +226,10 @@ class PageSession:
 
 
 class UrlSession(PageSession, MutableMapping[str, Any]):
-    """The visitor's session as a mapping from names to values that a store can keep.
+    """The visitor's session as a mapping from names to storable values.
 
-    An assignment is saved before it returns. What is changed in place, ``session["cart"].append(...)``, is saved at
-    the end of the ``with`` block or by `save`. The first write creates the session and puts its id into the URL.
+    An assignment is saved before it returns. A change in place, ``session["cart"].append(...)``, is saved at the end
+    of the ``with`` block or by `save`. The first write creates the session and puts its id into the URL.
     """
 
     def __getitem__(self, key: str) -> Any:
@@ -266,7 +265,7 @@ class UrlSession(PageSession, MutableMapping[str, Any]):
         self._save_own()
 
     def change(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
-        """Replaces a value by what a function makes of it; nothing that another tab does in between gets lost.
+        """Replaces a value by a function of it; keeps other tabs' changes.
 
         ``session.change("visits", lambda visits: visits + 1, default=0)``
 
@@ -292,5 +291,5 @@ def _readable(key: str) -> str:
 
 def _own(key: str) -> str:
     if key.startswith(RESERVED):
-        raise KeyError(f"{key!r}: a key of a session is a text that does not start with {RESERVED}")
+        raise KeyError(f"{key!r}: a key of a session is a string that does not start with {RESERVED}")
     return key

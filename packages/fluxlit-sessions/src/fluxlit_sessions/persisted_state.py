@@ -1,14 +1,14 @@
-"""Keys of ``st.session_state`` that come back: which, and when they are copied.
+"""Keys of ``st.session_state`` that are saved with the session.
 
-Three things hold a value: ``st.session_state`` of this tab, the data of the binding, and the store. `capture` copies
-from the first to the second, before the run (a callback has run already, and may have changed something) and after
-it. `restore` copies what others saved from the second to the first. The binding does the rest.
+A value is in three places: ``st.session_state`` of this tab, the data of the binding, and the store. `capture` copies
+from the first to the second, before the run (a callback may have changed something) and after it. `restore` copies what
+other tabs saved from the second to the first. The binding does the rest.
 
-Once a run is to stop, Streamlit raises at every look into ``st.session_state``, and once for a click that came in the
-meantime. Only `to_dict` never does. What is raised in between is kept in `interruption` until all is saved.
+Once a run is to stop, Streamlit raises at every access to ``st.session_state``, and once for a click in the meantime.
+Only `to_dict` never does. The exception is kept in `interruption` until all is saved.
 
-Not kept are keys of widgets (Streamlit has its own rules for them, and a stored value would win over what the person
-has just chosen) and values that the store cannot encode. Each is named in the log once.
+Keys of widgets are not saved (Streamlit has its own rules for them, and a stored value would replace the user's latest
+choice), nor are values that the store cannot encode. The log names each once.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from fluxlit_sessions.visitor import TabState
 logger = logging.getLogger("fluxlit_sessions")
 
 Choice = Collection[str] | Callable[[str], bool]
-"""Names of keys, or a function that says of a name whether it is chosen."""
+"""Names of keys, or a function from a name to whether it is chosen."""
 
 MARK = "$state:"
-"""Start of the keys in the data of a session that hold values of ``st.session_state``."""
+"""Prefix of keys in the data of a session with values of ``st.session_state``."""
 
 OWN = ("_fluxlit", "fluxlit_page")
 _NAMED = re.compile(r"""data\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
@@ -45,7 +45,7 @@ class PersistedState:
         choice: which keys.
 
     Attributes:
-        interruption: by what Streamlit wanted to end the run in the meantime.
+        interruption: exception with which Streamlit wanted to end the run.
     """
 
     def __init__(self, state: Any, tab: TabState, choice: Choice) -> None:
@@ -56,11 +56,11 @@ class PersistedState:
 
     @property
     def wanted(self) -> bool:
-        """There are keys to keep, or may be."""
+        """Whether any keys are, or may be, chosen."""
         return callable(self._choice) or bool(self._choice)
 
     def capture(self) -> None:
-        """Copies the chosen keys into the data of the binding. Nothing is saved yet."""
+        """Copies the chosen keys into the data of the binding."""
         data, state = self._tab.data, self._state.to_dict()
         present = [key for key in state if not key.startswith(OWN) and self._chosen(key)]
         for key in present:
@@ -73,7 +73,7 @@ class PersistedState:
         self._tab.restored |= set(present)
 
     def restore(self) -> None:
-        """Makes the chosen keys what the data of the binding says."""
+        """Copies the data of the binding to the chosen keys."""
         known, state = set(self._in_data()), self._state.to_dict()
         for key in known:
             value = self._tab.data[MARK + key]
@@ -86,7 +86,7 @@ class PersistedState:
         self._tab.ended = False
 
     def drop(self, error: SessionDataError) -> bool:
-        """Leaves out the key whose value the store has refused; says whether there is such a key."""
+        """Leaves out the key with the refused value; returns whether there is one."""
         found = _NAMED.match(error.path)
         name = ast.literal_eval(found[1]) if found else ""
         if not name.startswith(MARK) or name not in self._tab.data:
@@ -116,13 +116,13 @@ class PersistedState:
         self._tab.data.pop(MARK + key, None)
         logger.warning(
             "st.session_state[%r] is not kept: it belongs to a widget. Copy its value to a key of your own, and "
-            "give that to the widget as its value.",
+            "pass that to the widget as its value.",
             key,
         )
         return False
 
     def _is_widget(self, key: str, value: Any) -> bool:
-        """Says whether Streamlit refuses to set a key: it does for widgets on the page, and tells no other way."""
+        """Returns whether Streamlit refuses to set a key, as it does for widgets."""
         if self.interruption is not None:
             return False
         try:

@@ -1,12 +1,12 @@
-"""What a store keeps for one session, and its layout in bytes.
+"""The record of one session, and its layout in bytes.
 
 The layout is used by stores that keep one value per key (Redis). Its Lua scripts read
 and write the same fields, so `HEAD` here and ``HEAD`` in redis/scripts.py change together.
 
 History: each write leaves a random token, newest first. The token at position i was
-written with version (current - i). A client that did not hear the answer to its write
-asks again with the same token, and is told that the write is done instead of being
-told that there is a conflict with itself.
+written with version (current - i). A client that missed the response to its write
+repeats it with the same token: the store then reports success instead of a conflict
+of the client with itself.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ FORMAT = 1
 
 
 def new_token() -> bytes:
-    """Returns a random mark for one write."""
+    """Returns a random token for one write."""
     return secrets.token_bytes(TOKEN_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The facts of a session that are not its content.
+    """The metadata of a session.
 
     Attributes:
         version: 1 when created, one more with each write.
@@ -38,7 +38,7 @@ class Header:
         expires: end unless it is used again.
         absolute: end in any case.
         history: tokens of the last writes, newest first.
-        tag: 32 bytes that stand for the subject in an index; zeros for none.
+        tag: 32 bytes for the subject in an index; zeros without one.
     """
 
     version: int
@@ -50,7 +50,7 @@ class Header:
     tag: bytes = NO_TAG
 
     def wrote(self, expected: int, token: bytes) -> bool:
-        """Says whether the write on top of version `expected` is the one marked `token`."""
+        """Returns whether the write after version `expected` had this token."""
         behind = self.version - expected - 1
         start = behind * TOKEN_BYTES
         return 0 <= behind < HISTORY and self.history[start : start + TOKEN_BYTES] == token
@@ -70,7 +70,7 @@ class Record:
     """A whole session as stored.
 
     Attributes:
-        header: its facts.
+        header: its metadata.
         subject: the sealed name of the subject, empty for none.
         envelope: the sealed data.
     """
@@ -81,13 +81,13 @@ class Record:
 
 
 def unpack_header(data: bytes) -> tuple[Header, int]:
-    """Returns the header at the start of `data` and the size of the subject behind it."""
+    """Returns the header at the start of `data` and the size of the subject."""
     _, *fields, subject_size = HEAD.unpack_from(data)
     return Header(*fields), subject_size
 
 
 def unpack_record(data: bytes) -> Record:
-    """Returns the record that a value holds: header, subject, envelope."""
+    """Returns the record in a stored value: header, subject, envelope."""
     header, size = unpack_header(data)
     body = HEAD.size + size
     return Record(header, data[HEAD.size : body], data[body:])

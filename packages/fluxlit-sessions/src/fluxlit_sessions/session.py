@@ -1,4 +1,4 @@
-"""The values that callers of a store hold."""
+"""Sessions and lines of listings, as values."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
 # ruff: noqa: D102, S608 - the methods are those of Backend; only constants are put into statements, values are bound
-"""Sessions in an SQLite file: shared by all processes of one machine, kept over a restart.
+"""Sessions in an SQLite file, for all processes of one machine.
 
-WAL lets readers go on while one process writes. Writers take turns: a write transaction
+WAL lets readers continue while one process writes. Writers take turns: a write transaction
 starts with BEGIN IMMEDIATE, so it waits for the lock before it has read anything, and
 never fails in the middle. With synchronous=NORMAL a commit survives the death of the
 process at any point; only a power cut can lose the last commits, and never the file.
 
 The file must be on a local disk: WAL needs shared memory, network file systems have none.
 
-Even a deletion appends to the log first, which a full disk refuses. Each process therefore
-holds some disk space in reserve, which it gives up for everything but new data.
+Even a deletion appends to the log first, which fails on a full disk. Each process therefore
+holds some disk space in reserve and releases it for all commands but those with new data.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ SWEEP_ROWS = 500
 IDLE_CONNECTIONS = 4
 BUSY_TIMEOUT = 5.0
 RESERVE = 5 * 1024 * 1024
-"""Bytes of disk in reserve: more than the log, which SQLite writes into the file after 1000 pages of 4 KiB."""
+"""Bytes of disk space in reserve; SQLite moves the log into the file at 1000 pages of 4 KiB."""
 
 
 class Reserve:
-    """Disk space that this process holds: a file without a name beside the sessions, gone when the process ends."""
+    """Disk space that this process holds, in an unlinked file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file: int | None = None
 
     def hold(self) -> None:
-        """Takes the space, if it is there to be taken."""
+        """Allocates the space, if it is free."""
         if self._file is not None or not hasattr(os, "posix_fallocate"):
             return
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ class Reserve:
                 self.release()
 
     def release(self) -> None:
-        """Gives the space up."""
+        """Frees the space."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
@@ -88,7 +88,7 @@ class Reserve:
 
 
 class Connections:
-    """Opens connections to one file and keeps a few for reuse by any thread of this process.
+    """A pool of connections to one file, for all threads of this process.
 
     One per thread would leak: Streamlit runs each script run in a thread of its own.
     """
@@ -100,7 +100,7 @@ class Connections:
 
     @contextlib.contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
-        """Lends a connection. One that saw an error is closed, not reused."""
+        """Lends a connection; after an error it is closed, not reused."""
         if self._pid != os.getpid():  # after a fork SQLite connections of the parent must not be used
             self._pid, self._idle = os.getpid(), deque()
         try:
@@ -127,7 +127,7 @@ class Connections:
         connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("PRAGMA secure_delete=FAST")  # what is deleted does not linger in free space
+            connection.execute("PRAGMA secure_delete=FAST")  # overwrite deleted content
         except BaseException:
             connection.close()
             raise
@@ -159,7 +159,7 @@ class SQLiteBackend:
                     raise
             self._reserve.release()
             with self._connections.use() as connection:
-                connection.execute("PRAGMA wal_checkpoint(RESTART)")  # the log begins anew in the space that it has
+                connection.execute("PRAGMA wal_checkpoint(RESTART)")  # the log starts again in the space that it has
             return self._execute(command)
 
     def _execute(self, command: Command[R]) -> R:
@@ -199,7 +199,7 @@ class SQLiteBackend:
                 return connection.execute(f"DELETE FROM records WHERE {where}", values).rowcount
             case Ping():
                 return connection.execute("SELECT count(*) FROM pragma_table_info('records')").fetchone() and None
-            case Read() | Touch():  # often nothing is to be written: look before taking the write lock
+            case Read() | Touch():  # often there is nothing to write: read before taking the write lock
                 outcome = apply(command, lambda key: self._load(connection, key), now)
                 if not outcome.changes:
                     return outcome.answer
@@ -252,7 +252,7 @@ class SQLiteBackend:
         return Rows(rows, f"{last.shard}:{last.digest.hex()}" if last else None)
 
     def _sweep(self, connection: sqlite3.Connection, now: int) -> None:
-        # A few expired rows with a write that happens anyway; other processes do the same.
+        # A few expired rows with each write; other processes do the same.
         if abs(now - self._swept) < SWEEP_EVERY:
             return
         connection.execute(
@@ -265,11 +265,11 @@ class SQLiteBackend:
 
 
 def _prepare_file(path: Path) -> None:
-    """Creates the file so that only its owner reads it; SQLite's own files beside it inherit that.
+    """Creates the file, readable for its owner only, as are SQLite's others.
 
     A file that exists is not opened here. Closing it would drop every lock that this process has on it, also those of
     another store's connections (POSIX; "How To Corrupt An SQLite Database File", section 2.2). The next process to
-    leave would then take itself for the last one and remove the log, and this one would see nothing of others again.
+    close would then remove the log as the last one, and this process would never see writes of others again.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

@@ -1,9 +1,9 @@
-"""`SessionStore`: what all stores have in common, over a `Backend` that executes commands.
+"""`SessionStore`, over a `Backend` that executes commands.
 
 Each operation exists twice: `read` blocks and is for pages, `aread` is awaited and is
-for ASGI code. Both do the same on the same data. What an operation means is written
-once, in core.py; what it does to stored records once, in transitions.py and the Lua
-scripts; here are only the two ways of waiting.
+for ASGI code. Both do the same on the same data. The meaning of an operation is in
+core.py, its effect on stored records in transitions.py and the Lua scripts; this module
+only has the two ways of waiting.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class SessionStore:
     `SessionStoreUnavailable`; a store that cannot be reached never looks like an empty one.
 
     Args:
-        backend: executes commands. Other packages write one and get the rest.
-        options: see `StoreOptions`. The clock among them is the backend's business.
+        backend: executes commands. Other packages implement this part only.
+        options: see `StoreOptions`. The backend uses the clock among them.
     """
 
     def __init__(self, backend: Backend, options: StoreOptions) -> None:
@@ -54,7 +54,7 @@ class SessionStore:
 
     @property
     def location(self) -> str:
-        """Which store this is, for people; holds no credentials."""
+        """Which store this is, without credentials."""
         return self._backend.location
 
     @property
@@ -63,13 +63,13 @@ class SessionStore:
         return not self._outage.down
 
     def add_observer(self, observer: Observer) -> None:
-        """Has one more observer called after every operation, beside that of the options."""
+        """Adds a function to call after every operation."""
         self._observers = (*self._observers, observer)
 
     def with_idle_ttl(self, seconds: float) -> SessionStore:
-        """Returns the same store, over the same connections, in which unused sessions end sooner.
+        """Returns this store with a shorter `idle_ttl`, over the same connections.
 
-        The time counts from when a session was last created, saved or used through it.
+        It applies to sessions that are created, saved or used through the result.
 
         Args:
             seconds: until an unused session ends, at most the `idle_ttl` of this store.
@@ -87,7 +87,7 @@ class SessionStore:
     def create(
         self, data: Mapping[str, Any] | None = None, *, subject: str | None = None, session_id: str | None = None
     ) -> Session:
-        """Starts a session, under a new id unless told which.
+        """Creates a session, under a new id or a derived one.
 
         Args:
             data: its first content.
@@ -107,23 +107,23 @@ class SessionStore:
         return await self._arun(self._core.create(data or {}, subject, session_id))
 
     def derive_id(self, purpose: str, secret: str) -> str:
-        """Returns the id that stands for a secret of the application's own, for `create` and `read`. No I/O.
+        """Returns the id for a secret of the application. No I/O.
 
-        It is the same for the same purpose and secret in every process. The store keeps neither; only who knows the
-        secret can make the id again, so the secret needs at least 120 random bits.
+        It is for `create` and `read`, and the same for the same purpose and secret in every process. The store keeps
+        neither. The secret needs at least 120 random bits, because it is enough to derive the id.
         """
         return self._core.derive_id(purpose, secret)
 
     def read(self, session_id: str, *, touch: bool = False) -> Session | None:
-        """Returns the session, `None` if the id is unknown, expired, deleted or forged.
+        """Returns the session, `None` for an unknown, expired or forged id.
 
         Args:
-            session_id: the id, from wherever; nothing is assumed about it.
-            touch: count this as a use, in the same round trip.
+            session_id: the id; nothing is assumed about it.
+            touch: record a use, in the same round trip.
 
         Raises:
             SessionDataError: the session exists and cannot be read.
-            SessionSealError: the session exists and no key opens it.
+            SessionSealError: the session exists and no key decrypts it.
         """
         return self._run(self._core.read(session_id, touch=touch))
 
@@ -132,7 +132,9 @@ class SessionStore:
         return await self._arun(self._core.read(session_id, touch=touch))
 
     def save(self, session: Session, data: Mapping[str, Any]) -> Session:
-        """Replaces the content if nobody saved since `session` was read, and counts as a use.
+        """Replaces the content of a session that was not saved in the meantime.
+
+        It counts as a use.
 
         Returns the session at its new version, the base for the next save.
 
@@ -148,7 +150,7 @@ class SessionStore:
         return await self._arun(self._core.save(session, data))
 
     def touch(self, session_id: str) -> datetime:
-        """Counts a use and returns when the session now expires. It does not change the version.
+        """Records a use; returns when the session expires. The version stays.
 
         Raises:
             SessionNotFound: it is gone.
@@ -160,7 +162,7 @@ class SessionStore:
         return at((await self._arun(self._core.touch(session_id))).expires)
 
     def delete(self, session_id: str) -> None:
-        """Ends a session, if there is one. A save that races it does not bring it back."""
+        """Ends a session, if there is one. No concurrent save restores it."""
         self._run(self._core.delete(session_id))
 
     async def adelete(self, session_id: str) -> None:
@@ -170,9 +172,10 @@ class SessionStore:
     def rotate(
         self, session: Session, data: Mapping[str, Any] | None = None, *, subject: str | Keep | None = KEEP
     ) -> Session:
-        """Gives the session a new id, and optionally other content and another subject, in one step.
+        """Gives the session a new id, and optionally new content and subject.
 
-        The old id is dead at once. The absolute end stays. Do this when a user logs in or gains rights.
+        It is one atomic step. The old id opens nothing afterwards; the absolute end stays. Use it when a user logs in
+        or gains rights.
 
         Raises:
             SessionConflict, SessionNotFound, SessionDataError, SessionTooLarge: as for `save`.
@@ -186,7 +189,7 @@ class SessionStore:
         return await self._arun(self._core.rotate(session, data, subject))
 
     def put_once(self, purpose: str, data: Mapping[str, Any], *, ttl: float) -> str:
-        """Stores a value that can be taken once within `ttl` seconds; returns the token that takes it."""
+        """Stores a take-once value for `ttl` seconds; returns its token."""
         return self._run(self._core.put_once(purpose, data, ttl))
 
     async def aput_once(self, purpose: str, data: Mapping[str, Any], *, ttl: float) -> str:
@@ -194,7 +197,10 @@ class SessionStore:
         return await self._arun(self._core.put_once(purpose, data, ttl))
 
     def take_once(self, purpose: str, token: str) -> dict[str, Any] | None:
-        """Returns the value to one caller and never again; `None` if it is taken, expired, unknown or not for this."""
+        """Returns a take-once value to the first caller, `None` to all others.
+
+        It is `None` too if the value has expired, is unknown, or has another purpose.
+        """
         return self._run(self._core.take_once(purpose, token))
 
     async def atake_once(self, purpose: str, token: str) -> dict[str, Any] | None:
@@ -202,7 +208,7 @@ class SessionStore:
         return await self._arun(self._core.take_once(purpose, token))
 
     def list(self, *, subject: str | None = None) -> Iterator[SessionInfo]:
-        """Yields the live sessions, all or of one subject, page by page and in no order."""
+        """Yields the live sessions, all or of one subject, in no order."""
         seen: set[str] = set()
         cursor: str | None = ""
         while cursor is not None:
@@ -227,7 +233,7 @@ class SessionStore:
         return await self._arun(self._core.count(subject))
 
     def revoke(self, handle: str) -> None:
-        """Ends the session that a listing named, if there is one."""
+        """Ends the session with this handle, if there is one."""
         self._run(self._core.revoke(handle))
 
     async def arevoke(self, handle: str) -> None:
@@ -255,7 +261,7 @@ class SessionStore:
         self._backend.close()
 
     async def aclose(self) -> None:
-        """Releases everything: what the running event loop uses, and what `close` releases."""
+        """Releases the resources of the running event loop, and those of `close`."""
         await self._backend.aclose()
 
     def __enter__(self) -> Self:
@@ -288,7 +294,7 @@ class SessionStore:
 
     @contextlib.contextmanager
     def _observed(self, operation: Operation[T]) -> Iterator[Callable[[Any], T]]:
-        """Yields what turns the backend's response into the caller's; reports the operation at the end."""
+        """Yields the function that finishes an operation; reports it at the end."""
         started_ns, started, outcome = time.time_ns(), time.perf_counter(), "ok"
 
         def finish(response: Any) -> T:

@@ -1,7 +1,7 @@
-"""Spans and a histogram of store operations by OpenTelemetry, where its API is installed.
+"""Spans and a histogram of store operations, by OpenTelemetry.
 
-The API alone does nothing: who wants to see something sets an SDK up, as for the rest of the application. Names are
-those of OpenTelemetry's semantic conventions for database clients; no id, key or value is among the attributes.
+The API alone records nothing: the application sets up an SDK. Names are those of OpenTelemetry's semantic conventions
+for database clients; no id, key or value is among the attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAILURES = frozenset({"full", "unavailable", "error"})
 
 @cache
 def default_observer() -> Observer | None:
-    """Returns what reports operations to OpenTelemetry, `None` where its API is not installed."""
+    """Returns a `Telemetry`, `None` if OpenTelemetry is not installed."""
     try:
         from opentelemetry import metrics, trace  # noqa: PLC0415 - it is optional
     except ImportError:
@@ -32,7 +32,7 @@ def default_observer() -> Observer | None:
 
 
 class Telemetry:
-    """An `Observer` that makes one span of each operation, within the caller's, and counts its time.
+    """Records a span, within the caller's, and the time of each operation.
 
     Args:
         tracer: makes the spans.

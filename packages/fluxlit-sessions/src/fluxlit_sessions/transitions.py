@@ -1,7 +1,7 @@
-"""What a command does to records: pure functions, no I/O.
+"""The effect of commands on records: pure functions, no I/O.
 
-`apply` asks for the records it needs through `load` and returns the changes to make
-and the answer to give. A backend calls it between reading and writing under its own
+`apply` gets the records that it needs through `load`, and returns the changes to make
+and the result. A backend calls it between reading and writing under its own
 lock or transaction (memory, SQLite). The Lua scripts of the Redis backend follow the
 same rules; the contract suite holds all of them together.
 
@@ -24,10 +24,10 @@ Load = Callable[[Key], Record | None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command leads to.
+    """The outcome of a command.
 
     Attributes:
-        answer: what the caller gets; its type is the command's.
+        answer: its result.
         changes: records to store, `None` to remove.
     """
 
@@ -36,7 +36,7 @@ class Outcome:
 
 
 def apply(command: Command[Any], load: Load, now: int) -> Outcome:  # noqa: PLR0911 - one line for each command
-    """Returns what `command` does at time `now` (ms). Listing commands are not for this function."""
+    """Returns the outcome of a command on one record, at time `now` in ms."""
 
     def alive(key: Key) -> Record | None:
         record = load(key)
@@ -93,7 +93,7 @@ def _touch(command: Touch, found: Record | None, now: int) -> Outcome:
 
 
 def _stale(header: Header, expected: int, token: bytes) -> Header | Conflict | None:
-    """Answers a write that does not meet the version it expects; `None` when it does."""
+    """Returns the result of a write to an unexpected version, else `None`."""
     if header.version == expected:
         return None
     if header.wrote(expected, token):
@@ -111,7 +111,7 @@ def _replace(command: Replace, found: Record | None, now: int) -> Outcome:
 
 
 def _move(command: Move, found: Record | None, moved: Record | None, now: int) -> Outcome:
-    if found is None:  # nobody else knows the new key: if it is there, an earlier attempt put it there
+    if found is None:  # no other client knows the new key: if it is there, an earlier attempt put it there
         return Outcome(moved.header if moved is not None else None)
     if (answer := _stale(found.header, command.expected, command.token)) is not None:
         return Outcome(answer)

@@ -1,4 +1,4 @@
-"""`url_session`: from a page and a store to the visitor's session."""
+"""`url_session`: the session of a page, found by the id in its URL."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def url_session(
     claim: bool = True,
     outage: Outage = "banner",
 ) -> UrlSession | ModelSession[M]:
-    """Returns the session of the visitor whose page this is, found by the id in the URL.
+    """Returns the session of the page's visitor, found by the id in the URL.
 
-    Nothing is created and the URL stays as it is until something is written. An id that the store does not know, or
-    that belongs to another user, is never used. To be called once in each run, best in ``with``::
+    The first write creates the session and puts its id into the URL. An id that the store does not know, or that
+    belongs to another user, is never used. Call it once in each run, in a ``with`` statement::
 
         with url_session(st, store, persist=["cart"]) as session:
             ...
@@ -73,22 +73,23 @@ def url_session(
     Args:
         st: the module `streamlit`.
         store: where sessions are; keep one for the process (`st.cache_resource`).
-        model: a Pydantic model, all of whose fields have defaults, in place of the mapping.
-        model_version: version of the model; raise it when data of the former one does not fit any more.
-        migrate: turns data of an older version into data of this one.
-        persist: keys of ``st.session_state`` that are to come back, or a function that says so of a key. They are
+        model: a Pydantic model with defaults for all fields, in place of the mapping.
+        model_version: version of the model; raise it when older data does not fit any more.
+        migrate: converts data of an older version to this one.
+        persist: keys of ``st.session_state`` to save, or a function from a key to whether it is saved. They are
             restored here and saved at the end of ``with``, also when the page ends by `st.rerun`, `st.stop` or an
             exception. Keys of widgets and values that cannot be stored are left out; the log names them.
-        user: whose session it is. By default the user that Streamlit knows (`st.user`), if there is one.
+        user: owner of the session. By default the user that Streamlit knows (`st.user`), if there is one.
         param: query parameter that holds the id. By default ``FLUXLIT_URL_SESSION_QUERY_PARAM``, else ``fluxlit_sid``.
-        conflict: solves a conflict of two tabs: (key, before, ours, theirs) -> value. Without it theirs is kept, and
-            ours is reported: by `SessionKeyConflict` where there is a call that can raise it, else on the page.
-        claim: a signed-in user who comes with a session of nobody takes it over, under a new id.
-        outage: what happens while the store cannot be reached. ``banner``: the page says so; a tab that knows its
-            session goes on and saves later, any other stops there. ``raise``: `SessionStoreUnavailable`.
+        conflict: resolves a conflict of two tabs: (key, before, ours, theirs) -> value. Without it the other tab's
+            value is kept, and the conflict is reported: by `SessionKeyConflict` from a call that can raise it, else
+            on the page.
+        claim: a user who signs in with an anonymous session takes it over, under a new id.
+        outage: behaviour while the store cannot be reached. ``banner``: the page shows a banner; a tab that knows its
+            session continues and saves later, any other stops there. ``raise``: `SessionStoreUnavailable`.
 
     Raises:
-        SessionDataError, SessionSealError: what is stored cannot be read.
+        SessionDataError, SessionSealError: the stored data cannot be read.
         SessionStoreUnavailable: only with ``outage="raise"``.
     """
     visitor = Visitor(st, param or os.environ.get(PARAM_VARIABLE) or PARAM, user)

@@ -1,4 +1,4 @@
-"""`open_store`: from a URL to a store."""
+"""`open_store`: the store that a URL names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP = "fluxlit.session_stores"
 def _memory(url: str, **options: Unpack[StoreOptions]) -> SessionStore:
     place, query = _parts(url)
     if place:
-        raise SessionStoreError("The memory store is memory:// and nothing behind it but options.")
+        raise SessionStoreError("The memory store is memory://, followed by options only.")
     chosen: Any = {**options, **read_query(query, {"max_entries": int, "max_total_bytes": int})}
     return MemorySessionStore(**chosen)
 

@@ -1,7 +1,7 @@
-"""One visitor's tab as Streamlit shows it: the id in its URL, its user, and what is remembered between two runs.
+"""A visitor's browser tab: the id in its URL, its user, and its state.
 
-Everything that the binding knows of Streamlit is here, and all of it is public. Streamlit
-itself is never imported: the page hands over its `st`.
+All uses of Streamlit by the binding are here, and all of them are public. Streamlit
+itself is never imported: the page passes its `st`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fluxlit_sessions.core import MAX_SUBJECT
 from fluxlit_sessions.session import Session
 
 STATE_KEY = "_fluxlit_session:"
-"""Start of the key in ``st.session_state`` that holds the memory; the name of the query parameter follows."""
+"""Prefix of the key in ``st.session_state`` with the state of the tab; the query parameter follows."""
 
 
 class SignedIn(Enum):
@@ -33,22 +33,22 @@ SIGNED_IN: Final = SignedIn.SIGNED_IN
 
 @dataclass(slots=True)
 class TabState:
-    """What one tab remembers between two runs. It lives in ``st.session_state`` and ends with the tab.
+    """State of one tab between two runs, kept in ``st.session_state``.
 
     Attributes:
-        session: as the store last said; its data is what `data` is compared with, and never changed.
-        unborn: the id under which the first save may have happened, although its answer never came.
-        data: the state of this tab; what differs from the session has not been saved yet.
-        user: who Streamlit says that this is, once it was asked.
+        session: as last read or written. `data` is compared with its data, which is never changed.
+        unborn: id of a first save with a missing response, which may have happened.
+        data: the session's data in this tab; differences from `session` are unsaved.
+        user: the user that Streamlit knows, once determined.
         rights: mark of this user's roles, empty without any.
-        restored: keys of ``st.session_state`` that were in step with `data` when last looked at.
-        widgets: keys that turned out to belong to widgets.
-        unfit: keys whose values cannot be stored, with their types.
-        notices: what the next run must tell the person, with when it was told first (monotonic seconds, 0 for not yet).
-        ended: the session has ended, and keys that came out of it may still be in ``st.session_state``.
-        doubt: a save may have happened although its answer never came.
-        forgotten: keys are to be kept, and nobody has entered the ``with`` block that would save them.
-        revision: grows whenever `data` was replaced from outside of the page's own code.
+        restored: keys of ``st.session_state`` that last agreed with `data`.
+        widgets: keys that belong to widgets.
+        unfit: keys with values that cannot be stored, and their types.
+        notices: notices for the user, with the time when each was first shown (monotonic seconds, 0 for not yet).
+        ended: the session has ended, and its keys may still be in ``st.session_state``.
+        doubt: a save with a missing response may have happened.
+        forgotten: keys are to be saved, and the page has not entered the ``with`` block.
+        revision: grows with each change of `data` from outside the page's code.
     """
 
     session: Session | None = None
@@ -66,7 +66,7 @@ class TabState:
     revision: int = 0
 
     def notice(self, text: str) -> None:
-        """Has the next run tell the person something."""
+        """Queues a notice for the user."""
         self.notices[text] = 0.0
 
     def __repr__(self) -> str:
@@ -74,16 +74,16 @@ class TabState:
 
 
 class Visitor:
-    """A tab.
+    """A browser tab and its user.
 
     Args:
         st: the module `streamlit`.
         param: query parameter that holds the session id.
-        user: the user, `None` for nobody, `SIGNED_IN` for the one that Streamlit knows.
+        user: the user, `None` for an anonymous visitor, `SIGNED_IN` for the user that Streamlit knows.
 
     Attributes:
-        user: whose sessions this tab may open, `None` for nobody's.
-        rights: mark of this user's roles, empty without any; `None` for a user whom the page has named.
+        user: owner of the sessions that this tab may open, `None` for anonymous ones.
+        rights: mark of this user's roles, empty without any; `None` for a user that the page has named.
     """
 
     def __init__(self, st: Any, param: str, user: str | SignedIn | None) -> None:
@@ -99,7 +99,7 @@ class Visitor:
 
     @property
     def id_in_url(self) -> str | None:
-        """What the URL says; it may be anything."""
+        """The id in the URL; nothing is assumed about it."""
         return self.st.query_params.get(self._param) or None
 
     def show_id(self, session_id: str) -> None:
@@ -108,7 +108,7 @@ class Visitor:
             self.st.query_params[self._param] = session_id
 
     def hide_id(self) -> None:
-        """Takes the id out of the URL."""
+        """Removes the id from the URL."""
         if self._param in self.st.query_params:
             del self.st.query_params[self._param]
 
@@ -146,7 +146,7 @@ def _named(facts: Mapping[str, Any]) -> str | None:
 
 
 def subject_of(facts: Mapping[str, Any]) -> str | None:
-    """Returns the subject under which a store keeps sessions of the user with these facts, `None` for nobody."""
+    """Returns the subject of a user with these claims, `None` if anonymous."""
     return _subject(_named(facts))
 
 

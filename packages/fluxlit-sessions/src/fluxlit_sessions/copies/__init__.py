@@ -1,4 +1,4 @@
-"""Copies of live sessions: what another process needs to go on with a session when its own process is gone."""
+"""Copies of live sessions, with which another process can continue them."""
 
 from fluxlit_sessions.copies.budget import Limits
 from fluxlit_sessions.copies.copy import Copy, Found

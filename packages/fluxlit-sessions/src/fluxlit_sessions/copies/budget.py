@@ -1,8 +1,7 @@
-"""The budget of copies of sessions without a user: one visitor must not be able to fill the store.
+"""Budget of copies of anonymous sessions: visitors cannot fill the store.
 
-A copy counts from its first write until it is removed, or until nobody has written or used it for as long as the store
-keeps it. Beyond the budget further copies are not written: those sessions go on, and end with their process. Each call
-takes constant time, whatever the number of copies.
+A copy counts from its first write until it is removed or expires in the store. Copies beyond the budget are not
+written: those sessions continue, and end with their process. Each call takes constant time.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ WARN_EVERY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the copies of one process may take.
+    """Limits for the copies of one process.
 
     Attributes:
-        ttl: seconds until the store drops a copy that is not used.
-        copies: how many there may be.
-        size: how many bytes they may take together.
-        share: part of both that the visitors from one address may take: an IPv4 address, or an IPv6 network of 64 bits.
+        ttl: seconds until the store drops an unused copy.
+        copies: most copies.
+        size: most bytes of all copies.
+        share: part of both for one address: an IPv4 address, or an IPv6 network of 64 bits.
     """
 
     ttl: float = 900.0
@@ -48,7 +47,7 @@ class Budget:
     """Counts copies, in total and for each address.
 
     Args:
-        limits: what they may take.
+        limits: for all copies and for one address.
         clock: monotonic seconds.
     """
 
@@ -61,7 +60,9 @@ class Budget:
         self._warned = -WARN_EVERY_S
 
     def admit(self, copy: str, address: str | None, size: int) -> bool:
-        """Counts a copy of so many bytes; says no, and counts it as before, if it does not fit.
+        """Counts a copy of `size` bytes; returns false if it does not fit.
+
+        A copy that does not fit counts as before.
 
         Args:
             copy: its id.
@@ -82,13 +83,13 @@ class Budget:
         return fits
 
     def extend(self, copy: str) -> None:
-        """Counts a copy for another lifetime: the store has recorded a use."""
+        """Counts a copy for another lifetime, after a use."""
         with self._lock:
             if (held := self._drop(copy)) is not None:
                 self._add(copy, _Held(held.source, held.size, self._clock() + self._limits.ttl))
 
     def release(self, copy: str) -> None:
-        """Counts a copy no longer: it has been removed."""
+        """Stops counting a copy, after its removal."""
         with self._lock:
             self._drop(copy)
 
@@ -116,15 +117,18 @@ class Budget:
         if now - self._warned >= WARN_EVERY_S:
             self._warned = now
             logger.warning(
-                "copies of sessions without a user have used up their budget: %d copies, %d bytes. Further ones are "
-                "not kept until some end, so those sessions end with their process.",
+                "copies of anonymous sessions have used up their budget (%d copies, %d bytes); further sessions are "
+                "not copied and will end with their process",
                 self._copies[""],
                 self._sizes[""],
             )
 
 
 def source_of(address: str | None) -> str:
-    """Returns what an address counts as: one subscriber has a whole IPv6 network of 64 bits (RFC 6177)."""
+    """Returns the address or network that one subscriber has.
+
+    In IPv6 that is a network of 64 bits or more (RFC 6177).
+    """
     try:
         found = ipaddress.ip_address(address or "")
     except ValueError:

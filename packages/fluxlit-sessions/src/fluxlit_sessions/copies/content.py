@@ -1,8 +1,8 @@
-"""What is in a copy, as text: values that can be stored, and the names of those that cannot.
+"""The content of a copy, as a string.
 
-A value that the codec refuses is left out, and so are the largest ones where a copy exceeds the limit of the store.
-Either is named in the log once in a process, and in the copy itself, so that whoever goes on with the session knows
-what is missing.
+Values that the codec refuses are left out, and the largest values if a copy exceeds the limit of the store. The log
+names each such key once in a process. The copy names it too, so that the process that continues the session knows what
+is missing.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from fluxlit_sessions.errors import SessionDataError, SessionTooLarge
 logger = logging.getLogger("fluxlit_sessions")
 
 STATE = "state"
-"""The group whose values are the application's own; all others must be storable."""
+"""The group of the application's own values; all others must be storable."""
 
 LOST = "lost"
 """Name of a value that is not in the copy -> why."""
 
 
 class Packer:
-    """Turns content into text and back. Remembers which values cannot be stored, for all sessions of a process."""
+    """Converts content to a string and back.
+
+    It remembers the keys with values that cannot be stored, for all sessions of a process.
+    """
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
@@ -33,7 +36,7 @@ class Packer:
         self._named: set[str] = set()
 
     def pack(self, state: Mapping[str, Any], rest: Mapping[str, Any], lost: Mapping[str, str]) -> str:
-        """Returns the content as text.
+        """Returns the content as a string.
 
         Args:
             state: the application's values; those that cannot be stored are left out and named.
@@ -60,7 +63,7 @@ class Packer:
         return self._codec.decode(text.encode())
 
     def shrink(self, text: str, error: SessionTooLarge) -> str | None:
-        """Returns the copy without its largest values, `None` if there is nothing to leave out."""
+        """Returns the copy without its largest values, `None` if it has none."""
         plain = json.loads(text)
         state = plain[STATE]
         sizes = sorted(((len(json.dumps(value)), key) for key, value in state.items()), reverse=True)

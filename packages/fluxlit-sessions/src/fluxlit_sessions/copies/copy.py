@@ -1,17 +1,17 @@
-"""One session's copy, and how it is written.
+"""The copy of one session, and how it is written.
 
-A copy names its owner: a random mark of the process that has the live session. Whoever takes a session over writes
-the copy anew under a mark of its own, based on the version that it has read. From then on the former owner's writes
-meet another version and another mark, and it knows that its session is out of date: two processes never both believe
-that they have the session.
+A copy names its owner: a random mark of the process with the live session. A process that takes a session over writes
+the copy again under its own mark, based on the version that it has read. The next write of the former owner finds
+another version and another mark, so that process knows that its session is out of date. Two processes never both own a
+session.
 
 ====================================  =============================================================================
 a write finds                         then
 ====================================  =============================================================================
 the version that it expects           it is done
-another version, and our own mark     an earlier write of ours whose answer was lost; go on from there
-a lower version than we have seen     the store has lost writes (a restart without a disk); ours is the newest
-another version, another mark         `Taken`: somebody else has the session
+another version, and our own mark     an earlier write of ours with a lost response; continue from there
+a lower version than we have seen     the store lost writes (a restart without a disk); ours is the newest
+another version, another mark         `Taken`: another process has the session
 nothing                               the store has lost the copy, or it has expired; create it again
 ====================================  =============================================================================
 """
@@ -60,7 +60,7 @@ class Found:
 
     @classmethod
     def of(cls, session: Session) -> Found | None:
-        """Returns the copy in a record, `None` if it is written in a way that this version does not know."""
+        """Returns the copy in a record, `None` if its format is unknown."""
         data = session.data
         if data.get("copy") != FORMAT:
             return None
@@ -72,17 +72,17 @@ class Copy:
 
     Args:
         name: the session's own id, a secret of at least 120 random bits; the store never sees it.
-        session_id: the id in the store that stands for it.
-        identity: facts of the user; the copy opens for exactly these.
+        session_id: the id in the store.
+        identity: claims of the user; the copy opens for exactly these.
         packer: of the process.
         store: where the copy is kept.
-        budget: of copies without a user; `None` for a copy that has one.
+        budget: of anonymous copies; `None` for a copy with a user.
         address: of the visitor, `None` if unknown.
 
     Attributes:
         owner: mark of this process and session.
         lost: another process has taken the session.
-        attached: somebody is connected; the copy is kept alive.
+        attached: a browser is connected; the copy is kept alive.
     """
 
     def __init__(
@@ -115,23 +115,26 @@ class Copy:
 
     @property
     def dirty(self) -> bool:
-        """There is something that has not been written yet."""
+        """Whether there are unwritten changes."""
         return self._wanted != self._saved
 
     def put(self, state: Mapping[str, Any], rest: Mapping[str, Any], lost: Mapping[str, str]) -> bool:
-        """Takes note of what the session holds now; says whether that is worth a write. No I/O.
+        """Records the content of the session; returns whether it has changed.
 
-        The values are turned into text before it returns: they may change afterwards.
+        No I/O.         The values are encoded before it returns and may change afterwards.
 
         Args:
             state: the application's values; see `Packer.pack`.
             rest: more groups, all of which can be stored.
-            lost: names of what the caller has left out, and why.
+            lost: keys that the caller has left out, and why.
         """
         return self._put(self._packer.pack(state, rest, lost))
 
     def call_when_saved(self, function: Callable[[], None]) -> bool:
-        """Has a function called, in another thread, when nothing is left to write; says no if that is so already."""
+        """Calls a function when all changes are written, in another thread.
+
+        Returns false, and calls nothing, if there are none.
+        """
         with self._lock:
             if not self.dirty:
                 return False
@@ -139,21 +142,20 @@ class Copy:
             return True
 
     def end(self) -> None:
-        """Nobody may go on with the session: the next write removes the copy, and none puts it back."""
+        """Ends the session: the next write removes the copy, and none restores it."""
         with self._lock:
             self._ended = True
             self._wanted += 1
 
     def adopt(self, found: Found) -> None:
-        """Takes a copy over: what was found is written again, under this owner's mark."""
+        """Takes a copy over: writes what was found under this owner's mark."""
         self._session = found.session
         self._put(found.session.data["body"])
 
     def write(self) -> None:
-        """Writes what is wanted, if anything is. Blocks.
+        """Writes the changes, if there are any. Blocks.
 
-        A copy without a user that does not fit into the budget, or into the store, is left out: the next change of
-        the session is the next attempt.
+        An anonymous copy that does not fit into the budget or the store is not written; the next run tries again.
 
         Raises:
             Taken: another process has the session; nothing was written.
@@ -172,7 +174,7 @@ class Copy:
             self._written(wanted)
 
     def keep_alive(self) -> None:
-        """Counts a use if half of the copy's life is over. Blocks.
+        """Records a use if half of the copy's lifetime is over. Blocks.
 
         Raises:
             SessionStoreUnavailable: it may be tried again.
@@ -186,7 +188,7 @@ class Copy:
                 return
             try:
                 self._store.touch(self.session_id)
-                self._saved_at = now  # the next look is after another half of a life
+                self._saved_at = now  # the next use is recorded after another half of the lifetime
                 if self._budget is not None:
                     self._budget.extend(self.session_id)
             except SessionNotFound:
@@ -212,7 +214,7 @@ class Copy:
             call()
 
     def _keep(self, body: str) -> None:
-        """Writes the content, unless it has no user and does not fit."""
+        """Writes the content, unless it is anonymous and does not fit."""
         if self._budget is not None and not self._budget.admit(self.session_id, self._address, len(body)):
             self._last = b""
             return
@@ -261,6 +263,6 @@ class Copy:
 
 
 def user_mark(name: str, identity: Mapping[str, Any]) -> str:
-    """Returns what stands for a user in a copy: who does not know the session's own id cannot even guess at it."""
+    """Returns the mark of a user in a copy, keyed with the session's own id."""
     facts = json.dumps(dict(identity), sort_keys=True, default=str)
     return hmac.digest(name.encode(), b"user\0" + facts.encode(), "sha256").hex()

@@ -21,17 +21,17 @@ DEFAULT_LIMITS = Limits()
 
 
 class Copies:
-    """Keeps copies of live sessions in a store, and finds those that other processes have left.
+    """Keeps copies of live sessions, and finds those of other processes.
 
     A session is known by its own id, a secret that the server has minted. The store sees a digest of it. Nothing is
-    ever created for an id that came from outside: `look` only finds, and `begin` is for sessions that are new.
+    ever created for an id from outside: `look` only finds, and `begin` is for new sessions.
 
-    Copies of sessions without a user live shorter and have a budget, so that visitors cannot fill the store.
+    Copies of anonymous sessions have a shorter lifetime and a budget, so that visitors cannot fill the store.
 
     Args:
         store: shared with the other processes.
-        listener: hears what becomes of copies.
-        limits: of copies of sessions without a user, for this process.
+        listener: notified of lost copies and of outages.
+        limits: of copies of anonymous sessions, for this process.
     """
 
     def __init__(self, store: SessionStore, listener: Listener, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -45,26 +45,29 @@ class Copies:
 
     @property
     def down(self) -> bool:
-        """The store could not be reached when something was last to be written."""
+        """Whether the last write could not reach the store."""
         return self._writer.down
 
     async def look(self, name: str) -> Found | None:
-        """Returns the copy of the session with this id, which may come from anywhere; `None` if there is none.
+        """Returns the copy of the session with this id, `None` without one.
+
+        Args:
+            name: the session's own id; nothing is assumed about it.
 
         Raises:
-            SessionStoreUnavailable: nobody knows.
-            SessionDataError: there is one, and it cannot be read.
+            SessionStoreUnavailable: the store cannot be reached.
+            SessionDataError: there is a copy, and it cannot be read.
         """
         session = await self._store.aread(self._id(name))
         return None if session is None else Found.of(session)
 
     def begin(self, name: str, identity: Mapping[str, Any], address: str | None = None) -> Copy:
-        """Returns a copy, still empty, for a session that is new.
+        """Returns an empty copy for a new session.
 
         Args:
             name: the session's own id.
-            identity: facts of its user, empty for nobody; only who has the same facts can go on with it.
-            address: of the visitor, for the budget of sessions without a user; `None` if unknown.
+            identity: claims of its user, empty if anonymous; the copy opens for the same claims only.
+            address: of the visitor, for the budget of anonymous sessions; `None` if unknown.
         """
         own = (name, self._id(name), identity, self._packer)
         if subject_of(identity) is None:
@@ -77,10 +80,10 @@ class Copies:
     def take_over(
         self, name: str, found: Found, identity: Mapping[str, Any], address: str | None = None
     ) -> tuple[Copy, dict[str, Any]] | None:
-        """Makes a found session that of this process. Arguments: see `look` and `begin`.
+        """Takes a found session over. Arguments: see `look` and `begin`.
 
         Returns:
-            The copy, to be submitted at once, and the content; `None` if the session is another user's.
+            The copy, to be submitted at once, and its content; `None` if it is another user's.
 
         Raises:
             SessionDataError: the content cannot be read.
@@ -93,11 +96,14 @@ class Copies:
         return copy, content
 
     def submit(self, copy: Copy) -> None:
-        """Has a copy written in the background."""
+        """Queues a copy to be written in the background."""
         self._writer.submit(copy)
 
     def close(self, timeout: float) -> bool:
-        """Writes what is left, for at most `timeout` seconds; says whether all was written. Blocks."""
+        """Writes queued copies for at most `timeout` s; returns whether all were.
+
+        Blocks.
+        """
         return self._writer.close(timeout)
 
     async def aclose(self, timeout: float) -> bool:

@@ -1,7 +1,7 @@
-"""Threads that write copies, so that nobody waits for a slow store.
+"""Threads that write copies, so that no run waits for a slow store.
 
-A copy is in the queue once, however often it changes: what is written is its newest content. While the store is away
-one thread goes on trying with one copy, with back-off; the others wait, and nothing is dropped.
+A copy is in the queue once, however often it changes; its newest content is written. During an outage one thread
+retries with one copy, with back-off; the others wait, and nothing is dropped.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ LOOK_S = 30.0
 
 
 class Listener(Protocol):
-    """Hears what becomes of copies, in a thread of the writer."""
+    """Is notified of copies and outages, in a thread of the writer."""
 
     def taken(self, copy: Copy) -> None:
         """Another process has the session."""
 
     def away(self) -> None:
-        """The store cannot be reached; what is to be written waits."""
+        """The store cannot be reached; writes wait."""
 
     def back(self) -> None:
         """The store can be reached again."""
@@ -40,9 +40,9 @@ class Writer:
     """Writes copies in the background.
 
     Args:
-        listener: who is told.
-        live: all copies of live sessions, to be kept alive.
-        threads: how many.
+        listener: notified of lost copies and of outages.
+        live: returns all copies of live sessions, to be kept alive.
+        threads: number of threads.
     """
 
     def __init__(self, listener: Listener, live: Callable[[], Iterable[Copy]], threads: int) -> None:
@@ -59,7 +59,7 @@ class Writer:
         self.down = False
 
     def submit(self, copy: Copy) -> None:
-        """Has a copy written soon."""
+        """Queues a copy."""
         with self._changed:
             if not self._threads:
                 self._start()
@@ -67,7 +67,10 @@ class Writer:
             self._changed.notify()
 
     def close(self, timeout: float) -> bool:
-        """Writes what is left, for at most `timeout` seconds, and ends the threads; says whether all was written."""
+        """Writes queued copies for at most `timeout` s, then ends the threads.
+
+        Returns whether all were written.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             while (self._queue or self._busy) and (left := deadline - time.monotonic()) > 0:
@@ -101,9 +104,9 @@ class Writer:
             self._keep_alive()
 
     def _next(self) -> Copy | None:
-        """Returns what is to be written, `None` when it is time for something else."""
+        """Returns the next copy, `None` when it is time to keep copies alive."""
         with self._changed:
-            if self._stopping:  # since the loop looked; the notification is over, and a wait would last LOOK_S
+            if self._stopping:  # set after the loop looked: the notification is over, and a wait would last LOOK_S
                 return None
             if not self._may_take():
                 self._changed.wait(LOOK_S)
@@ -117,7 +120,7 @@ class Writer:
             return copy
 
     def _may_take(self) -> bool:
-        # While the store is away one thread tries for all.
+        # During an outage one thread tries for all.
         return bool(self._queue) and not self._stopping and not (self.down and self._busy)
 
     def _write(self, copy: Copy) -> None:
@@ -129,9 +132,9 @@ class Writer:
             self._missed(copy)
             return
         except SessionError as error:
-            logger.warning("a session cannot be copied: %s", error)
-        except Exception:  # a store of somebody else; its threads must not end
-            logger.exception("a session cannot be copied")
+            logger.warning("session could not be copied: %s", error)
+        except Exception:  # any store of another package; these threads must not end
+            logger.exception("session could not be copied")
         self._reached()
 
     def _missed(self, copy: Copy) -> None:
@@ -158,4 +161,4 @@ class Writer:
             for copy in self._live():
                 copy.keep_alive()
         except SessionError as error:
-            logger.info("copies of idle sessions could not be kept alive: %s", error)
+            logger.info("session copies could not be kept alive: %s", error)

@@ -1,4 +1,4 @@
-"""Sessions in Redis. Importing this package does not need redis-py; making a store does."""
+"""Sessions in Redis. Only creating a store needs redis-py."""
 
 from fluxlit_sessions.redis.backend import RedisSessionStore
 

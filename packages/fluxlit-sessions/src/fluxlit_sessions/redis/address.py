@@ -7,8 +7,8 @@
 
 ``rediss`` in place of ``redis`` is TLS, to the Sentinels too. ``valkey`` and ``valkeys`` mean the same.
 
-User, password and path may be percent-encoded. A password may also stand as it is, whatever its characters, as clouds
-hand it out: what RFC 3986 makes of a URL counts if it makes sense, else the host begins after an ``@`` further right.
+User, password and path may be percent-encoded. A password may also stand as it is, with any characters, as cloud
+providers show it: the reading by RFC 3986 counts if it is valid, else the host begins after an ``@`` further right.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fluxlit_sessions.options import read_query
 
 
 class Mode(Enum):
-    """How the servers are found."""
+    """How the servers are found, and the suffix of the scheme."""
 
     SINGLE = ""
     UNIX = "unix"
@@ -105,7 +105,7 @@ def parse(url: str, *, db: int = 0) -> Address:
 
 
 def _readings(rest: str) -> Iterator[tuple[str, str]]:
-    """Yields the ways to read a URL, likeliest first: what stands before the host, and what begins with it."""
+    """Yields the ways to split a URL before its host, likeliest first."""
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     cut = authority.rfind("@")
     yield rest[: max(cut, 0)], rest[cut + 1 :]

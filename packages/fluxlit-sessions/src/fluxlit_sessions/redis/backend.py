@@ -26,7 +26,7 @@ class RedisOptions(StoreOptions, total=False):
 
     Attributes:
         connect_timeout: seconds for a connection to be made. Default 1.
-        timeout: seconds for an answer to one request. Default 1.
+        timeout: seconds for the response to one request. Default 1.
         read_budget: seconds in which a failed read is tried again. Default 2.
         write_budget: seconds in which a failed write is tried again. Default 5.
         db: number of the database, unless the URL has one. Default 0.
@@ -102,7 +102,9 @@ def _backend(address: Address, options: Mapping[str, Any]) -> RedisBackend:
 
 
 class RedisSessionStore(SessionStore):
-    """Sessions in Redis (proven with 7.0): one server, Sentinel or Cluster. It connects when it is first used.
+    """Sessions in Redis: one server, Sentinel or Cluster.
+
+    It connects when it is first used. Tested with Redis 7.0.
 
     Args:
         url: see address.py for the forms. Options in its query win over `options`.

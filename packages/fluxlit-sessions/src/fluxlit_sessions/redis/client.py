@@ -1,4 +1,6 @@
-"""redis-py: how its clients are made, and what its errors mean. The only module that imports it.
+"""Clients of redis-py, and the meaning of its errors.
+
+No other module imports redis-py.
 
 Its own retries are off. Since version 8 they default to ten, unaware of whether a command
 may be repeated; here transport.py repeats, and every request is made to be repeated.
@@ -26,7 +28,7 @@ from fluxlit_sessions.redis.requests import Request
 AsyncRetry = redis.asyncio.retry.Retry
 
 FAILURES = (redis.RedisError, failures.RedisClusterException, OSError, TimeoutError)
-"""What a client raises when Redis does not do what it was asked."""
+"""All errors with which a client reports a failed request."""
 
 # Errors that time heals: a restart, a failover, a Cluster that is finding itself, a long script.
 _TRANSIENT = (
@@ -47,7 +49,7 @@ _NOT_SENT = (redis.ReadOnlyError, failures.MaxConnectionsError, failures.BusyLoa
 
 
 class NotReplicated(Exception):
-    """Fewer replicas than asked for confirmed a write in time."""
+    """Too few replicas confirmed a write in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Options:
 
     Attributes:
         connect_timeout: seconds for a connection to be made.
-        timeout: seconds for an answer to one request.
+        timeout: seconds for the response to one request.
         read_budget: seconds in which a failed read is tried again.
         write_budget: seconds in which a failed write is tried again.
         pool_size: most connections to one server, for blocking code and for each event loop.
@@ -83,14 +85,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A client, and how to close it; `close` returns an awaitable for an async client."""
+    """A client and the function that closes it, async for an async client."""
 
     client: Any
     close: Callable[[], Any]
 
 
 def connect(address: Address, options: Options) -> Connected:
-    """Returns a blocking client. It connects when it is used, except to a Cluster, whose layout it fetches."""
+    """Returns a blocking client.
+
+    It connects when it is used, except to a Cluster, to fetch its layout.
+    """
     settings = _settings(address, options) | {"retry": Retry(NoBackoff(), 0)}
     client: Any
     match address.mode:
@@ -143,7 +148,7 @@ def _settings(address: Address, options: Options) -> dict[str, Any]:
         "socket_connect_timeout": options.connect_timeout,
         "socket_timeout": options.timeout,
         "max_connections": options.pool_size,
-        "protocol": 2,  # plain requests and answers: no handshake, no push messages to wait for
+        "protocol": 2,  # plain requests and replies: no handshake, no push messages to wait for
         "driver_info": None,  # no CLIENT SETINFO: it costs a round trip and a permission
     }
     if address.mode is not Mode.CLUSTER:
@@ -169,25 +174,25 @@ def _place(address: Address) -> dict[str, Any]:
 
 
 def transient(error: BaseException) -> bool:
-    """Says whether trying again can help."""
+    """Returns whether another attempt can succeed."""
     if isinstance(error, _FINAL):
         return False
     return isinstance(error, (*_TRANSIENT, NotReplicated)) or str(error).startswith(_TRANSIENT_REPLIES)
 
 
 def of_cluster(error: BaseException) -> bool:
-    """Says whether a server that was taken for a single one belongs to a Cluster."""
+    """Returns whether the error shows that the server belongs to a Cluster."""
     kinds = (failures.MovedError, failures.AskError, failures.ClusterDownError, failures.ClusterCrossSlotError)
     return isinstance(error, kinds) or str(error).startswith("MOVED ")
 
 
 def full(error: BaseException) -> bool:
-    """Says whether Redis has reached its maxmemory."""
+    """Returns whether Redis has reached its maxmemory."""
     return isinstance(error, failures.OutOfMemoryError) or "OOM command not allowed" in str(error)
 
 
 def maybe_applied(error: BaseException) -> bool:
-    """Says whether a request that failed so may have been carried out."""
+    """Returns whether a request with this error may have been executed."""
     if isinstance(error, NotReplicated):
         return True
     if isinstance(error, (*_NOT_SENT, *_FINAL)) or "connecting to" in str(error):
@@ -196,12 +201,12 @@ def maybe_applied(error: BaseException) -> bool:
 
 
 def missing_script(replies: list[Any]) -> bool:
-    """Says whether the server does not have the script; it forgets all when it restarts or fails over."""
+    """Returns whether the server lacks the script, as after a restart."""
     return any(isinstance(reply, failures.NoScriptError) for reply in replies)
 
 
 def checked(replies: list[Any], request: Request, replicas: int) -> tuple[Any, ...]:
-    """Returns the answers to the calls of a request, or raises the first error among them."""
+    """Returns the replies to a request, or raises the first error."""
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply

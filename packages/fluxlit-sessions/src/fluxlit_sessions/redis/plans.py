@@ -1,4 +1,6 @@
-"""How each command is done on Redis: generators that yield requests and receive replies.
+"""The steps of each command on Redis, as generators.
+
+A plan yields requests and receives replies.
 
 They do no I/O; the blocking and the async transport drive the same plans. A plan with one
 `yield` is one round trip. Every request may be sent twice.
@@ -6,8 +8,8 @@ They do no I/O; the blocking and the async transport drive the same plans. A pla
 Keys: ``fluxlit:1:<namespace>:{<shard>}:<s or o>:<digest>`` holds a record, ``...:u:<tag>``
 the index of a subject's sessions in that shard: a sorted set of digests by absolute end.
 The braces make a shard one hash slot of a Cluster, so a record can move with its index
-entries in one step. An index entry may outlive its session; whoever reads the index
-checks, and clears it.
+entries in one step. An index entry may outlive its session; each reader of the index checks
+its entries, and clears them.
 """
 
 from __future__ import annotations
@@ -47,15 +49,15 @@ FRONT = HEAD.size + MAX_SUBJECT + 64
 """Enough bytes of a record to hold its header and its sealed subject."""
 MAX_PASSES = 20
 PINGS = 32
-"""Shards that a ping asks for: some are on other nodes if a server belongs to a Cluster, which it then says."""
+"""Shards in a ping: if the server belongs to a Cluster, some are on other nodes, which the error shows."""
 
 
 class Plans:
     """The plans of one namespace.
 
     Args:
-        namespace: whose records they are for.
-        now: gives milliseconds, or `None` to use the clock of the server.
+        namespace: of the records.
+        now: returns milliseconds, or `None` to use the clock of the server.
         location: which store, for errors.
         pings: shards that a ping asks for.
     """
@@ -138,7 +140,7 @@ class Plans:
         yield Request((Call(("UNLINK", self._record(command.key))),), write=True)
 
     def _ping(self, _: Ping) -> Plan:
-        # A read by key: it goes where sessions are read, also on a Cluster, and needs no other permission.
+        # Reads by key go where sessions are read, and need no other permission.
         yield Request(tuple(Call(("GET", self._shard(shard) + b"ping")) for shard in range(self._pings)))
 
     # Listings, for operators
@@ -225,7 +227,7 @@ class Plans:
     def _script(
         self, script: scripts.Script, keys: tuple[bytes, ...], args: tuple[Arg, ...], *, write: bool = True
     ) -> Request:
-        # A lost touch costs nobody data, so it is not waited for like a write.
+        # A lost touch loses no data, so it has the shorter budget of a read.
         now = self._now()
         return Request((Call(("" if now is None else now, *args), script, keys),), write=write)
 
@@ -234,13 +236,13 @@ class Plans:
         if not isinstance(value, int):
             return unpack_header(value)[0] if value else None
         if reply.attempts > 1 and value - expected > HISTORY:
-            # The tokens of so many later writes do not show any more whether the first attempt was among them.
+            # After so many later writes the history does not show whether the first attempt was among them.
             reason = "the response to a write was lost and the session was then saved many times by others"
             raise SessionStoreUnavailable(reason, location=self._location, attempts=2, may_have_applied=True)
         return Conflict(value)
 
     def _alive(self, record: Record) -> Record | None:
-        # With the clock of the server the key itself has gone when the time is up; a given clock is asked here.
+        # With the clock of the server the key itself has expired; a given clock is checked here.
         now = self._now()
         return record if now is None or now < record.header.expires else None
 

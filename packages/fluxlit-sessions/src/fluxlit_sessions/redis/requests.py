@@ -1,4 +1,4 @@
-"""What the Redis backend sends and gets, as values: no client, no waiting."""
+"""Requests to Redis and replies, as values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Call:
     keys: tuple[bytes, ...] = ()
 
     def wire(self, *, load: bool = False) -> tuple[Arg, ...]:
-        """Returns what to send; `load` sends a script's source instead of its name."""
+        """Returns the words to send; `load` sends a script's source, not its hash."""
         if self.script is None:
             return self.args
         name: tuple[str, str] = ("EVAL", self.script.source) if load else ("EVALSHA", self.script.sha)
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answers to a request.
+    """The replies to a request.
 
     Attributes:
         values: one for each call, as redis-py gives them.

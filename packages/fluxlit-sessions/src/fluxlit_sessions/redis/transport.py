@@ -1,4 +1,4 @@
-"""Sends requests to Redis, blocking and async, and repeats failed ones within a budget.
+"""Transports to Redis, blocking and async, that retry within a budget.
 
 One attempt is one round trip: the calls of a request go out together. An attempt is
 bounded by the timeouts of the client, all of them together by the budget plus one
@@ -42,8 +42,8 @@ OF_CLUSTER = (
 )
 
 
-class Attempts:
-    """Follows the attempts at one request: exponential back-off with jitter, within a budget.
+class Backoff:
+    """Exponential back-off with jitter for one request, within a budget.
 
     Attributes:
         made: failed attempts so far.
@@ -60,7 +60,7 @@ class Attempts:
         return max(0.0, self._deadline - time.monotonic())
 
     def failed(self, error: Exception) -> float:
-        """Returns the seconds to wait before the next attempt, or raises `SessionStoreUnavailable`."""
+        """Returns the seconds until the next attempt, or raises the final error."""
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0**self.made)
         delay = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, keeps no secret
         self.made += 1
@@ -113,7 +113,7 @@ class Transport(_Transport):
         self._slots = threading.BoundedSemaphore(options.pool_size)
 
     def run(self, plan: Plan) -> Any:
-        """Drives a plan to its end and returns its result."""
+        """Runs a plan to its end and returns its result."""
         try:
             request = next(plan)
             while True:
@@ -129,7 +129,7 @@ class Transport(_Transport):
             connected.close()
 
     def _ask(self, request: Request) -> Reply:
-        attempts = Attempts(self._address, self._options, request)
+        attempts = Backoff(self._address, self._options, request)
         while True:
             if not self._slots.acquire(timeout=attempts.left()):
                 raise attempts.unavailable("all connections are in use")
@@ -175,14 +175,14 @@ class _Loop:
 
 
 class AsyncTransport(_Transport):
-    """Runs plans in event loops. Each loop gets its own connections; close them in that loop."""
+    """Runs plans in event loops, with connections for each loop."""
 
     def __init__(self, address: Address, options: Options) -> None:
         super().__init__(address, options)
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
 
     async def run(self, plan: Plan) -> Any:
-        """Drives a plan to its end and returns its result."""
+        """Runs a plan to its end and returns its result."""
         try:
             request = next(plan)
             while True:
@@ -191,14 +191,14 @@ class AsyncTransport(_Transport):
             return end.value
 
     async def close(self) -> None:
-        """Closes the connections of the running loop; the next request opens new ones."""
+        """Closes the connections of the running loop."""
         with self._lock:
             loop = self._loops.pop(asyncio.get_running_loop(), None)
         if loop:
             await loop.connected.close()
 
     async def _ask(self, request: Request) -> Reply:
-        attempts = Attempts(self._address, self._options, request)
+        attempts = Backoff(self._address, self._options, request)
         while True:
             loop = self._loop()
             try:

@@ -1,4 +1,7 @@
-"""For tests of session stores: the contract as a suite, its model, and a clock. Needs pytest and hypothesis."""
+"""The contract of session stores as a pytest suite, and a clock for tests.
+
+It needs pytest and hypothesis.
+"""
 
 from fluxlit_sessions.testing.clients import MakeStore
 from fluxlit_sessions.testing.clock import ManualClock

@@ -1,4 +1,4 @@
-"""One suite, two ways of waiting: a store as the suite sees it, blocking or async."""
+"""Stores as the suite uses them, blocking or async."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MakeStore(Protocol):
 
 
 class AsyncSide:
-    """Gives the async methods of a store the names of the blocking ones, and waits for them in one event loop."""
+    """Calls the async methods of a store by the names of the blocking ones."""
 
     def __init__(self, store: SessionStore, runner: asyncio.Runner) -> None:
         self.store = store
@@ -52,7 +52,10 @@ async def _collect(items: AsyncIterator[Any]) -> list[Any]:
 
 
 def together(store: SessionStore, *calls: tuple[Any, ...]) -> list[Any]:
-    """Runs calls (method name, arguments...) at the same time; returns results and exceptions in order."""
+    """Runs calls (method name, arguments...) at once; returns all results.
+
+    Exceptions are results, too.
+    """
     parts = [(call[0], call[1:]) for call in calls]
     if isinstance(store, AsyncSide):
         return store.together(parts)

@@ -11,10 +11,10 @@ Every test runs twice, over the blocking and over the async methods. `make_store
 clients of one storage, which starts empty for each test; it must pass `options` on,
 above all the clock. Time passes by that clock only, and all lifetimes are minutes or
 hours, so a storage that also drops entries by real time is not disturbed by a stall.
-Give the clients time-outs that a busy machine cannot exceed.
+Give the clients timeouts that a busy machine cannot exceed.
 """
 
-# ruff: noqa: D102 - a test suite: names tell the story
+# ruff: noqa: D102 - a test suite: the names describe the tests
 from __future__ import annotations
 
 import dataclasses
@@ -563,7 +563,7 @@ class SessionStoreContract:
         ]
         assert all(event.seconds >= 0 and event.started_ns > 10**18 for event in events)
 
-    def test_the_store_answers_and_says_where_it_is(self, store: SessionStore) -> None:
+    def test_the_store_responds_and_has_a_location(self, store: SessionStore) -> None:
         store.ping()
         assert store.available
         assert "://" in store.location

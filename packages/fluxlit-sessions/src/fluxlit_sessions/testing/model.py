@@ -41,7 +41,7 @@ _numbers = itertools.count()
 
 @dataclass
 class Expected:
-    """What the model knows of one live session."""
+    """The model of one live session."""
 
     session_id: str
     data: dict[str, Any]
@@ -53,7 +53,7 @@ class Expected:
 
 
 def store_machine(clients: Clients) -> type[RuleBasedStateMachine]:  # noqa: C901 - a class in a closure
-    """Returns a state machine over stores that `clients` opens, a new namespace for each history."""
+    """Returns a state machine over stores of `clients`, one for each history."""
 
     class StoreMachine(RuleBasedStateMachine):
         """A dict of expected sessions next to the store."""
