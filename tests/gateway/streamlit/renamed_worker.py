@@ -111,11 +111,11 @@ def visit(socket: str) -> str:
 
     ask = BackMsg()
     ask.rerun_script.query_string = ""
-    with unix_connect(socket, "ws://localhost/_stcore/stream", subprotocols=["streamlit", "none"]) as connection:  # type: ignore[list-item]
+    with unix_connect(socket, "ws://localhost/_stcore/stream", subprotocols=["streamlit", "none"]) as connection:
         connection.send(ask.SerializeToString())
         text = ""
         while True:
-            message = ForwardMsg.FromString(connection.recv(timeout=DEADLINE_S))  # type: ignore[arg-type]
+            message = ForwardMsg.FromString(connection.recv(timeout=DEADLINE_S))
             if message.WhichOneof("type") == "delta" and message.delta.new_element.HasField("text"):
                 text = message.delta.new_element.text.body
             elif message.WhichOneof("type") == "script_finished":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fluxlit._internal.tested_versions import tested_range
+from fluxlit._internal import tested_versions
 
 CASES = {
     "the external address is never looked up": """
@@ -216,6 +216,8 @@ def test_cases(tmp_path: Path) -> None:
     assert result.stdout.splitlines() == list(CASES)
 
 
+TESTED = tested_versions.tested_range("streamlit")
+
 SERVED = {
     "_config_options_template": "",
     "_external_ip": "no look-up of the external address",
@@ -251,11 +253,16 @@ def test_a_worker_with_a_renamed_name_serves_or_refuses(outcomes: dict[str, dict
     outcome, off = outcomes[name], SERVED[name]
     if off is None:
         assert outcome["code"] == 1
-        for part in ("Streamlit 1.", "cannot be used", name.partition(":")[0], tested_range("streamlit")):
+        for part in (
+            "Streamlit 1.",
+            "cannot be used",
+            name.partition(":")[0],
+            tested_versions.tested_range("streamlit"),
+        ):
             assert part in outcome["failed"]
         return
     assert (outcome["text"], outcome["code"], outcome["failed"]) == ("served", 0, "")
     assert {"measured", "reloaded", "drained"} <= set(outcome["answers"])
     notices = [line for line in outcome["log"] if off and off in line and name.partition(":")[0] in line]
     assert len(notices) == bool(off), outcome["log"]
-    assert all("Off with Streamlit" in line and tested_range("streamlit") in line for line in notices)
+    assert all("Off with Streamlit" in line and TESTED in line for line in notices)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+logger = logging.getLogger("fluxlit")
 
 TESTED: Mapping[str, tuple[str, str]] = {
     "fastapi": ("0.139", "0.165"),
     "httpx": ("0.28", "0.28"),
-    "starlette": ("1.6", "1.10"),
     "streamlit": ("1.61", "1.67"),
     "uvicorn": ("0.53", "0.54"),
     "websockets": ("16.0", "17.4"),
 }
 """Distribution -> the first and the last minor release that are tested.
 
-The floors and ceilings in the metadata of the distributions agree with it, and so does the table in the docs.
+The floors in the metadata of fluxlit-gateway are the first ones. Where it has a ceiling, that is the release after the
+last one.
 """
 
 
@@ -38,14 +42,27 @@ def tested_range(distribution: str) -> str:
     return " to ".join(dict.fromkeys(TESTED[distribution]))
 
 
-def untested() -> list[str]:
-    """One phrase for each installed distribution whose version is outside of its tested range."""
-    found = []
+def untested(installed: Mapping[str, str]) -> list[str]:
+    """One phrase for each distribution with a version outside of its tested range, such as `httpx 1.0 (tested: 0.28)`.
+
+    Args:
+        installed: distribution -> version.
+    """
+    return [
+        f"{name} {installed[name]} (tested: {tested_range(name)})"
+        for name in TESTED
+        if name in installed and not is_tested(name, installed[name])
+    ]
+
+
+def warn_of_untested() -> None:
+    """Log one line if an installed distribution is outside of its tested range."""
+    found = untested(dict(_installed()))
+    if found:
+        logger.warning("Versions that FluxLit is not tested with: %s. `fluxlit doctor` has more.", ", ".join(found))
+
+
+def _installed() -> Iterator[tuple[str, str]]:
     for name in TESTED:
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        if not is_tested(name, version):
-            found.append(f"{name} {version} (tested with {tested_range(name)})")
-    return found
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)

@@ -202,7 +202,9 @@ class Worker:
             self._collecting.cancel()
 
     def _started(self) -> None:
-        self._runtime: Any = running_runtime()
+        runtime = running_runtime()
+        assert runtime is not None
+        self._runtime = runtime
         self._collecting: asyncio.Task[None] | None = None
         if get_option("runner.postScriptGC"):
             gc.unfreeze()  # what `collection_paused` has put aside
