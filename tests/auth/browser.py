@@ -32,13 +32,16 @@ class Context:
         raise AssertionError("logins have stores of their own")
 
 
-def replica(hostile: HostileProvider, clock: Clock, *, origin: str | None = ORIGIN, **settings: Any) -> OIDC:
+def replica(
+    hostile: HostileProvider, clock: Clock, *, origin: str | None = ORIGIN, oidc: OIDC | None = None, **settings: Any
+) -> OIDC:
     """One process of an application that logs in at the hostile provider."""
-    oidc = OIDC(transport=httpx2.ASGITransport(app=hostile), clock=clock)
+    oidc = oidc or OIDC(transport=httpx2.ASGITransport(app=hostile), clock=clock)
     known = {
         "oidc_issuer": hostile.issuer,
         "oidc_client_id": hostile.client_id,
         "oidc_client_secret": hostile.client_secret,
+        "secret_key": "a key of the application that is long enough to be one",
     }
     oidc.bind(Context(Settings(**(known | settings)), origin))
     return oidc
@@ -52,11 +55,13 @@ class Browser:
         oidc: what answers.
         mount: public mount of the application.
         cookies: those that it keeps.
+        address: its IP address.
     """
 
     oidc: OIDC
     mount: str = ""
     cookies: dict[str, str] = field(default_factory=dict)
+    address: str = "192.0.2.1"
 
     def scope(self, path: str, **headers: str) -> dict[str, Any]:
         parts = urlsplit(path)
@@ -71,6 +76,7 @@ class Browser:
             "query_string": parts.query.encode(),
             "root_path": self.mount,
             "headers": fields,
+            "client": (self.address, 4711),
             "http_version": "1.1",
         }
 

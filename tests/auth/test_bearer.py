@@ -211,3 +211,23 @@ def test_as_a_dependency_of_plain_fastapi(issuing: Issuing) -> None:
         document = client.get("/openapi.json").json()
     assert document["components"]["securitySchemes"]["JWTBearer"]["scheme"] == "bearer"
     assert document["paths"]["/me"]["get"]["security"] == [{"JWTBearer": []}]
+
+
+ODD_NUMBERS = [10**400, -(10**400), 1e15, float("nan"), float("inf"), "1e400"]
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda number: str(number)[:9])
+async def test_odd_numbers_in_a_token_are_401(issuing: Issuing, claim: str, number: Any) -> None:
+    """An issuer may sign nonsense; `authenticate` never raises."""
+    verdict = await guard(issuing).authenticate(bearer(issuing.token(**{claim: number})))
+    assert verdict.user is None
+    assert verdict.problem is not None
+    assert verdict.problem.status == 401
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+async def test_claims_that_are_no_json_are_401(issuing: Issuing, number: float) -> None:
+    verdict = await guard(issuing).authenticate(bearer(issuing.token(other={"deep": [number]})))
+    assert verdict.problem is not None
+    assert verdict.problem.status == 401

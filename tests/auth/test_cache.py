@@ -62,3 +62,19 @@ async def test_known_keys_serve_on_while_the_provider_is_down_but_not_for_ever(
     clock.pass_(86_400)
     with pytest.raises(ProviderUnavailable):
         await verify(hostile.sign({}, {}), keys, ALLOWED)
+
+
+async def test_a_key_that_could_not_be_looked_for_is_not_called_unknown(
+    keys: RemoteKeys, hostile: HostileProvider, clock: Clock
+) -> None:
+    """Two sessions are refreshed after a key has rotated while the keys are unavailable: neither may end."""
+    await verify(hostile.sign({}, {}), keys, ALLOWED)
+    hostile.signing_key, hostile.published = RSA_KEYS[1], [RSA_KEYS[1]]
+    hostile.failing["jwks"] = 503
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            await verify(hostile.sign({}, {}), keys, ALLOWED)
+    assert hostile.calls["jwks"] == 2
+    hostile.failing.clear()
+    clock.pass_(11)
+    await verify(hostile.sign({}, {}), keys, ALLOWED)

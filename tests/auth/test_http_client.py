@@ -25,3 +25,19 @@ async def test_a_provider_that_cannot_be_reached(clock: Clock) -> None:
     with pytest.raises(ProviderUnavailable) as raised:
         await Provider("https://provider.test", HttpClient(httpx2.MockTransport(refuse)), clock=clock).metadata()
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["7", "\u00b2", "9" * 5000, "-1", "soon", ""], ids=lambda value: value[:9])
+async def test_an_odd_retry_after_is_no_fault(value: str) -> None:
+    headers = [(b"retry-after", value.encode("latin-1"))]
+    web = HttpClient(httpx2.MockTransport(lambda _request: httpx2.Response(503, headers=headers)))
+    with pytest.raises(ProviderUnavailable) as raised:
+        await web.document("https://provider.test", "x")
+    assert 1 <= raised.value.retry_after <= 300
+
+
+@pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": [Infinity]}', b'{"a": ' + b"1" * 5000 + b"}"])
+async def test_numbers_that_are_no_json_are_no_document(body: bytes) -> None:
+    web = HttpClient(httpx2.MockTransport(lambda _request: httpx2.Response(200, content=body)))
+    with pytest.raises(ProviderUnavailable):
+        await web.document("https://provider.test", "x")

@@ -327,3 +327,12 @@ async def test_oauth2_proxy_names_the_user(begin: str) -> None:
 def test_an_assertion_of_ones_own_is_checked_when_it_is_written() -> None:
     with pytest.raises(AuthConfigError):
         Assertion("X-Assertion", "issuer", "portal", "http://keys.example/jwks")
+
+
+@pytest.mark.parametrize("number", [10**400, float("nan"), float("inf"), 1e15, True], ids=lambda n: str(n)[:9])
+async def test_odd_dates_are_refused_and_never_a_fault(keys: Keys, number: Any) -> None:
+    for token in (data(exp=number), data(claims={"exp": number})):
+        proxy = TrustedProxy.aws_alb(ARN, web=keys.web, clock=lambda: NOW)
+        verdict = await proxy.authenticate(scope(("x-amzn-oidc-data", token), trusted=True))
+        assert verdict.problem is not None
+        assert verdict.problem.status == 401

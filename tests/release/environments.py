@@ -2,11 +2,10 @@
 
 import itertools
 import os
-import runpy
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,6 @@ from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from tests.support.processes import ROOT, clean_environ
-
-# The table of tested versions and its functions. Nothing of the tree is installed where these tests run.
-VERSIONS = runpy.run_path(str(ROOT / "packages/fluxlit-gateway/src/fluxlit/_internal/tested_versions.py"))
 
 # Every distribution: its import name (the meta-package has none) and the siblings that it may depend on.
 IMPORT_NAMES: Mapping[str, str | None] = {
@@ -82,22 +78,15 @@ class Environment:
     def python(self) -> Path:
         return self.root / "bin" / "python"
 
-    def install(
-        self,
-        *requirements: str | Path,
-        resolution: str = "highest",
-        dependencies: bool = True,
-        options: Sequence[str] = (),
-    ) -> None:
-        """Install files and names; with further options of uv, if any.
+    def install(self, *requirements: str | Path, resolution: str = "highest") -> None:
+        """Install files and names.
 
         Siblings must be given as files: a name could find a stranger on an index.
         """
         named = [str(item) for item in requirements if isinstance(item, str)]
         assert not any(name.startswith("fluxlit") and "file://" not in name for name in named), named
-        usual = ["--quiet", "--python", str(self.python), "--resolution", resolution]
-        alone = [] if dependencies else ["--no-deps"]
-        uv("pip", "install", *usual, *alone, *options, *map(str, requirements))
+        options = ["--quiet", "--python", str(self.python), "--resolution", resolution]
+        uv("pip", "install", *options, *map(str, requirements))
 
     def packages(self) -> dict[str, str]:
         """Return the version of everything that is installed."""

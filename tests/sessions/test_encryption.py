@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fluxlit_sessions import KeyRing, RedisSessionStore, SessionSealError, SessionStoreError
+from fluxlit_sessions import KeyRing, RedisSessionStore, SessionSealError, SessionStoreError, SQLiteSessionStore
 from fluxlit_sessions.encryption import PlainSealer
 from tests.sessions.dumps import KEYS, SECRET, SUBJECT, Dump, spellings, use
 from tests.sessions.servers import PATIENT, RedisServer
@@ -97,3 +98,20 @@ def test_an_unencrypted_store_refuses_what_it_cannot_read() -> None:
     sealed = KeyRing(KEYS).seal(b"x", secret=b"s", context=b"c")
     with pytest.raises(SessionSealError, match="no keys"):
         PlainSealer().open(sealed, secret=b"s", context=b"c")
+
+
+def test_a_listing_shows_records_that_no_key_opens_as_such(tmp_path: Path) -> None:
+    """A record under a former key or without encryption hides no other."""
+    path = tmp_path / "s.db"
+    with SQLiteSessionStore(path, keys=["o" * 40]) as old, SQLiteSessionStore(path) as plain:
+        old.create(subject=SUBJECT)
+        plain.create(subject=SUBJECT)
+    with SQLiteSessionStore(path, keys=["n" * 40]) as store:
+        mine = store.create(subject="ada")
+        found = list(store.list())
+        shown = sorted((each.subject or "", each.readable) for each in found)
+        assert shown == [("", False), ("", False), ("ada", True)]
+        for each in found:
+            if not each.readable:
+                store.revoke(each.handle)
+        assert [each.handle for each in store.list()] == [mine.handle]

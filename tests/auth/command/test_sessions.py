@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -66,9 +66,9 @@ class Scene:
     store: str
     replicas: tuple[Server, Server]
 
-    def log_in(self, subject: str, **facts: Any) -> str:
-        """Somebody logs in; the ticket that is in the cookie."""
-        settings = self.effective()
+    def log_in(self, subject: str, *, key: str | None = KEY, **facts: Any) -> str:
+        """Open a login session; return the ticket for the cookie."""
+        settings = replace(self.effective(), secret_key=(key,) if key else ())
 
         async def open_one() -> str:
             stores = open_stores(settings)
@@ -223,7 +223,7 @@ def test_what_is_listed_opens_nothing_and_says_who_where_and_when(scene: Scene, 
         ("carol", "https://other.example"),
     ]
     found = operator.listed("--issuer", ISSUER)
-    assert [set(each) for each in found] == [{"handle", "user", "issuer", "since", "last_use", "ends"}]
+    assert [set(each) for each in found] == [{"handle", "user", "issuer", "since", "last_use", "ends", "readable"}]
     shown = text.stdout + text.stderr + json.dumps(found)
     assert not [part for part in (*ticket.split("."), "rt-secret", "it-secret", KEY) if part in shown]
 
@@ -309,3 +309,25 @@ def test_a_store_that_cannot_be_looked_into(scene: Scene, operator: Operator, st
     assert (done.returncode, done.stdout) == (1, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_unreadable_records_are_listed_and_can_be_revoked(scene: Scene, operator: Operator) -> None:
+    """ASVS 5.0, 7.4.5: one record under a former key, or without encryption, hides no other."""
+    scene.log_in("ada", key="o" * 40)
+    scene.log_in("bob", key=None)
+    scene.log_in("mallory")
+    found = operator.listed()
+    assert sorted((each["user"], bool(each["readable"])) for each in found) == [
+        ("", False),
+        ("", False),
+        ("mallory", True),
+    ]
+    assert operator("list").stdout.count("(unreadable)") == 2
+    assert operator.users("--user", "mallory") == ["mallory"]
+    assert operator("revoke", "--user", "mallory", "--yes").returncode == 0
+    unreadable = [each["handle"] for each in operator.listed()]
+    assert len(unreadable) == 2
+    assert operator("revoke", "--handle", unreadable[0][:12], "--yes").returncode == 0
+    assert [each["handle"] for each in operator.listed()] == [unreadable[1]]
+    assert operator("revoke", "--all", "--yes").stdout == "1 login revoked\n"
+    assert operator.listed() == []

@@ -146,3 +146,21 @@ async def test_the_keys_may_rotate_while_somebody_is_at_the_provider(
     location = await browser.begin()
     hostile.signing_key, hostile.published = RSA_KEYS[1], [RSA_KEYS[1]]
     assert (await browser.get(there_and_back(hostile, location))).status_code == 303
+
+
+async def test_a_login_is_logged_with_user_and_address_and_without_its_handle(
+    browser: Browser, hostile: HostileProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASVS 16.2.5: a logout by GET is proven by the whole handle."""
+    caplog.set_level(logging.DEBUG, "fluxlit_auth")
+    hostile.subject = "ada\nroot"
+    await browser.log_in(hostile)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.session is not None
+    [line] = [record.getMessage() for record in caplog.records if "succeeded" in record.getMessage()]
+    assert "user=ada?root " in line
+    assert "address=192.0.2.1 " in line
+    assert f"session={user.session[:12]}" in line
+    await browser.post("/api/auth/logout", sec_fetch_site="same-origin")
+    assert user.session not in caplog.text

@@ -1,7 +1,10 @@
 """The cookies of a login: attributes, sizes, names."""
 
+import time
+
 import pytest
 
+from fluxlit_auth.login.cookies import read_cookies
 from tests.auth.browser import Browser, replica
 from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
@@ -64,3 +67,30 @@ async def test_applications_of_one_host_do_not_share_a_login(
     assert hostile.requests[0]["redirect_uri"] == f"https://app.test{mount}/api/auth/callback"
     neighbour = Browser(browser.oidc, mount="/apps/two", cookies=browser.cookies)
     assert (await neighbour.verdict()).user is None
+
+
+PIECES = [*("; ", " ", "\t", "=", "a", "a;", ",", '"', "-", ";"), ";__Host-fluxlit-a=", "fluxlit-dev-a=b;"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_reading_cookies_takes_linear_time(piece: str) -> None:
+    """64 kB of any delimiter must not hold the event loop: four times the input, about four times the time."""
+
+    def seconds(size: int) -> float:
+        scope = {"headers": [(b"cookie", (piece * size)[:size].encode())]}
+        best = float("inf")
+        for _ in range(5):
+            begin = time.thread_time()  # of this thread alone, however busy the machine is
+            read_cookies(scope)
+            best = min(best, time.thread_time() - begin)
+        return best
+
+    assert seconds(65536) < 10 * seconds(16384) + 0.001
+
+
+def test_cookies_are_read_as_they_are_sent() -> None:
+    text = b"a=b; __Host-fluxlit-session=one.two ;fluxlit-dev-8000-session=x;__Host-fluxlit-x=a b; __Host-fluxlit-y="
+    assert read_cookies({"headers": [(b"cookie", text), (b"cookie", b"__Host-fluxlit-session=three")]}) == {
+        "__Host-fluxlit-session": ("one.two", "three"),
+        "fluxlit-dev-8000-session": ("x",),
+    }

@@ -1,6 +1,7 @@
 """Client authentication and pushed authorization requests."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -50,3 +51,13 @@ async def test_a_provider_that_takes_no_secret_is_told_apart(browser: Browser, h
     hostile.metadata["token_endpoint_auth_methods_supported"] = ["tls_client_auth"]
     assert (await browser.log_in(hostile)).status_code == 503
     assert hostile.forms == []
+
+
+ODD_LIFETIMES = ["3600", "9" * 5000, "\u00b2", 10**400, -1, 0, None, "soon", [], 1.5]
+
+
+@pytest.mark.parametrize("expires", ODD_LIFETIMES, ids=lambda lifetime: str(lifetime)[:9])
+async def test_an_odd_lifetime_of_a_token_is_none(browser: Browser, hostile: HostileProvider, expires: Any) -> None:
+    hostile.tokens["expires_in"] = expires
+    assert (await browser.log_in(hostile)).status_code == 303
+    assert (await browser.verdict()).user is not None

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from fluxlit_auth.identity import Verdict
-from fluxlit_auth.login.login_session import Login, LoginSession
+from fluxlit_auth.login.login_session import Changed, Ended, Login, LoginSession
 from fluxlit_sessions import SessionStoreUnavailable
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
@@ -149,7 +149,7 @@ async def test_new_tokens_whose_storing_went_unheard_are_found(
     write = sessions.write
     unheard: list[Login] = []
 
-    async def deaf(session: LoginSession, login: Login, *, turn_ends: float = 0.0) -> LoginSession | None:
+    async def deaf(session: LoginSession, login: Login, *, turn_ends: float = 0.0) -> LoginSession | Ended | Changed:
         stored = await write(session, login, turn_ends=turn_ends)
         if login.access_token != session.login.access_token and not unheard:
             unheard.append(login)

@@ -29,3 +29,20 @@ async def test_any_number_of_logins_can_end_at_once(shared_store: str, clock: Cl
     assert await here.announced() == ["next"]
     for each in stores:
         await each.close()
+
+
+async def test_records_under_a_former_key_block_nothing(shared_store: str, clock: Clock) -> None:
+    """After a change of the key an operator can revoke at once."""
+    settings = [Settings(session_store=shared_store, secret_key=(letter * 40,)) for letter in "on"]
+    old, new = (open_stores(each, clock) for each in settings)
+    before, after = (RevocationLog(each.shared, 86400, clock) for each in (old, new))
+    await before.announce(["a"])
+    await before.note("sid", "s", "a")
+    assert await after.announced() == []
+    assert await after.notes("sid", "s") == []
+    await after.announce(["b"])
+    await after.note("sid", "s", "b")
+    assert await after.announced() == ["b"]
+    assert await after.notes("sid", "s") == ["b"]
+    for each in (old, new):
+        await each.close()

@@ -1,13 +1,16 @@
 """Token refresh: once over all replicas, and what a failure means."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from fluxlit_auth import OIDC
 from tests.auth.browser import Browser, replica
 from tests.auth.conftest import Clock
-from tests.auth.hostile import GONE, HostileProvider
+from tests.auth.hostile import GONE, RSA_KEYS, HostileProvider
 
 pytestmark = pytest.mark.anyio
 
@@ -79,3 +82,148 @@ async def test_a_refresh_without_an_id_token_is_fine(browser: Browser, hostile: 
     assert user is not None
     assert (user.subject, user.name) == ("ada", "Ada Lovelace")
     assert [form["grant_type"] for form in hostile.forms].count("refresh_token") == 1
+
+
+@pytest.mark.parametrize("endpoint", ["token", "userinfo", "jwks"])
+@pytest.mark.parametrize("status", [200, 400, 503], ids=str)
+async def test_a_login_that_is_revoked_during_a_refresh_is_not_served(
+    hostile: HostileProvider, clock: Clock, tmp_path: Path, endpoint: str, status: int
+) -> None:
+    """ASVS 5.0, 7.4.1: at whatever moment, and whatever the provider responds afterwards."""
+    store = f"sqlite:///{tmp_path / 's.db'}"
+    here, other = (Browser(replica(hostile, clock, session_store=store)) for _ in range(2))
+    await here.log_in(hostile)
+    user = (await here.verdict()).user
+    assert user is not None
+    assert user.session is not None
+    handle = user.session
+    clock.pass_(3570)
+    hostile.signing_key, hostile.published = RSA_KEYS[1], [RSA_KEYS[1]]  # so that the keys are fetched, too
+    revoked: list[str] = []
+
+    def revoke(name: str) -> Any:
+        if name != endpoint or revoked:
+            return None
+        revoked.append(handle)
+        if status != 200:
+            hostile.failing[name] = status
+        return other.oidc._running.context.sessions.end([handle], "test")
+
+    hostile.hook = revoke
+    verdict = await here.verdict()
+    assert revoked, "the endpoint was asked"
+    assert verdict.user is None
+    hostile.failing.clear()
+    clock.pass_(2)
+    assert (await here.verdict()).user is None
+    await here.oidc.stop()
+    await other.oidc.stop()
+
+
+async def test_a_login_that_is_revoked_while_another_replica_refreshes_is_not_served(
+    hostile: HostileProvider, clock: Clock, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path / 's.db'}"
+    here, there, other = (
+        Browser(replica(hostile, clock, session_store=store, login_idle_timeout_s=7200.0)) for _ in range(3)
+    )
+    await here.log_in(hostile)
+    user = (await here.verdict()).user
+    assert user is not None
+    assert user.session is not None
+    there.cookies = dict(here.cookies)
+    clock.pass_(3601)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        await go_on.wait()
+
+    hostile.hook = lambda name: wait() if name == "token" else None
+    refreshing = asyncio.ensure_future(here.verdict())
+    await asyncio.wait_for(asked.wait(), 10)
+    waiting = asyncio.ensure_future(there.verdict())
+    await other.oidc._running.context.sessions.end([user.session], "test")
+    go_on.set()
+    assert (await refreshing).user is None
+    assert (await waiting).user is None
+    for each in (here, there, other):
+        await each.oidc.stop()
+
+
+SOURCES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "absent from the ID token": ({"claims": {"groups": ["admin"]}}, {"refreshed": {"groups": GONE}}),
+    "empty in the ID token": ({"claims": {"groups": ["admin"]}}, {"refreshed": {"groups": []}}),
+    "absent from UserInfo": ({"userinfo": {"groups": ["admin"]}}, {"userinfo": {}}),
+    "empty in UserInfo": ({"userinfo": {"groups": ["admin"]}}, {"userinfo": {"groups": []}}),
+    "UserInfo, no ID token": ({"userinfo": {"groups": ["admin"]}}, {"userinfo": {}, "refreshed": {"id_token": GONE}}),
+}
+
+
+@pytest.mark.parametrize("case", SOURCES)
+async def test_a_role_that_was_taken_away_is_gone_after_a_refresh(
+    browser: Browser, hostile: HostileProvider, clock: Clock, case: str
+) -> None:
+    before, after = SOURCES[case]
+    for name, value in before.items():
+        setattr(hostile, name, value)
+    await browser.log_in(hostile)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == {"admin"}
+    for name, value in after.items():
+        setattr(hostile, name, value)
+    clock.pass_(3570)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == frozenset()
+    assert not user.claims.get("groups")
+    assert user.claims["sid"] == "sid-1", "facts of the login itself remain"
+
+
+async def test_a_role_that_was_given_arrives_with_a_refresh(
+    browser: Browser, hostile: HostileProvider, clock: Clock
+) -> None:
+    await browser.log_in(hostile)
+    hostile.userinfo["groups"] = ["admin"]
+    clock.pass_(3570)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == {"admin"}
+
+
+async def test_claims_that_a_provider_omits_by_mistake_can_be_kept(hostile: HostileProvider, clock: Clock) -> None:
+    hostile.claims["groups"] = ["admin"]
+    oidc = OIDC(transport=httpx2.ASGITransport(app=hostile), clock=clock, kept_claims=("groups",))
+    browser = Browser(replica(hostile, clock, oidc=oidc))
+    await browser.log_in(hostile)
+    hostile.refreshed["groups"] = GONE
+    clock.pass_(3570)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == {"admin"}
+    hostile.refreshed["groups"] = []
+    clock.pass_(3570)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == frozenset(), "what is stated is never overruled"
+
+
+@pytest.mark.parametrize("endpoint", ["userinfo", "jwks"])
+async def test_new_tokens_are_kept_when_the_claims_cannot_be_fetched_and_these_are_asked_again_soon(
+    browser: Browser, hostile: HostileProvider, clock: Clock, endpoint: str
+) -> None:
+    hostile.userinfo["groups"] = ["admin"]
+    await browser.log_in(hostile)
+    clock.pass_(3570)
+    hostile.failing[endpoint] = 503
+    hostile.signing_key, hostile.published = RSA_KEYS[1], [RSA_KEYS[1]]
+    hostile.userinfo["groups"] = []
+    assert (await browser.verdict()).user is not None
+    hostile.failing.clear()
+    clock.pass_(16)
+    browser.oidc._running.context.provider.keys._keys._failure = None  # its pause is one of the real clock
+    browser.oidc._running.context.provider.keys._keys._asked = -60.0
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == frozenset()

@@ -69,6 +69,7 @@ def guarded(provider: HostileProvider, tmp_path_factory: pytest.TempPathFactory)
         directory,
         command="run",
         session_store=f"sqlite:///{directory}/sessions.db",
+        secret_key="a key of the application that is long enough to be one",
         oidc_issuer=provider.issuer,
         oidc_client_id=provider.client_id,
         oidc_client_secret=provider.client_secret,

@@ -174,3 +174,15 @@ def test_a_write_buried_under_many_others_is_recognised_or_reported(
         found = store.read(session.id)
         assert found is not None
         assert found.version == session.version + 1 + others
+
+
+def test_a_listing_ignores_keys_of_other_programs(redis_server: RedisServer, namespace: str) -> None:
+    with RedisSessionStore(redis_server.url, namespace=namespace) as store, redis_server.client() as client:
+        mine = store.create(subject="ada")
+        begin = f"fluxlit:1:{namespace}:"
+        client.set(f"{begin}{{00}}:s:not a digest", b"x" * 200)
+        client.set(f"{begin}{{00}}:s:{'A' * 43}", b"x")
+        client.set(f"{begin}{{zz}}:s:{'A' * 43}", b"x" * 200)
+        client.rpush(f"{begin}{{01}}:s:{'A' * 43}", "a list")
+        client.set(f"{begin}{{02}}:s:{'A' * 43}", b"\xff" * 300)
+        assert mine.handle in [each.handle for each in store.list()]

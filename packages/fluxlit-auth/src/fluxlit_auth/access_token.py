@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 from base64 import urlsafe_b64decode
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
+from fluxlit_auth.claims import numeric_date
 from fluxlit_auth.errors import TokenRefused
 from fluxlit_auth.jws import Verified
 
@@ -62,22 +61,13 @@ def check(token: Verified, *, issuer: str, audiences: Collection[str], now: floa
     named = aud if isinstance(aud, list) else [aud]
     if not any(isinstance(each, str) and each in audiences for each in named):
         raise TokenRefused("aud", "the token is for another audience")
-    expires = _time(claims, "exp")
+    expires = numeric_date(claims, "exp")
     if expires is None:
         raise TokenRefused("exp", "the token has no exp")
     if now >= expires + leeway:
         raise TokenRefused("exp", "the token has expired")
     for name in ("nbf", "iat"):
-        begins = _time(claims, name)
+        begins = numeric_date(claims, name)
         if begins is not None and now < begins - leeway:
             raise TokenRefused(name, "the token is not valid yet")
     return expires + leeway
-
-
-def _time(claims: Mapping[str, Any], name: str) -> float | None:
-    value = claims.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TokenRefused(name, f"the token's {name} is no time")
-    return float(value)

@@ -74,12 +74,13 @@ class CachedValue(Generic[T]):
             `seen` itself if it is too early for another fetch.
 
         Raises:
-            ProviderUnavailable: it cannot be fetched.
+            ProviderUnavailable: it cannot be fetched, or could not be a moment ago.
         """
         if self._value is not None and self._value[0] is not seen:
             return self._value[0]
         if self._task is None:
             if self._age(self._asked) < self._lifetimes.pause:
+                self._raise_recent_failure()  # then `seen` is not known to be current
                 return seen
             self._asked = self._clock()
         return await self._shared_fetch()
@@ -87,11 +88,13 @@ class CachedValue(Generic[T]):
     def _age(self, since: float) -> float:
         return self._clock() - since
 
+    def _raise_recent_failure(self) -> None:
+        if self._failure is not None and self._age(self._failure[1]) < self._lifetimes.pause:
+            raise self._failure[0].with_traceback(None)
+
     async def _shared_fetch(self) -> T:
         if self._task is None:
-            failure = self._failure
-            if failure is not None and self._age(failure[1]) < self._lifetimes.pause:
-                raise failure[0].with_traceback(None)
+            self._raise_recent_failure()
             self._task = asyncio.create_task(self._run())
             self._task.add_done_callback(_retrieve)
         # Shielded: a caller that is cancelled must not cancel the fetch of the others.

@@ -5,7 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fluxlit_auth.errors import TokenRefused
+
 MAX_TEXT = 255
+
+MAX_DATE = 253_402_300_799
+"""The last second of the year 9999, the end of `datetime`."""
+
+MAX_DIGITS = 10
+MAX_SECONDS = 1e9
+
+
+def printable(text: str) -> str:
+    """Return text of another party for a log or a terminal: control characters are replaced."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
+    """Return a claim that is a time in seconds since the epoch; `None` if it is absent (RFC 7519 section 2).
+
+    Raises:
+        TokenRefused: it is no number, or no date of the calendar.
+    """
+    value = claims.get(name)
+    if value is None:
+        return None
+    # Compared before conversion: float(10**400) raises OverflowError. NaN fails every comparison.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_DATE <= value <= MAX_DATE:
+        raise TokenRefused(name, f"the claim {name} is not a date")
+    return float(value)
+
+
+def duration(value: object) -> float | None:
+    """Return a number of seconds, also one that is written as a string; `None` if it is not a plausible one."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MAX_SECONDS:
+        return None
+    return float(value)
 
 
 def non_empty_string(value: object) -> str | None:

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from fluxlit_auth.claims import duration
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable
 
 TIMEOUT_S = 10.0
 MAX_BYTES = 1024 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-DIGITS_OF_RETRY_AFTER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class HttpResponse:
             ProviderUnavailable: the body is no JSON object.
         """
         try:
-            document = json.loads(self.body)
+            document = json.loads(self.body, parse_constant=_refuse)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
@@ -175,6 +175,11 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
+def _refuse(constant: str) -> Any:
+    """Refuse NaN and Infinity, which are not JSON."""
+    raise ValueError(constant)
+
+
 def _retry_after(response: httpx2.Response) -> float:
     text = response.headers.get("retry-after", "")
-    return max(1.0, min(float(text), 300.0)) if text.isdigit() and len(text) <= DIGITS_OF_RETRY_AFTER else 5.0
+    return max(1.0, min(duration(text) or 5.0, 300.0))

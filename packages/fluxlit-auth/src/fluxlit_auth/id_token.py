@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from hashlib import sha256, sha384, sha512
 from typing import Any
 
+from fluxlit_auth.claims import numeric_date
 from fluxlit_auth.errors import TokenRefused
 from fluxlit_auth.jws import Verified
 
 MAX_SUBJECT = 255
 MAX_AGE_S = 600.0
 """An ID token arrives seconds after it was issued; a much older one was not made for this login."""
-
-FAR_AWAY_S = 1e15
-"""No date; integers of JSON have no limit, and some are no floats any more."""
 
 HASHES = {"256": sha256, "384": sha384, "512": sha512}
 
@@ -84,21 +82,13 @@ def check_audience(claims: Mapping[str, Any], client_id: str) -> None:
 
 def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:
     """Steps 9 and 10: the token has not expired and was issued recently."""
-    expires, issued = moment(claims, "exp"), moment(claims, "iat")
+    expires, issued = numeric_date(claims, "exp"), numeric_date(claims, "iat")
     if expires is None or expires <= now - leeway:
         raise TokenRefused("exp", "the token has expired, or has no valid exp")
     if issued is None or not now - MAX_AGE_S - leeway <= issued <= now + leeway:
         raise TokenRefused("iat", "the token was issued in the future or too long ago, or has no valid iat")
-    if "nbf" in claims and ((begins := moment(claims, "nbf")) is None or begins > now + leeway):
+    if "nbf" in claims and ((begins := numeric_date(claims, "nbf")) is None or begins > now + leeway):
         raise TokenRefused("nbf", "the token is not valid yet")
-
-
-def moment(claims: Mapping[str, Any], name: str) -> float | None:
-    """A claim that is a time in seconds since the epoch; `None` if it is absent or no number (RFC 7519 section 2)."""
-    value = claims.get(name)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    return value if abs(value) < FAR_AWAY_S else None  # NaN compares to nothing
 
 
 def _check_nonce(claims: Mapping[str, Any], expected: Expected) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,4 +88,15 @@ def _verified(token: str, alg: str, key: Key) -> Verified:
         raise TokenRefused("signature", "the signature of the token does not match") from None
     except (JoseError, ValueError, TypeError, RecursionError):
         raise TokenRefused("format", "the token cannot be parsed") from None
+    if not is_finite(found.claims):
+        raise TokenRefused("format", "the token contains a number that is not finite")
     return Verified(dict(found.header), found.claims)
+
+
+def is_finite(claims: Any) -> bool:
+    """Whether claims can be written as JSON again; Python also reads NaN, Infinity and 1e400."""
+    try:
+        json.dumps(claims, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True

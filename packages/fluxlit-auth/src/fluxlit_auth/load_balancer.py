@@ -26,11 +26,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
-from fluxlit_auth.claims import non_empty_string
+from fluxlit_auth.claims import non_empty_string, numeric_date
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused, UnknownKey
 from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.identity import User
 from fluxlit_auth.identity_headers import LEEWAY_S, IdentityReader, single, user_of
+from fluxlit_auth.jws import is_finite
 from fluxlit_auth.non_interactive import Headers, strings
 
 MAX_TOKEN = 16_384
@@ -196,7 +197,7 @@ def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any], bytes, byt
         signed = f"{head}.{claims}".encode("ascii")
     except (ValueError, RecursionError):  # the errors of base64, JSON and text are all ValueError
         raise TokenRefused("format", "it is not a signed token") from None
-    if not all(isinstance(each, dict) for each in parsed):
+    if not all(isinstance(each, dict) and is_finite(each) for each in parsed):
         raise TokenRefused("format", "it is not a signed token")
     return *parsed, signed, raw
 
@@ -207,8 +208,8 @@ def _decoded(part: str) -> bytes:
 
 
 def _end(said: Mapping[str, Any], now: float) -> float:
-    end = said.get("exp")
-    if isinstance(end, bool) or not isinstance(end, int | float):
+    end = numeric_date(said, "exp")
+    if end is None:
         raise TokenRefused("exp", "it has no exp")
     if not now < end + LEEWAY_S:
         raise TokenRefused("exp", "it has expired")

@@ -267,14 +267,20 @@ class Core:
         )
 
     def _info(self, row: Row) -> SessionInfo:
+        # One record under a former key, or one that another program wrote, must not hide all others from an operator.
+        try:
+            subject, readable = self._open_subject(row.subject, row.key), True
+        except (SessionDataError, ValueError):
+            subject, readable = None, False
         return SessionInfo(
             handle=row.key.handle,
-            subject=self._open_subject(row.subject, row.key),
+            subject=subject,
             version=row.header.version,
             size=row.size,
             created_at=at(row.header.created),
             touched_at=at(row.header.touched),
             expires_at=at(row.header.expires),
+            readable=readable,
         )
 
 

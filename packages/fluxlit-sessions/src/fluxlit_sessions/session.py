@@ -18,9 +18,13 @@ KEEP: Final = Keep.KEEP
 """Leave the subject as it is."""
 
 
+LAST_MS = 253_402_300_799_000
+"""The last second of the year 9999, the end of `datetime`."""
+
+
 def at(milliseconds: int) -> datetime:
     """Returns a moment in UTC from milliseconds since the epoch."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return datetime.fromtimestamp(max(0, min(milliseconds, LAST_MS)) / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class SessionInfo:
         created_at: aware, UTC, as are the others.
         touched_at: its last recorded use.
         expires_at: end unless it is used again.
+        readable: false if no key of this process decrypts the subject, which is `None` then.
     """
 
     handle: str
@@ -69,3 +74,4 @@ class SessionInfo:
     created_at: datetime
     touched_at: datetime
     expires_at: datetime
+    readable: bool = True

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fluxlit_auth.claims import printable
 from fluxlit_auth.command.project_settings import read_project_settings
 from fluxlit_auth.errors import AuthError
 from fluxlit_auth.login.session_administration import Entry, SessionAdministration
@@ -18,6 +19,7 @@ from fluxlit_sessions import SessionError
 
 SUCCESS, FAILURE = 0, 1
 SHORT = 12
+UNREADABLE = "(unreadable)"
 WHY = "revoked by an operator"
 
 auth = typer.Typer(
@@ -62,7 +64,8 @@ def list_sessions(
 ) -> int:
     """List the logins: handle, user, begin, last use, end, provider.
 
-    The output contains nothing that opens a session. The last use is recorded from time to time only.
+    The output contains nothing that opens a session. The last use is recorded from time to time only. Records under a
+    former key are listed as unreadable; revoke them by handle or with --all.
     """
 
     async def show(administration: SessionAdministration) -> int:
@@ -164,25 +167,20 @@ def _table(entries: Sequence[Entry], *, err: bool = False) -> None:
     if not entries:
         typer.echo("There are no logins.", err=True)
         return
-    names = [_line(each.user) for each in entries]
+    names = [printable(each.user) if each.readable else UNREADABLE for each in entries]
     width = max(len("user"), *map(len, names))
     head = f"{'handle':<{SHORT}}  {'user':<{width}}  {'since':<16}  {'last use':<16}  {'ends':<16}  provider"
     typer.echo(head, err=err)
     for each, name in zip(entries, names, strict=True):
         times = "  ".join(_time(moment) for moment in (each.since, each.used, each.ends))
-        typer.echo(f"{each.handle[:SHORT]}  {name:<{width}}  {times}  {_line(each.issuer)}", err=err)
-
-
-def _line(text: str) -> str:
-    """Replace control characters, which the provider may have sent."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+        typer.echo(f"{each.handle[:SHORT]}  {name:<{width}}  {times}  {printable(each.issuer)}", err=err)
 
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _facts(entry: Entry) -> dict[str, str]:
+def _facts(entry: Entry) -> dict[str, str | bool]:
     return {
         "handle": entry.handle,
         "user": entry.user,
@@ -190,6 +188,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "since": entry.since.isoformat(),
         "last_use": entry.used.isoformat(),
         "ends": entry.ends.isoformat(),
+        "readable": entry.readable,
     }
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fluxlit_auth.claims import printable
 from fluxlit_auth.errors import AuthConfigError, AuthError, LoginRefused, ProviderUnavailable, TokenRefused
 from fluxlit_auth.login.authorization_request import LIFETIME_S, AuthorizationRequest
 from fluxlit_auth.login.authorization_response import (
@@ -24,20 +25,21 @@ from fluxlit_auth.login.authorization_response import (
     parse_authorization_response,
 )
 from fluxlit_auth.login.context import LoginContext
-from fluxlit_auth.login.cookies import MAX_ATTEMPTS, only, read_cookies
-from fluxlit_auth.login.login_session import LoginSession
-from fluxlit_auth.login.oauth_client import Tokens, authorization_url
+from fluxlit_auth.login.cookies import MAX_ATTEMPT_BYTES, MAX_ATTEMPTS, only, read_cookies
+from fluxlit_auth.login.login_session import ENDED, SHORT_HANDLE, LoginSession
+from fluxlit_auth.login.oauth_client import authorization_url
 from fluxlit_auth.login.pages import page, redirect
 from fluxlit_auth.login.public_url import CALLBACK, LOGIN, RETURN_TO, PublicUrl
 from fluxlit_auth.login.return_path import return_path
-from fluxlit_auth.login.user_claims import login_of, userinfo_claims, verified_claims, wants_userinfo
+from fluxlit_auth.login.user_claims import login_of, userinfo_claims, verified_claims
 from fluxlit_auth.metadata import Metadata
-from fluxlit_sessions import SessionError
+from fluxlit_sessions import SessionDataError, SessionError
 
 logger = logging.getLogger("fluxlit_auth")
 
 AGAIN = "Please sign in again."
 OUTAGE = "Sign-in is temporarily unavailable because a required service does not respond. Try again in a few seconds."
+TOO_MANY = "Too many sign-ins were begun from your network. Try again in a few minutes."
 SEPARATOR = "."
 
 Cookies = Mapping[str, tuple[str, ...]]
@@ -47,16 +49,18 @@ async def begin(context: LoginContext, request: Request, url: PublicUrl) -> Resp
     """Serve ``/auth/login``: send the browser to the provider."""
     wanted = request.query_params.getlist(RETURN_TO)
     return_to = return_path(wanted[0] if len(wanted) == 1 else None, url.mount)
+    if not context.budget.spend(address_of(request)):
+        return _too_many(context, request)
     try:
         metadata = await context.provider.metadata()
         pending = AuthorizationRequest(metadata.issuer, url.absolute(CALLBACK), return_to)
-        state, secret = await context.requests.add(pending)
+        state, encrypted = await context.requests.add(pending)
         parameters = context.client.authorization_parameters(pending, state)
         if metadata.par_endpoint:
             parameters = await context.client.push(metadata, parameters)
     except (AuthError, SessionError) as error:
         return _failure(error, url, return_to)
-    cookies = _attempt_cookies(url, read_cookies(request.scope), state, secret)
+    cookies = _attempt_cookies(url, read_cookies(request.scope), state, encrypted)
     return redirect(authorization_url(metadata, parameters), cookies)
 
 
@@ -74,10 +78,10 @@ async def complete(context: LoginContext, request: Request, url: PublicUrl) -> R
         metadata = await context.provider.metadata()
         code = authorization_code(response, pending, metadata)
         session = await _open_session(context, metadata, pending, code)
+        await _end_previous(context, url, cookies)
     except (AuthError, SessionError) as error:
         return _failure(error, url, pending.return_to, attempt_cookie)
-    await _end_previous(context, url, cookies)
-    logger.info("login session %s begins", session.handle)
+    _log_login(request, session)
     return redirect(pending.return_to, [url.cookies.set(url.cookies.session, session.ticket), attempt_cookie])
 
 
@@ -98,39 +102,60 @@ async def _open_session(
     context: LoginContext, metadata: Metadata, pending: AuthorizationRequest, code: str
 ) -> LoginSession:
     tokens = await context.client.redeem(metadata, pending, code)
-    claims = await _claims(context, metadata, pending, code, tokens)
-    return await context.sessions.open(login_of(context, claims, tokens))
-
-
-async def _claims(
-    context: LoginContext, metadata: Metadata, pending: AuthorizationRequest, code: str, tokens: Tokens
-) -> dict[str, object]:
-    if not metadata.jwks_uri:  # plain OAuth 2.0, without ID tokens
-        return await userinfo_claims(context, metadata, tokens, {})
-    claims = await verified_claims(context, metadata, tokens, nonce=pending.nonce, code=code)
-    if wants_userinfo(context, metadata):
-        return await userinfo_claims(context, metadata, tokens, claims)
-    return claims
+    id_claims: dict[str, object] = {}
+    if metadata.jwks_uri:  # without it, it is plain OAuth 2.0, which has no ID tokens
+        id_claims = await verified_claims(context, metadata, tokens, nonce=pending.nonce, code=code)
+    userinfo = await userinfo_claims(context, metadata, tokens, id_claims)
+    return await context.sessions.open(login_of(context, id_claims, userinfo, tokens))
 
 
 async def _end_previous(context: LoginContext, url: PublicUrl, cookies: Cookies) -> None:
-    """End the session that the browser had before, if any (ASVS 7.2.4)."""
+    """End the session that the browser had before, if any (ASVS 7.2.4).
+
+    If that fails, so does the login: the browser keeps the old cookie, and the next attempt ends the old session.
+    """
     ticket = only(cookies, url.cookies.session)
     try:
-        previous = await context.sessions.read(ticket, touch=False) if ticket is not None else None
-        if previous is not None:
-            await context.sessions.end([previous.handle], "the browser has logged in again")
-    except SessionError as error:
-        logger.error("Previous login session could not be ended: %s", error)  # noqa: TRY400 - the message is enough
+        previous = await context.sessions.read(ticket, touch=False) if ticket is not None else ENDED
+    except SessionDataError:
+        return  # under a former key: of no use to a client
+    if previous is not ENDED:
+        await context.sessions.end_now([previous.handle], "new login of the browser")
 
 
-def _attempt_cookies(url: PublicUrl, cookies: Cookies, state: str, secret: str) -> list[bytes]:
-    """Bind the request to the browser, and drop the oldest ones that it has pending."""
+def _log_login(request: Request, session: LoginSession) -> None:
+    login = session.login
+    logger.info(
+        "Login succeeded: user=%s issuer=%s address=%s session=%s",
+        printable(login.subject),
+        login.issuer,
+        printable(address_of(request)),
+        session.handle[:SHORT_HANDLE],
+    )
+
+
+def _attempt_cookies(url: PublicUrl, cookies: Cookies, state: str, encrypted: str) -> list[bytes]:
+    """Bind the request to the browser, and drop the oldest pending ones if they are too many or too large."""
     names = url.cookies
-    pending = names.attempts(cookies)
-    oldest = pending[: max(0, len(pending) - MAX_ATTEMPTS + 1)]
-    value = f"{int(time.time())}{SEPARATOR}{secret}"
-    return [*(names.clear(name) for name in oldest), names.set(names.attempt(state), value, max_age=LIFETIME_S)]
+    value = f"{int(time.time())}{SEPARATOR}{encrypted}"
+    kept, room = 1, MAX_ATTEMPT_BYTES - len(value)
+    cleared: list[bytes] = []
+    for name in reversed(names.attempts(cookies)):  # newest first
+        room -= sum(map(len, cookies[name]))
+        kept += 1
+        if kept > MAX_ATTEMPTS or room < 0:
+            cleared.append(names.clear(name))
+    return [*cleared, names.set(names.attempt(state), value, max_age=LIFETIME_S)]
+
+
+def address_of(request: Request) -> str:
+    """Return the IP address of the client; empty if it is unknown."""
+    return request.client.host if request.client is not None else ""
+
+
+def _too_many(context: LoginContext, request: Request) -> Response:
+    logger.warning("Login refused (budget): address=%s", printable(address_of(request)))
+    return page(429, "Too many sign-ins", TOO_MANY, retry_after=context.budget.seconds_left())
 
 
 def _failure(error: AuthError | SessionError, url: PublicUrl, return_to: str, *cookies: bytes) -> Response:

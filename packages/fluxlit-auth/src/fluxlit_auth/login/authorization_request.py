@@ -1,21 +1,32 @@
 """Authorization requests that wait for their response while the browser is at the provider.
 
-A request is stored under its ``state`` and can be taken once. It is encrypted with a secret that only a cookie of the
-browser holds. So a response is worth nothing in another browser (login CSRF, RFC 6749 section 10.12), nothing a
-second time, and nothing after ten minutes; each tab has its own.
+The request itself is in a cookie of the browser, encrypted with a key that only the store knows, under the ``state``.
+The key can be taken once. So a response is worth nothing in another browser (login CSRF, RFC 6749 section 10.12),
+nothing a second time, and nothing after ten minutes; each tab has its own. The store holds the same few bytes for
+every request, however long its return path is, and `LoginBudget` limits their number: anybody may begin a login.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from ipaddress import ip_address
 
 from fluxlit_auth.login.encryption import decrypt, encrypt, new_secret
+from fluxlit_auth.login.stores import Clock
 from fluxlit_sessions import SessionStore
 
 LIFETIME_S = 600
 PURPOSE = "login attempt"
+
+PER_ADDRESS = 1000
+"""Logins that one address may begin in `LIFETIME_S`: enough for an office behind one address in the morning."""
+
+IN_TOTAL = 50_000
+"""Logins that all addresses together may begin in `LIFETIME_S`; they take about 20 MB of Redis."""
+
+MAX_ADDRESSES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +52,77 @@ class AuthorizationRequestStore:
     """The pending authorization requests of one application.
 
     Args:
-        store: session store that keeps them.
+        store: session store that keeps their keys.
     """
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
 
     async def add(self, request: AuthorizationRequest) -> tuple[str, str]:
-        """Store a request; return its state, for the provider, and its secret, for a cookie.
+        """Store the key of a request; return its state, for the provider, and its content, for a cookie.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
         """
-        secret = new_secret()
-        content = {"sealed": encrypt(asdict(request), secret, PURPOSE)}
-        return await self._store.aput_once(PURPOSE, content, ttl=LIFETIME_S), secret
+        key = new_secret()
+        state = await self._store.aput_once(PURPOSE, {"key": key}, ttl=LIFETIME_S)
+        return state, encrypt(asdict(request), key, PURPOSE)
 
-    async def take(self, state: str, secret: str) -> AuthorizationRequest | None:
+    async def take(self, state: str, encrypted: str) -> AuthorizationRequest | None:
         """Take a request out; `None` if it is unknown, expired, already taken, or of another browser.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
         """
         stored = await self._store.atake_once(PURPOSE, state)
-        content: dict[str, Any] | None = decrypt(stored.get("sealed"), secret, PURPOSE) if stored else None
+        content = decrypt(encrypted, str(stored.get("key")), PURPOSE) if stored else None
         return None if content is None else AuthorizationRequest(**content)
+
+
+class LoginBudget:
+    """Counts the logins that are begun, for each address and in total. Constant work and memory.
+
+    Args:
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._window = clock, 0
+        self._total = 0
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def spend(self, address: str) -> bool:
+        """Count one login; false if the address, or all together, have begun too many.
+
+        Args:
+            address: IP address of the client; empty if it is unknown, as on a UNIX socket.
+        """
+        window = int(self._clock() // LIFETIME_S)
+        if window != self._window:
+            self._window, self._total, self._counts = window, 0, OrderedDict()
+        name = _network(address)
+        spent = self._counts.pop(name, 0)
+        self._counts[name] = spent + 1
+        # Addresses are cheap: beyond this number the oldest is forgotten, and the total is what limits.
+        if len(self._counts) > MAX_ADDRESSES:
+            self._counts.popitem(last=False)
+        if (address and spent >= PER_ADDRESS) or self._total >= IN_TOTAL:
+            return False
+        self._total += 1
+        return True
+
+    def seconds_left(self) -> int:
+        """Return the time until the counts begin anew, in seconds."""
+        return LIFETIME_S - int(self._clock() % LIFETIME_S)
+
+
+def _network(address: str) -> str:
+    """Return the address, or the /64 network of an IPv6 address, which is what one client has."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if found.version == 4:
+        return str(found)
+    mapped = found.ipv4_mapped
+    return str(mapped) if mapped is not None else found.packed[:8].hex()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fluxlit_auth.http_client import HttpClient
-from fluxlit_auth.login.authorization_request import AuthorizationRequestStore
+from fluxlit_auth.login.authorization_request import AuthorizationRequestStore, LoginBudget
 from fluxlit_auth.login.login_session import LoginSessionStore
 from fluxlit_auth.login.oauth_client import OAuthClient
 from fluxlit_auth.login.options import LoginOptions
@@ -24,6 +24,7 @@ class LoginContext:
         http: HTTP client for the provider.
         client: requests that need client authentication.
         requests: pending authorization requests.
+        budget: limits how many are begun.
         sessions: login sessions.
         revocations: ended logins, shared by all replicas.
         clock: seconds since the epoch.
@@ -34,6 +35,7 @@ class LoginContext:
     http: HttpClient
     client: OAuthClient
     requests: AuthorizationRequestStore
+    budget: LoginBudget
     sessions: LoginSessionStore
     revocations: RevocationLog
     clock: Clock

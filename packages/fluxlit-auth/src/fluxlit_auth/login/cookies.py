@@ -23,8 +23,12 @@ NAMES = ("__Host-fluxlit-*", "fluxlit-dev-*")
 MAX_ATTEMPTS = 5
 """Logins that one browser can have pending at once, in as many tabs; mod_auth_openidc allows 7."""
 
-_PREFIXES = tuple(pattern.rstrip("*") for pattern in NAMES)
-_VALUE = re.compile(r"[A-Za-z0-9._-]{1,512}\Z")
+MAX_ATTEMPT_BYTES = 4096
+"""Size of all pending logins of a browser: servers limit the whole Cookie header, nginx to 8 KiB by default."""
+
+# One pass over the header, whatever is in it: a pair begins at the start or behind a semicolon.
+_PAIR = re.compile(r"(?:^|;)[ \t]*((?:__Host-fluxlit-|fluxlit-dev-)[A-Za-z0-9-]*)=([A-Za-z0-9._-]+)[ \t]*(?=;|\Z)")
+_MAX_VALUE = 4096
 _ATTEMPT = re.compile(r"[0-9a-f]{16}\Z")
 
 
@@ -92,15 +96,14 @@ class CookieNames:
 
 def read_cookies(scope: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the login's cookies of a request, each with all values that were sent under its name."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for header, text in scope["headers"]:
         if header != b"cookie":
             continue
-        for pair in text.decode("latin-1").split(";"):
-            name, _, value = pair.strip().partition("=")
-            if name.startswith(_PREFIXES) and _VALUE.match(value):
-                found[name] = (*found.get(name, ()), value)
-    return found
+        for name, value in _PAIR.findall(text.decode("latin-1")):
+            if len(value) <= _MAX_VALUE:
+                found.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def only(cookies: Mapping[str, tuple[str, ...]], name: str) -> str | None:

@@ -1,9 +1,9 @@
-"""Encryption of stored content with a secret that only the browser's cookie holds.
+"""Encryption of content with a secret that is kept apart from it.
 
-The scheme is that of oauth2-proxy's tickets: a cookie is an id and a secret; the store holds the hash of the id and
-the content, encrypted with the secret. A dump of the store, even together with the application's secret key, opens
-nothing. AES-256-GCM with a random nonce; one secret encrypts one record a few times, far below the limit of
-NIST SP 800-38D.
+The secret of a login session is in the browser's cookie and its content in the store, as with oauth2-proxy's tickets;
+the content of an authorization request is in the cookie and its secret in the store. A dump of the store, even together
+with the application's secret key, opens nothing. AES-256-GCM with a random nonce; one secret encrypts one content a few
+times, far below the limit of NIST SP 800-38D.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from base64 import b64decode, b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -28,16 +28,17 @@ def new_secret() -> str:
 
 
 def encrypt(content: dict[str, Any], secret: str, purpose: str) -> str:
-    """Encrypt content so that only the same secret and purpose decrypt it."""
+    """Encrypt content so that only the same secret and purpose decrypt it; base64url, fit for a cookie."""
     nonce = secrets.token_bytes(_NONCE)
     plain = json.dumps(content, separators=(",", ":")).encode()
-    return b64encode(nonce + _cipher(secret, purpose).encrypt(nonce, plain, purpose.encode())).decode()
+    raw = nonce + _cipher(secret, purpose).encrypt(nonce, plain, purpose.encode())
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def decrypt(encrypted: Any, secret: str, purpose: str) -> dict[str, Any] | None:
     """Decrypt content; `None` if the secret or the purpose is wrong, or the content was changed."""
     try:
-        raw = b64decode(encrypted, validate=True)
+        raw = urlsafe_b64decode(encrypted + "=" * (-len(encrypted) % 4))
         plain = _cipher(secret, purpose).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode())
         content = json.loads(plain)
     except (InvalidTag, ValueError, TypeError):

@@ -14,18 +14,46 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from fluxlit_auth.login.encryption import decrypt, encrypt, new_secret
 from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.stores import LoginStores
-from fluxlit_sessions import Session, SessionConflict, SessionInfo, SessionNotFound
+from fluxlit_sessions import (
+    Session,
+    SessionConflict,
+    SessionInfo,
+    SessionNotFound,
+    SessionStoreUnavailable,
+)
 
 logger = logging.getLogger("fluxlit_auth")
 
 PURPOSE = "login session"
 MAX_SUBJECT = 255
 SEPARATOR = "."
+SHORT_HANDLE = 12
+"""Characters of a handle that appear in logs. The whole handle proves the origin of a logout by GET."""
+
+
+class Ended(Enum):
+    """The type of `ENDED`."""
+
+    ENDED = "ended"
+
+
+class Changed(Enum):
+    """The type of `CHANGED`."""
+
+    CHANGED = "changed"
+
+
+ENDED: Final = Ended.ENDED
+"""There is no such session: it is unknown, has expired, or was revoked. It must not be served."""
+
+CHANGED: Final = Changed.CHANGED
+"""The session was written elsewhere since it was read; nothing was written now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +66,9 @@ class Login:
         name: display name.
         email: email address.
         roles: as mapped from the claims.
-        claims: of ID token and UserInfo.
+        id_claims: claims of the ID token.
+        userinfo: claims of UserInfo, apart, because a refresh replaces each as a whole.
+        claims_stale: the last refresh could not fetch the claims, so the next one is due.
         sid: the provider's identifier of its own session.
         id_token: for logout at the provider.
         access_token: for the provider's APIs.
@@ -51,12 +81,19 @@ class Login:
     name: str | None = None
     email: str | None = None
     roles: tuple[str, ...] = ()
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    id_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    userinfo: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    claims_stale: bool = False
     sid: str | None = field(default=None, repr=False)
     id_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     token_ends: float | None = None
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """The claims of both; the ID token takes precedence."""
+        return {**self.userinfo, **self.id_claims}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +131,12 @@ class LoginSessionStore:
         revocations: notifies all replicas of ended sessions.
 
     Attributes:
-        ending: called with the handle of each session that this process ends.
+        ended: called with the handles of sessions that this process ends.
     """
 
     def __init__(self, stores: LoginStores, revocations: RevocationLog) -> None:
         self._store, self._revocations = stores.sessions, revocations
-        self.ending: list[Callable[[str], None]] = []
+        self.ended: list[Callable[[list[str]], None]] = []
 
     async def open(self, login: Login) -> LoginSession:
         """Start a session under a new id and a new secret.
@@ -115,45 +152,80 @@ class LoginSessionStore:
             await self._revocations.note("sid", sid_of(login.issuer, login.sid), session.handle)
         return LoginSession(login, session, secret)
 
-    async def read(self, ticket: str, *, touch: bool) -> LoginSession | None:
-        """Return the session of a ticket; `None` if there is none.
+    async def read(self, ticket: str, *, touch: bool) -> LoginSession | Ended:
+        """Return the session of a ticket.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
+            SessionDataError: the session exists, and no key of this process decrypts it.
         """
         session_id, _, secret = ticket.partition(SEPARATOR)
         session = await self._store.aread(session_id, touch=touch)
         content = decrypt(session.data.get("sealed"), secret, PURPOSE) if session is not None else None
         if session is None or content is None:
-            return None
+            return ENDED
         login = Login(**{**content, "roles": tuple(content["roles"])})
         return LoginSession(login, session, secret, float(session.data.get("turn_ends", 0.0)))
 
-    async def write(self, session: LoginSession, login: Login, *, turn_ends: float = 0.0) -> LoginSession | None:
-        """Replace the content of a session; `None` if it was written elsewhere since, or has ended.
+    async def write(
+        self, session: LoginSession, login: Login, *, turn_ends: float = 0.0
+    ) -> LoginSession | Ended | Changed:
+        """Replace the content of a session.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
         """
         try:
             stored = await self._store.asave(session.session, _content(login, session.secret, turn_ends))
-        except (SessionConflict, SessionNotFound):
-            return None
+        except SessionNotFound:
+            return ENDED
+        except SessionConflict:
+            return CHANGED
         return replace(session, login=login, session=stored, turn_ends=turn_ends)
 
     async def end(self, handles: Iterable[str], why: str) -> None:
-        """End sessions, and notify all replicas.
+        """Notify all replicas that sessions have ended, then delete them. Both steps can be repeated.
+
+        In this order a failure in between leaves the record, by which the next attempt finds the session. Replicas
+        refuse an announced session even while its record is still there.
 
         Raises:
-            SessionStoreUnavailable: the store does not respond.
+            SessionStoreUnavailable: the store does not respond. The caller must try again.
         """
         ended = list(handles)
-        for handle in ended:
-            await self._store.arevoke(handle)
-            for notify in self.ending:
-                notify(handle)
-            logger.info("login session %s ended: %s", handle, why)
         await self._revocations.announce(ended)
+        await self.delete(ended, why)
+
+    async def end_now(self, handles: Iterable[str], why: str) -> None:
+        """End sessions as `end` does, also while the store takes no writes because it is full.
+
+        The sessions are deleted, and this process announces them as soon as the store has room. For a process that
+        keeps running.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond. The caller must try again.
+        """
+        ended = list(handles)
+        try:
+            await self._revocations.announce(ended)
+        except SessionStoreUnavailable as error:
+            logger.error("Ended login sessions are announced later: %s", error)  # noqa: TRY400 - the message is enough
+            await self.delete(ended, why)
+            self._revocations.postpone(ended)
+        else:
+            await self.delete(ended, why)
+
+    async def delete(self, handles: list[str], why: str) -> None:
+        """Delete sessions that have been announced.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond. The caller must try again.
+        """
+        for handle in handles:
+            await self._store.arevoke(handle)
+            logger.info("Login session ended: session=%s reason=%r", handle[:SHORT_HANDLE], why)
+        for notify in self.ended:
+            notify(handles)
 
     async def of_subject(self, issuer: str, subject: str) -> list[str]:
         """Return the handles of all sessions of a user.

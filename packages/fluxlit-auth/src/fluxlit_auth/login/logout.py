@@ -14,7 +14,7 @@ from fluxlit_auth.jws import verify
 from fluxlit_auth.login.context import LoginContext
 from fluxlit_auth.login.cookies import only, read_cookies
 from fluxlit_auth.login.encryption import new_secret
-from fluxlit_auth.login.login_session import Login
+from fluxlit_auth.login.login_session import ENDED, Login
 from fluxlit_auth.login.logout_token import LogoutToken, parse_logout_token
 from fluxlit_auth.login.pages import page, question, redirect
 from fluxlit_auth.login.public_url import LOGGED_OUT, LOGOUT, RETURN_TO, PublicUrl
@@ -40,13 +40,13 @@ async def end(context: LoginContext, request: Request, url: PublicUrl) -> Respon
     """
     ticket = only(read_cookies(request.scope), url.cookies.session)
     try:
-        session = await context.sessions.read(ticket, touch=False) if ticket is not None else None
-        if session is None:
+        session = await context.sessions.read(ticket, touch=False) if ticket is not None else ENDED
+        if session is ENDED:
             text = "There is no login to end."
             return page(200, SIGNED_OUT, text, cookies=(url.cookies.clear(url.cookies.session),))
         if not _is_intended(request, url, session.handle):
             return _question(request, url)
-        await context.sessions.end([session.handle], "its user has logged out")
+        await context.sessions.end_now([session.handle], "logout by the user")
     except SessionError as error:
         logger.error("Logout failed: %s", error)  # noqa: TRY400 - the message is enough
         return page(503, FAILED, "The session store does not respond. Try again in a few seconds.")
@@ -148,9 +148,15 @@ async def end_by_provider(context: LoginContext, request: Request) -> Response:
 
 
 async def _end_named(context: LoginContext, token: LogoutToken) -> None:
-    if not await context.revocations.once("logout token", f"{context.provider.issuer} {token.token_id}"):
+    """End the sessions that a logout token names; it counts as used when that is done.
+
+    A failure in between is reported as 503, and the provider sends the token again. To end a session twice is harmless.
+    """
+    token_id = f"{context.provider.issuer} {token.token_id}"
+    if await context.revocations.used("logout token", token_id):
         raise TokenRefused("jti", "the token was used before")
-    await context.sessions.end(await _handles(context, token), "the provider has ended it")
+    await context.sessions.end_now(await _handles(context, token), "logout by the provider")
+    await context.revocations.once("logout token", token_id)
 
 
 async def _verified(context: LoginContext, text: str) -> LogoutToken:

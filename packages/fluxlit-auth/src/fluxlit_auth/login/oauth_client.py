@@ -15,6 +15,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
+from fluxlit_auth.claims import duration
 from fluxlit_auth.errors import AuthConfigError, GrantRefused, ProviderUnavailable
 from fluxlit_auth.http_client import HttpClient, HttpResponse
 from fluxlit_auth.login.authorization_request import AuthorizationRequest
@@ -169,11 +170,8 @@ def parse_tokens(answer: Mapping[str, Any]) -> Tokens:
     kind = answer.get("token_type", "bearer")
     if not isinstance(access, str) or not access or not isinstance(kind, str) or kind.lower() != "bearer":
         raise ProviderUnavailable("the token endpoint: the response has no bearer token")
-    expires = answer.get("expires_in")
-    if isinstance(expires, str) and expires.isdigit():  # some write numbers as text
-        expires = int(expires)
-    lasting = isinstance(expires, (int, float)) and not isinstance(expires, bool) and 0 < expires < 1e9
-    return Tokens(access, _text(answer, "id_token"), _text(answer, "refresh_token"), expires if lasting else None)
+    expires = duration(answer.get("expires_in"))  # some providers send a string
+    return Tokens(access, _text(answer, "id_token"), _text(answer, "refresh_token"), expires)
 
 
 def signature_of(key: Key) -> str:

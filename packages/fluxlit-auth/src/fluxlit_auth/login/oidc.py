@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fluxlit_auth.http_client import HttpClient
 from fluxlit_auth.identity import Verdict
 from fluxlit_auth.login import authorization_code_flow, logout
-from fluxlit_auth.login.authorization_request import AuthorizationRequestStore
+from fluxlit_auth.login.authorization_request import AuthorizationRequestStore, LoginBudget
 from fluxlit_auth.login.context import LoginContext
 from fluxlit_auth.login.cookies import NAMES, CookieNames, only, read_cookies
-from fluxlit_auth.login.login_session import LoginSessionStore
+from fluxlit_auth.login.login_session import ENDED, LoginSessionStore
 from fluxlit_auth.login.oauth_client import OAuthClient
 from fluxlit_auth.login.options import Arguments, LoginSettings, read_options
 from fluxlit_auth.login.pages import page
@@ -36,7 +36,7 @@ from fluxlit_auth.login.public_url import (
 )
 from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.session_authenticator import NO_CREDENTIALS, SessionAuthenticator, user_of
-from fluxlit_auth.login.stores import WALL, Clock, open_stores, warn_about_memory
+from fluxlit_auth.login.stores import WALL, Clock, open_stores, require_key, warn_about_memory
 from fluxlit_auth.provider import Provider
 from fluxlit_sessions import SessionError
 
@@ -85,6 +85,8 @@ class OIDC:
         scopes: requested scopes.
         roles_claims: claims that hold roles.
         authorization_params: further parameters of authorization requests, such as ``{"prompt": "select_account"}``.
+        kept_claims: claims that remain when a token refresh omits them, for providers that omit some by mistake. By
+            default a claim that is absent after a refresh is gone, and with it the roles that it held.
         transport: for tests: replaces the network.
         clock: for tests: seconds since the epoch.
     """
@@ -99,11 +101,19 @@ class OIDC:
         scopes: Sequence[str] = (),
         roles_claims: Sequence[str] = (),
         authorization_params: Mapping[str, str] | None = None,
+        kept_claims: Sequence[str] = (),
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Clock = WALL,
     ) -> None:
         self._given = Arguments(
-            issuer, client_id, client_secret, preset, tuple(scopes), tuple(roles_claims), authorization_params or {}
+            issuer,
+            client_id,
+            client_secret,
+            preset,
+            tuple(scopes),
+            tuple(roles_claims),
+            authorization_params or {},
+            tuple(kept_claims),
         )
         self._web, self._clock = HttpClient(transport), clock
         self._gateway: Context | None = None
@@ -191,20 +201,30 @@ class OIDC:
 
     async def ended(self) -> AsyncIterator[str]:
         """Yield the handles of logins that ended on any replica."""
-        running, known = self._running, set[str]()
-        first = True
-        while True:
-            try:
-                announced = await running.context.revocations.announced()
-            except SessionError:
-                announced = []  # the store logs its outage itself; every request reads the session again
-            fresh = set(announced) - known
-            running.authenticator.forget_all(fresh)
-            for handle in () if first else fresh:
-                yield handle
-            known = set(announced) if announced else known
-            first = False
-            await asyncio.sleep(POLL_S)
+        running, here = self._running, list[str]()
+        known: set[str] | None = None
+        running.context.sessions.ended.append(here.extend)
+        try:
+            while True:
+                announced = await self._announced(known or set())
+                fresh = announced - (known or set())
+                running.authenticator.revoke(fresh)
+                # A login that ended before this process started has no connections here.
+                closing = {*here, *(fresh if known is not None else ())}
+                here.clear()
+                known = announced
+                for handle in closing:
+                    yield handle
+                await asyncio.sleep(POLL_S)
+        finally:
+            running.context.sessions.ended.remove(here.extend)
+
+    async def _announced(self, known: set[str]) -> set[str]:
+        """Return the logins that ended recently on any replica; `known` if the store does not respond."""
+        try:
+            return set(await self._running.context.revocations.announced())
+        except SessionError:
+            return known  # the store logs its outage itself; every request reads its session again
 
     # Routes.
 
@@ -290,6 +310,7 @@ class _Bound:
     def __init__(self, settings: LoginSettings, given: Arguments, web: HttpClient, clock: Clock) -> None:
         options = read_options(settings, given)
         provider = Provider(options.issuer, web, options.preset.known)
+        require_key(settings)
         self.stores = open_stores(settings, None if clock is WALL else clock)
         revocations = RevocationLog(self.stores.shared, options.absolute, clock)
         self.context = LoginContext(
@@ -298,6 +319,7 @@ class _Bound:
             http=web,
             client=OAuthClient(options, web),
             requests=AuthorizationRequestStore(self.stores.sessions),
+            budget=LoginBudget(clock),
             sessions=LoginSessionStore(self.stores, revocations),
             revocations=revocations,
             clock=clock,
@@ -314,10 +336,10 @@ async def _session(context: LoginContext, request: Request, url: PublicUrl) -> R
     headers = {"cache-control": "no-store"}
     ticket = only(read_cookies(request.scope), url.cookies.session)
     try:
-        session = await context.sessions.read(ticket, touch=False) if ticket is not None else None
+        session = await context.sessions.read(ticket, touch=False) if ticket is not None else ENDED
     except SessionError:
         return JSONResponse({"detail": "The login cannot be verified at the moment."}, 503, headers)
-    if session is None:
+    if session is ENDED:
         return JSONResponse({"authenticated": False}, headers=headers)
     user = user_of(session)
     content = {

@@ -55,6 +55,7 @@ class Arguments:
     scopes: tuple[str, ...] = ()
     roles_claims: tuple[str, ...] = ()
     authorization_params: Mapping[str, str] = field(default_factory=dict)
+    kept_claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class LoginOptions:
         scopes: what is asked for.
         roles_claims: where roles are in the claims.
         authorization_params: further parameters of authorization requests.
+        kept_claims: claims that remain when a refresh omits them.
         algorithms: signatures that are accepted.
         leeway: seconds by which clocks may differ.
         logout_at_provider: a logout ends the session at the provider as well.
@@ -85,6 +87,7 @@ class LoginOptions:
     scopes: tuple[str, ...]
     roles_claims: tuple[str, ...]
     authorization_params: Mapping[str, str]
+    kept_claims: tuple[str, ...]
     algorithms: tuple[str, ...]
     leeway: float
     logout_at_provider: bool
@@ -122,6 +125,7 @@ def read_options(settings: LoginSettings, given: Arguments) -> LoginOptions:
         scopes=_scopes(settings.oidc_scopes or given.scopes or preset.scopes, preset),
         roles_claims=tuple(claim.replace("{client_id}", client_id) for claim in claims),
         authorization_params=_params(params),
+        kept_claims=given.kept_claims,
         algorithms=_algorithms(settings.oidc_algorithms),
         leeway=settings.oidc_leeway_s,
         logout_at_provider=settings.oidc_logout_at_provider,

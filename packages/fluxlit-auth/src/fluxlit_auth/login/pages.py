@@ -32,7 +32,13 @@ def redirect(location: str, cookies: Iterable[bytes] = ()) -> Response:
 
 
 def page(
-    status: int, title: str, text: str, *, link: tuple[str, str] | None = None, cookies: Iterable[bytes] = ()
+    status: int,
+    title: str,
+    text: str,
+    *,
+    link: tuple[str, str] | None = None,
+    cookies: Iterable[bytes] = (),
+    retry_after: int = 10,
 ) -> Response:
     """Return a small page.
 
@@ -42,9 +48,13 @@ def page(
         text: message; never text from the request or the provider.
         link: address and label of a button.
         cookies: Set-Cookie values.
+        retry_after: seconds, for status 429 and 503.
     """
     action = f'<p><a class="button" href="{escape(link[0])}">{escape(link[1])}</a></p>' if link else ""
-    return _with_cookies(_html(status, title, text, action), cookies)
+    response = _html(status, title, text, action)
+    if status in (429, 503):
+        response.headers["retry-after"] = str(retry_after)
+    return _with_cookies(response, cookies)
 
 
 def question(title: str, text: str, action: str, label: str) -> Response:
@@ -60,7 +70,4 @@ def _with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:
 
 def _html(status: int, title: str, text: str, action: str) -> Response:
     content = _PAGE.format(title=escape(title), text=escape(text), action=action)
-    headers = {**HEADERS, "content-security-policy": POLICY}
-    if status == 503:
-        headers["retry-after"] = "10"
-    return HTMLResponse(content, status, headers)
+    return HTMLResponse(content, status, {**HEADERS, "content-security-policy": POLICY})

@@ -11,10 +11,18 @@ Each entry is a record whose id every replica can derive from its subject and it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 from fluxlit_auth.login.stores import DAY, WALL, Clock
-from fluxlit_sessions import Session, SessionConflict, SessionNotFound, SessionStore
+from fluxlit_sessions import (
+    Session,
+    SessionConflict,
+    SessionDataError,
+    SessionNotFound,
+    SessionStore,
+    SessionStoreUnavailable,
+)
 
 SLICE_S = 600.0
 """Longer than the clocks of replicas differ, and short enough that a slice stays small."""
@@ -36,6 +44,18 @@ class RevocationLog:
 
     def __init__(self, store: SessionStore, lookback: float, clock: Clock = WALL) -> None:
         self._store, self._lookback, self._clock = store, lookback, clock
+        self._postponed: set[str] = set()
+
+    async def used(self, purpose: str, text: str) -> bool:
+        """Whether a text was claimed.
+
+        Raises:
+            SessionStoreUnavailable: the store does not respond.
+        """
+        try:
+            return await self._store.aread(self._store.derive_id(f"once {purpose}", text)) is not None
+        except SessionDataError:
+            return True  # a record under a former key
 
     async def once(self, purpose: str, text: str) -> bool:
         """Claim a text; false if it was claimed before.
@@ -73,9 +93,14 @@ class RevocationLog:
         Raises:
             SessionStoreUnavailable: the store does not respond.
         """
-        texts = list(handles)
+        texts = [*handles, *self._postponed]
         for begin in range(0, len(texts), FULL):
             await self._add("ended", await self._open_end(), texts[begin : begin + FULL])
+        self._postponed.difference_update(texts)
+
+    def postpone(self, handles: Iterable[str]) -> None:
+        """Announce ended logins with the next call of `announced`, because the store takes no writes now."""
+        self._postponed.update(handles)
 
     async def announced(self) -> list[str]:
         """Return the logins that ended in the last ten to twenty minutes.
@@ -83,6 +108,9 @@ class RevocationLog:
         Raises:
             SessionStoreUnavailable: the store does not respond.
         """
+        if self._postponed:
+            with contextlib.suppress(SessionStoreUnavailable):  # reads may work while the store is full
+                await self.announce(())
         now = self._slice()
         return [text for each in (now - 1, now) for texts in await self._chain(each) for text in texts]
 
@@ -101,9 +129,8 @@ class RevocationLog:
     async def _add(self, purpose: str, about: str, texts: list[str]) -> None:
         named = self._store.derive_id(purpose, about)
         for attempt in range(ATTEMPTS):
-            found = await self._store.aread(named)
             try:
-                await self._write(named, found, texts)
+                await self._write(named, await self._readable(named), texts)
             except (SessionConflict, SessionNotFound):
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -119,8 +146,19 @@ class RevocationLog:
             await self._store.asave(found, {"texts": list(merged)})
 
     async def _texts(self, purpose: str, about: str) -> list[str]:
-        found = await self._store.aread(self._store.derive_id(purpose, about))
+        try:
+            found = await self._store.aread(self._store.derive_id(purpose, about))
+        except SessionDataError:
+            return []  # under a former key; the next entry replaces it
         return [] if found is None else list(found.data.get("texts", []))
+
+    async def _readable(self, named: str) -> Session | None:
+        """Read a record. One under a former key is removed: it must not block what an operator revokes."""
+        try:
+            return await self._store.aread(named)
+        except SessionDataError:
+            await self._store.adelete(named)
+            return None
 
     def _day(self) -> int:
         return int(self._clock() // DAY)

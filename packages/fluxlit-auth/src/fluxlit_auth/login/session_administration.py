@@ -15,6 +15,7 @@ from fluxlit_auth.errors import AuthConfigError
 from fluxlit_auth.login.login_session import LoginSessionStore, subject_of
 from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.stores import IN_MEMORY, StoreSettings, open_stores
+from fluxlit_sessions import SessionInfo
 
 BATCH = 100
 """Logins that are ended before the replicas are notified: all at once would keep the first sockets open too long."""
@@ -36,6 +37,7 @@ class Entry:
         since: time of the login.
         used: last recorded use.
         ends: end, unless it is used again.
+        readable: false if no key decrypts the record. Its user is unknown then, and its login cannot be used.
     """
 
     handle: str
@@ -44,6 +46,7 @@ class Entry:
     since: datetime
     used: datetime
     ends: datetime
+    readable: bool = True
 
 
 class SessionAdministration:
@@ -68,7 +71,7 @@ class SessionAdministration:
         )
 
     async def entries(self, *, user: str | None = None, issuer: str | None = None) -> list[Entry]:
-        """Return the logins, oldest first.
+        """Return the logins, oldest first. Unreadable ones belong to no user.
 
         Args:
             user: only those of this user.
@@ -77,11 +80,7 @@ class SessionAdministration:
         Raises:
             SessionStoreUnavailable: the store does not respond.
         """
-        found = [
-            Entry(info.handle, *_parted(info.subject), info.created_at, info.touched_at, info.expires_at)
-            async for info in self._sessions.list()
-            if info.subject is not None
-        ]
+        found = [_entry(info) async for info in self._sessions.list()]
         hashed = subject_of(issuer, user) if issuer is not None and user is not None else None
         kept = [each for each in found if _is(each, user, issuer) or (not each.issuer and each.user == hashed)]
         return sorted(kept, key=lambda each: (each.since, each.handle))
@@ -104,6 +103,11 @@ def _file(url: str) -> Path | None:
     """Return the file of an SQLite store. A mistyped one must not be created: the list would look empty."""
     scheme, _, rest = url.partition(":///")
     return Path(unquote(rest.partition("?")[0])) if scheme == "sqlite" else None
+
+
+def _entry(info: SessionInfo) -> Entry:
+    readable = info.subject is not None  # every login has one
+    return Entry(info.handle, *_parted(info.subject or ""), info.created_at, info.touched_at, info.expires_at, readable)
 
 
 def _parted(subject: str) -> tuple[str, str]:

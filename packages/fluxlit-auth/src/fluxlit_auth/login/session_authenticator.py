@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from fluxlit_auth.errors import ProviderUnavailable
 from fluxlit_auth.identity import Problem, User, Verdict
 from fluxlit_auth.login.context import LoginContext
 from fluxlit_auth.login.cookies import CookieNames
-from fluxlit_auth.login.login_session import LoginSession
+from fluxlit_auth.login.login_session import ENDED, Ended, LoginSession
 from fluxlit_auth.login.token_refresh import refresh
-from fluxlit_sessions import SessionError
+from fluxlit_sessions import SessionDataError, SessionError
 
 logger = logging.getLogger("fluxlit_auth")
 
@@ -22,6 +22,9 @@ CACHE_S = 1.0
 the longest time for which another replica's logout is not known here; sockets are closed in the same second."""
 
 MAX_CACHED = 4096
+
+REVOKED_S = 1800.0
+"""How long a revoked session is remembered: longer than `RevocationLog.announced` reports it."""
 
 UNAVAILABLE = Problem(503, "The login cannot be verified at the moment. Try again in a few seconds.")
 NO_CREDENTIALS = Verdict()
@@ -37,7 +40,8 @@ class SessionAuthenticator:
     def __init__(self, context: LoginContext) -> None:
         self._context = context
         self._cache: OrderedDict[bytes, tuple[User, float, float]] = OrderedDict()
-        context.sessions.ending.append(self.forget)
+        self._revoked: dict[str, float] = {}
+        context.sessions.ended.append(self.revoke)
 
     async def authenticate(self, ticket: str, names: CookieNames) -> Verdict:
         """Return the user of a ticket. Never raises because of the store or the provider.
@@ -54,26 +58,37 @@ class SessionAuthenticator:
         self._cache.pop(digest, None)
         try:
             session = await self._current(ticket)
+        except SessionDataError as error:
+            # A record under a former key, or damaged. It is no outage: the user can sign in again. The cookie stays,
+            # because another replica may have the key.
+            logger.warning("Login session cannot be decrypted: %s", error)
+            return NO_CREDENTIALS
         except (SessionError, ProviderUnavailable) as error:
             logger.warning("Login session could not be verified: %s", error)
             return Verdict(problem=UNAVAILABLE)
-        if session is None:
+        if session is ENDED:
             return Verdict(set_cookies=(names.clear(names.session),))
         user = user_of(session)
         self._remember(digest, user, now, session)
         return Verdict(user)
 
-    async def _current(self, ticket: str) -> LoginSession | None:
+    async def _current(self, ticket: str) -> LoginSession | Ended:
         session = await self._context.sessions.read(ticket, touch=True)
-        return None if session is None else await refresh(self._context, session)
+        if session is not ENDED:
+            session = await refresh(self._context, session)
+        # Asked last, because the session may have been revoked during a slow refresh: nothing is awaited between this
+        # and the verdict. The record of a revoked session exists only if its deletion has failed.
+        if session is not ENDED and session.handle in self._revoked:
+            await self._context.sessions.delete([session.handle], "revoked")
+            return ENDED
+        return session
 
-    def forget(self, handle: str) -> None:
-        """Drop a session that has ended from the cache."""
-        self.forget_all((handle,))
-
-    def forget_all(self, handles: Collection[str]) -> None:
-        """Drop several sessions at once."""
-        for digest in [digest for digest, cached in self._cache.items() if cached[0].session in handles]:
+    def revoke(self, handles: Iterable[str]) -> None:
+        """Refuse sessions from now on, also if their records still exist."""
+        now = self._context.clock()
+        revoked = dict.fromkeys(handles, now)
+        self._revoked = {handle: since for handle, since in self._revoked.items() if now - since < REVOKED_S} | revoked
+        for digest in [digest for digest, cached in self._cache.items() if cached[0].session in revoked]:
             del self._cache[digest]
 
     def _remember(self, digest: bytes, user: User, now: float, session: LoginSession) -> None:

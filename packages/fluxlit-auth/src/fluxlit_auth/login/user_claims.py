@@ -53,46 +53,45 @@ async def verified_claims(context: LoginContext, metadata: Metadata, tokens: Tok
     return token.claims
 
 
-def wants_userinfo(context: LoginContext, metadata: Metadata) -> bool:
-    """Whether UserInfo may add claims to the ID token."""
-    return context.options.preset.userinfo and bool(metadata.userinfo_endpoint)
-
-
 async def userinfo_claims(
-    context: LoginContext, metadata: Metadata, tokens: Tokens, claims: Mapping[str, Any]
+    context: LoginContext, metadata: Metadata, tokens: Tokens, id_claims: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the claims together with those of UserInfo (OpenID Connect Core section 5.3.2).
+    """Return the claims of UserInfo (OpenID Connect Core section 5.3.2); none if it has nothing to add.
 
     Raises:
         TokenRefused: UserInfo describes another subject.
         ProviderUnavailable: UserInfo does not respond.
     """
+    if not context.options.preset.userinfo or not metadata.userinfo_endpoint:
+        return {}
     found = await context.http.document(metadata.userinfo_endpoint, "UserInfo", bearer=tokens.access_token)
     if not metadata.jwks_uri:
         return found
-    if found.get("sub") != claims["sub"]:
+    if found.get("sub") != id_claims["sub"]:
         raise TokenRefused("userinfo", "UserInfo describes another subject than the ID token")
-    return {**{name: value for name, value in found.items() if name not in PROTOCOL}, **claims}
+    return {name: value for name, value in found.items() if name not in PROTOCOL}
 
 
-def login_of(context: LoginContext, claims: Mapping[str, Any], tokens: Tokens) -> Login:
+def login_of(context: LoginContext, id_claims: Mapping[str, Any], userinfo: Mapping[str, Any], tokens: Tokens) -> Login:
     """Return the login that claims describe.
 
     Raises:
         TokenRefused: they do not name the user.
     """
-    preset = context.options.preset
-    subject = claims.get(preset.subject_claim)
+    options = context.options
+    claims = {**userinfo, **id_claims}
+    subject = claims.get(options.preset.subject_claim)
     if isinstance(subject, bool) or not isinstance(subject, (str, int)) or not str(subject):
-        raise TokenRefused("sub", f"the claim {preset.subject_claim} does not name the user")
+        raise TokenRefused("sub", f"the claim {options.preset.subject_claim} does not name the user")
     sid = claims.get("sid")
     return Login(
         issuer=context.provider.issuer,
         subject=str(subject),
-        name=first_string(claims, preset.name_claims),
+        name=first_string(claims, options.preset.name_claims),
         email=email(claims),
-        roles=roles(claims, context.options.roles_claims),
-        claims={name: value for name, value in claims.items() if name not in HIDDEN},
+        roles=roles(claims, options.roles_claims),
+        id_claims={name: value for name, value in id_claims.items() if name not in HIDDEN},
+        userinfo=userinfo,
         sid=sid if isinstance(sid, str) and sid else None,
         id_token=tokens.id_token,
         access_token=tokens.access_token,

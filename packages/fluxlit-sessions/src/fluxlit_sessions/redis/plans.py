@@ -15,6 +15,7 @@ its entries, and clears them.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
@@ -50,6 +51,7 @@ FRONT = HEAD.size + MAX_SUBJECT + 64
 MAX_PASSES = 20
 PINGS = 32
 """Shards in a ping: if the server belongs to a Cluster, some are on other nodes, which the error shows."""
+_NAME = re.compile(rb"\{([0-9a-f]{2})\}:s:([A-Za-z0-9_-]{43})")
 
 
 class Plans:
@@ -150,13 +152,15 @@ class Plans:
             keys = yield from self._subject_keys(command.tags)
             return Rows((yield from self._rows(keys, clear_index=command.tags)), None)
         node, _, cursor = command.cursor.partition(":")
-        scan = Call(("SCAN", cursor or "0", "MATCH", self._prefix + b"{??}:s:*", "COUNT", command.limit))
+        pattern = self._prefix + b"{??}:s:*"
+        scan = Call(("SCAN", cursor or "0", "MATCH", pattern, "COUNT", command.limit, "TYPE", "string"))
         reply = yield Request((scan,), node=int(node or 0))
         after, names = reply.values[0]
         following = int(
             next(iter(after.values())) if isinstance(after, dict) else after
         )  # a Cluster client names nodes
-        rows = yield from self._rows([self._key(name) for name in names])
+        keys = [key for key in map(self._key, names) if key is not None]
+        rows = yield from self._rows(keys)
         if following:
             return Rows(rows, f"{node or 0}:{following}")
         return Rows(rows, f"{int(node or 0) + 1}:0" if int(node or 0) + 1 < reply.nodes else None)
@@ -255,9 +259,10 @@ class Plans:
     def _index(self, shard: int, tag: bytes) -> bytes:
         return self._shard(shard) + b"u:" + _name(tag)
 
-    def _key(self, name: bytes) -> Key:
-        shard, kind, digest = name.removeprefix(self._prefix).split(b":")
-        return Key(Kind(kind.decode()), int(shard[1:-1], 16), base64.urlsafe_b64decode(digest + b"="))
+    def _key(self, name: bytes) -> Key | None:
+        """Return the key with a name; `None` if it is not one of a record."""
+        found = _NAME.fullmatch(name.removeprefix(self._prefix))
+        return found and Key(Kind.SESSION, int(found[1], 16), base64.urlsafe_b64decode(found[2] + b"="))
 
 
 def _name(digest: bytes) -> bytes:
