@@ -15,7 +15,11 @@ def test_content_comes_back_and_never_looks_the_same() -> None:
     assert all(decrypt(each, SECRET, "test") == {"a": [1, "ü"]} for each in encrypted)
 
 
-@pytest.mark.parametrize(("secret", "purpose"), [(new_secret(), "test"), (SECRET, "other"), ("", "test")])
+@pytest.mark.parametrize(
+    ("secret", "purpose"),
+    [(new_secret(), "test"), (SECRET, "other"), ("", "test")],
+    ids=["secret", "purpose", "no secret"],  # a random value in a name is another test in each process
+)
 def test_another_secret_or_purpose_decrypts_nothing(secret: str, purpose: str) -> None:
     assert decrypt(encrypt({"a": 1}, SECRET, "test"), secret, purpose) is None
 
