@@ -24,7 +24,9 @@ def test_help_lists_the_commands_and_the_exit_codes() -> None:
 
 def test_the_version_names_what_is_installed() -> None:
     done = fluxlit("--version")
-    assert re.fullmatch(r"fluxlit \d+\.\d+\.\d+\S* \(gateway \d+\.\d+\.\d+\S*, Python 3\.\d+\.\d+\S*\)\n", done.stdout)
+    version = r"\d+\.\d+\.\d+\S*"
+    parts = ", ".join(f"{part} {version}" for part in ("auth", "deploy", "gateway", "sessions", "Python"))
+    assert re.fullmatch(rf"fluxlit {version} \({parts}\)\n", done.stdout)
     assert done.returncode == 0
 
 

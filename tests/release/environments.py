@@ -2,10 +2,11 @@
 
 import itertools
 import os
+import runpy
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from tests.support.processes import ROOT, clean_environ
+
+# The table of tested versions and its functions. Nothing of the tree is installed where these tests run.
+VERSIONS = runpy.run_path(str(ROOT / "packages/fluxlit-gateway/src/fluxlit/_internal/tested_versions.py"))
 
 # Every distribution: its import name (the meta-package has none) and the siblings that it may depend on.
 IMPORT_NAMES: Mapping[str, str | None] = {
@@ -78,15 +82,22 @@ class Environment:
     def python(self) -> Path:
         return self.root / "bin" / "python"
 
-    def install(self, *requirements: str | Path, resolution: str = "highest") -> None:
-        """Install files and names.
+    def install(
+        self,
+        *requirements: str | Path,
+        resolution: str = "highest",
+        dependencies: bool = True,
+        options: Sequence[str] = (),
+    ) -> None:
+        """Install files and names; with further options of uv, if any.
 
         Siblings must be given as files: a name could find a stranger on an index.
         """
         named = [str(item) for item in requirements if isinstance(item, str)]
         assert not any(name.startswith("fluxlit") and "file://" not in name for name in named), named
-        options = ["--quiet", "--python", str(self.python), "--resolution", resolution]
-        uv("pip", "install", *options, *map(str, requirements))
+        usual = ["--quiet", "--python", str(self.python), "--resolution", resolution]
+        alone = [] if dependencies else ["--no-deps"]
+        uv("pip", "install", *usual, *alone, *options, *map(str, requirements))
 
     def packages(self) -> dict[str, str]:
         """Return the version of everything that is installed."""

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.release.environments import IMPORT_NAMES, project, requirements
+from tests.release.environments import IMPORT_NAMES, VERSIONS, project, requirements
 from tests.support.processes import ROOT
 
 EVERY = sorted(IMPORT_NAMES)
@@ -147,6 +147,18 @@ def test_third_party_requirements_have_floors(name: str) -> None:
     for requirement in requirements(name):
         assert ">=" in {part.operator for part in requirement.specifier}, f"{requirement} has no floor"
         assert "==" not in {part.operator for part in requirement.specifier}, f"{requirement} is a lock, not a range"
+
+
+def test_floors_and_ceilings_are_those_of_the_tested_versions() -> None:
+    minor = VERSIONS["minor"]
+    declared = {requirement.name: requirement.specifier for requirement in requirements("fluxlit-gateway")}
+    for name, (first, last) in VERSIONS["TESTED"].items():
+        bounds = {part.operator: part.version for part in declared[name]}
+        assert minor(bounds[">="]) == minor(first), name
+        if "<" in bounds:
+            major, second = minor(last)
+            assert minor(bounds["<"]) in {(major, second + 1), (major + 1, 0)}, name
+    assert {name for name in VERSIONS["TESTED"] if "<" in str(declared[name])} == set(VERSIONS["TESTED"]) - {"fastapi"}
 
 
 @pytest.mark.parametrize("name", EVERY)

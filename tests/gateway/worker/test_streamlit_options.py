@@ -19,12 +19,12 @@ from tests.gateway.worker.project import Project
 
 ASK = """
 import json, logging, sys
-from fluxlit.streamlit import internals
+from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.worker.streamlit_options import configure_streamlit
 from fluxlit.worker.worker_spec import WorkerSpec
 
 logging.basicConfig(level="WARNING", format="%(message)s")
-internals.route_logs()
+route_logs()
 configure_streamlit(WorkerSpec.from_json(sys.argv[1]))
 from streamlit import config
 print(json.dumps([config.get_option(key) for key in json.loads(sys.argv[2])]))

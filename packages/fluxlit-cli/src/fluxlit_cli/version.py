@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from importlib import metadata
+
+PARTS = ("auth", "deploy", "gateway", "sessions")
 
 
 def describe() -> str:
-    """Name the command's own version first, then what it runs on."""
-    own, gateway = _version("fluxlit-cli"), _version("fluxlit-gateway")
-    return f"fluxlit {own} (gateway {gateway}, Python {platform.python_version()})"
+    """The command's own version, then those of all other installed distributions of FluxLit and of Python."""
+    parts = [*_installed(), f"Python {platform.python_version()}"]
+    return f"fluxlit {metadata.version('fluxlit-cli')} ({', '.join(parts)})"
 
 
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+def _installed() -> Iterator[str]:
+    for part in PARTS:
+        try:
+            yield f"{part} {metadata.version(f'fluxlit-{part}')}"
+        except metadata.PackageNotFoundError:
+            continue

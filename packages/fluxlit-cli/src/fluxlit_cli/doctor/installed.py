@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from fluxlit._internal.tested_versions import TESTED, tested_range, untested
 from fluxlit_cli.doctor.check import Check, Needs, Outcome, failed, passed, warned
 from fluxlit_cli.doctor.subject import Subject
 
@@ -66,19 +67,30 @@ def platform(subject: Subject) -> Outcome:
 def dependencies(subject: Subject) -> Outcome:
     """Everything that FluxLit and Streamlit declare is installed, in a version that they allow."""
     present = _versions(subject)
-    missing = list(_unmet(subject, present))
+    missing = list(_unmet(subject, present, OURS | {"streamlit", "fastapi"}))
     if missing:
         return failed("; ".join(missing) + ".", "pip install --upgrade the distributions named.")
     return passed(f"{len(present)} distributions fit together")
 
 
 def fluxlit_versions(subject: Subject) -> Outcome:
-    """All distributions of FluxLit are of one major version."""
-    ours = {name: version for name, version in _versions(subject).items() if name in OURS}
-    if len({version.split(".")[0] for version in ours.values()}) > 1:
-        told = ", ".join(f"{name} {version}" for name, version in sorted(ours.items()))
-        return failed(f"these belong to different releases: {told}.", "Upgrade all of them together.")
-    return passed(", ".join(f"{name} {version}" for name, version in sorted(ours.items())))
+    """The distributions of FluxLit admit each other's versions, each of which is its own."""
+    present = _versions(subject)
+    unmet = list(_unmet(subject, present, OURS, OURS))
+    if unmet:
+        return failed("; ".join(unmet) + ".", "Upgrade these distributions together.")
+    return passed(", ".join(f"{name} {version}" for name, version in sorted(present.items()) if name in OURS))
+
+
+def tested_versions(subject: Subject) -> Outcome:
+    """The distributions that FluxLit builds on are of releases that it is tested with."""
+    found = untested(_versions(subject))
+    if found:
+        return warned(
+            f"FluxLit is not tested with {', '.join(found)}.",
+            "Install tested releases, or test your application with these.",
+        )
+    return passed(", ".join(f"{name} {tested_range(name)}" for name in TESTED))
 
 
 def known_bad_versions(subject: Subject) -> Outcome:
@@ -124,14 +136,19 @@ def _versions(subject: Subject) -> dict[str, str]:
     return found
 
 
-def _unmet(subject: Subject, present: dict[str, str]) -> Iterator[str]:
+def _unmet(
+    subject: Subject, present: dict[str, str], owners: frozenset[str], needs: frozenset[str] | None = None
+) -> Iterator[str]:
+    """What distributions declare and is not installed; with `needs`, only what they declare of those."""
     for distribution in subject.machine.distributions():
         name = canonicalize_name(distribution.metadata["Name"] or "")
-        if name not in OURS and name not in {"streamlit", "fastapi"}:
+        if name not in owners:
             continue
         for text in distribution.requires or ():
             needed = Requirement(text)
             if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+                continue
+            if needs is not None and canonicalize_name(needed.name) not in needs:
                 continue
             there = present.get(canonicalize_name(needed.name))
             if there is None:
@@ -163,7 +180,8 @@ CHECKS = (
     Check("python-version", "Python is one that FluxLit is proven on", python_version, Needs.MACHINE),
     Check("platform", "the operating system is one that FluxLit is proven on", platform, Needs.MACHINE),
     Check("dependencies", "what FluxLit needs is installed in versions that fit", dependencies, Needs.MACHINE),
-    Check("fluxlit-versions", "all parts of FluxLit are of one release", fluxlit_versions, Needs.MACHINE),
+    Check("fluxlit-versions", "the parts of FluxLit admit each other's versions", fluxlit_versions, Needs.MACHINE),
+    Check("tested-versions", "FluxLit is tested with what it builds on", tested_versions, Needs.MACHINE),
     Check("known-bad-versions", "nothing is installed that breaks something else", known_bad_versions, Needs.MACHINE),
     Check("import-owners", "no two distributions have overwritten each other", import_owners, Needs.MACHINE),
     Check("protobuf-speed", "messages are encoded by compiled code", protobuf_speed, Needs.MACHINE),

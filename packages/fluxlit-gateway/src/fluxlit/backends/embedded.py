@@ -27,9 +27,13 @@ from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Readings
 from fluxlit.settings import Resolved
 from fluxlit.settings.target import locate
-from fluxlit.streamlit import internals
+from fluxlit.streamlit.application import release_runtime, running_runtime
+from fluxlit.streamlit.features import check_streamlit
+from fluxlit.streamlit.live_sessions import rerun_sessions
+from fluxlit.streamlit.log_routing import route_logs
+from fluxlit.streamlit.options import get_option
+from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
-from fluxlit.streamlit.threads import start_scripts_at_once
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
     ActivityMiddleware,
@@ -77,14 +81,17 @@ class EmbeddedPlacement:
         """
         main_script(self._spec)
         with _loggers_kept():
-            internals.route_logs()
+            check_streamlit(
+                login=self._spec.login,
+                development=self._spec.development,
+                embedded=True,
+                restore=resume.wanted(self._settings),
+            )
+            route_logs()
             configure_streamlit(self._spec)
-        from streamlit.runtime import Runtime  # noqa: PLC0415
-
-        if Runtime.exists():
+        if running_runtime() is not None:
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
         self._life.callback(keep_themes())
-        self._life.callback(start_scripts_at_once())
         self._configure_client()
         self._prepare_script()
         collector = GarbageCollector()
@@ -94,7 +101,7 @@ class EmbeddedPlacement:
         await self._life.enter_async_context(streamlit.lifespan()(None))
         # Streamlit lowers it for its own static files, which the gateway serves.
         limiter.total_tokens = threads
-        self._runtime = Runtime.instance()
+        self._runtime = running_runtime()
         self._app = ActivityMiddleware(streamlit, collector.touch)
         copying = resume.set_up(self._settings)
         if copying is not None:
@@ -104,8 +111,8 @@ class EmbeddedPlacement:
         if self._spec.login:
             self._app = with_notice(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
-        self._life.callback(internals.surround_runs(self._runs.measured))
-        if not internals.collects_after_runs():
+        self._life.callback(surround_runs(self._runs.measured))
+        if not get_option("runner.postScriptGC"):
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)
         self._detail = "Streamlit is ready"
@@ -118,7 +125,7 @@ class EmbeddedPlacement:
         if runtime is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(runtime.stopped), timeout_s)
-        internals.release_runtime()
+        release_runtime()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the scope to Streamlit."""
@@ -150,7 +157,7 @@ class EmbeddedPlacement:
         if self._spec.script is None and self._target is not None:
             self._app_object = self._target.load()
             self._show()
-        pages = internals.rerun_sessions(self._runtime)
+        pages = rerun_sessions(self._runtime)
         return f"{pages} open page{'' if pages == 1 else 's'} rerun"
 
     def _configure_client(self) -> None:

@@ -17,6 +17,7 @@ from fluxlit._internal.asgi import Application
 from fluxlit._internal.descriptors import watched
 from fluxlit._internal.procfs import birth
 from fluxlit._internal.slow_steps import told
+from fluxlit._internal.tested_versions import warn_of_untested
 from fluxlit.auth.middleware import Gate
 from fluxlit.backends import STOP_S
 from fluxlit.gateway import Gateway
@@ -151,6 +152,7 @@ class Lifecycle:
     async def _start(self) -> None:
         parts, enter = self._parts, self._stack.enter_async_context
         parts.gateway.draining = self._serves = False
+        warn_of_untested()
         self._status.started_at = time.time()
         self._status.target = self._target
         self._directory = self._stack.enter_context(run_directory())

@@ -1,8 +1,7 @@
 # ruff: noqa: PLC0415, SLF001
-"""All of Streamlit's sessions that FluxLit touches although it is not public: reading one, and making one anew.
+"""Copies of Streamlit's sessions: reading one, and making one anew.
 
-`missing` says whether this Streamlit has it all. With one that has not, sessions do not come back on another worker,
-the log says so at start, and everything else works. Importing this module does not import Streamlit.
+Importing this module does not import Streamlit.
 
 What a session is, as far as it can be carried: the keys of ``st.session_state`` (values that user code has set), the
 values of widgets by element id, which user key belongs to which element id, and what ``persist_state`` remembers.
@@ -25,7 +24,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fluxlit.streamlit.messages import NOT_CARRIED, UPLOADS, is_answer, is_run_request, mark_states, session_id_fields
+from fluxlit.streamlit.feature import Feature, When
+from fluxlit.streamlit.messages import (
+    NOT_CARRIED,
+    UPLOADS,
+    ask_for_run,
+    is_answer,
+    is_run_request,
+    mark_states,
+    no_toast,
+    session_id_fields,
+    stop_asking,
+)
 
 OWN = ("_fluxlit", "$$STREAMLIT_INTERNAL")
 """Start of keys that are not the application's."""
@@ -68,23 +78,11 @@ class SessionContent:
     lost: Mapping[str, str] = field(default_factory=dict)
 
 
-def missing() -> str | None:
-    """What this Streamlit lacks of what is touched here, `None` if nothing."""
-    try:
-        _probe()
-    except Exception as error:  # noqa: BLE001  (whatever a new release does with its own parts)
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
 def _probe() -> None:
     """Carry a session from one state to another, without a server."""
     import inspect
 
     from streamlit.proto.BackMsg_pb2 import BackMsg
-    from streamlit.runtime.app_session import AppSession
-    from streamlit.runtime.pages_manager import PagesManager
-    from streamlit.runtime.scriptrunner import ScriptRunner
     from streamlit.runtime.state import SessionState
     from streamlit.runtime.state.common import RegisterWidgetResult
     from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
@@ -92,14 +90,6 @@ def _probe() -> None:
     wanted = {"client", "script_data", "user_info", "existing_session_id", "session_id_override"}
     if not wanted <= inspect.signature(WebsocketSessionManager.connect_session).parameters.keys():
         raise TypeError("connect_session takes other arguments")
-    for owner, names in (
-        (WebsocketSessionManager, ("get_session_info", "close_session")),
-        (AppSession, ("_on_scriptrunner_event", "_enqueue_forward_msg", "handle_backmsg", "request_rerun")),
-        (PagesManager, ("current_page_script_hash", "set_current_page_script_hash")),
-        (ScriptRunner, ("_on_script_finished",)),
-    ):
-        for name in names:
-            getattr(owner, name)
     source, target = SessionState(), SessionState()
     source._new_session_state["key"] = 1
     element = "$$ID-0-slider"
@@ -116,6 +106,96 @@ def _probe() -> None:
     dataclasses.replace(RegisterWidgetResult(0, value_changed=False), value_changed=True)
     BackMsg().rerun_script.widget_states.widgets.add(id=element, int_value=5)
     session_id_fields()
+    for message in (ask_for_run(), stop_asking(), no_toast()):
+        message.SerializeToString()
+
+
+_STATE = "streamlit.runtime.state.session_state"
+_SESSION = "streamlit.runtime.app_session:AppSession"
+_MANAGER = "streamlit.runtime.websocket_session_manager:WebsocketSessionManager"
+_PAGES = "streamlit.runtime.pages_manager:PagesManager"
+_RUNTIME = "streamlit.runtime.runtime:Runtime"
+_CLIENT = "streamlit.web.server.starlette.starlette_websocket:StarletteSessionClient"
+_DEFERRED = "streamlit.runtime.media_file_manager:MediaFileManager._deferred_ids_by_session"
+_LOGOUT = f"{_MANAGER}.mark_session_nonresumable"
+
+RESTORE = Feature(
+    "restoring of sessions",
+    off="Sessions of pages do not come back on another worker or replica, nor when a tab is loaded again. Everything "
+    "else works. To silence this, set restore_sessions to false.",
+    names=(
+        *(f"{_RUNTIME}.{name}" for name in ("_session_mgr", "media_file_mgr", "dataframe_source_mgr")),
+        *(
+            f"{_MANAGER}.{name}"
+            for name in (
+                "close_session",
+                "connect_session",
+                "disconnect_session",
+                "get_active_session_info",
+                "get_session_info",
+                "list_active_sessions",
+            )
+        ),
+        *(
+            f"{_SESSION}.{name}"
+            for name in (
+                "_client_state",
+                "_enqueue_forward_msg",
+                "_on_scriptrunner_event",
+                "_pages_manager",
+                "_scriptrunner",
+                "_session_state",
+                "_state",
+                "_uploaded_file_mgr",
+                "handle_backmsg",
+                "request_rerun",
+            )
+        ),
+        *(f"{_PAGES}.{name}" for name in ("current_page_script_hash", "get_pages", "set_current_page_script_hash")),
+        *(
+            f"{_STATE}:SessionState.{name}"
+            for name in (
+                "_getitem",
+                "_key_id_mapper",
+                "_new_session_state",
+                "_new_widget_state",
+                "_old_state",
+                "_persist_tracker",
+                "_query_param_bound_widget_ids",
+                "register_widget",
+            )
+        ),
+        f"{_STATE}:KeyIdMapper._key_id_mapping",
+        *(
+            f"{_STATE}:PersistedWidgetTracker.{name}"
+            for name in ("_pending_resets", "_scopes", "_value_pages", "_widget_pages")
+        ),
+        *(
+            f"{_STATE}:WStates.{name}"
+            for name in ("get_serialized", "set_from_value", "set_widget_metadata", "states", "widget_metadata")
+        ),
+        *(f"streamlit.runtime.scriptrunner:ScriptRunnerEvent.{name}" for name in sorted(_RUN_ENDS)),
+        "streamlit.runtime.app_session:AppSessionState.SHUTDOWN_REQUESTED",
+        "streamlit.runtime.dataframe_source_manager:DataframeSourceManager._sources_by_session_and_coord",
+        "streamlit.runtime.media_file_manager:MediaFileManager._files_by_session_and_coord",
+        "streamlit.runtime.state.common:RegisterWidgetResult",
+        "streamlit.runtime.state.common:WidgetMetadata",
+        f"{_CLIENT}._websocket",
+        f"{_CLIENT}.write_forward_msg",
+        _DEFERRED,
+    ),
+    since={_DEFERRED: "1.66"},
+    used=(When.RESTORE,),
+    probe=_probe,
+)
+
+LOGOUT = Feature(
+    "logouts by st.logout",
+    off="The copy of a session that st.logout ends is kept until it expires. Its own user alone can get it back.",
+    names=(_LOGOUT,),
+    since={_LOGOUT: "1.67"},
+    used=(When.RESTORE,),
+)
 
 
 # --- one session
@@ -469,9 +549,9 @@ def hear_logouts(manager: Any, logged_out: Callable[[str], None]) -> None:
 
     Older releases let the same user resume such a session, and have nothing to be heard.
     """
-    log_out = getattr(manager, "mark_session_nonresumable", None)
-    if log_out is None:
+    if not hasattr(manager, "mark_session_nonresumable"):
         return
+    log_out = manager.mark_session_nonresumable
 
     def mark_session_nonresumable(session_id: str) -> None:
         logged_out(session_id)

@@ -1,55 +1,53 @@
 # ruff: noqa: PLC0415, SLF001
-"""All of Streamlit's themes that FluxLit touches although it is not public: what a browser is told of them at each run.
+"""Streamlit's themes: the message about them that every run of a page begins with, kept until an option changes.
 
-Every run of a page begins with a message that holds the whole theme. Streamlit makes it anew each time, and walks all
-of its more than 300 options six times for that: a fifth of what a worker computes for a rerun of a light page. The
-options hardly ever change, so what came out is kept, section by section, until one of them does.
+Streamlit makes the message anew for each run, and walks all of its more than 300 options six times for that: 10 to
+20 % of the processor time of a rerun of a light page. The options hardly ever change, so the result is kept, section
+by section, until one of them does.
 
 An option that is set holds a new function that returns its value (`ConfigOption.set_value`), so comparing these
-functions tells whether any option was set, at a quarter of what reading the values costs. Values that are set are
+functions shows whether any option was set, at a quarter of what reading the values costs. Values that are set are
 compared as well, for a list can change in place. A section with an option that computes its value is never kept.
-
-With a Streamlit that does this in another way nothing is kept, and everything works as it would without this module.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-logger = logging.getLogger("fluxlit.ui")
+from fluxlit.streamlit.feature import Feature
 
 
 def keep_themes() -> Callable[[], None]:
-    """Have Streamlit tell browsers the theme from memory as long as nobody changes it. Streamlit must be configured.
+    """Have Streamlit send the theme from memory until an option changes. Streamlit must be configured.
 
     A theme that Streamlit warns of is warned of when it is set, no longer at every run.
 
     Returns:
-        What ends that.
+        Ends that.
     """
+    return THEMES.attempt(_keep, lambda: None)
+
+
+def _keep() -> Callable[[], None]:
     from streamlit.runtime import app_session
 
     module: Any = app_session
-    try:
-        fill = module._populate_theme_msg
-        _probe(fill)
-    except Exception as error:  # noqa: BLE001  (whatever a new release does with its own parts)
-        logger.debug("Themes are made anew for every run: %s: %s", type(error).__name__, error)
-        return lambda: None
+    fill = module._populate_theme_msg
     module._populate_theme_msg = Themes(fill).fill
     return lambda: setattr(module, "_populate_theme_msg", fill)
 
 
-def _probe(fill: Callable[..., Any]) -> None:
-    """Try all that `Themes` relies on, with an option that belongs to nobody."""
+def _probe() -> None:
+    """Try all that `Themes` relies on, with an option of its own."""
     from streamlit.config_option import ConfigOption
     from streamlit.proto.NewSession_pb2 import CustomThemeConfig
+    from streamlit.runtime import app_session
 
+    fill = app_session._populate_theme_msg
     if [(name, item.default) for name, item in inspect.signature(fill).parameters.items()] != [
         ("msg", inspect.Parameter.empty),
         ("section", "theme"),
@@ -64,6 +62,20 @@ def _probe(fill: Callable[..., Any]) -> None:
     if _Read.of([option(lambda: "c")]).is_plain:
         raise ValueError("an option that computes its value looks like any other")
     fill(CustomThemeConfig())
+
+
+THEMES = Feature(
+    "kept themes",
+    off="Every run of a page takes some 10 % longer: Streamlit makes the message about its theme anew.",
+    names=(
+        "streamlit.runtime.app_session:_populate_theme_msg",
+        "streamlit.config_option:ConfigOption._get_val_func",
+        "streamlit.config_option:ConfigOption.section",
+        "streamlit.config_option:ConfigOption.set_value",
+        "streamlit.config_option:ConfigOption.value",
+    ),
+    probe=_probe,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from fluxlit.client import ApiClient
 from fluxlit.errors import FluxLitError, PageError
 from fluxlit.pages import build_navigation
 from fluxlit.settings import Settings
+from fluxlit.streamlit.application import running_runtime
+from fluxlit.streamlit.script_run import PAGE_HASH, page_hash
 from fluxlit.testing.api import Application, detached_client, settings_of
 from fluxlit.testing.visitor import NO_LOGIN, desk_for, visited
 from fluxlit.worker.visitors import streamlit_facts
@@ -72,11 +74,10 @@ def page_test(
         PageError: if there is no such page.
         FluxLitError: if Streamlit is serving in this process, or there is a user and the application has no login.
     """
-    from streamlit import runtime  # noqa: PLC0415 - the gateway's process must not import it
-    from streamlit.testing.v1 import AppTest  # noqa: PLC0415
+    from streamlit.testing.v1 import AppTest  # noqa: PLC0415 - the gateway's process must not import it
 
-    # A page test that ran out of time leaves its stand-in behind, which is in nobody's way.
-    if runtime.exists() and not isinstance(runtime.get_instance(), NonCallableMock):
+    # A page test that ran out of time leaves its stand-in behind, which does no harm.
+    if not isinstance(running_runtime(), NonCallableMock | None):
         raise FluxLitError(
             "A page test would detach the Streamlit server that runs in this process. Run page tests in another "
             "process, or test the server from outside with fluxlit.testing.run_server."
@@ -133,11 +134,13 @@ def _show(scene: "_Scene") -> None:  # noqa: UP037 - AppTest copies this source 
 
 
 def _select(test: AppTest, app: Application, path: str) -> None:
-    from streamlit.util import calc_hash  # noqa: PLC0415
-
     record = app.pages.find(path) if path != "/" else app.pages.landing
     if record is None:
         known = ", ".join(record.path for record in app.pages.records) or "none"
         raise PageError(f"there is no page {path!r} to test; there are: {known}.")
-    # AppTest.switch_page takes files only; this is what it does for them.
-    test._page_hash = calc_hash(path.removeprefix("/"))  # noqa: SLF001
+    name = page_hash(path.removeprefix("/"))
+    if name is not None:
+        # AppTest.switch_page takes files only; this is what it does for them.
+        test._page_hash = name  # noqa: SLF001
+    elif path != "/":
+        raise PageError(PAGE_HASH.refusal())

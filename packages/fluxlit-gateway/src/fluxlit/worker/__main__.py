@@ -20,9 +20,9 @@ def main() -> int:
         print("fluxlit.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
         return 2
     with collection_paused():
-        from fluxlit.streamlit import internals  # noqa: PLC0415  # heavy, as is the other
+        from fluxlit.streamlit.application import import_streamlit  # noqa: PLC0415  # heavy, as is the other
 
-        internals.import_streamlit()
+        import_streamlit()
         from fluxlit.worker.program import work  # noqa: PLC0415
 
     return work(lifeline)

@@ -20,7 +20,9 @@ from fluxlit.errors import WorkerError
 from fluxlit.pages import PageRegistry, build_navigation
 from fluxlit.settings import Settings
 from fluxlit.settings.target import load
-from fluxlit.streamlit import internals
+from fluxlit.streamlit import application
+from fluxlit.streamlit.options import get_option
+from fluxlit.streamlit.script_run import is_requested
 from fluxlit.worker.worker_spec import WorkerSpec
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def run_entry() -> None:
         settings=site.settings,
         user=site.visitor(),
         guarded=site.guarded,
-        is_asked_for=internals.is_asked_for,
+        is_asked_for=is_requested,
     )
     st.navigation(pages).run()
 
@@ -126,15 +128,10 @@ def main_script(spec: WorkerSpec) -> Path:
 
 def build_streamlit(spec: WorkerSpec) -> App:
     """Streamlit's ASGI application for the main script. Its configuration must be loaded."""
-    from streamlit import config  # noqa: PLC0415
-    from streamlit.starlette import App  # noqa: PLC0415
-
     routes: list[Any] = []
-    if spec.script is None and config.get_option("server.enableStaticServing"):
-        # Streamlit looks for `static/` beside the main script, which for pages is FluxLit's own.
-        base = config.get_option("server.baseUrlPath")
-        routes = internals.static_routes(spec.anchor, base)
-    return App(main_script(spec), routes=routes)
+    if spec.script is None and get_option("server.enableStaticServing"):
+        routes = application.static_routes(spec.anchor, get_option("server.baseUrlPath"))
+    return application.build(main_script(spec), routes)
 
 
 def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitStack | None = None) -> None:

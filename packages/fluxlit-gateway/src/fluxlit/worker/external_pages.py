@@ -28,7 +28,8 @@ from fluxlit.errors import FluxLitError
 from fluxlit.observability.current_request import REQUEST_FIELD
 from fluxlit.settings import resolve
 from fluxlit.settings.target import load
-from fluxlit.streamlit import internals
+from fluxlit.streamlit.options import get_option
+from fluxlit.streamlit.script_run import RUN_SESSION, handshake
 from fluxlit.worker.app_context import Site, run_entry, show
 
 WANTED = "x-fluxlit-user-subject"
@@ -68,6 +69,8 @@ def _load(target: str, api_url: str | None) -> None:
     site = Site(app, app.pages, settings, visitor=_user)
     if site.guarded and not _knows_users():
         raise FluxLitError(NO_IDENTITY)
+    if site.guarded and not RUN_SESSION.on:
+        raise FluxLitError(RUN_SESSION.refusal())
     users.configure(users.Desk(_user, settings.root_path + settings.api_mount_path))
     if api_url is not None:
         client.configure(client.InternalApi(api_url, identify=_call_headers))
@@ -75,16 +78,14 @@ def _load(target: str, api_url: str | None) -> None:
 
 
 def _knows_users() -> bool:
-    from streamlit import config  # noqa: PLC0415
-
-    return any(name.lower() == WANTED for name in config.get_option("server.trustedUserHeaders") or {})
+    return any(name.lower() == WANTED for name in get_option("server.trustedUserHeaders") or {})
 
 
 def _user() -> User | None:
     """The user whom the gateway has named at the WebSocket's handshake."""
-    return read_user(value.encode("latin-1") for value in internals.handshake(USER_FIELD.decode("ascii")))
+    return read_user(value.encode("latin-1") for value in handshake(USER_FIELD.decode("ascii")))
 
 
 def _call_headers() -> dict[str, str]:
     names = RUN_FIELD.decode("ascii"), REQUEST_FIELD
-    return {name: values[0] for name in names if (values := internals.handshake(name))}
+    return {name: values[0] for name in names if (values := handshake(name))}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fluxlit.observability.current_request import REQUEST_FIELD
-from fluxlit.streamlit import internals
+from fluxlit.streamlit.script_run import handshake
 
 _FORMATTER = logging.Formatter()
 
@@ -39,7 +39,7 @@ def _describe(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelno,
         "message": record.getMessage(),
         "created": record.created,
-        "request_id": next(iter(internals.handshake(REQUEST_FIELD)), ""),
+        "request_id": next(iter(handshake(REQUEST_FIELD)), ""),
     }
     if record.exc_info:
         described["exception"] = _FORMATTER.formatException(record.exc_info)

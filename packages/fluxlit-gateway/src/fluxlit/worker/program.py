@@ -31,9 +31,13 @@ from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.errors import FluxLitError
 from fluxlit.observability.event_loop_lag import Pulse
 from fluxlit.settings import Settings
-from fluxlit.streamlit import internals
+from fluxlit.streamlit import live_sessions
+from fluxlit.streamlit.application import running_runtime
+from fluxlit.streamlit.features import check_streamlit
+from fluxlit.streamlit.log_routing import route_logs
+from fluxlit.streamlit.options import get_option
+from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
-from fluxlit.streamlit.threads import start_scripts_at_once
 from fluxlit.supervisor import Lifeline
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
@@ -123,11 +127,15 @@ class Worker:
         spec = self._spec
         sys.path[:] = list(dict.fromkeys([*spec.sys_path, *sys.path]))
         main_script(spec)
-        internals.route_logs()
-        internals.look_for_components_quickly()
+        check_streamlit(
+            login=spec.login,
+            development=spec.development,
+            embedded=False,
+            restore=resume.wanted(self._settings),
+        )
+        route_logs()
         configure_streamlit(spec)
         keep_themes()
-        start_scripts_at_once()
         sessions.configure(self._settings)
         users.configure(users.Desk(self._visitors.user, self._settings.root_path + self._settings.api_mount_path))
         if spec.api_base_url:
@@ -194,21 +202,21 @@ class Worker:
             self._collecting.cancel()
 
     def _started(self) -> None:
-        from streamlit.runtime import Runtime  # noqa: PLC0415
-
-        self._runtime = Runtime.instance()
+        runtime = running_runtime()
+        assert runtime is not None
+        self._runtime = runtime
         self._collecting: asyncio.Task[None] | None = None
-        if internals.collects_after_runs():
+        if get_option("runner.postScriptGC"):
             gc.unfreeze()  # what `collection_paused` has put aside
         else:
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
         if self._copying is not None:
             self._copying.attach(self._runtime)
-        internals.report_sessions(self._runtime, self._report_session)
-        internals.surround_runs(self._runs.measured)
+        live_sessions.report_sessions(self._runtime, self._report_session)
+        surround_runs(self._runs.measured)
         if self._settings.enable_tracing:
-            internals.surround_runs(tracing().run_span)
+            surround_runs(tracing().run_span)
         if self._spec.login:
             self._visitors.attach(self._runtime)
         self._lifeline.watch(self._heard)
@@ -231,7 +239,7 @@ class Worker:
         self._lifeline.send_line(json.dumps({"type": "measured", "readings": readings.to_json()}))
 
     async def _drain(self) -> None:
-        while internals.running_scripts(self._runtime):  # noqa: ASYNC110  (Streamlit has no event for it)
+        while live_sessions.running_scripts(self._runtime):  # noqa: ASYNC110  (Streamlit has no event for it)
             await asyncio.sleep(_DRAIN_LOOK_S)
         self._lifeline.send_line(json.dumps({"type": "drained"}))
 
@@ -243,7 +251,7 @@ class Worker:
                 detail, ok = str(error), False
                 if self._spec.script is None:
                     report_fault(detail)
-            pages = internals.rerun_sessions(self._runtime)
+            pages = live_sessions.rerun_sessions(self._runtime)
             detail = f"{detail}; {pages} open page{'' if pages == 1 else 's'} rerun" if ok else detail
         self._lifeline.send_line(json.dumps({"type": "reloaded", "ok": ok, "detail": detail}))
 
@@ -281,7 +289,7 @@ def websocket_options() -> dict[str, Any]:
     """How uvicorn serves WebSockets for Streamlit; needs its configuration."""
     return {
         "ws": "websockets-sansio",
-        "ws_max_size": internals.largest_message(),
+        "ws_max_size": get_option("server.maxMessageSize") * 1_000_000,
         "ws_per_message_deflate": False,
         "ws_ping_interval": 30.0,
         "ws_ping_timeout": 30.0,

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from fluxlit.errors import Problem, SettingsError
 from fluxlit.settings import Settings
-from fluxlit.streamlit import internals
+from fluxlit.streamlit import options as streamlit_options
 from fluxlit.worker.worker_spec import WorkerSpec
 
 logger = logging.getLogger("fluxlit.ui")
@@ -94,22 +94,20 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
     Raises:
         SettingsError: an unknown key, or a value of the wrong type.
     """
-    from streamlit import config  # noqa: PLC0415
-
     settings = spec.effective_settings()
     refuse_owned(settings.streamlit_options, "streamlit_options")
-    internals.set_anchor(spec.anchor)
-    template = internals.option_templates()
+    streamlit_options.set_project_folder(spec.anchor)
+    streamlit_options.load_options({})
+    template = streamlit_options.option_templates()
     chosen = {**_from_environment(template, environ), **_from_settings(template, settings)}
     owned = owned_values(spec, settings)
-    internals.load_options({})
     for key in sorted(OWNED.keys() - _HARMLESS):
-        value = chosen.get(key, config.get_option(key))
-        if (key in chosen or config.is_manually_set(key)) and value != owned.get(key, value):
+        value = chosen.get(key, streamlit_options.get_option(key))
+        if (key in chosen or streamlit_options.is_set(key)) and value != owned.get(key, value):
             logger.warning("Streamlit's option %s=%r is not used: %s", key, value, OWNED[key])
-    soft = {key: value for key, value in soft_defaults(spec).items() if not config.is_manually_set(key)}
-    internals.load_options({**soft, **chosen, **owned})
-    internals.never_look_up_external_address()
+    soft = {key: value for key, value in soft_defaults(spec).items() if not streamlit_options.is_set(key)}
+    streamlit_options.load_options({**soft, **chosen, **owned})
+    streamlit_options.never_look_up_external_address()
 
 
 def owned_values(spec: WorkerSpec, settings: Settings) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit.auth.contract import User
 from fluxlit.auth.user_headers import PREFIX, RUN_FIELD, USER_FIELD, read_user
 from fluxlit.observability.current_request import REQUEST_FIELD
-from fluxlit.streamlit import internals
+from fluxlit.streamlit.live_sessions import identify_sessions
+from fluxlit.streamlit.media import report_media, stored_files
+from fluxlit.streamlit.script_run import current_session, handshake
 
 MEDIA = "/media/"
 UPLOAD = "/_stcore/upload_file/"
@@ -70,8 +72,8 @@ class Visitors:
     def attach(self, runtime: Any) -> None:
         """Learn from now on which session belongs to whom."""
         self._runtime = runtime
-        internals.identify_sessions(runtime, self._facts, self._arrived)
-        internals.report_media(runtime, self._shown)
+        identify_sessions(runtime, self._facts, self._arrived)
+        report_media(runtime, self._shown)
 
     def watched(self, application: Application) -> Application:
         """An application around Streamlit's that reads who sends each request."""
@@ -94,7 +96,7 @@ class Visitors:
 
     def current(self) -> Visitor:
         """The visitor of the run that calls this; nobody outside a run."""
-        session = internals.current_session()
+        session = current_session()
         return (self._known.get(session) if session else None) or NOBODY
 
     def user(self) -> User | None:
@@ -103,7 +105,7 @@ class Visitors:
 
     def call_headers(self) -> dict[str, str]:
         """What calls of the API carry in the run that calls this: whose page it is, and for which request it runs."""
-        handle, request_id = self.current().handle, internals.handshake(REQUEST_FIELD)
+        handle, request_id = self.current().handle, handshake(REQUEST_FIELD)
         carried = {RUN_FIELD.decode("ascii"): handle} if handle else {}
         return {**carried, REQUEST_FIELD: request_id[0]} if request_id else carried
 
@@ -120,9 +122,13 @@ class Visitors:
         visitor = self._known.get(session_id) or NOBODY
         with self._lock:
             if len(self._owners) >= MOST_FILES:
-                there = internals.media_files(self._runtime)
-                self._owners = {name: owners for name, owners in self._owners.items() if name in there}
+                self._forget_dropped_files()
             self._owners.setdefault(file_id(url), set()).add(visitor.person)
+
+    def _forget_dropped_files(self) -> None:
+        there = stored_files(self._runtime)
+        if there is not None:
+            self._owners = {name: owners for name, owners in self._owners.items() if name in there}
 
     def _may_have(self, visitor: Visitor, path: str) -> bool:
         path = path.removeprefix(self._base)

@@ -8,7 +8,7 @@ from functools import partial
 from fluxlit import sessions
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
-from fluxlit.streamlit import sessions as session_internals
+from fluxlit.streamlit.sessions import RESTORE
 from fluxlit.worker.resume.copying import Copying
 
 logger = logging.getLogger("fluxlit.ui")
@@ -16,22 +16,18 @@ logger = logging.getLogger("fluxlit.ui")
 Resumption = Copying | None
 
 
+def wanted(settings: Settings) -> bool:
+    """Whether the settings ask for copies of sessions."""
+    return settings.restore_sessions and sessions.is_shared(settings.session_store)
+
+
 def set_up(settings: Settings) -> Resumption:
-    """What copies and restores sessions, `None` where that is off. Streamlit must have been imported."""
-    if not (settings.restore_sessions and sessions.is_shared(settings.session_store)):
+    """What copies and restores sessions, `None` where that is off."""
+    if not (wanted(settings) and RESTORE.on):
         return None
-    lack = session_internals.missing()
-    if lack is None:
-        try:
-            base = settings.root_path if settings.restore_on_reload else None
-            return Copying(partial(sessions.session_copies, settings), base)
-        except FluxLitError as error:
-            logger.warning("Sessions of pages do not come back on another worker: %s", error)
-    else:
-        logger.warning(
-            "Sessions of pages do not come back on another worker: this release of Streamlit has changed what that "
-            "needs (%s). Everything else works. Use another release of Streamlit or of FluxLit, or set "
-            "restore_sessions to false.",
-            lack,
-        )
+    try:
+        base = settings.root_path if settings.restore_on_reload else None
+        return Copying(partial(sessions.session_copies, settings), base)
+    except FluxLitError as error:
+        logger.warning("Sessions of pages do not come back on another worker: %s", error)
     return None
