@@ -85,7 +85,7 @@ class Scene:
             ui=self.ui,
             readiness=Readiness,
             trust=Trust.of(enabled=trust, allowed=["10.0.0.1"]),
-            gate=Gate([self.proxy], rules, origins=OriginPolicy.of(()), api="/api"),
+            guard=Gate([self.proxy], rules, origins=OriginPolicy.of(()), api="/api").admit,
         )
 
     async def ask(

@@ -42,7 +42,7 @@ class Scene:
                 "api": self.api,
                 "ui": self.ui,
                 "readiness": Readiness,
-                "gate": self.gate,
+                "guard": self.gate.admit,
                 **changes,
             }
         )

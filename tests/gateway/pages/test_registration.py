@@ -295,7 +295,7 @@ def test_a_dependency_is_named_with_its_own_place(registry: PageRegistry) -> Non
 
 
 def test_the_list_of_what_can_be_asked_for_names_the_application(registry: PageRegistry) -> None:
-    menu = "for ApiClient, Owner, Pages, SessionStore, Settings, Special, Urls, User by annotation"
+    menu = "for ApiClient, Owner, SessionStore, Settings, Special, Urls, User by annotation"
     with pytest.raises(PageError, match=menu):
         registry.add("/x", bad_type)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
@@ -15,8 +15,8 @@ from fluxlit.gateway.origin_policy import OriginPolicy
 from fluxlit.gateway.routes import Map, Route, RoutedRequest, below_mount
 from fluxlit.observability.request_record import classify
 
-if TYPE_CHECKING:
-    from fluxlit.auth.middleware import Gate
+Guard = Callable[[Application, RoutedRequest], Awaitable[None]]
+"""Serves a request by the application, or refuses it: `fluxlit.auth.middleware`."""
 
 
 class Readiness(Protocol):
@@ -44,7 +44,7 @@ class Gateway:
         trust: which peers may speak for others.
         origins: who may open a WebSocket to the UI.
         assets: serves the files of Streamlit's front end, if `map.assets` says so.
-        gate: guards API and UI; `None` where nobody logs in.
+        guard: decides who may use API and UI; `None` without a login.
         draining: the process is about to stop: readiness says so.
     """
 
@@ -56,7 +56,7 @@ class Gateway:
     trust: Trust = field(default_factory=Trust)
     origins: OriginPolicy = field(default_factory=lambda: OriginPolicy.of(()))
     assets: Application | None = None
-    gate: Gate | None = None
+    guard: Guard | None = None
     draining: bool = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -113,12 +113,12 @@ class Gateway:
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] = [*seen["headers"], *who.fields(mount or who.prefix)]
-        if self.gate is None:
+        if self.guard is None:
             return self.ui(seen, receive, send)
         public = mount or who.prefix
         raw = self._raw_below(scope, mount, path)
         routed = RoutedRequest(Route.UI, seen, peer_of(scope, self.trust), public, path, raw, receive, send)
-        return self.gate.admit(self.ui, routed)
+        return self.guard(self.ui, routed)
 
     def _to_api(
         self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes
@@ -128,10 +128,10 @@ class Gateway:
         mount = mount or who.prefix
         seen = located(scope, who, mount, raw, path)
         seen["root_path"] = mount + self.map.api
-        if self.gate is None:
+        if self.guard is None:
             return self.api(seen, receive, send)
         routed = RoutedRequest(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)
-        return self.gate.admit(self.api, routed)
+        return self.guard(self.api, routed)
 
     def _raw_below(self, scope: Scope, mount: str, path: str) -> bytes:
         """The undecoded path below the mount: byte for byte what the client wrote."""

@@ -14,97 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from fluxlit.auth.contract import User
-from fluxlit.client import ApiClient, current
 from fluxlit.pages.elements import show_denied
-from fluxlit.pages.marker import Place
 from fluxlit.pages.plan import Input, Kind, Needed, Plan, Planner, Provided
+from fluxlit.pages.record import PageRecord
 from fluxlit.pages.request import InputError, read_input
-from fluxlit.settings import Settings
-from fluxlit.urls import Urls, seen_by
+from fluxlit.pages.run_context import RunContext
 from fluxlit.users import Denied
-
-if TYPE_CHECKING:
-    from fluxlit.pages.record import PageRecord
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """What one run of a page may ask for.
-
-    Attributes:
-        st: the `streamlit` module.
-        app: the FluxLit object.
-        settings: the effective settings.
-        api_client: the client for the API; by default the one of this process.
-        overrides: dependency -> function to call in its place, for tests.
-        headers: in place of the headers of the session's request, for tests.
-        cookies: in place of its cookies, for tests.
-        user: who has logged in; `None` for nobody.
-        guarded: the application has a login, so pages are for users unless they say otherwise.
-    """
-
-    st: Any
-    app: Any = None
-    settings: Settings | None = None
-    api_client: ApiClient | None = None
-    overrides: Mapping[Callable[..., Any], Callable[..., Any]] = field(default_factory=dict)
-    headers: Mapping[str, str] | None = None
-    cookies: Mapping[str, str] | None = None
-    user: User | None = None
-    guarded: bool = False
-
-    def permits(self, record: PageRecord) -> bool:
-        """Whether the user may see a page."""
-        try:
-            self.check(record)
-        except Denied:
-            return False
-        return True
-
-    def check(self, record: PageRecord) -> None:
-        """Check that the user may see a page.
-
-        Raises:
-            Denied: they may not.
-        """
-        if self.guarded and record.requirement is not None:
-            record.requirement.check(self.user)
-
-    @property
-    def client(self) -> ApiClient:
-        """The client for this run.
-
-        Raises:
-            ClientError: if this process has no API to call.
-        """
-        return self.api_client or current()
-
-    @property
-    def urls(self) -> Urls:
-        """The addresses by which people know the application."""
-        headers = self.st.context.headers if self.headers is None else self.headers
-        docs_path = self.app.api.docs_url if self.app is not None else None
-        return seen_by(headers, self.settings or Settings(), docs_path)
-
-    def values(self, place: Place, name: str) -> list[str]:
-        """All values under a name in the request, in order; empty if there are none."""
-        if place is Place.QUERY:
-            return list(self.st.query_params.get_all(name))
-        if place is Place.HEADER and self.headers is None:
-            return list(self.st.context.headers.get_all(name))
-        if place is Place.HEADER:
-            return [value for key, value in (self.headers or {}).items() if key.casefold() == name.casefold()]
-        cookies = self.st.context.cookies if self.cookies is None else self.cookies
-        return [cookies[name]] if name in cookies else []
-
-    def query_names(self) -> Iterable[str]:
-        """Every name in the query string."""
-        return list(self.st.query_params)
 
 
 def run_page(record: PageRecord, context: RunContext) -> None:
@@ -114,7 +32,7 @@ def run_page(record: PageRecord, context: RunContext) -> None:
     something that it asks for, is not for this user. Whatever the page raises goes on to Streamlit after clean-up.
     """
     try:
-        context.check(record)
+        context.check(record.requirement)
         with contextlib.ExitStack() as stack:
             ended = _call_page(record, _Run(context, record.planner, stack))
     except InputError as error:

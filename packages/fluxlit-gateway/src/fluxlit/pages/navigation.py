@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fluxlit.pages.injection import RunContext, run_page
+from fluxlit.pages.injection import run_page
 from fluxlit.pages.record import PageRecord
+from fluxlit.pages.run_context import RunContext
 
 if TYPE_CHECKING:
     from fluxlit.auth.contract import User
@@ -102,7 +103,7 @@ def build_navigation(
 
 def _permitted(entry: Entry, context: RunContext, is_asked_for: Callable[[Any], bool]) -> Iterator[Any]:
     """The page, or in its place one that says no and tells nothing about it."""
-    if context.permits(entry.record):
+    if context.permits(entry.record.requirement):
         yield _page(entry, context)
         return
     title = context.settings.title if context.settings is not None else "Sign in"
@@ -133,7 +134,7 @@ def _page(entry: Entry, context: RunContext) -> Any:
 
 def _configured(run: Callable[[], None], record: PageRecord, context: RunContext) -> Callable[[], None]:
     def configure_and_run() -> None:
-        context.check(record)
+        context.check(record.requirement)
         _configure(record, context)
         run()
 

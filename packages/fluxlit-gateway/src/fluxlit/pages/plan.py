@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
+from typing import Annotated, Any, TypeGuard
 
 import fastapi.params
 from pydantic import BaseModel, TypeAdapter
@@ -21,15 +21,13 @@ from pydantic.errors import PydanticUserError
 
 from fluxlit.errors import PageError
 from fluxlit.pages.marker import DependsMarker, InputMarker, Place
+from fluxlit.pages.run_context import RunContext
 from fluxlit.pages.source import Location, innermost, location_of, name_of
 from fluxlit.sessions import SessionStore, page_session, session_classes
 from fluxlit.urls import public_urls
 from fluxlit.users import Invitation, Requirement
 
-if TYPE_CHECKING:
-    from fluxlit.pages.injection import RunContext
-
-Provider = Callable[["RunContext"], Any]
+Provider = Callable[[RunContext], Any]
 
 NAMED: Mapping[str, Provider] = {"st": lambda run: run.st, "client": lambda run: run.client}
 SESSION = "session"

@@ -15,7 +15,6 @@ from fluxlit.pages.path import LANDING, check_mount, parse_path
 from fluxlit.pages.plan import Planner, Provider
 from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_access, check_look
 from fluxlit.pages.source import Location, caller, location_of
-from fluxlit.pages.visible import Pages
 from fluxlit.sessions import SessionStore, page_session, session_store
 from fluxlit.settings import Settings
 from fluxlit.urls import Urls
@@ -68,7 +67,6 @@ class PageRegistry:
         self.provide(lambda run: run.client, ApiClient)
         self.provide(lambda run: run.settings, Settings)
         self.provide(lambda run: run.urls, Urls)
-        self.provide(lambda run: Pages(self, run), Pages)
         self.provide(lambda _: session_store(), SessionStore)
         self.provide(lambda run: require_login.check(run.user), User)
         self.provide(lambda run: run.user, User | None)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fluxlit.errors import PageError
 from fluxlit.pages.path import LANDING
-
-if TYPE_CHECKING:
-    from fluxlit.pages.injection import RunContext
-    from fluxlit.pages.record import PageRecord
-    from fluxlit.pages.registry import PageRegistry
+from fluxlit.pages.record import PageRecord
+from fluxlit.pages.registry import PageRegistry
+from fluxlit.pages.run_context import RunContext
 
 
 class Pages:
@@ -35,11 +33,11 @@ class Pages:
     def __contains__(self, path: object) -> bool:
         """Whether there is such a page, and the visitor may open it."""
         record = self._find(path)
-        return record is not None and self._run.permits(record)
+        return record is not None and self._run.permits(record.requirement)
 
     def __iter__(self) -> Iterator[str]:
         """The paths of all pages that the visitor may open, hidden ones too."""
-        return (record.path for record in self._registry if self._run.permits(record))
+        return (record.path for record in self._registry if self._run.permits(record.requirement))
 
     def __getitem__(self, path: str) -> Any:
         """A page as Streamlit takes it: for `st.page_link` and `st.switch_page`.

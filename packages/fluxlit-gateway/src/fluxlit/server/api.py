@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -13,11 +12,9 @@ from fluxlit._internal.responses import request_id_of
 from fluxlit.auth.middleware import Gate
 from fluxlit.errors import FluxLitError
 from fluxlit.observability.current_request import REQUEST_ID
+from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.settings import Settings
 from fluxlit.urls import INTERNAL
-
-if TYPE_CHECKING:
-    from fluxlit.app import FluxLit
 
 logger = logging.getLogger("fluxlit")
 
@@ -34,7 +31,7 @@ class Api:
         application: the FluxLit object in force.
     """
 
-    def __init__(self, application: FluxLit, settings: Settings, auth: Gate | None) -> None:
+    def __init__(self, application: AppDefinition, settings: Settings, auth: Gate | None) -> None:
         self.application = application
         self._settings = settings
         self._auth = auth
@@ -83,7 +80,7 @@ class Api:
         """Run the shutdown of the lifespan; a failure is logged."""
         await stop_lifespan(self._lifespan, timeout_s)
 
-    def replace(self, fresh: FluxLit, lifespan: Lifespan) -> Lifespan:
+    def replace(self, fresh: AppDefinition, lifespan: Lifespan) -> Lifespan:
         """Serve another application from now on.
 
         Args:

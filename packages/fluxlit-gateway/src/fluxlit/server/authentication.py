@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,7 +13,7 @@ from fluxlit.auth.contract import AuthContext, Authenticator, Described
 from fluxlit.auth.middleware import Gate
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
-from fluxlit.pages import PageRegistry
+from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.settings import Settings
 
 NO_LOGIN = "there is no login to tell who has them. Give the application one: FluxLit(auth=...)."
@@ -21,26 +21,7 @@ NO_LOGIN = "there is no login to tell who has them. Give the application one: Fl
 OPERATIONS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
-class Application(Protocol):
-    """What a login needs of a FluxLit object."""
-
-    @property
-    def api(self) -> FastAPI:
-        """Its API."""
-        ...
-
-    @property
-    def pages(self) -> PageRegistry:
-        """Its pages."""
-        ...
-
-    @property
-    def authenticators(self) -> Sequence[Authenticator]:
-        """Who tells its users."""
-        ...
-
-
-def build_gate(application: Application, settings: Settings) -> Gate | None:
+def build_gate(application: AppDefinition, settings: Settings) -> Gate | None:
     """The gate of an application; `None` for one without a login.
 
     Raises:
@@ -67,7 +48,7 @@ def build_gate(application: Application, settings: Settings) -> Gate | None:
     )
 
 
-def rules_of(application: Application, settings: Settings) -> Rules:
+def rules_of(application: AppDefinition, settings: Settings) -> Rules:
     """What is public in an application, and what needs roles."""
     landing = application.pages.landing
     public: set[str] = set()

@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fluxlit._internal.lifespan import Lifespan
 from fluxlit._internal.reimport import Project
+from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.api import stop_lifespan
 from fluxlit.server.authentication import rules_of, secure_openapi
 from fluxlit.server.lifecycle import Parts
 from fluxlit.settings import Settings
 from fluxlit.settings.target import load
-
-if TYPE_CHECKING:
-    from fluxlit.app import FluxLit
 
 
 class Reloader:
@@ -62,7 +60,7 @@ class Reloader:
 
     async def _reload_api(self) -> None:
         with self._project.reimported():
-            fresh = cast("FluxLit", load(self._find_target()))
+            fresh = cast("AppDefinition", load(self._find_target()))
             fresh.pages.validate(self._settings.api_mount_path)
             lifespan = Lifespan(fresh.api)
             await lifespan.start()

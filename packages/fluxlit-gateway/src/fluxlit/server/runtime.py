@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fluxlit import sessions
 from fluxlit._internal.asgi import Application
 from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.observability.access_log import AccessLog
 from fluxlit.observability.middleware import Observer
+from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.api import Api
 from fluxlit.server.asgi import AsgiApplication
 from fluxlit.server.authentication import build_gate, secure_openapi
@@ -20,9 +21,6 @@ from fluxlit.server.ui import Ui, find_target
 from fluxlit.settings import Resolved, Settings, resolve
 from fluxlit.supervisor import Spawned
 from fluxlit.urls import STATE, Known
-
-if TYPE_CHECKING:
-    from fluxlit.app import FluxLit
 
 
 class Runtime:
@@ -56,7 +54,7 @@ class Runtime:
         development: bool = False,
         head_start: Spawned | None = None,
     ) -> None:
-        app = cast("FluxLit", application)
+        app = cast("AppDefinition", application)
         self.resolved: Resolved = resolve(flags=flags or {}, arguments=app.setting_arguments)
         self.settings: Settings = self.resolved.settings
         self.target = target
@@ -83,7 +81,7 @@ class Runtime:
             root_path=self.settings.root_path,
             trust=self._trust,
             origins=OriginPolicy.of(self.settings.allowed_origins, self.settings.public_base_url),
-            gate=auth,
+            guard=None if auth is None else auth.admit,
         )
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         observed = Observer(self._traced("gateway", gateway), log=log, fields=SecurityHeaders(self.settings))
@@ -102,7 +100,7 @@ class Runtime:
         self.asgi = AsgiApplication(observed, self._api, self.lifecycle, self.settings)
 
     @property
-    def application(self) -> FluxLit:
+    def application(self) -> AppDefinition:
         """The FluxLit object in force; a reload replaces it."""
         return self._api.application
 
@@ -123,7 +121,7 @@ class Runtime:
         return tracing.HOPS[hop](application, self._trust.trusts)
 
 
-def _validate(application: FluxLit, settings: Settings) -> None:
+def _validate(application: AppDefinition, settings: Settings) -> None:
     """Check what only the resolved settings decide, and give the API its title."""
     application.pages.validate(settings.api_mount_path)
     if settings.session_store is None:
@@ -132,7 +130,7 @@ def _validate(application: FluxLit, settings: Settings) -> None:
         application.api.title = settings.title
 
 
-def _routes(application: FluxLit, settings: Settings, assets: Assets | None) -> Map:
+def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> Map:
     pages = frozenset(record.path for record in application.pages)
     closed = closed_prefixes(settings.streamlit_open_routes)
     return Map(settings.api_mount_path, closed, pages, assets=assets is not None)
@@ -143,7 +141,7 @@ def _assets(ui: Ui, settings: Settings) -> Assets | None:
     return Assets.of_streamlit() if ui.enabled and settings.streamlit_mode != "external" else None
 
 
-def _address(application: FluxLit, settings: Settings) -> Known:
+def _address(application: AppDefinition, settings: Settings) -> Known:
     known = Known(settings)
     setattr(application.api.state, STATE, known)
     return known

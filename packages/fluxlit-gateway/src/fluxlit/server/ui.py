@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.slow_steps import told
 from fluxlit.backends import NO_WORKERS, Placement, Readiness, UiFacts, build_placement
 from fluxlit.errors import FluxLitError, TargetError
+from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.run_directory import RunDirectory
 from fluxlit.server.sockets.internal_server import PrivateServer
 from fluxlit.server.sockets.listeners import bind_file
 from fluxlit.settings import Resolved, resolve_target
 from fluxlit.settings.target import DEFAULT_TARGET, locate
 from fluxlit.supervisor import Spawned
-
-if TYPE_CHECKING:
-    from fluxlit.app import FluxLit
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
 
@@ -45,7 +42,7 @@ class Ui:
 
     def __init__(
         self,
-        application: FluxLit,
+        application: AppDefinition,
         resolved: Resolved,
         *,
         find_target: Callable[[], str],
@@ -146,7 +143,7 @@ class Ui:
         )
 
 
-def find_target(application: FluxLit, target: str | None, flags: Mapping[str, object]) -> str:
+def find_target(application: AppDefinition, target: str | None, flags: Mapping[str, object]) -> str:
     """Return where workers import the application from, in the order of docs/reference/settings.md.
 
     Args:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import httpx
-from fastapi import FastAPI
 from httpx_ws.transport import ASGIWebSocketTransport
 
 from fluxlit._internal.lifespan import Lifespan
-from fluxlit.auth.contract import Authenticator, User
+from fluxlit.app import FluxLit
+from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
 from fluxlit.gateway import Gateway, Map
-from fluxlit.pages import PageRegistry
 from fluxlit.settings import Settings
 from fluxlit.testing.visitor import OwnPage, gate_for
 
@@ -25,32 +24,8 @@ T = TypeVar("T")
 _ORIGIN = "http://testserver"
 
 
-class Application(Protocol):
-    """What these tools need of a FluxLit object."""
-
-    @property
-    def api(self) -> FastAPI:
-        """Its API."""
-        ...
-
-    @property
-    def pages(self) -> PageRegistry:
-        """Its pages."""
-        ...
-
-    @property
-    def authenticators(self) -> Sequence[Authenticator]:
-        """Who tells its users."""
-        ...
-
-    @property
-    def setting_arguments(self) -> dict[str, Any]:
-        """The settings that its code gives."""
-        ...
-
-
 @contextmanager
-def api_client(app: Application, *, user: User | None = None, settings: Settings | None = None) -> Iterator[ApiClient]:
+def api_client(app: FluxLit, *, user: User | None = None, settings: Settings | None = None) -> Iterator[ApiClient]:
     """An `ApiClient` on the application's API; the API's own lifespan runs around it.
 
     Paths are relative to the API, as they are in a page. Answers are read whole, so this is not for endless streams;
@@ -80,7 +55,7 @@ def api_client(app: Application, *, user: User | None = None, settings: Settings
 
 @asynccontextmanager
 async def async_api_client(
-    app: Application, *, user: User | None = None, settings: Settings | None = None
+    app: FluxLit, *, user: User | None = None, settings: Settings | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An `httpx.AsyncClient` whose base URL is the application's API; the API's own lifespan runs around it.
 
@@ -101,7 +76,7 @@ async def async_api_client(
     await lifespan.stop(settings.api_shutdown_timeout_s)
 
 
-def detached_client(app: Application, settings: Settings, user: User | None = None) -> ApiClient:
+def detached_client(app: FluxLit, settings: Settings, user: User | None = None) -> ApiClient:
     """A client that needs no closing: every call runs in an event loop of its own, and no lifespan runs."""
 
     def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -111,7 +86,7 @@ def detached_client(app: Application, settings: Settings, user: User | None = No
     return ApiClient(_base_url(settings), transport=_SyncTransport(_gateway(app, settings, user), run))
 
 
-def settings_of(app: Application) -> Settings:
+def settings_of(app: FluxLit) -> Settings:
     """The settings that the application's code gives, without files and environment."""
     return Settings(**app.setting_arguments)
 
@@ -120,7 +95,8 @@ def _base_url(settings: Settings) -> str:
     return f"{_ORIGIN}{settings.root_path}{settings.api_mount_path}"
 
 
-def _gateway(app: Application, settings: Settings, user: User | None) -> OwnPage:
+def _gateway(app: FluxLit, settings: Settings, user: User | None) -> OwnPage:
+    auth = gate_for(app, settings, user)
     pages = frozenset(record.path for record in app.pages)
     gateway = Gateway(
         map=Map(api=settings.api_mount_path, pages=pages),
@@ -128,7 +104,7 @@ def _gateway(app: Application, settings: Settings, user: User | None) -> OwnPage
         ui=None,
         readiness=_NoUi,
         root_path=settings.root_path,
-        gate=gate_for(app, settings, user),
+        guard=None if auth is None else auth.admit,
     )
     return OwnPage(gateway)
 

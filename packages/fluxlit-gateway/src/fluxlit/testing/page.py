@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from unittest.mock import NonCallableMock
 
 from fluxlit import sessions, users
+from fluxlit.app import FluxLit
 from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
 from fluxlit.errors import FluxLitError, PageError
@@ -16,7 +16,7 @@ from fluxlit.pages import build_navigation
 from fluxlit.settings import Settings
 from fluxlit.streamlit.application import running_runtime
 from fluxlit.streamlit.script_run import PAGE_HASH, page_hash
-from fluxlit.testing.api import Application, detached_client, settings_of
+from fluxlit.testing.api import detached_client, settings_of
 from fluxlit.testing.visitor import NO_LOGIN, desk_for, visited
 from fluxlit.worker.visitors import streamlit_facts
 
@@ -24,17 +24,8 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
 
-class ApplicationWithUi(Application, Protocol):
-    """What a page test needs of a FluxLit object."""
-
-    @property
-    def ui_script(self) -> Path | None:
-        """The adopted Streamlit script, if any."""
-        ...
-
-
 def page_test(
-    app: ApplicationWithUi,
+    app: FluxLit,
     path: str = "/",
     *,
     user: User | None = None,
@@ -103,7 +94,7 @@ def page_test(
 
 @dataclass(frozen=True)
 class _Scene:
-    app: Application
+    app: FluxLit
     settings: Settings
     client: ApiClient
     overrides: Mapping[Callable[..., Any], Callable[..., Any]]
@@ -133,7 +124,7 @@ def _show(scene: "_Scene") -> None:  # noqa: UP037 - AppTest copies this source 
     scene.show()
 
 
-def _select(test: AppTest, app: Application, path: str) -> None:
+def _select(test: AppTest, app: FluxLit, path: str) -> None:
     record = app.pages.find(path) if path != "/" else app.pages.landing
     if record is None:
         known = ", ".join(record.path for record in app.pages.records) or "none"

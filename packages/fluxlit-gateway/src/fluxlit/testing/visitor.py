@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, Protocol
-
-from fastapi import FastAPI
+from typing import Any
 
 from fluxlit import sessions, users
 from fluxlit._internal.asgi import Application as Served
 from fluxlit._internal.asgi import Message, Receive, Scope, Send
+from fluxlit.app import FluxLit
 from fluxlit.auth.contract import AuthContext, Authenticator, User, Verdict
 from fluxlit.auth.middleware import Gate
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
-from fluxlit.pages import PageRegistry
 from fluxlit.server.authentication import rules_of
 from fluxlit.settings import Settings
 from fluxlit.users import Desk
@@ -23,25 +21,6 @@ from fluxlit.users import Desk
 SITE = b"sec-fetch-site"
 
 NO_LOGIN = "A test has a user, but the application has no login that could know one. Give it one: FluxLit(auth=...)."
-
-
-class Guarded(Protocol):
-    """What a login needs of a FluxLit object."""
-
-    @property
-    def api(self) -> FastAPI:
-        """Its API."""
-        ...
-
-    @property
-    def pages(self) -> PageRegistry:
-        """Its pages."""
-        ...
-
-    @property
-    def authenticators(self) -> Sequence[Authenticator]:
-        """Who tells its users."""
-        ...
 
 
 class StandIn:
@@ -90,7 +69,7 @@ class StandIn:
             yield each
 
 
-def gate_for(app: Guarded, settings: Settings, user: User | None) -> Gate | None:
+def gate_for(app: FluxLit, settings: Settings, user: User | None) -> Gate | None:
     """The gate of an application, with a user who has come through it already; `None` for one without a login.
 
     The application's own authenticators are asked too, as far as these settings are enough for them: API keys and
@@ -136,7 +115,7 @@ class OwnPage:
 
 
 @contextlib.contextmanager
-def visited(app: Guarded, settings: Settings, user: User | None) -> Iterator[None]:
+def visited(app: FluxLit, settings: Settings, user: User | None) -> Iterator[None]:
     """Let `current_user()`, and the elements to sign in and out, know the user for as long as this is entered."""
     before = users.desk()
     users.configure(desk_for(app, settings, user))
@@ -146,7 +125,7 @@ def visited(app: Guarded, settings: Settings, user: User | None) -> Iterator[Non
         users.configure(before)
 
 
-def desk_for(app: Guarded, settings: Settings, user: User | None) -> Desk | None:
+def desk_for(app: FluxLit, settings: Settings, user: User | None) -> Desk | None:
     """What a process that shows pages to this user knows; `None` for an application without a login."""
     return Desk(lambda: user, settings.root_path + settings.api_mount_path) if app.authenticators else None
 
