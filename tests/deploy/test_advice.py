@@ -30,7 +30,7 @@ def test_there_is_nothing_to_say_about_a_good_project() -> None:
         ("hashed", set()),
         ("unhashed", {"project-lock"}),
         ("pyproject", {"project-lock"}),
-        ("none", {"project-lock", "project-redis"}),
+        ("source", {"project-lock"}),
     ],
 )
 def test_a_missing_lock_is_pointed_at(lock: str, expected: set[str]) -> None:

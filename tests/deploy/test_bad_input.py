@@ -52,6 +52,7 @@ def test_nothing_is_written(toml: str, options: list[str], message: str, tmp_pat
 
 def test_a_file_that_was_edited_stops_all(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "requirements.txt").write_text("fluxlit-cli\n")
     edited = tmp_path / "kubernetes" / "base" / "service.yaml"
     edited.parent.mkdir(parents=True)
     edited.write_text("# mine\n")
@@ -64,6 +65,7 @@ def test_a_file_that_was_edited_stops_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".pyc" and path.name != "__pycache__") == [
         "app.py",
         "kubernetes",
+        "requirements.txt",
     ]
 
 
@@ -111,14 +113,25 @@ def test_dependencies_that_cannot_be_read(files: dict[str, str], message: str, t
         find_dependencies(tmp_path)
 
 
-def test_without_a_lock_file_it_works_and_says_what_to_do(tmp_path: Path) -> None:
+def test_without_dependencies_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
 
     done = fluxlit("build", directory=tmp_path)
 
-    assert done.returncode == 0
-    assert "warning: pyproject.toml: nothing says what the application needs" in done.stderr
+    assert done.returncode == 1
+    assert "error: pyproject.toml: no file names what the application needs" in done.stderr
     assert "List the dependencies in pyproject.toml, run uv lock, and commit both." in done.stderr
+    assert not (tmp_path / "Dockerfile").exists()
+
+
+def test_without_a_lock_file_it_works_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "requirements.txt").write_text("fluxlit-cli\n")
+
+    done = fluxlit("build", directory=tmp_path)
+
+    assert done.returncode == 0
+    assert "warning: requirements.txt: there are no hashes" in done.stderr
     assert (tmp_path / "Dockerfile").is_file()
 
 

@@ -43,8 +43,7 @@ def test_every_combination_is_valid(case: Combination, tmp_path: Path) -> None:
 
     assert accepted(files["compose.yaml"])
     found = {each.id for each in generators.check(case.project, tmp_path) if not each.id.startswith("project-")}
-    # Without any list of dependencies the image gets FluxLit alone, and so no client of Redis.
-    assert found == ({"compose-client"} if case.lock == "none" else set())
+    assert found == set()
     assert not any("<%" in text or text.endswith("\n\n") for text in files.values())
     assert all(text.endswith("\n") for text in files.values())
 

@@ -63,17 +63,9 @@ def test_every_name_of_the_file_is_known(name: str, tmp_path: Path) -> None:
         ("      redis:\n", "      rdis:\n", "reference", "rdis"),
         ("networks: [store]", "networks: [sotre]", "reference", "sotre"),
         ("- sessions:/data", "- session:/data", "reference", "    volumes:\n      - session:/data"),
-        ("- sessions:/data", "- /var/run/docker.sock:/data", "socket", "    volumes:\n      - /var/run"),
         ("- sessions:/data", "- sessions:/elsewhere", "redis-volume", "    volumes:\n      - sessions"),
         ("--appendonly yes", "--appendonly no", "redis-memory", "    command:\n      - sh"),
         ('    user: "999:999"\n', '    user: "999:999"\n    ports: ["6379:6379"]\n', "redis-port", '    ports: ["6379'),
-        ('    user: "999:999"\n', '    user: "999:999"\n    privileged: true\n', "privileged", "privileged: true"),
-        ("  read_only: true", "  read_only: false", "read-only", "  read_only: false"),
-        ('  security_opt: ["no-new-privileges:true"]\n', "", "security-opt", ""),
-        ("  cap_drop: [ALL]\n", "  cap_drop: [NET_RAW]\n", "cap-drop", "cap_drop"),
-        ("          memory: 1024M\n", "", "memory", "    deploy:"),
-        ("image: redis:7.2-bookworm", "image: redis", "latest", "image: redis"),
-        ("image: nginx:1.28", "image: nginx:latest", "latest", "image: nginx"),
         ("${REDIS_PASSWORD:?Put it into .env}@redis", "hunter2@redis", "secret", "hunter2"),
         (KEY, "      FLUXLIT_SECRET_KEY: abcdef\n", "secret", "FLUXLIT_SECRET_KEY: abc"),
         (KEY, "", "key", "    environment:"),
@@ -121,15 +113,4 @@ services:
 
     found = {each[0].removeprefix("compose-") for each in findings(tmp_path)}
 
-    wrong = {
-        "secret",
-        "order",
-        "redis-volume",
-        "redis-memory",
-        "read-only",
-        "security-opt",
-        "cap-drop",
-        "memory",
-        "grace",
-    }
-    assert found == wrong
+    assert found == {"secret", "order", "redis-volume", "redis-memory", "grace"}

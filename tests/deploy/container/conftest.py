@@ -35,25 +35,31 @@ class Shipped:
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for images, which has the base image."""
+    folder = tmp_path_factory.mktemp("store")
+    try:
+        Engine(folder).make_base()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Shipped:
     """Follow the page, with secrets lying about where people leave them."""
-    home, store = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("store")
+    home = tmp_path_factory.mktemp("home")
     for name in ("fluxlit-gateway", "fluxlit-cli"):
         wheel = ("build", "--quiet", "--wheel", "--out-dir", str(home / "FluxLit" / "dist"))
         run(find_uv_bin(), *wheel, str(ROOT / "packages" / name))
     docker.install(home / "tools", store)
-    engine = Engine(store)
-    try:
-        engine.make_base()
-        with reader(home / "work", PLACE, home / "tools") as person:
-            person.timeout = BUILD_S
-            for block in blocks(PAGE.read_text(encoding="utf-8")):
-                if "docker build" in block.source:
-                    leave_secrets(person.folder)
-                do(person, block, PAGE)
-            yield Shipped(person.folder, engine)
-    finally:
-        shutil.rmtree(store, ignore_errors=True)
+    with reader(home / "work", PLACE, home / "tools") as person:
+        person.timeout = BUILD_S
+        for block in blocks(PAGE.read_text(encoding="utf-8")):
+            if "docker build" in block.source:
+                leave_secrets(person.folder)
+            do(person, block, PAGE)
+        return Shipped(person.folder, Engine(store))
 
 
 def leave_secrets(project: Path) -> None:

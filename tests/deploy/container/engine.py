@@ -52,11 +52,11 @@ class Engine:
             archive.extractall(mounted, filter="fully_trusted")
         self.buildah("commit", "--rm", container, BASE)
 
-    def build(self, project: Path, tag: str) -> None:
+    def build(self, project: Path, tag: str, *more: str) -> None:
         """Build the Dockerfile of a folder."""
         certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"
         options = ("--pull-never", "--isolation", "chroot", "--format", "docker", "-v", certificates)
-        self.buildah("bud", *options, "--build-arg", f"PYTHON_IMAGE={BASE}", "-t", tag, ".", cwd=project)
+        self.buildah("bud", *options, "--build-arg", f"PYTHON_IMAGE={BASE}", *more, "-t", tag, ".", cwd=project)
 
     def config(self, tag: str) -> dict[str, Any]:
         """What the image says about itself."""

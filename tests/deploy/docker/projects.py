@@ -18,7 +18,14 @@ DEPENDENCIES = {
     "hashed": replace(_UV, kind=LockKind.HASHED, file="requirements.txt"),
     "unhashed": replace(_UV, kind=LockKind.UNHASHED, file="requirements.txt", local=("base.txt",)),
     "pyproject": replace(_UV, kind=LockKind.PYPROJECT, file="pyproject.toml", installs_project=True),
-    "none": Dependencies(LockKind.NONE),
+    "converted": replace(
+        _UV,
+        kind=LockKind.HASHED,
+        file="poetry.lock",
+        generated="httpx==1 \\\n    --hash=sha256:aa\n",
+        digests=(("poetry.lock", "ab" * 32),),
+    ),
+    "source": replace(_UV, kind=LockKind.SOURCE, file="setup.py", needs_source=True, git=True),
 }
 
 WISHES = {

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from fluxlit_deploy.base import base_image
-from fluxlit_deploy.dependencies import PYPROJECT, LockKind
+from fluxlit_deploy.dependencies import PYPROJECT, Dependencies, LockKind
 from fluxlit_deploy.description import Project
-from fluxlit_deploy.finding import Finding
+from fluxlit_deploy.finding import Finding, Severity
 
 _LOCK = {
     LockKind.UNHASHED: (
@@ -22,12 +22,20 @@ _LOCK = {
         "there is no lock file beside it: every build installs whatever is newest on its day.",
         "Run uv lock and commit uv.lock.",
     ),
+    LockKind.SOURCE: (
+        "only the build of the project names its dependencies, and no lock file their versions.",
+        "List the dependencies under [project] in pyproject.toml, run uv lock, and commit both.",
+    ),
     LockKind.NONE: (
-        "nothing says what the application needs, so the image gets FluxLit alone, in its newest version.",
+        (
+            "no file names what the application needs: none of uv.lock, poetry.lock, pdm.lock, Pipfile, "
+            "requirements.txt, pyproject.toml with dependencies, setup.py and environment.yml."
+        ),
         "List the dependencies in pyproject.toml, run uv lock, and commit both.",
     ),
 }
 
+_LOCK_COMMANDS = {"pyproject.toml": "poetry lock", "Pipfile": "pipenv lock"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -41,7 +49,8 @@ def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
     dependencies = project.dependencies
     file = dependencies.file or PYPROJECT
     if dependencies.kind in _LOCK:
-        yield Finding("project-lock", "warning", file, None, *_LOCK[dependencies.kind])
+        severity: Severity = "error" if dependencies.kind is LockKind.NONE else "warning"
+        yield Finding("project-lock", severity, file, None, *_lock(dependencies))
     if dependencies.kind is not LockKind.NONE and not dependencies.has_command:
         yield Finding(
             "project-command",
@@ -49,9 +58,11 @@ def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
             file,
             None,
             "fluxlit-cli is not among the dependencies, but the container starts with its command, fluxlit run.",
-            "Add fluxlit-cli (or fluxlit, which brings everything) to the dependencies.",
+            f"Set {dependencies.hint} in [build] of the project file, which brings it."
+            if dependencies.hint
+            else "Add fluxlit-cli (or fluxlit, which brings everything) to the dependencies.",
         )
-    if redis and not dependencies.has_redis:
+    if redis and dependencies.kind is not LockKind.NONE and not dependencies.has_redis:
         yield Finding(
             "project-redis",
             "error",
@@ -70,6 +81,14 @@ def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
             "fluxlit build --refresh-base shows how to find it; set it as base_image in [build] of fluxlit.toml.",
         )
     yield from _unreachable(project)
+
+
+def _lock(dependencies: Dependencies) -> tuple[str, str]:
+    command = _LOCK_COMMANDS.get(dependencies.file or "") if dependencies.generated else None
+    if command:
+        message = "there is no lock file beside it: every build installs the versions that are newest on its day."
+        return message, f"Run {command} and commit the lock file."
+    return _LOCK[dependencies.kind]
 
 
 def _unreachable(project: Project) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from fluxlit_deploy.errors import DeployError
 
 # Debian policy 5.6.1, and a version after "=" as apt-get understands it.
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?")
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?")
 
 
@@ -30,6 +31,10 @@ class BuildTable:
         index_url: address of a package index that replaces the public one, without credentials.
         base_image: image to build on and to run on, instead of the official Python image.
         runtime_image: image to run on where it differs from `base_image`, for instance one without a shell.
+        extras: extras of the project to install.
+        groups: groups of dependencies to install besides the main one.
+        requirements: the requirements file to install, for a project with several.
+        package: the member of a uv workspace to install.
         kubernetes: the subtable of `fluxlit_deploy.kubernetes`, unchecked.
         edge: the subtable of `fluxlit_deploy.edges`, unchecked.
         compose: the subtable of `fluxlit_deploy.compose`, unchecked.
@@ -40,6 +45,10 @@ class BuildTable:
     index_url: str | None = None
     base_image: str | None = None
     runtime_image: str | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    requirements: str = ""
+    package: str = ""
     kubernetes: Mapping[str, Any] = field(default_factory=dict)
     edge: Mapping[str, Any] = field(default_factory=dict)
     compose: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +83,7 @@ def _packages(place: str, key: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise DeployError(f'{place}: {key} must be a list of names, such as ["libpq5"].')
     for item in value:
-        if not _PACKAGE.fullmatch(item):
+        if not PACKAGE.fullmatch(item):
             raise DeployError(f'{place}: {key} holds "{item}", which is no name of a Debian package.')
     return tuple(sorted(set(value)))
 
@@ -85,9 +94,25 @@ def _subtable(place: str, key: str, value: object) -> Mapping[str, Any]:
     return value
 
 
+def _names(place: str, key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and _NAME.fullmatch(item) for item in value):
+        raise DeployError(f'{place}: {key} must be a list of names, such as ["web"].')
+    return tuple(sorted(set(value)))
+
+
+def _name(place: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", value) or ".." in value:
+        raise DeployError(f"{place}: {key} must be a name, or a path below the project, not {value!r}.")
+    return value
+
+
 _CHECKS: Mapping[str, Callable[[str, str, object], Any]] = {
     "system_packages": _packages,
     "build_packages": _packages,
+    "extras": _names,
+    "groups": _names,
+    "requirements": _name,
+    "package": _name,
     "kubernetes": _subtable,
     "edge": _subtable,
     "compose": _subtable,

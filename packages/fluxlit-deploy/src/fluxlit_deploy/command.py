@@ -115,7 +115,9 @@ def build(
 
 def _context(project: Project, files: Sequence[File]) -> Iterator[Finding]:
     """Yield what is wrong with the files that the image would get."""
-    written = next((each.text for each in files if str(each.path) == dockerignore.FILE), "")
+    written = next((each.text for each in files if str(each.path) == dockerignore.FILE), None)
+    if written is None:
+        return
     patterns = dockerignore.read_ignore(written)
     yield from ignore_check.check_context(Path.cwd(), patterns)
     yield from ignore_check.kept_out_by_git(project, Path.cwd(), patterns)

@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from fluxlit_deploy.build_table import BuildTable, build_table
-from fluxlit_deploy.dependencies import PYPROJECT, Dependencies, LockKind, find_dependencies, read_toml
+from fluxlit_deploy.build_table import PACKAGE, BuildTable, build_table
+from fluxlit_deploy.dependencies import PYPROJECT, Dependencies, LockKind, Wanted, find_dependencies, requires_python
 from fluxlit_deploy.dockerignore import Ignored, inspect_ignored
 from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.system_libraries import headers, libraries
+from fluxlit_deploy.text import read_text, read_toml
 
 PYTHONS = ("3.12", "3.13", "3.11")
 """Versions of Python that FluxLit runs on, the preferred one first."""
@@ -47,6 +49,7 @@ class Project:
         has_ui: there are pages.
         settings: every setting that is no secret, by name, without the `.env` and the environment of this machine.
         ignored: what the project adds to its `.dockerignore`.
+        packages: Debian packages that ``packages.txt`` names, as Streamlit Community Cloud has it.
     """
 
     name: str
@@ -59,6 +62,26 @@ class Project:
     has_ui: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     ignored: Ignored = field(default_factory=Ignored)
+    packages: tuple[str, ...] = ()
+
+    @property
+    def system_packages(self) -> list[str]:
+        """Debian packages of the image that runs."""
+        return sorted({*self.build.system_packages, *self.packages, *libraries(self.dependencies.names)})
+
+    @property
+    def build_packages(self) -> list[str]:
+        """Debian packages of the build stage: a library that is compiled needs the headers and the library."""
+        found = {*self.build.build_packages, *headers(self.dependencies.names)}
+        git = {"git"} if self.dependencies.git else set()
+        return sorted({*found, *git, *(self.system_packages if found else [])})
+
+    @property
+    def build_secrets(self) -> tuple[str, ...]:
+        """Names of the secrets that the installation of the dependencies reads."""
+        dependencies = self.dependencies
+        netrc = self.build.index_url or dependencies.private_index or dependencies.git
+        return (*(["netrc"] if netrc else []), *dependencies.variables)
 
     @property
     def port(self) -> int:
@@ -135,19 +158,33 @@ def inspect_project(directory: Path, target: str | None = None, output: Path | N
     root = Path(facts["root"])
     if root != directory.resolve():
         raise DeployError(f"The project file is in {root}: run the command there, so that paths mean the same.")
-    project = read_toml(directory / PYPROJECT).get("project", {})
+    project = read_toml(directory / PYPROJECT)
+    name = project.get("project", {}).get("name") or project.get("tool", {}).get("poetry", {}).get("name")
+    build = build_table(facts["build"])
+    python = _python(directory, *requires_python(directory))
+    wanted = Wanted(build.extras, build.groups, build.requirements, build.package)
     return Project(
-        name=slug(str(project.get("name") or directory.resolve().name)),
+        name=slug(str(name or directory.resolve().name)),
         title=str(facts["settings"].get("title", "")),
         target=_relative(facts["target"], directory),
-        python=_python(directory, str(project.get("requires-python") or "")),
-        dependencies=find_dependencies(directory),
-        build=build_table(facts["build"]),
+        python=python,
+        dependencies=find_dependencies(directory, wanted, python),
+        build=build,
         login=facts["login"],
         has_ui=facts["has_ui"],
         settings=facts["settings"],
         ignored=inspect_ignored(directory, output or directory),
+        packages=_packages(directory),
     )
+
+
+def _packages(directory: Path) -> tuple[str, ...]:
+    file = directory / "packages.txt"
+    lines = read_text(file).splitlines() if file.is_file() else []
+    found = {line.partition("#")[0].strip() for line in lines} - {""}
+    if wrong := sorted(each for each in found if not PACKAGE.fullmatch(each)):
+        raise DeployError(f'packages.txt holds "{wrong[0]}", which is no name of a Debian package.')
+    return tuple(sorted(found))
 
 
 def slug(name: str) -> str:
@@ -190,20 +227,21 @@ def _relative(target: str, directory: Path) -> str:
     return f"./{path.relative_to(directory.resolve()).as_posix()}{colon}{attribute}"
 
 
-def _python(directory: Path, requires: str) -> str:
+def _python(directory: Path, file: str, requires: str) -> str:
     chosen = directory / ".python-version"
-    if chosen.is_file() and (found := re.match(r"\s*(?:cpython-?)?(3\.\d+)", chosen.read_text("utf-8", "replace"))):
+    if chosen.is_file() and (found := re.match(r"\s*(?:cpython-?)?(3\.\d+)", read_text(chosen))):
         if found[1] not in PYTHONS:
             raise DeployError(f".python-version asks for Python {found[1]}; FluxLit runs on {', '.join(PYTHONS)}.")
         return found[1]
     try:
         allowed = SpecifierSet(requires)
     except InvalidSpecifier:
-        raise DeployError(f'pyproject.toml: requires-python = "{requires}" is not valid.') from None
+        raise DeployError(f'{file}: the required version of Python, "{requires}", is not valid.') from None
     for version in PYTHONS:
         # A late patch release, because ">=3.12.4" admits 3.12 as well.
-        if allowed.contains(f"{version}.99"):
+        if allowed.contains(f"{version}.99") or any(allowed.contains(f"{version}.{patch}") for patch in range(40)):
             return version
     raise DeployError(
-        f'pyproject.toml: requires-python = "{requires}" admits none of {", ".join(PYTHONS)}, on which FluxLit runs.'
+        f'{file}: the required version of Python, "{requires}", admits none of {", ".join(PYTHONS)}, on which FluxLit '
+        f"runs. Widen it, and lock the dependencies again."
     )

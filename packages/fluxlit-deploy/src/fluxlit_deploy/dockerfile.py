@@ -7,13 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-INSTRUCTIONS = frozenset(
-    {"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK"}
-    | {"LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
-)
-
 _HEREDOC = re.compile(r"<<-?(['\"]?)(\w+)\1")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::[-+][^}]*)?\}|(\w+))")
 _PAIR = re.compile(r"""([\w.]+)=("(?:\\.|[^"\\])*"|'[^']*'|\S*)""")
 
 
@@ -82,28 +76,10 @@ class Dockerfile:
         """Return the variables of the image that runs, as far as this file sets them."""
         return {name: value for each in self.final if each.word == "ENV" for name, value in each.pairs().items()}
 
-    def bases(self) -> Iterator[tuple[Instruction, str]]:
-        """Yield each ``FROM`` that fetches an image, and the image, with the defaults of ``ARG`` filled in."""
-        values: dict[str, str] = {}
-        stages: set[str] = set()
-        for each in self.instructions:
-            if each.word == "ARG" and not stages:
-                values |= each.pairs()
-            if each.word != "FROM":
-                continue
-            words = _filled_in(each.bare, values).split()
-            if words and words[0] not in stages and words[0] != "scratch":
-                yield each, words[0]
-            stages.add(words[2] if len(words) == 3 else f"stage at line {each.line}")
-
 
 def read_dockerfile(text: str) -> Dockerfile:
     """Take a Dockerfile apart. What is no instruction is kept with its first word, for checks to name."""
     return Dockerfile(tuple(_instructions(text)))
-
-
-def _filled_in(text: str, values: dict[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: values.get(match[1] or match[2], ""), text)
 
 
 def _instructions(text: str) -> Iterator[Instruction]:

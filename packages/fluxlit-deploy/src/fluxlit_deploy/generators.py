@@ -58,8 +58,9 @@ def generate(project: Project, options: Options) -> tuple[File, ...]:
     Raises:
         DeployError: the options do not fit the project or each other.
     """
-    files = [file for each in GENERATORS if each.wanted(options) for file in each.files(project, options)]
-    if not files:
+    wanted = [each for each in GENERATORS if each.wanted(options)]
+    files = [file for each in wanted for file in each.files(project, options)]
+    if not wanted:
         raise DeployError("Nothing is left to write: the options leave out every file.")
     return tuple(sorted(files, key=lambda file: file.path))
 

@@ -19,23 +19,18 @@ UID = 10001
 UV_VERSION = "0.13.9"
 """The installer in the build stage; it is not in the image that runs."""
 
-SECRET = "--mount=type=secret,id=netrc,target=/root/.netrc "  # noqa: S105  # the name of one
-"""Credentials for a private index: there while one command runs, in no layer."""
+GENERATED = "requirements.image.txt"
+"""Requirements that were made of another tool's file; uv reads them in the build stage."""
 
-_VENV = "uv venv --quiet /opt/venv && uv pip install "
-_DEPENDENCIES = {
-    LockKind.UV: "uv sync --locked --no-dev --no-editable --no-install-project",
-    LockKind.HASHED: f"{_VENV}--require-hashes -r requirements.txt",
-    LockKind.UNHASHED: f"{_VENV}-r requirements.txt",
-    LockKind.PYPROJECT: f"{_VENV}-r pyproject.toml",
-    LockKind.NONE: f'{_VENV}"fluxlit-cli>=1.0,<2"',
-}
+_VENV = "uv venv --quiet /opt/venv"
 
 
 def files(project: Project, _options: Options) -> tuple[File, ...]:
-    """Make the Dockerfile and the .dockerignore."""
+    """Make the Dockerfile, the .dockerignore, and requirements where uv cannot read what the project has."""
     dependencies, build = project.dependencies, project.build
-    secret = SECRET if build.index_url or dependencies.private_index else ""
+    if dependencies.kind is LockKind.NONE:
+        return ()  # the advice has an error for it, and nothing is written
+    early, late = _installations(dependencies)
     dockerfile = render_file(
         "Dockerfile",
         "docker/Dockerfile.jinja",
@@ -43,20 +38,75 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
         build=build,
         dependencies=dependencies,
         base_image=base_image(project),
-        # A library that is compiled needs the headers and, in the same stage, the library.
-        build_packages=sorted({*build.build_packages, *build.system_packages}) if build.build_packages else [],
         uv_version=UV_VERSION,
         uid=UID,
-        secret=secret,
-        because=dependencies.file or "this file",
+        secrets=[_secret(each) for each in project.build_secrets],
+        because=dependencies.file,
         mounts=mounts(dependencies),
-        install=_DEPENDENCIES[dependencies.kind],
-        install_project=_install_project(dependencies),
+        early=early,
+        late=late,
         start_s=project.start_seconds,
         sets_port=project.settings.get("gateway_port") == 0,
     )
-    ignore = ignore_text(project.ignored, needed(project), _session_file(project))
-    return dockerfile, File(PurePosixPath(FILE), ignore)
+    ignore = File(PurePosixPath(FILE), ignore_text(project.ignored, needed(project), _session_file(project)))
+    return dockerfile, ignore, *_generated(dependencies)
+
+
+def mounts(dependencies: Dependencies) -> list[str]:
+    """Return the paths of the project that the installation of the dependencies reads."""
+    named = {UV_LOCK: [UV_LOCK, PYPROJECT]}.get(dependencies.file or "", [dependencies.file])
+    generated = [GENERATED] if dependencies.generated else []
+    return [path for path in [*named, *generated, *dependencies.local] if path]
+
+
+def _generated(dependencies: Dependencies) -> list[File]:
+    if not dependencies.generated:
+        return []
+    head = f"# Made of {dependencies.file} by `fluxlit build`; run it again after a change there.\n"
+    return [File(PurePosixPath(GENERATED), head + dependencies.generated)]
+
+
+def _secret(name: str) -> str:
+    """Return the mount of a secret: it is there while one command runs, and in no layer."""
+    target = ",target=/root/.netrc" if name == "netrc" else ""
+    return f"--mount=type=secret,id={name}{target}"
+
+
+def _installations(dependencies: Dependencies) -> tuple[list[str], list[str]]:
+    """Return the commands that need the files of `mounts` alone, and those that need the whole project."""
+    if dependencies.kind is LockKind.UV:
+        return _uv_sync(dependencies)
+    pip = "".join(f'{name}="$(cat /run/secrets/{name})" ' for name in dependencies.variables) + "uv pip install"
+    checks = [f'test "$(sha256sum {path})" = "{digest}  {path}"' for path, digest in dependencies.digests]
+    installs = [*checks, _VENV, f"{pip} {_what(dependencies)}"]
+    project = [f"{pip} --no-deps ."] if dependencies.installs_project else []
+    return ([], [*installs, *project]) if dependencies.needs_source else (installs, project)
+
+
+def _uv_sync(dependencies: Dependencies) -> tuple[list[str], list[str]]:
+    wanted = dependencies.wanted
+    chosen = [f"--package {wanted.package}"] if wanted.package else []
+    chosen += [f"--extra {each}" for each in wanted.extras] + [f"--group {each}" for each in wanted.groups]
+    options = " ".join(["--no-dev --no-editable", *chosen])
+    if not dependencies.folders:
+        late = [f"uv sync --locked {options}"] if dependencies.installs_project else []
+        return [f"uv sync --locked {options} --no-install-project"], late
+    # Folders of the project are not there yet, so the lock cannot be compared with them before the second command.
+    skipped = " ".join(f"--no-install-package {each}" for each in dependencies.folders)
+    early = f"uv sync --frozen {options} --no-install-workspace {skipped}"
+    return [early], [f"uv sync --locked {options}"]
+
+
+def _what(dependencies: Dependencies) -> str:
+    wanted = dependencies.wanted
+    if dependencies.kind is LockKind.SOURCE:
+        return f'".[{",".join(wanted.extras)}]"' if wanted.extras else "."
+    if dependencies.kind is LockKind.PYPROJECT:
+        extras = [f"--extra {each}" for each in wanted.extras]
+        groups = [f"--group {each}" for each in wanted.groups]
+        return " ".join(["-r pyproject.toml", *extras, *groups])
+    file = GENERATED if dependencies.generated else dependencies.file
+    return f"--require-hashes -r {file}" if dependencies.exact else f"-r {file}"
 
 
 def needed(project: Project) -> list[str]:
@@ -66,19 +116,7 @@ def needed(project: Project) -> list[str]:
     return [each.removeprefix("./") for each in (*mounts(project.dependencies), source)]
 
 
-def mounts(dependencies: Dependencies) -> list[str]:
-    """Return the paths of the project that the installation of the dependencies reads."""
-    named = {UV_LOCK: [UV_LOCK, PYPROJECT]}.get(dependencies.file or "", [dependencies.file])
-    return [path for path in [*named, *dependencies.local] if path]
-
-
 def _session_file(project: Project) -> str:
     """Return the file that holds the sessions of this machine, if it is in the project's folder."""
     path = re.match(r"sqlite:///(?!/)([^?]+)", project.session_store or "")
     return path[1] if path else ""
-
-
-def _install_project(dependencies: Dependencies) -> str:
-    if dependencies.kind is LockKind.UV:
-        return "uv sync --locked --no-dev --no-editable"
-    return "uv pip install --no-deps ."

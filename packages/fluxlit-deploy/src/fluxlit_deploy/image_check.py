@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fluxlit_deploy.dependencies import LockKind
 from fluxlit_deploy.description import Project
-from fluxlit_deploy.dockerfile import INSTRUCTIONS, Dockerfile, Instruction, read_dockerfile
+from fluxlit_deploy.dockerfile import Dockerfile, Instruction, read_dockerfile
 from fluxlit_deploy.finding import Finding, Severity
 from fluxlit_deploy.secrets import is_secret
 
@@ -55,29 +55,6 @@ def check(project: Project, directory: Path) -> Iterator[Finding]:
 
 def _found(id_: str, severity: Severity, at: Instruction | None, message: str, remedy: str) -> Finding:
     return Finding(f"docker-{id_}", severity, FILE, at.line if at else None, message, remedy)
-
-
-def _syntax(seen: Seen) -> Iterator[Finding]:
-    for each in seen.dockerfile.instructions:
-        if each.word not in INSTRUCTIONS:
-            message = f"{each.word} is no instruction of a Dockerfile."
-            yield _found("syntax", "error", each, message, "Correct it; is the line before meant to end with a \\?")
-    if not seen.dockerfile.final:
-        yield _found("syntax", "error", None, "there is no FROM.", _ANEW)
-
-
-def _bases(seen: Seen) -> Iterator[Finding]:
-    for each, image in seen.dockerfile.bases():
-        name, _, digest = image.partition("@")
-        tag = name.rpartition("/")[2].partition(":")[2]
-        if not digest and tag in {"", "latest"}:
-            message = f"{image or 'the base image'} has no version, so every build may start from something else."
-            yield _found("latest", "error", each, message, "Name a version and a digest.")
-        elif not digest:
-            message = f"{image} has no digest, so it may change under the same name."
-            yield _found(
-                "digest", "warning", each, message, "fluxlit build --refresh-base shows how to find the digest."
-            )
 
 
 def _user(seen: Seen) -> Iterator[Finding]:
@@ -175,14 +152,12 @@ def _secrets(seen: Seen) -> Iterator[Finding]:
             yield _found(
                 "secret", "error", each, message, "Mount it with RUN --mount=type=secret, or give it at run time."
             )
-        if each.word == "ADD" and "://" in each.bare and "--checksum" not in each.text:
-            message = "what this address serves is not known to be the same tomorrow."
-            yield _found("add", "warning", each, message, "Add --checksum=sha256:... to it.")
 
 
 def _locked(seen: Seen) -> Iterator[Finding]:
-    wanted = {LockKind.UV: r"--(locked|frozen)\b", LockKind.HASHED: "--require-hashes"}
-    pattern, dependencies = wanted.get(seen.project.dependencies.kind), seen.project.dependencies
+    dependencies = seen.project.dependencies
+    exact = "--require-hashes" if dependencies.exact else None
+    pattern = r"--(locked|frozen)\b" if dependencies.kind is LockKind.UV else exact
     installs = [each for each in seen.dockerfile.all("RUN") if _INSTALLS.search(each.text)]
     if pattern and installs and not any(re.search(pattern, each.text) for each in installs):
         message = f"{dependencies.file} holds the hash of every file, and no installation looks at them."
@@ -190,9 +165,14 @@ def _locked(seen: Seen) -> Iterator[Finding]:
         yield _found("hashes", "warning", installs[-1], message, remedy)
 
 
+def _converted(seen: Seen) -> Iterator[Finding]:
+    for path, digest in seen.project.dependencies.digests:
+        if seen.dockerfile.final and not any(digest in each.text for each in seen.dockerfile.all("RUN")):
+            message = f"{path} has changed since this was written, and the installation would stop there."
+            yield _found("stale", "error", None, message, _ANEW)
+
+
 _RULES: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
-    _syntax,
-    _bases,
     _user,
     _command,
     _address,
@@ -200,4 +180,5 @@ _RULES: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
     _signal,
     _secrets,
     _locked,
+    _converted,
 )

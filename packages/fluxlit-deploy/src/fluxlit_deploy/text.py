@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from fluxlit_deploy.errors import DeployError
 
@@ -31,3 +33,15 @@ def decode(content: bytes) -> str:
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     return content.decode(encoding).replace("\r\n", "\n")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; a missing one is empty.
+
+    Raises:
+        DeployError: it is not valid.
+    """
+    try:
+        return tomllib.loads(read_text(path)) if path.is_file() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise DeployError(f"{path.name} cannot be read: {error}.") from None

@@ -123,43 +123,6 @@ def _described(document: Document, key: str) -> dict[Any, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _restricted(service: Service, _project: Project) -> Iterator[Finding]:
-    if service.at("privileged"):
-        message = "privileged containers own the machine."
-        yield service.found("privileged", "error", ("privileged",), message, "Take privileged out.")
-    if any("docker.sock" in str(each) for each in service.listed("volumes")):
-        message = "whoever breaks into it gets Docker's socket, and with it the machine."
-        yield service.found("socket", "error", ("volumes",), message, "Take the mount out.")
-    wanted: tuple[tuple[str, bool, str, str], ...] = (
-        ("read_only", service.at("read_only") is True, "its file system can be changed", "read_only: true"),
-        (
-            "security_opt",
-            any(re.fullmatch(r"no-new-privileges([:=]true)?", str(each)) for each in service.listed("security_opt")),
-            "a program in it may become more than it is",
-            'security_opt: ["no-new-privileges:true"]',
-        ),
-        ("cap_drop", "ALL" in service.listed("cap_drop"), "it keeps rights of root that it does not need",
-         "cap_drop: [ALL]"),
-    )  # fmt: skip
-    for key, fine, message, remedy in wanted:
-        if not fine:
-            yield service.found(key.replace("_", "-"), "warning", (key,), f"{message}.", f"Set {remedy}.")
-
-
-def _limits(service: Service, _project: Project) -> Iterator[Finding]:
-    if not (service.at("deploy", "resources", "limits", "memory") or service.at("mem_limit")):
-        message = "there is no limit of memory: it can take the whole machine down."
-        yield service.found("memory", "warning", ("deploy",), message, "Set deploy.resources.limits.memory.")
-
-
-def _images(service: Service, _project: Project) -> Iterator[Finding]:
-    image = str(service.at("image") or "")
-    version = image.rpartition("/")[2].partition(":")[2]
-    if image and not service.at("build") and "@" not in image and version in {"", "latest"}:
-        message = f"{image} has no version, so each pull may bring another one."
-        yield service.found("latest", "error", ("image",), message, "Name a version or a digest.")
-
-
 def _secrets(service: Service, _project: Project) -> Iterator[Finding]:
     for name, value in service.environment.items():
         if is_secret(name, value):
@@ -270,5 +233,5 @@ def _client(service: Service, project: Project) -> Iterator[Finding]:
 
 
 Rule = Callable[[Service, Project], Iterator[Finding]]
-_RULES: tuple[Rule, ...] = (_restricted, _limits, _images, _secrets, _order, _redis)
+_RULES: tuple[Rule, ...] = (_secrets, _order, _redis)
 _OF_THE_APPLICATION: tuple[Rule, ...] = (_grace, _writable, _health, _trust, _settings, _client)

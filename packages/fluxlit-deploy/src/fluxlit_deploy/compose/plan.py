@@ -72,7 +72,8 @@ class ComposePlan:
     Attributes:
         name: name of the set, which Compose puts in front of everything that it makes.
         image: the application's image; empty to build it.
-        netrc: a private package index needs credentials while the image is built.
+        secrets: names of the secrets that the build of the image reads.
+        needs_netrc: a package index wants credentials; a Git repository may be public.
         login: there is a login, whose client secret may come from the environment.
         subnet: network of the edge and the application.
         processes: the gateway and its workers.
@@ -87,7 +88,8 @@ class ComposePlan:
 
     name: str
     image: str
-    netrc: bool
+    secrets: tuple[str, ...]
+    needs_netrc: bool
     login: bool
     subnet: str
     processes: int
@@ -174,7 +176,8 @@ def make_plan(project: Project, table: ComposeTable, options: Options) -> Compos
     return ComposePlan(
         name=project.name,
         image=table.image,
-        netrc=bool(project.build.index_url or project.dependencies.private_index) and not table.image,
+        secrets=() if table.image else project.build_secrets,
+        needs_netrc=bool(project.build.index_url or project.dependencies.private_index),
         login=project.login,
         subnet=table.subnet,
         processes=processes(project),

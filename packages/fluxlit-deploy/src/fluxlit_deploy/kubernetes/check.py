@@ -132,27 +132,12 @@ def _probes(seen: Seen) -> Iterator[Finding]:
                 yield _at("probe", "error", each, (*_WEB, probe), message, f"Ask {seen.project.api_path}/{end}.")
 
 
-def _security(seen: Seen) -> Iterator[Finding]:
-    rules = {
-        "readOnlyRootFilesystem": (True, "readOnlyRootFilesystem: true, with an emptyDir at /tmp"),
-        "allowPrivilegeEscalation": (False, "allowPrivilegeEscalation: false"),
-    }
+def _writable(seen: Seen) -> Iterator[Finding]:
     for each in seen.kind("Deployment"):
-        for key, (value, remedy) in rules.items():
-            if each.at(*_WEB, "securityContext", key) is not value:
-                message = f"{key} is not {str(value).lower()}, so somebody who breaks in can change or become more."
-                yield _at("security", "error", each, (*_WEB, "securityContext"), message, f"Set {remedy}.")
-        either = (each.at(*_WEB, "securityContext", "runAsNonRoot"), each.at(*_POD, "securityContext", "runAsNonRoot"))
-        if True not in either:
-            message = "the container may run as root, which the restricted Pod Security Standard refuses."
-            yield _at("root", "error", each, (*_POD, "securityContext"), message, "Set runAsNonRoot: true.")
-        writable = [mount.get("mountPath") for _, mount in each.tables(*_WEB, "volumeMounts")]
-        if each.at(*_WEB, "securityContext", "readOnlyRootFilesystem") and "/tmp" not in writable:  # noqa: S108
+        mounted = [mount.get("mountPath") for _, mount in each.tables(*_WEB, "volumeMounts")]
+        if each.at(*_WEB, "securityContext", "readOnlyRootFilesystem") and "/tmp" not in mounted:  # noqa: S108
             message = "the root is read-only and nothing is mounted at /tmp, where sockets and uploads go."
             yield _at("tmp", "error", each, (*_WEB, "volumeMounts"), message, "Mount an emptyDir at /tmp.")
-        if not each.at(*_WEB, "resources", "limits", "memory"):
-            message = "there is no limit of memory: one replica can take the whole node down."
-            yield _at("memory", "warning", each, (*_WEB, "resources"), message, "Set resources.limits.memory.")
 
 
 def _images(seen: Seen) -> Iterator[Finding]:
@@ -162,9 +147,6 @@ def _images(seen: Seen) -> Iterator[Finding]:
             if str(image.get("newName", "")).startswith(f"{PLACEHOLDER_REGISTRY}/"):
                 remedy = "Set image in [build.kubernetes] of the project file and build again."
                 yield _at("image", "error", each, keys, f"{image['newName']} is a placeholder.", remedy)
-            if not image.get("digest") and image.get("newTag", "latest") == "latest":
-                message = "the image has no version, so a roll-back would not bring the old one back."
-                yield _at("tag", "error", each, keys, message, "Name a tag other than latest, or a digest.")
 
 
 def _secrets(seen: Seen) -> Iterator[Finding]:
@@ -214,22 +196,6 @@ def _routes(seen: Seen) -> Iterator[Finding]:
 _PATHS = (("matches", 0, "path", "value"), ("http", "paths", 0, "path"))
 
 
-def _budgets(seen: Seen) -> Iterator[Finding]:
-    least = min(
-        (each.number("spec", "minReplicas") or 1 for each in seen.kind("HorizontalPodAutoscaler")), default=None
-    )
-    for each in seen.kind("PodDisruptionBudget"):
-        available, unavailable = each.at("spec", "minAvailable"), each.at("spec", "maxUnavailable")
-        blocked = (
-            unavailable in (0, "0%")
-            or available == "100%"
-            or (isinstance(available, int) and available >= (least or 2))
-        )
-        if blocked:
-            message = "no replica may ever go, so nodes cannot be drained."
-            yield _at("budget", "error", each, ("spec",), message, "Set maxUnavailable: 1.")
-
-
 def _trust(seen: Seen) -> Iterator[Finding]:
     value, file, line = seen.settings.get("FLUXLIT_FORWARDED_ALLOW_IPS", ("", "", 0))
     remedy = "Name the network of the edge's pods in trusted_proxies of [build.kubernetes], and build again."
@@ -247,11 +213,10 @@ def _trust(seen: Seen) -> Iterator[Finding]:
 _RULES: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
     _grace,
     _probes,
-    _security,
+    _writable,
     _images,
     _secrets,
     _ports,
     _routes,
-    _budgets,
     _trust,
 )

@@ -1,0 +1,45 @@
+"""Debian packages that well-known distributions need and the slim image of Python lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# To run.
+_LIBRARIES = {
+    "opencv-python": ("libgl1", "libglib2.0-0"),
+    "opencv-contrib-python": ("libgl1", "libglib2.0-0"),
+    "opencv-python-headless": ("libglib2.0-0",),
+    "lightgbm": ("libgomp1",),
+    "psycopg": ("libpq5",),
+    "psycopg2": ("libpq5",),
+    "mysqlclient": ("libmariadb3",),
+    "pyodbc": ("unixodbc",),
+    "python-magic": ("libmagic1",),
+    "weasyprint": ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"),
+    "cairosvg": ("libcairo2",),
+    "pycairo": ("libcairo2",),
+    "graphviz": ("graphviz",),
+    "pydot": ("graphviz",),
+    "pytesseract": ("tesseract-ocr",),
+    "pdf2image": ("poppler-utils",),
+    "pyaudio": ("libportaudio2",),
+    "sounddevice": ("libportaudio2",),
+    "pyzbar": ("libzbar0",),
+}
+# To be compiled: there are no wheels.
+_HEADERS = {
+    "psycopg2": ("gcc", "libc6-dev", "libpq-dev"),
+    "mysqlclient": ("gcc", "libc6-dev", "libmariadb-dev", "pkg-config"),
+    "pycairo": ("gcc", "libc6-dev", "libcairo2-dev", "pkg-config"),
+    "pyaudio": ("gcc", "libc6-dev", "portaudio19-dev"),
+}
+
+
+def libraries(names: Iterable[str]) -> set[str]:
+    """Return what some distributions need to run."""
+    return {package for name in names for package in _LIBRARIES.get(name, ())}
+
+
+def headers(names: Iterable[str]) -> set[str]:
+    """Return what the installation of some distributions needs."""
+    return {package for name in names for package in _HEADERS.get(name, ())}
