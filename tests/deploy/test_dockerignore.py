@@ -110,6 +110,18 @@ def test_lines_of_the_project_are_kept_and_written_once(tmp_path: Path) -> None:
     assert stays_out(first, "wheels/b.whl")
 
 
+def test_a_project_out_of_its_repository_keeps_what_git_named(tmp_path: Path) -> None:
+    make(tmp_path, ".git/config", "portal/app.py", "elsewhere/app.py")
+    (tmp_path / ".gitignore").write_text("*.xlsx\n")
+    text = ignore_text(inspect_ignored(tmp_path / "portal"), ["app.py"])
+    (tmp_path / ".gitignore").unlink()
+
+    (tmp_path / "elsewhere" / ".dockerignore").write_text(text)
+
+    assert "**/*.xlsx" in text
+    assert ignore_text(inspect_ignored(tmp_path / "elsewhere"), ["app.py"]) == text
+
+
 def test_a_list_of_what_gets_in_stays_one_and_lets_no_secret_through(tmp_path: Path) -> None:
     (tmp_path / ".dockerignore").write_text("*\n!src\n!requirements.txt\n")
 

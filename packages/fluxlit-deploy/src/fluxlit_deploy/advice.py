@@ -1,4 +1,4 @@
-"""What there is to say about a project itself, whatever is generated from it."""
+"""Findings about a project itself, for all that is generated from it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fluxlit_deploy.finding import Finding, Severity
 
 _LOCK = {
     LockKind.UNHASHED: (
-        "there are no hashes: a later build may install other versions, or files that somebody replaced.",
+        "there are no hashes: a later build may install other versions, or files that were replaced.",
         (
             "Keep what you wrote as requirements.in and compile it: uv pip compile --universal --generate-hashes "
             "requirements.in -o requirements.txt."
         ),
     ),
     LockKind.PYPROJECT: (
-        "there is no lock file beside it: every build installs whatever is newest on its day.",
+        "there is no lock file beside it: every build installs the versions that are newest on its day.",
         "Run uv lock and commit uv.lock.",
     ),
     LockKind.SOURCE: (
@@ -92,14 +92,14 @@ def _lock(dependencies: Dependencies) -> tuple[str, str]:
 
 
 def _unreachable(project: Project) -> Iterator[Finding]:
-    """Yield the settings of one machine that keep others from reaching the application, or it from reaching them."""
+    """Yield settings of one machine that do not work in a container."""
     if path := project.settings.get("gateway_uds"):
         yield Finding(
             "project-socket",
             "error",
             "fluxlit.toml",
             None,
-            f"gateway_uds is {path}: in a container nobody else could reach that socket, and no port is opened.",
+            f"gateway_uds is {path}: in a container that socket cannot be reached, and no port is opened.",
             "Set it where it is meant, by FLUXLIT_GATEWAY_UDS, and take it out of the project.",
         )
     if project.settings.get("tls_certificate"):

@@ -30,7 +30,7 @@ To use another image for good, set base_image in [build] of fluxlit.toml and run
 
 
 def base_image(project: Project) -> str:
-    """Return the image to build on: the project's own wish, else the official slim image, by digest if it is known."""
+    """Return the image to build on, by digest if it is known."""
     if project.build.base_image:
         return project.build.base_image
     name = f"{_REPOSITORY}:{project.python}-slim"

@@ -1,4 +1,4 @@
-"""Say whether a project can be built as a package, by the rules of its build backend.
+"""Whether a project can be built as a package by its build backend.
 
 Many projects have a ``[build-system]`` that has never built anything: an application runs from its folder. Where the
 backend would find no package, or too many, the image goes without that step.
@@ -26,7 +26,7 @@ _NOT_PACKAGES = re.compile(
 
 
 def is_package(directory: Path, project: Mapping[str, Any]) -> bool:
-    """Say whether the project has a build system, a name, and code that the backend finds.
+    """Say whether the build backend would find the code of the project.
 
     Args:
         directory: the project's folder.
@@ -44,7 +44,7 @@ def is_package(directory: Path, project: Mapping[str, Any]) -> bool:
 
 
 def version_argument(project: Mapping[str, Any]) -> str:
-    """Return the variable that replaces a version out of Git, which is not there while an image is built."""
+    """Return the variable that replaces a version out of Git, if any."""
     requires = " ".join(map(str, project.get("build-system", {}).get("requires", [])))
     if re.search(r"setuptools[-_]scm|hatch-vcs", requires):
         return "SETUPTOOLS_SCM_PRETEND_VERSION"

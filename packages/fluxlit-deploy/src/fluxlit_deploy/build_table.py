@@ -1,4 +1,4 @@
-"""The table ``[build]`` of the project file: what an image needs that no lock file names.
+"""The table ``[build]`` of the project file.
 
 Its subtables belong to the generators of their names, which check them.
 """
@@ -23,7 +23,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?")
 
 @dataclass(frozen=True)
 class BuildTable:
-    """What ``[build]`` in ``fluxlit.toml`` (``[tool.fluxlit.build]`` in ``pyproject.toml``) says.
+    """Content of ``[build]`` (``[tool.fluxlit.build]`` in pyproject.toml).
 
     Attributes:
         system_packages: Debian packages that the running application needs.
@@ -121,7 +121,7 @@ _CHECKS: Mapping[str, Callable[[str, str, object], Any]] = {
 
 def _text(place: str, key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise DeployError(f"{place}: {key} must be a text that is not empty.")
+        raise DeployError(f"{place}: {key} must be a non-empty string.")
     if key.endswith("_image"):
         if not _IMAGE.fullmatch(value):
             raise DeployError(f'{place}: {key} is "{value}", which is no reference to an image.')

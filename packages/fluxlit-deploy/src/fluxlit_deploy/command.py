@@ -1,4 +1,4 @@
-"""`fluxlit build`: from the command line to the files, and to what is said about them."""
+"""The command line of `fluxlit build`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there and differ.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show what would change; write nothing.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Name the files that would be written; write nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 # Instead of writing.
 Check = Annotated[bool, typer.Option("--check", help="Check the files that are there and explain each finding.")]

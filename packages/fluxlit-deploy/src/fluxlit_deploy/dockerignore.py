@@ -123,7 +123,7 @@ def inspect_ignored(directory: Path, *more: Path) -> Ignored:
     folders = dict.fromkeys(each.resolve() for each in (directory, *more))
     files = [each / FILE for each in folders if (each / FILE).is_file()]
     lines = [line for file in files for line in read_text(file).splitlines()]
-    git = tuple(dict.fromkeys(_git_patterns(directory)))
+    git = tuple(dict.fromkeys((*_listed(lines), *_git_patterns(directory))))
     return Ignored(tuple(_own(lines, {*_WRITTEN, *git})), git, frozenset(_imported(directory)))
 
 
@@ -194,6 +194,13 @@ def _is_covered(pattern: str) -> bool:
     """Whether another line keeps out what a pattern without wildcards names."""
     path = pattern.removeprefix("**/")
     return not re.search(r"[*?\[!]", path) and (_is_ballast(path) or _is_secret(path))
+
+
+def _listed(lines: list[str]) -> list[str]:
+    """Return the patterns of Git in an existing file, which stay if the project was moved out of its repository."""
+    if _GIT not in lines:
+        return []
+    return list(itertools.takewhile(bool, lines[lines.index(_GIT) + 1 :]))
 
 
 def _own(lines: list[str], written: set[str]) -> Iterator[str]:
