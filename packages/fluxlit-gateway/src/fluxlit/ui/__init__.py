@@ -1,0 +1,1 @@
+"""Former home of `fluxlit.worker.external_pages`."""

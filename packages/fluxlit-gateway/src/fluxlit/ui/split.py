@@ -1,0 +1,5 @@
+"""Former name of `fluxlit.worker.external_pages`, kept for scripts that import it."""
+
+from fluxlit.worker.external_pages import run_pages
+
+__all__ = ["run_pages"]
