@@ -17,6 +17,8 @@ from fluxlit.server.run_directory import base_directory
 from fluxlit.testing import Server, run_server
 from tests.cli.command import fluxlit, says, write
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio
 

@@ -16,6 +16,8 @@ from fluxlit.testing import Server, run_server
 from tests.cli.command import fluxlit, says, write
 from tests.support.processes import clean_environ
 
+pytestmark = pytest.mark.slow
+
 APP = """
 from fluxlit import FluxLit
 

@@ -14,6 +14,8 @@ from tests.cli.test_run import get
 from tests.support.processes import clean_environ
 from tests.support.terminal import CTRL_C, terminal
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio
 from fluxlit import FluxLit

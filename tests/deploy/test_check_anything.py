@@ -16,6 +16,8 @@ from fluxlit_deploy import generators
 from fluxlit_deploy.options import EDGES, PLATFORMS, Options
 from tests.deploy.docker.projects import project
 
+pytestmark = pytest.mark.slow
+
 PROJECT = project(root_path="/portal")
 FILES = {
     str(file.path): file.text

@@ -10,6 +10,8 @@ from fluxlit.settings import describe
 from tests.cli.command import fluxlit, says, write
 from tests.gateway.settings.samples import KEY, SAMPLES
 
+pytestmark = pytest.mark.slow
+
 APP = """
 from fluxlit import FluxLit
 print("the module speaks")

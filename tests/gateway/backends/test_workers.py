@@ -18,6 +18,8 @@ from tests.gateway.supervisor.processes import alive, until
 from tests.gateway.worker.project import Project, run
 from tests.gateway.worker.streamlit_client import Tab, http_get
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import os, time
 from pathlib import Path

@@ -248,6 +248,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     return {f"{line['name']}{':login' if line['login'] else ''}": line for line in lines}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVED)
 def test_a_worker_with_a_renamed_name_serves_or_refuses(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     outcome, off = outcomes[name], SERVED[name]

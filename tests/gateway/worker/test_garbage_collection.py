@@ -7,11 +7,15 @@ import gc
 import time
 from pathlib import Path
 
+import pytest
+
 from fluxlit.worker.garbage_collection import GarbageCollector, GarbagePolicy, resident_bytes
 from tests.gateway.supervisor.processes import until
 from tests.gateway.worker.project import Project, run
 from tests.gateway.worker.streamlit_client import Tab
 from tests.gateway.worker.test_program import worker_pid
+
+pytestmark = pytest.mark.slow
 
 CYCLES = """
 import gc

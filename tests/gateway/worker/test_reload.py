@@ -8,6 +8,8 @@ from fluxlit.errors import WorkerError
 from tests.gateway.worker.project import COUNTER, Project, run
 from tests.gateway.worker.streamlit_client import Tab
 
+pytestmark = pytest.mark.slow
+
 NOTHING: frozenset[object] = frozenset()
 
 
