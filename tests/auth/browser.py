@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx2
+import httpx
 
 from fluxlit.settings import Settings
 from fluxlit_auth import OIDC
@@ -36,7 +36,7 @@ def replica(
     hostile: HostileProvider, clock: Clock, *, origin: str | None = ORIGIN, oidc: OIDC | None = None, **settings: Any
 ) -> OIDC:
     """One process of an application that logs in at the hostile provider."""
-    oidc = oidc or OIDC(transport=httpx2.ASGITransport(app=hostile), clock=clock)
+    oidc = oidc or OIDC(transport=httpx.ASGITransport(app=hostile), clock=clock)
     known = {
         "oidc_issuer": hostile.issuer,
         "oidc_client_id": hostile.client_id,
@@ -80,13 +80,13 @@ class Browser:
             "http_version": "1.1",
         }
 
-    async def get(self, path: str, **headers: str) -> httpx2.Response:
+    async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self._ask(self.scope(path, **headers), b"")
 
-    async def post(self, path: str, body: bytes = b"", **headers: str) -> httpx2.Response:
+    async def post(self, path: str, body: bytes = b"", **headers: str) -> httpx.Response:
         return await self._ask({**self.scope(path, **headers), "method": "POST"}, body)
 
-    async def _ask(self, scope: dict[str, Any], body: bytes) -> httpx2.Response:
+    async def _ask(self, scope: dict[str, Any], body: bytes) -> httpx.Response:
         route = self.oidc.routes()[scope["path"].removeprefix(f"{self.mount}/api")]
         messages: list[Mapping[str, Any]] = []
 
@@ -98,7 +98,7 @@ class Browser:
 
         await route(scope, receive, send)
         content = b"".join(message.get("body", b"") for message in messages[1:])
-        response = httpx2.Response(messages[0]["status"], headers=messages[0]["headers"], content=content)
+        response = httpx.Response(messages[0]["status"], headers=messages[0]["headers"], content=content)
         self.keep([value.encode() for value in response.headers.get_list("set-cookie")])
         return response
 
@@ -113,16 +113,16 @@ class Browser:
 
     async def begin(self, return_to: str | None = None) -> str:
         """Ask to log in; returns where the provider is asked."""
-        query = "" if return_to is None else f"?{httpx2.QueryParams({'return_to': return_to})}"
+        query = "" if return_to is None else f"?{httpx.QueryParams({'return_to': return_to})}"
         response = await self.get(f"{self.mount}/api/auth/login{query}")
         assert response.status_code == 303, response.text
         return response.headers["location"]
 
-    async def log_in(self, hostile: HostileProvider, return_to: str | None = None) -> httpx2.Response:
+    async def log_in(self, hostile: HostileProvider, return_to: str | None = None) -> httpx.Response:
         """Log in, whatever comes of it; returns the answer to the callback."""
         return await self.get(there_and_back(hostile, await self.begin(return_to)))
 
-    async def back_channel(self, token: str) -> httpx2.Response:
+    async def back_channel(self, token: str) -> httpx.Response:
         """What the provider sends beside the browser; returns the answer to it."""
         form = "application/x-www-form-urlencoded"
         return await self.post("/api/auth/backchannel-logout", f"logout_token={token}".encode(), content_type=form)

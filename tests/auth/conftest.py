@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
+import httpx
 import pytest
 
 from fluxlit_auth.http_client import HttpClient
@@ -39,7 +39,7 @@ def hostile(clock: Clock) -> HostileProvider:
 
 @pytest.fixture
 def web(hostile: HostileProvider) -> HttpClient:
-    return HttpClient(httpx2.ASGITransport(app=hostile))
+    return HttpClient(httpx.ASGITransport(app=hostile))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx2
+import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
@@ -28,14 +28,14 @@ class Issuing:
         self.published: list[Key] = [self.key]
         self.fetches = 0
         self.down = False
-        self.web = HttpClient(httpx2.MockTransport(self._answer))
+        self.web = HttpClient(httpx.MockTransport(self._answer))
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         self.fetches += 1
         if self.down:
-            raise httpx2.ConnectError("no route")
+            raise httpx.ConnectError("no route")
         assert str(request.url) == JWKS
-        return httpx2.Response(200, json={"keys": [key.as_dict(private=False) for key in self.published]})
+        return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.published]})
 
     def token(self, *, key: Key | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         key = key or self.key

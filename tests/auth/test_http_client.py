@@ -1,6 +1,6 @@
 """The HTTP client: malformed responses and failed connections."""
 
-import httpx2
+import httpx
 import pytest
 
 from fluxlit_auth.errors import ProviderUnavailable
@@ -13,24 +13,24 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"<html>", b"[" * 100_000, b" " * (MAX_BYTES + 1)])
 async def test_nonsense_is_a_provider_that_is_down(body: bytes) -> None:
-    web = HttpClient(httpx2.MockTransport(lambda _request: httpx2.Response(200, content=body)))
+    web = HttpClient(httpx.MockTransport(lambda _request: httpx.Response(200, content=body)))
     with pytest.raises(ProviderUnavailable):
         await Provider("https://provider.test", web).metadata()
 
 
 async def test_a_provider_that_cannot_be_reached(clock: Clock) -> None:
-    def refuse(request: httpx2.Request) -> httpx2.Response:
-        raise httpx2.ConnectError(f"no way to {request.url}?code=secret")
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"no way to {request.url}?code=secret")
 
     with pytest.raises(ProviderUnavailable) as raised:
-        await Provider("https://provider.test", HttpClient(httpx2.MockTransport(refuse)), clock=clock).metadata()
+        await Provider("https://provider.test", HttpClient(httpx.MockTransport(refuse)), clock=clock).metadata()
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("value", ["7", "\u00b2", "9" * 5000, "-1", "soon", ""], ids=lambda value: value[:9])
 async def test_an_odd_retry_after_is_no_fault(value: str) -> None:
     headers = [(b"retry-after", value.encode("latin-1"))]
-    web = HttpClient(httpx2.MockTransport(lambda _request: httpx2.Response(503, headers=headers)))
+    web = HttpClient(httpx.MockTransport(lambda _request: httpx.Response(503, headers=headers)))
     with pytest.raises(ProviderUnavailable) as raised:
         await web.document("https://provider.test", "x")
     assert 1 <= raised.value.retry_after <= 300
@@ -38,6 +38,6 @@ async def test_an_odd_retry_after_is_no_fault(value: str) -> None:
 
 @pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": [Infinity]}', b'{"a": ' + b"1" * 5000 + b"}"])
 async def test_numbers_that_are_no_json_are_no_document(body: bytes) -> None:
-    web = HttpClient(httpx2.MockTransport(lambda _request: httpx2.Response(200, content=body)))
+    web = HttpClient(httpx.MockTransport(lambda _request: httpx.Response(200, content=body)))
     with pytest.raises(ProviderUnavailable):
         await web.document("https://provider.test", "x")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key
@@ -34,16 +34,16 @@ class Keys:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.down = False
-        self.web = HttpClient(httpx2.MockTransport(self._answer))
+        self.web = HttpClient(httpx.MockTransport(self._answer))
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(str(request.url))
         if self.down:
-            raise httpx2.ConnectError("no route")
+            raise httpx.ConnectError("no route")
         if request.url.host == "public-keys.auth.elb.eu-west-1.amazonaws.com":
             known = request.url.path == f"/{KEY_ID}"
-            return httpx2.Response(200, content=KEY.as_pem(private=False)) if known else httpx2.Response(403)
-        return httpx2.Response(200, json={"keys": [KEY.as_dict(private=False)]})
+            return httpx.Response(200, content=KEY.as_pem(private=False)) if known else httpx.Response(403)
+        return httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})
 
 
 @pytest.fixture

@@ -300,7 +300,7 @@ def test_a_very_long_name_is_found_by_user_and_issuer(scene: Scene, operator: Op
     [
         ("memory://", "memory of the server process"),
         ("sqlite:////nowhere/s.db", "There is no session store /nowhere/s.db"),
-        ("gopher://x", "gopher"),
+        ("gopher://x", "no session store for this URL"),
         ("redis://127.0.0.1:1", "unavailable"),
     ],
 )

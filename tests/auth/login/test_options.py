@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 
 from fluxlit.settings import Settings
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
         ({"oidc_algorithms": ("none",)}, "none"),
         ({"oidc_client_key_file": "/does/not/exist"}, "cannot be read"),
         ({"login_idle_timeout_s": 90.0, "login_absolute_timeout_s": 60.0}, "login_idle_timeout_s"),
-        ({"session_store": "nosuch://host"}, "nosuch"),
+        ({"session_store": "nosuch://host"}, "no session store for this URL"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_starts(
@@ -37,7 +37,7 @@ def test_what_cannot_work_is_said_before_anything_starts(
 
 
 def test_arguments_in_code_are_weaker_than_settings(hostile: HostileProvider) -> None:
-    transport = httpx2.ASGITransport(app=hostile)
+    transport = httpx.ASGITransport(app=hostile)
     oidc = OIDC(issuer="https://code.test", client_id="code", client_secret="code", transport=transport)
     oidc.bind(Context(Settings(oidc_client_id="settings")))
     with pytest.raises(AuthConfigError, match="code_challenge"):

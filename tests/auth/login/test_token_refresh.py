@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 
 from fluxlit_auth import OIDC
@@ -194,7 +194,7 @@ async def test_a_role_that_was_given_arrives_with_a_refresh(
 
 async def test_claims_that_a_provider_omits_by_mistake_can_be_kept(hostile: HostileProvider, clock: Clock) -> None:
     hostile.claims["groups"] = ["admin"]
-    oidc = OIDC(transport=httpx2.ASGITransport(app=hostile), clock=clock, kept_claims=("groups",))
+    oidc = OIDC(transport=httpx.ASGITransport(app=hostile), clock=clock, kept_claims=("groups",))
     browser = Browser(replica(hostile, clock, oidc=oidc))
     await browser.log_in(hostile)
     hostile.refreshed["groups"] = GONE

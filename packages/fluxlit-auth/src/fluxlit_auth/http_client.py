@@ -1,8 +1,4 @@
-"""`HttpClient`: small JSON documents from a provider, strict limits, no redirects.
-
-The client is httpx2, which Authlib 1.9 uses: its signatures for client authentication are made for this client, and
-with plain httpx they only warn that they are going to stop working.
-"""
+"""`HttpClient`: small JSON documents from a provider, strict limits, no redirects."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
+import httpx
 
 from fluxlit_auth.claims import duration
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable
@@ -62,9 +58,9 @@ class HttpClient:
         timeout: seconds for each step of one request.
     """
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None, timeout: float = TIMEOUT_S) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, timeout: float = TIMEOUT_S) -> None:
         self._transport, self._timeout = transport, timeout
-        self._client: httpx2.AsyncClient | None = None
+        self._client: httpx.AsyncClient | None = None
 
     async def document(self, url: str, what: str, *, bearer: str | None = None) -> dict[str, Any]:
         """Fetch a JSON object.
@@ -91,7 +87,6 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
-        auth: httpx2.Auth | None = None,
     ) -> HttpResponse:
         """Send one request.
 
@@ -105,12 +100,13 @@ class HttpClient:
             headers={"accept": "application/json", **(headers or {})},
         )
         try:
-            response = await self._opened().send(request, auth=auth or httpx2.Auth(), stream=True)
+            # `Auth()` adds nothing: without it, credentials of a .netrc file would be sent.
+            response = await self._opened().send(request, auth=httpx.Auth(), stream=True)
             try:
                 return await self._read(response, what, host_of(url))
             finally:
                 await response.aclose()
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             # The class is enough; the message can contain a URL with its query.
             raise ProviderUnavailable(f"{what}: {host_of(url)} cannot be reached ({type(error).__name__})") from error
 
@@ -120,12 +116,12 @@ class HttpClient:
         if client is not None:
             await client.aclose()
 
-    def _opened(self) -> httpx2.AsyncClient:
+    def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx2.AsyncClient(transport=self._transport, timeout=self._timeout, follow_redirects=False)
+            self._client = httpx.AsyncClient(transport=self._transport, timeout=self._timeout, follow_redirects=False)
         return self._client
 
-    async def _read(self, response: httpx2.Response, what: str, host: str) -> HttpResponse:
+    async def _read(self, response: httpx.Response, what: str, host: str) -> HttpResponse:
         if response.status_code >= 500 or response.status_code == 429:
             raise ProviderUnavailable(
                 f"{what}: {host} responded {response.status_code}", retry_after=_retry_after(response)
@@ -180,6 +176,6 @@ def _refuse(constant: str) -> Any:
     raise ValueError(constant)
 
 
-def _retry_after(response: httpx2.Response) -> float:
+def _retry_after(response: httpx.Response) -> float:
     text = response.headers.get("retry-after", "")
     return max(1.0, min(duration(text) or 5.0, 300.0))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+import warnings
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-import httpx2
-from authlib.integrations.httpx_client import OAuth2ClientAuth
-from authlib.oauth2.rfc7523 import PrivateKeyJWT
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from joserfc import jwt
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
@@ -22,6 +24,7 @@ from fluxlit_auth.login.authorization_request import AuthorizationRequest
 from fluxlit_auth.login.options import LoginOptions
 from fluxlit_auth.metadata import Metadata
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_S = 60
 """Lifetime of a signed client assertion, in seconds."""
 
@@ -72,7 +75,7 @@ class OAuthClient:
             "redirect_uri": request.redirect_uri,
             "scope": " ".join(options.scopes),
             "state": state,
-            "code_challenge": create_s256_code_challenge(request.verifier),
+            "code_challenge": code_challenge(request.verifier),
             "code_challenge_method": "S256",
         }
         return parameters if options.preset.known else {**parameters, "nonce": request.nonce}
@@ -85,8 +88,8 @@ class OAuthClient:
             ProviderUnavailable: it does not respond, or not with a reference.
         """
         reply = await self._post(metadata, metadata.par_endpoint, parameters, "the pushed authorization request")
-        answer = _answer(reply, "the pushed authorization request", 201)
-        reference = answer.get("request_uri")
+        document = _checked(reply, "the pushed authorization request", 201)
+        reference = document.get("request_uri")
         if not isinstance(reference, str) or not reference:
             raise ProviderUnavailable("the pushed authorization request: the response has no request_uri")
         return {"client_id": self._options.client_id, "request_uri": reference}
@@ -125,33 +128,46 @@ class OAuthClient:
 
     async def _tokens(self, metadata: Metadata, form: Mapping[str, str]) -> Tokens:
         what = "the token endpoint"
-        return parse_tokens(_answer(await self._post(metadata, metadata.token_endpoint, form, what), what, 200))
+        return parse_tokens(_checked(await self._post(metadata, metadata.token_endpoint, form, what), what, 200))
 
     async def _post(self, metadata: Metadata, url: str, form: Mapping[str, str], what: str) -> HttpResponse:
-        return await self._web.send("POST", url, what, form=form, auth=self._signature(metadata, url))
+        headers, credentials = self._authentication(metadata, url)
+        return await self._web.send("POST", url, what, headers=headers, form={**form, **credentials})
 
-    def _signature(self, metadata: Metadata, url: str) -> httpx2.Auth:
+    def _authentication(self, metadata: Metadata, url: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return headers and form parameters that authenticate the client (OpenID Connect Core section 9)."""
         options = self._options
         if options.client_key is not None:
             audience = url if options.preset.assertion_audience == "endpoint" else metadata.issuer
-            # Made anew each time: it remembers its `jti`, and a provider takes each of those once.
-            method = PrivateKeyJWT(
-                token_endpoint=audience,
-                claims={"exp": int(time.time()) + ASSERTION_S},
-                headers={"kid": options.client_key.kid},
-                alg=signature_of(options.client_key),
-            )
-            return _auth(options.client_id, options.client_key, method)
+            assertion = client_assertion(options.client_id, options.client_key, audience)
+            return {}, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
         offered = metadata.auth_methods or {"client_secret_basic"}
         if "client_secret_basic" in offered:
-            # Form-encoded before they are joined (RFC 6749 section 2.3.1), which Authlib leaves to its caller.
-            return _auth(quote_plus(options.client_id), quote_plus(options.client_secret), "client_secret_basic")
+            # Form-encoded before they are joined (RFC 6749 section 2.3.1).
+            pair = f"{quote_plus(options.client_id)}:{quote_plus(options.client_secret)}"
+            return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
         if "client_secret_post" in offered:
-            return _auth(options.client_id, options.client_secret, "client_secret_post")
+            return {}, {"client_id": options.client_id, "client_secret": options.client_secret}
         raise AuthConfigError(
-            f"{metadata.issuer} takes neither a client's secret by client_secret_basic nor by client_secret_post; "
-            f"it offers {', '.join(sorted(offered))}. Set oidc_client_key_file to the client's private key."
+            f"{metadata.issuer} accepts a client secret neither by client_secret_basic nor by client_secret_post; "
+            f"it offers {', '.join(sorted(offered))}. Set oidc_client_key_file to the private key of the client."
         )
+
+
+def code_challenge(verifier: str) -> str:
+    """Return the S256 challenge of a PKCE verifier (RFC 7636 section 4.2)."""
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def client_assertion(client_id: str, key: Key, audience: str) -> str:
+    """Return a signed statement that authenticates a client: ``private_key_jwt`` (RFC 7523 section 3)."""
+    alg, now = signature_of(key), int(time.time())
+    claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + ASSERTION_S}
+    claims["jti"] = secrets.token_urlsafe(16)  # a provider accepts each assertion once
+    with warnings.catch_warnings():
+        # RFC 9864 renames EdDSA to Ed25519, which few providers know yet.
+        warnings.simplefilter("ignore", SecurityWarning)
+        return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
 
 
 def authorization_url(metadata: Metadata, parameters: Mapping[str, str]) -> str:
@@ -160,18 +176,18 @@ def authorization_url(metadata: Metadata, parameters: Mapping[str, str]) -> str:
     return f"{metadata.authorization_endpoint}{joint}{urlencode(parameters)}"
 
 
-def parse_tokens(answer: Mapping[str, Any]) -> Tokens:
+def parse_tokens(document: Mapping[str, Any]) -> Tokens:
     """Parse a response of the token endpoint.
 
     Raises:
         ProviderUnavailable: it has no bearer token.
     """
-    access = answer.get("access_token")
-    kind = answer.get("token_type", "bearer")
+    access = document.get("access_token")
+    kind = document.get("token_type", "bearer")
     if not isinstance(access, str) or not access or not isinstance(kind, str) or kind.lower() != "bearer":
         raise ProviderUnavailable("the token endpoint: the response has no bearer token")
-    expires = duration(answer.get("expires_in"))  # some providers send a string
-    return Tokens(access, _text(answer, "id_token"), _text(answer, "refresh_token"), expires)
+    expires = duration(document.get("expires_in"))  # some providers send a string
+    return Tokens(access, _text(document, "id_token"), _text(document, "refresh_token"), expires)
 
 
 def signature_of(key: Key) -> str:
@@ -182,20 +198,15 @@ def signature_of(key: Key) -> str:
     return str(name)
 
 
-def _auth(client_id: str, secret: Any, method: Any) -> httpx2.Auth:
-    made: httpx2.Auth = OAuth2ClientAuth(client_id=client_id, client_secret=secret, auth_method=method)
-    return made
-
-
-def _answer(reply: HttpResponse, what: str, status: int) -> dict[str, Any]:
-    answer = reply.document(what)
-    # GitHub answers 200 and an error.
-    if reply.status != status or "error" in answer:
-        code = answer.get("error")
+def _checked(response: HttpResponse, what: str, status: int) -> dict[str, Any]:
+    document = response.document(what)
+    # GitHub responds with 200 and an error.
+    if response.status != status or "error" in document:
+        code = document.get("error")
         raise GrantRefused(code if isinstance(code, str) and code in REFUSALS else "unknown")
-    return answer
+    return document
 
 
-def _text(answer: Mapping[str, Any], name: str) -> str | None:
-    value = answer.get(name)
+def _text(document: Mapping[str, Any], name: str) -> str | None:
+    value = document.get(name)
     return value if isinstance(value, str) and value else None

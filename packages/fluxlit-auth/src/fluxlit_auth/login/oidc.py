@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import httpx2
+import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -102,7 +102,7 @@ class OIDC:
         roles_claims: Sequence[str] = (),
         authorization_params: Mapping[str, str] | None = None,
         kept_claims: Sequence[str] = (),
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock = WALL,
     ) -> None:
         self._given = Arguments(
