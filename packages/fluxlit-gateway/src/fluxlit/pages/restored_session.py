@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 KEY = "_fluxlit_restored"
+ASKS = "_fluxlit_asks_restored"
+"""In the state of a session with a page that calls `restored_session`: it can do with a part of its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,13 @@ class RestoredSession:
 def restored_session() -> RestoredSession | None:
     """How the session of this page came back, `None` if it did not have to.
 
-    A session comes back when its worker or its replica was gone and another one went on with it. To be called in a
-    page. It says the same in every run until `RestoredSession.dismiss`.
+    A session comes back when its worker or its replica was gone and another one went on with it. Call this in a page
+    that can do with a part of its values: without it, a session with values that could not be copied begins anew. The
+    result is the same in every run until `RestoredSession.dismiss`.
     """
     import streamlit as st  # noqa: PLC0415
 
+    st.session_state[ASKS] = True
     found: RestoredSession | None = st.session_state.get(KEY)
     return found
 

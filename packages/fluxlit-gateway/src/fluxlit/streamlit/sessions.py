@@ -40,6 +40,9 @@ from fluxlit.streamlit.messages import (
 OWN = ("_fluxlit", "$$STREAMLIT_INTERNAL")
 """Start of keys that are not the application's."""
 
+UPLOADS_STAY = "uploaded files stay in the process that has received them"
+"""Why a file uploader is empty in a session that came back. A page meets an empty one in every new session too."""
+
 _UNTELLABLE = frozenset({"json_value", "bytes_value", "arrow_value"})
 """Kinds of values that only the browser can begin with: those of components and of tables."""
 
@@ -64,6 +67,7 @@ class SessionContent:
         sent: mark of the widget values that the browser has sent last.
         serves: the browser may fetch files or rows from the process of this session: images, downloads, large tables.
         lost: what is not carried, and why.
+        notes: keys of FluxLit in its state. They are not carried.
     """
 
     state: Mapping[str, Any]
@@ -76,6 +80,7 @@ class SessionContent:
     serves: bool = False
     path: str = ""
     lost: Mapping[str, str] = field(default_factory=dict)
+    notes: frozenset[str] = frozenset()
 
 
 def _probe() -> None:
@@ -162,6 +167,7 @@ RESTORE = Feature(
                 "_old_state",
                 "_persist_tracker",
                 "_query_param_bound_widget_ids",
+                "clear",
                 "register_widget",
             )
         ),
@@ -178,6 +184,7 @@ RESTORE = Feature(
         "streamlit.runtime.app_session:AppSessionState.SHUTDOWN_REQUESTED",
         "streamlit.runtime.dataframe_source_manager:DataframeSourceManager._sources_by_session_and_coord",
         "streamlit.runtime.media_file_manager:MediaFileManager._files_by_session_and_coord",
+        "streamlit.runtime.state.session_state:SCRIPT_RUN_WITHOUT_ERRORS_KEY",
         "streamlit.runtime.state.common:RegisterWidgetResult",
         "streamlit.runtime.state.common:WidgetMetadata",
         f"{_CLIENT}._websocket",
@@ -257,12 +264,13 @@ def _read(state: Any, page: str, sent: str) -> SessionContent:
             continue
         if metadata.value_type in NOT_CARRIED:
             if metadata.value_type == UPLOADS and value:
-                lost[key or "file uploader"] = "uploaded files stay in the process that has received them"
+                lost[key or "file uploader"] = UPLOADS_STAY
         elif _is_plain(value):
             values[element] = (metadata.value_type, value)
         elif (wire := widgets.get_serialized(element) or _wire_of(metadata, value)) is not None:
             wires[element] = wire.SerializeToString()
-    return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost=lost)
+    notes = frozenset(key for key in (*old, *new) if key.startswith(OWN))
+    return SessionContent(own, page, keys, values, wires, _memory_of(state), sent, lost=lost, notes=notes)
 
 
 def _wire_of(metadata: Any, value: Any) -> Any:
@@ -375,6 +383,7 @@ def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
         if is_answer(message):
             return  # the browser has asked for a run by itself in the meantime
         if is_run_request(message):
+            attach(watched, "request", message)
             if attached(watched, "restored"):  # its browser goes on naming files that the former process has had
                 drop_missing_uploads(watched, message)
             attach(watched, "sent", mark_states(message))
@@ -512,6 +521,26 @@ def knows_widgets(session: Any, message: Any) -> bool:
         state.id in metadata and metadata[state.id].deserializer is not _unknown
         for state in message.rerun_script.widget_states.widgets
     )
+
+
+def has_raised(session: Any) -> bool:
+    """Whether the run that has just ended raised an exception that it did not handle."""
+    from streamlit.runtime.state.session_state import SCRIPT_RUN_WITHOUT_ERRORS_KEY as KEY
+
+    state = session._session_state
+    return not state._new_session_state.get(KEY, state._old_state.get(KEY, True))
+
+
+def empty(session: Any) -> None:
+    """Take everything out of a session's state, as in a new session. To be called in the thread of its script."""
+    session._session_state.clear()
+
+
+def repeat_request(session: Any) -> None:
+    """Let the last run that the browser has asked for run again. To be called on Streamlit's event loop."""
+    message = attached(session, "request")
+    if message is not None:
+        session.handle_backmsg(message)
 
 
 def attach(owner: Any, name: str, value: Any) -> None:

@@ -7,13 +7,17 @@ Streamlit's own code, which does not wait, has the answer at hand when it connec
 this process has it         the store has                then
 ==========================  ==========================  ==============================================================
 no                          no copy                      a new session; what the browser said is never adopted
-no                          a copy of the same user      the session is made anew, under its id
+no                          a copy of the same user      the session is made anew, under its id (*)
 no                          a copy of somebody else      a new session; the copy stays as it is
 yes                         our copy, or none            Streamlit goes on with the session
 yes                         another process's copy       ours is out of date and dropped; it is made anew
 yes                         no answer                    Streamlit goes on; the writer will notice if it is outdated
 no                          no answer                    503: the browser tries again, and keeps its session's id
 ==========================  ==========================  ==============================================================
+
+(*) All or nothing: a part of a session can break a page for good, where an empty one is what it begins with anyway. So
+the session begins empty, as with plain Streamlit, if values of its state could not be copied and none of its pages has
+called `restored_session`. And if the first run of a restored session raises, it is emptied, and the run is repeated.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from typing import Any
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
 from fluxlit._internal.streamlit_paths import STREAM
-from fluxlit.pages.restored_session import restored_note
+from fluxlit.pages.restored_session import ASKS, restored_note
 from fluxlit.sessions import SessionCopies, SessionCopy
 from fluxlit.streamlit import messages
 from fluxlit.streamlit import sessions as session_internals
@@ -190,8 +194,18 @@ class Copying:
         if connected != session_id:
             return connected
         content = content_of(groups)
+        missing = sorted(name for name, why in groups["lost"].items() if why != session_internals.UPLOADS_STAY)
+        if missing and not groups["page"].get("asks"):
+            self._keep(session, copy)
+            logger.warning(
+                "A session begins anew, as its copy lacks values: %s. A page that calls restored_session() gets the "
+                "others.",
+                ", ".join(missing),
+            )
+            return connected
         session_internals.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
+        session_internals.attach(session, "on_trial", True)
         session_internals.attach(session, "restored", True)
         if self._reloaded.get():  # nothing was pressed on a page that is not there yet
             session_internals.begin_again(session, content)
@@ -212,7 +226,8 @@ class Copying:
     def _run_ended(self, session: Any) -> None:
         """Called in the thread of the script."""
         copy, warm_up = self._copy_of.get(session), session_internals.attached(session, "warm_up")
-        if copy is None or (warm_up is not None and warm_up.under_way):
+        warming = warm_up is not None and warm_up.under_way
+        if copy is None or self._has_failed_trial(session, warming=warming) or warming:
             return
         try:
             content = session_internals.read(session)
@@ -220,6 +235,20 @@ class Copying:
                 self._copies.submit(copy)
         except Exception:  # whatever a session holds, its run must come to its end
             logger.exception("A session could not be copied.")
+
+    def _has_failed_trial(self, session: Any, *, warming: bool) -> bool:
+        """Empty a restored session that raised in its first run, unseen or seen, and have the run repeated."""
+        if not session_internals.attached(session, "on_trial"):
+            return False
+        failed = session_internals.has_raised(session)
+        if failed or not warming:
+            session_internals.attach(session, "on_trial", None)
+        if failed:
+            logger.warning("A restored session raised in its first run. It begins anew.")
+            session_internals.empty(session)
+            if not warming:  # else the browser's own request comes next
+                self._soon(session_internals.repeat_request, session)
+        return failed
 
     def _left(self, session_id: str) -> None:
         session = session_internals.live_session(self._manager, session_id)
@@ -315,6 +344,7 @@ def groups_of(content: SessionContent) -> dict[str, Any]:
             "streamlit": streamlit.__version__,
             "serves": content.serves,
             "path": content.path,
+            "asks": ASKS in content.notes,
         },
         "keys": dict(content.keys),
         "values": {element: list(value) for element, value in content.values.items()},

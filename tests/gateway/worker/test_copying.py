@@ -1,0 +1,190 @@
+"""Sessions whose copies lack values, or break their page: they begin anew, as with plain Streamlit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import psutil
+import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+
+from fluxlit.testing import Server, run_server
+from fluxlit.worker.resume.tab_reload import RELOADED
+from tests.sessions.servers import wait_until
+from tests.support.session import Session
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = """
+    import threading
+
+    import streamlit as st
+
+    state = st.session_state
+    if "initialized" not in state:
+        state.initialized = True
+        state.clicks = 0
+        state.model = threading.Lock()  # no copy can hold it
+    state.clicks += 1
+    st.text(f"clicks {state.clicks} {state.model.locked()}")
+"""
+
+APP = """
+    import threading
+
+    from fluxlit import FluxLit, restored_session
+
+    app = FluxLit(title="Shop")
+
+    def once(state):
+        if "initialized" not in state:
+            state.initialized = True
+            state.clicks = 0
+            return True
+        return False
+
+    @app.page("/", title="Init")
+    def init(st):
+        if once(st.session_state):
+            st.session_state.model = threading.Lock()
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks} {st.session_state.model.locked()}")
+
+    @app.page("/asking", title="Asking")
+    def asking(st):
+        once(st.session_state)
+        back = restored_session()
+        if "model" not in st.session_state:
+            st.session_state.model = threading.Lock()
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks} lost {sorted(back.lost) if back else []}")
+
+    HERE = {}
+
+    @app.page("/process", title="Process")
+    def process(st):
+        # Everything can be copied, and the page still needs what only its process has.
+        state = st.session_state
+        if once(state):
+            HERE[id(HERE)] = "handle"
+            state.handle = id(HERE)
+        state.clicks += 1
+        st.text(f"clicks {state.clicks} {HERE[state.handle]}")
+
+    @app.page("/whole", title="Whole")
+    def whole(st):
+        once(st.session_state)
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks}")
+
+    @app.page("/broken", title="Broken")
+    def broken(st):
+        once(st.session_state)
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks}")
+        raise ValueError("always")
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "app.py").write_text(dedent(APP))
+    with run_server("app:app", folder, command="run", session_store="sqlite:///sessions.db") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder: Path = tmp_path_factory.mktemp("adopted")
+    (folder / "script.py").write_text(dedent(SCRIPT))
+    (folder / "app.py").write_text("from fluxlit import FluxLit\napp = FluxLit(ui='script.py')\n")
+    with run_server("app:app", folder, command="run", session_store="sqlite:///sessions.db") as running:
+        yield running
+
+
+def workers(server: Server) -> set[psutil.Process]:
+    found = set()
+    for pid in server.processes():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "fluxlit.worker" in psutil.Process(pid).cmdline():
+                found.add(psutil.Process(pid))
+    return found
+
+
+def kill_worker(server: Server) -> None:
+    """Kill it, and wait for the one that takes its place."""
+    killed = workers(server)
+    for process in killed:
+        process.kill()
+    wait_until(lambda: workers(server) - killed)
+    server.wait_ready()
+
+
+async def leave(server: Server, page: str) -> str | None:
+    """Run a page twice, kill its worker, and return the id of the session."""
+    async with Session(server.url) as tab:
+        await tab.run(page)
+        assert (await tab.run(page))[0].startswith("clicks 2")
+    kill_worker(server)
+    return tab.id
+
+
+async def run_until(tab: Session, page: str, text: str) -> None:
+    """Run a page once and wait until it shows a text: Streamlit may join a run with the one that follows at once."""
+    texts = await tab.run(page)
+    while text not in texts:
+        texts = await tab.shown()
+
+
+@pytest.mark.parametrize("marks", [(), (RELOADED,)], ids=["reconnected", "reloaded"])
+@pytest.mark.parametrize("kind", ["page", "script"])
+async def test_a_session_with_a_value_that_cannot_be_copied_begins_anew(
+    request: pytest.FixtureRequest, kind: str, marks: tuple[str, ...]
+) -> None:
+    server: Server = request.getfixturevalue("server" if kind == "page" else "adopted")
+    session = await leave(server, "")
+    logged = len(server.log())
+    async with Session(server.url, resume=session, marks=marks) as again:
+        assert await again.run() == ["clicks 1 False"]
+        assert await again.run() == ["clicks 2 False"]
+    assert server.log()[logged:].count("begins anew, as its copy lacks values: model.") == 1
+
+
+async def test_a_page_that_asks_how_its_session_came_back_gets_the_other_values(server: Server) -> None:
+    session = await leave(server, "asking")
+    async with Session(server.url, resume=session) as again:
+        assert await again.run("asking") == ["clicks 3 lost ['model']"]
+
+
+async def test_a_session_whose_copy_is_whole_goes_on(server: Server) -> None:
+    session = await leave(server, "whole")
+    async with Session(server.url, resume=session) as again:
+        assert await again.run("whole") == ["clicks 3"]
+
+
+async def test_a_restored_session_that_raises_in_its_first_run_begins_anew(server: Server) -> None:
+    session = await leave(server, "process")
+    logged = len(server.log())
+    async with Session(server.url, resume=session) as again:
+        await run_until(again, "process", "clicks 1 handle")
+        assert await again.run("process") == ["clicks 2 handle"]
+    assert server.log()[logged:].count("A restored session raised in its first run. It begins anew.") == 1
+
+
+async def test_what_the_browser_asks_for_meets_a_new_session_if_the_unseen_run_raises(server: Server) -> None:
+    session = await leave(server, "process")
+    pressed = WidgetStates()
+    pressed.widgets.add(id="$$ID-0-button", trigger_value=True)
+    async with Session(server.url, resume=session) as again:
+        assert await again.run("process", pressed) == ["clicks 1 handle"]
+
+
+async def test_a_page_that_always_raises_is_repeated_once(server: Server) -> None:
+    session = await leave(server, "broken")
+    async with Session(server.url, resume=session) as again:
+        await run_until(again, "broken", "clicks 1")
+        assert (await again.run("broken"))[0] == "clicks 2"
