@@ -1,4 +1,4 @@
-"""Lock file, placement of the UI, edge and path mode, each with each, and what is generated for them."""
+"""Combinations of lock file, mode of the UI, edge and path mode."""
 
 from __future__ import annotations
 

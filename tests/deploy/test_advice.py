@@ -1,4 +1,4 @@
-"""What is said about a project itself, whatever is generated from it."""
+"""Findings about a project itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Input that cannot be built: one message, exit code 1, no traceback, and nothing written."""
+"""Bad input is one message and exit code 1, and nothing is written."""
 
 from __future__ import annotations
 

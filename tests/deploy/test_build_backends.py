@@ -1,4 +1,4 @@
-"""Whether a project can be built as a package is decided as its build backend would."""
+"""Code that a build backend would find makes a project a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever somebody has made of the files, `--check` answers with findings and never with a traceback."""
+"""`--check` of any content has findings and never a traceback."""
 
 from __future__ import annotations
 

@@ -230,8 +230,8 @@ def test_a_member_of_a_workspace_can_be_chosen_at_its_root(tmp_path: Path) -> No
     assert (web.names, web.has_command, web.git) == (frozenset({"web", "fluxlit-cli", "own", "repo"}), True, True)
     assert web.folders == ("own", "web")
     assert web.local == ("apps/web/pyproject.toml", "wheels/fluxlit_cli-1.0-py3-none-any.whl")
-    with pytest.raises(DeployError, match=r"uv\.lock has no package nobody"):
-        find_dependencies(tmp_path, Wanted(package="nobody"))
+    with pytest.raises(DeployError, match=r"uv\.lock has no package other"):
+        find_dependencies(tmp_path, Wanted(package="other"))
 
 
 def test_variables_and_repositories_in_requirements_are_noticed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A description of a project says what the project says, on whatever machine."""
+"""The description of a project is the same on every machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The .dockerignore: what it means, what it keeps of a project's own lines, and what stays out of an image."""
+"""The .dockerignore keeps secrets out and a project's own lines in."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_lines_of_gitignore_mean_the_same(line: str, out: str, in_: str) -> None
 
 
 def test_what_git_ignores_stays_out(tmp_path: Path) -> None:
-    """Also by a file of a folder below, and by those above the project in its repository."""
+    """Also by a file of a folder below or above the project."""
     make(tmp_path, ".git/config", "apps/portal/app.py", "apps/portal/data/.keep", "apps/portal/.venv/x")
     (tmp_path.parent / ".gitignore").write_text("beyond\n")
     (tmp_path / ".gitignore").write_text("*.key.txt\n/apps/portal/mine\n/apps/other/theirs\napps/*/each\n/top\n")

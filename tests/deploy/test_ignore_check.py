@@ -1,4 +1,4 @@
-"""What `fluxlit build` and `--check` say about files that enter an image, and about an edited .dockerignore."""
+"""Findings about a .dockerignore and the files that it lets through."""
 
 from __future__ import annotations
 

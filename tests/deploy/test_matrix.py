@@ -1,4 +1,4 @@
-"""Every combination renders, is valid, and is the same bytes on every machine."""
+"""Every combination is valid, and the same bytes on every machine."""
 
 from __future__ import annotations
 

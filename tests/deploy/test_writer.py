@@ -1,4 +1,4 @@
-"""All files or none, and nobody's work is lost."""
+"""All files or none are written, and no work is lost."""
 
 import os
 from pathlib import Path, PurePosixPath

@@ -1,4 +1,4 @@
-"""Docker's own Compose client, which reads a file without an engine. Debian has one that is new enough since trixie.
+"""Docker's own Compose client, which reads a file without an engine.
 
 It is a program without libraries, so it also runs on the release before. apt fetches it once, with lists of its own,
 into `.tools/`, and checks its signature.

@@ -1,4 +1,4 @@
-"""A Compose file read as Compose reads it: values filled in, profiles chosen, the specification's schema, references.
+"""A Compose file, read as Compose reads it.
 
 `compose-spec.json` is the schema of the Compose Specification, under the licence beside it.
 """

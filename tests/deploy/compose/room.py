@@ -2,7 +2,7 @@
 
 What differs from Compose is written here and nowhere else: every service is a process with a folder of its own in
 place of its file system, and addresses of services are ports of this machine. Commands, variables, the order of the
-start and health checks are those of the Compose file, and of the Dockerfile where that says nothing.
+start and health checks are those of the Compose file, and of the Dockerfile where they are not in it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Service:
 
     Attributes:
         name: its name.
-        described: what the Compose file says, with variables filled in.
+        described: content of the Compose file, with variables filled in.
         root: folder that stands for its file system.
         port: port of this machine in place of its own.
         dockerfile: text of the image's Dockerfile, for services that are built.
@@ -55,7 +55,7 @@ class Service:
         return str(self.described["image"]).partition(":")[0]
 
     def moved(self, text: str) -> str:
-        """A text with addresses and folders of this machine."""
+        """A string with addresses and folders of this machine."""
         for there, here in self.addresses.items():
             text = re.sub(rf"(?<![\w-]){re.escape(there)}(?!\d)", here, text)
         writable = [each.partition(":")[0] for each in self.described.get("tmpfs", [])]
@@ -116,7 +116,7 @@ class Service:
         return [program("haproxy"), "-db", "-f", str(self.at("/usr/local/etc/haproxy/haproxy.cfg"))]
 
     def healthy(self) -> bool:
-        """What its health check says."""
+        """The result of its health check."""
         kind, *command = self.described["healthcheck"]["test"]
         if command[0] == "nc" or "/dev/tcp/" in command[-1]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
@@ -187,7 +187,7 @@ class Room:
                 (root / path.name).write_bytes(path.read_bytes())
         own = {"8080": str(self._port(name))} if name == "edge" else {}
         services = {"app": 8000, "app-2": 8000, "redis": 6379}
-        # A service that nobody has started keeps its name, which nobody knows here either.
+        # A service that is not started keeps its name, which has no address here either.
         there = {each: port for each, port in services.items() if each in self.found["services"]}
         addresses = {f"{each}:{port}": f"127.0.0.1:{self._port(each)}" for each, port in there.items()}
         service = Service(name, described, root, self._port(name), dockerfile, addresses | own)

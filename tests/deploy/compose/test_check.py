@@ -1,4 +1,4 @@
-"""What `fluxlit build --check` says about a Compose file that somebody has edited."""
+"""Checks of a Compose file that was edited."""
 
 from __future__ import annotations
 

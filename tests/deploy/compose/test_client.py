@@ -1,4 +1,4 @@
-"""Docker's own client takes every Compose file, and reads it as the tests do."""
+"""Docker's own client reads every Compose file as the tests do."""
 
 from __future__ import annotations
 

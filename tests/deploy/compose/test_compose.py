@@ -1,4 +1,4 @@
-"""What every generated Compose file is: valid, restricted, without secrets, and in the right order."""
+"""Generated Compose files are valid, restricted and without secrets."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_finished_image_is_not_built() -> None:
         ({"port": 0}, "port must be a port from 1 to 65535, not 0"),
         ({"port": True}, "port must be a port"),
         ({"image": "registry.example.com/portal"}, "may be another image tomorrow"),
-        ({"image": 5}, "image must be a text, not 5"),
+        ({"image": 5}, "image must be a string, not 5"),
         ({"subnet": "172.30.85.0/30"}, "no IPv4 network of /29 or larger"),
         ({"subnet": "172.30.85.9/24"}, "no IPv4 network"),
         ({"subnet": "fd00::/64"}, "no IPv4 network"),

@@ -1,4 +1,4 @@
-"""The composed set for real: its edge, two replicas and Redis, started from what the files say."""
+"""The services of a Compose file as processes: edge, replicas and Redis."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def behind(replicas: Room, edge: Edge, stack: contextlib.ExitStack, *profiles: s
 
 
 def entrance(room: Room) -> str:
-    """Start the edge; where browsers find the application, once it has found out who is there.
+    """Start the edge, and return its address once it has found the replicas.
 
     Traefik accepts connections before it knows its routes, and asks a second later whether a replica is healthy. Until
     then it asks for those that are not there too, for as long as this machine's name server takes to say so.
@@ -102,7 +102,7 @@ def entrance(room: Room) -> str:
 
 
 def _answers(url: str) -> bool:
-    """Whether a visitor without a cookie, who may get any replica, is answered."""
+    """Whether a client without a cookie gets a response of any replica."""
     with contextlib.suppress(httpx.TimeoutException):
         return httpx.get(url, trust_env=False, verify=False, timeout=60).status_code == 200
     return False

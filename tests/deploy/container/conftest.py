@@ -1,4 +1,4 @@
-"""Somebody new follows docs/how-to/first-deployment.md to the letter, once for all tests of what they get."""
+"""A reader follows docs/how-to/first-deployment.md, once for all tests."""
 
 import shutil
 from collections.abc import Iterator

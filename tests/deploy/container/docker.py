@@ -1,4 +1,4 @@
-"""As much of the `docker` command as the documentation uses, on buildah and runc: no Docker engine can run here.
+"""The part of the `docker` command that the documentation uses, on buildah.
 
 A container shares the network of this machine, so a published port is the one that the application is told to use.
 """

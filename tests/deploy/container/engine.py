@@ -1,4 +1,4 @@
-"""Building images with buildah and running them with runc, which needs no engine but does need root.
+"""Build images with buildah and run them with runc, as root.
 
 The base image stands in for the official one, which cannot be fetched everywhere: Debian with Python and pip, made by
 debootstrap once and kept in `.tools/`.
@@ -59,7 +59,7 @@ class Engine:
         self.buildah("bud", *options, "--build-arg", f"PYTHON_IMAGE={BASE}", *more, "-t", tag, ".", cwd=project)
 
     def config(self, tag: str) -> dict[str, Any]:
-        """What the image says about itself."""
+        """The configuration of the image."""
         found: dict[str, Any] = json.loads(self.buildah("inspect", "--type", "image", tag))["Docker"]["config"]
         return found
 
@@ -86,7 +86,7 @@ def _make_base_archive(folder: Path) -> None:
 
 
 def bundle(folder: Path, files: Path, config: dict[str, Any], environ: dict[str, str]) -> Path:
-    """Write what an OCI runtime needs: the image's command and user, no capabilities, nothing writable but /tmp."""
+    """Write a bundle for an OCI runtime, without capabilities."""
     user, group = map(int, config["User"].split(":"))
     folder.mkdir()
     none: dict[str, list[str]] = {kind: [] for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")}

@@ -1,4 +1,4 @@
-"""What comes of docs/how-to/first-deployment.md: the image, built and run, and the manifests.
+"""The image and manifests of docs/how-to/first-deployment.md.
 
 One file, so that one process follows the page, once.
 """
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 @dataclass
 class Image:
-    """An image that was built: its files and what it says about itself."""
+    """An image that was built: its files and its configuration."""
 
     files: Path
     config: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Projects of several kinds, whose build stage is built for real: the dependencies and the project are in its venv.
+"""The build stages of several kinds of projects, built by buildah.
 
 FluxLit itself is a stand-in of one command here: test_image.py builds and runs it.
 """

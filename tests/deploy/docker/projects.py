@@ -43,7 +43,7 @@ MODES = ("workers", "embedded", "external")
 
 
 def project(lock: str = "uv", wish: str = "plain", mode: str = "workers", **settings: Any) -> Project:
-    """A project with this lock file, this `[build]` table and this placement of the UI."""
+    """A project with this lock file, this `[build]` and this mode of the UI."""
     placed = {"streamlit_mode": mode} | settings
     return Project(
         "portal", "Costs $5", "app:app", dependencies=DEPENDENCIES[lock], build=WISHES[wish], settings=placed

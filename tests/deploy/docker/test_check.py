@@ -1,4 +1,4 @@
-"""What `fluxlit build --check` says about a Dockerfile and a .dockerignore that somebody has edited."""
+"""Checks of a Dockerfile that was edited."""
 
 from __future__ import annotations
 

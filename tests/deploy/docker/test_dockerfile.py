@@ -1,4 +1,4 @@
-"""Every Dockerfile that can be generated: hadolint has nothing to say, and it does what it promises."""
+"""Every generated Dockerfile is clean by hadolint and keeps its promises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY = list(itertools.product(DEPENDENCIES, WISHES, MODES))
 
 
 def hadolint(*files: Path) -> subprocess.CompletedProcess[str]:
-    """Let hadolint read files; its own defaults, so that even a remark of style is a failure."""
+    """Run hadolint by its defaults, so that a remark of style is a failure."""
     command = [program("hadolint"), "--no-color", "--failure-threshold", "style", *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 

@@ -1,4 +1,4 @@
-"""Affinity for real: a browser stays with its replica, others go elsewhere, and a replica that is gone is left out."""
+"""A browser stays with its replica, until that is gone."""
 
 from __future__ import annotations
 

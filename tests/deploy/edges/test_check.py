@@ -1,4 +1,4 @@
-"""What `fluxlit build --check` says about edges that somebody has edited."""
+"""Checks of edges that were edited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every combination is accepted by the program that reads it, and the stacks come from the same templates."""
+"""Every combination is accepted by the program that reads it."""
 
 from __future__ import annotations
 

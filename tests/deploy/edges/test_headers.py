@@ -1,4 +1,4 @@
-"""No edge passes on a header with which a client names itself, another address or another path."""
+"""No edge passes on headers with which a client forges who it is."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNLISTED = ("X-Authentik-Meta-App", "Remote-Role", "Tailscale-Headers-Info", "X-
 
 @contextmanager
 def running(engine: Edge, folder: Path) -> Iterator[str]:
-    """An edge in front of a server that responds with the headers that it gets."""
+    """An edge before a server that responds with the request headers."""
     upstream, port = free_port(), free_port()
     for name, text in files_of(engine, None, {"port": port, "upstreams": [f"127.0.0.1:{upstream}"]}).items():
         (folder / name).write_text(text)
@@ -57,7 +57,7 @@ def running(engine: Edge, folder: Path) -> Iterator[str]:
 
 
 def passed_on(url: str, names: list[str]) -> dict[str, str]:
-    """The headers that arrive, of a request in which each of these names has a forged value."""
+    """The headers that arrive, of a request with these forged headers."""
     deadline = time.monotonic() + 20
     with httpx.Client(trust_env=False, timeout=10) as client:
         while True:

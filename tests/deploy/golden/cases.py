@@ -1,4 +1,4 @@
-"""The main combinations, whose files are kept word for word. `python scripts/write_golden.py` writes them anew."""
+"""The combinations with golden files, by `scripts/write_golden.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of the main combinations are as they were, so that a change of a template is seen before it is landed."""
+"""A change of a template is seen in the golden files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests and charts of many projects, written where the tools expect them."""
+"""Manifests and charts, written where the tools expect them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts rendered without Helm: its templates on Go's own engine, its values merged and checked as Helm does."""
+"""Charts rendered without Helm, on Go's own template engine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _compile(folder: Path) -> None:
 
 
 def values_of(chart: Path, changes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The chart's defaults with changes laid over them, checked by the chart's schema."""
+    """The chart's values with changes, checked by the chart's schema."""
     merged = merge(yaml.safe_load((chart / "values.yaml").read_text()), changes or {})
     schema = json.loads((chart / "values.schema.json").read_text())
     if found := [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(merged)]:

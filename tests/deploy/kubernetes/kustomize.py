@@ -1,4 +1,4 @@
-"""As much of Kustomize as the generated files use; anything else in a kustomization.yaml is an error.
+"""The part of Kustomize that the generated files use.
 
 Each field does what https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/ says of it.
 """
@@ -20,7 +20,7 @@ CLUSTER_WIDE = {"Namespace"}
 
 
 def build(folder: Path) -> list[Manifest]:
-    """Render a kustomization as `kustomize build` does, names of generated objects included."""
+    """Render a kustomization as `kustomize build` does."""
     found, maps = _accumulate(folder)
     for name, data in maps.items():
         digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]

@@ -1,4 +1,4 @@
-"""The 31 default checks of kube-linter (August 2026) and the default checks of kube-score (May 2026), re-created.
+"""The default checks of kube-linter and kube-score (2026), re-created.
 
 Their binaries come from no package index that the tests may use. A check carries its linter's own name, takes all
 objects of an installation, and yields what it objects to. Checks about kinds that are never generated (Jobs, CronJobs,
@@ -81,7 +81,7 @@ def findings(table: dict[str, Check], manifests: list[Manifest]) -> list[str]:
 
 
 def number(value: object) -> int:
-    """A count or a percentage of a disruption budget; percentages become negative."""
+    """A count of a disruption budget, or a percentage as a negative number."""
     return -int(value[:-1]) if isinstance(value, str) and value.endswith("%") else int(str(value))
 
 

@@ -1,4 +1,4 @@
-"""Are these objects valid? Kubernetes' own schemas for its kinds, small strict ones for what comes from elsewhere."""
+"""Validation of objects by Kubernetes' schemas, and by strict ones of ours."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def problems(manifest: dict[str, Any], version: str) -> list[str]:
 
 @cache
 def validator(kind: str, api_version: str, version: str) -> jsonschema.Draft202012Validator:
-    """Kubernetes' own schema of a kind; kubernetes-validate reads all definitions anew for each object."""
+    """Kubernetes' own schema of a kind, read once."""
     folder = f"kubernetes-json-schema/v{version}-local-strict"
     group = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)
     schema = kubernetes_validate.utils.schema_contents(f"{folder}/{kind.lower()}-{group}.json", version)

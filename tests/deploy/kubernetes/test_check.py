@@ -1,4 +1,4 @@
-"""What `fluxlit build --check` says about manifests that somebody has edited."""
+"""Checks of manifests that were edited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each re-created check of the two linters finds the mistake that it is there for, and nothing before it is made."""
+"""Each re-created check of the linters finds its mistake."""
 
 from __future__ import annotations
 

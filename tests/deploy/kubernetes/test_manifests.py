@@ -1,4 +1,4 @@
-"""The manifests: valid, clean by every linter, the same every time, and the same objects from Kustomize and Helm."""
+"""Manifests and charts are valid, clean, reproducible and the same."""
 
 from __future__ import annotations
 
@@ -258,9 +258,9 @@ def test_yamllint_is_content(write: Write) -> None:
         ({"gateway": "My Gateway"}, {}, None, "is no name in Kubernetes"),
         ({"rute": "ingress"}, {}, None, "unknown key rute; did you mean route"),
         ({"route": "nginx"}, {}, None, "route must be one of gateway, ingress, not 'nginx'"),
-        ({"host": 5}, {}, None, "host must be a text"),
+        ({"host": 5}, {}, None, "host must be a string"),
         ({"sessions_metric": "a b"}, {}, None, "no name of a metric"),
-        ({"sessions_per_replica": 50}, {}, None, "fluxlit_sessions, which nobody collects"),
+        ({"sessions_per_replica": 50}, {}, None, "fluxlit_sessions, which is not collected"),
         ({"metrics": "pod-monitor", "metrics_port": 8000}, {}, None, "is the application's own port"),
         ({"metrics": "service-monitor"}, {}, None, "metrics must be one of none, annotations, pod-monitor"),
         ({"trusted_proxies": ["0.0.0.0/0"]}, {}, None, "trusted_proxies must be a list of networks"),

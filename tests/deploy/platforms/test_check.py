@@ -1,4 +1,4 @@
-"""What `fluxlit build --check` says about files for platforms that somebody has edited."""
+"""Checks of files for platforms that were edited."""
 
 from __future__ import annotations
 

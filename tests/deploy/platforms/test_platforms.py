@@ -1,4 +1,4 @@
-"""Files for platforms: readable by those who read them, hardened, and with times that fit."""
+"""Files for platforms are valid, hardened, and have fitting times."""
 
 from __future__ import annotations
 

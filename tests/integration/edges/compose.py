@@ -1,4 +1,4 @@
-"""The stacks of docker/proxy-deployment, read as Compose reads them, so that tests run what Compose would run."""
+"""The stacks of docker/proxy-deployment, read as Compose reads them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def load(name: str) -> Stack:
 
 
 def merge(below: Any, above: Any) -> Any:
-    """Lay one Compose file upon another: tables are joined, lists continued, everything else replaced."""
+    """Merge Compose files: tables and lists are joined, the rest is replaced."""
     if isinstance(below, dict) and isinstance(above, dict):
         return below | {key: merge(below.get(key), value) for key, value in above.items()}
     if isinstance(below, list) and isinstance(above, list) and not isinstance(above, Override):

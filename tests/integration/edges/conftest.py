@@ -19,7 +19,7 @@ Applications = Callable[[Mapping[str, str]], Server]
 
 @pytest.fixture(scope="module")
 def applications() -> Iterator[Applications]:
-    """Starts the demo with an environment; the same environment gets the same server."""
+    """Start the demo with an environment, once for each environment."""
     running: dict[frozenset[tuple[str, str]], Server] = {}
     with ExitStack() as servers:
 
@@ -48,7 +48,7 @@ def edge(
 
 @pytest.fixture(scope="module")
 def browser(chromium: Browser, edge: Edge) -> Iterator[BrowserContext]:
-    """One browser's cookies and cache for each edge: Streamlit's front end is loaded once."""
+    """A browser for each edge, so that the front end is loaded once."""
     with open_visitor(chromium, ignore_https_errors=True) as visitor:
         yield visitor.page.context
 

@@ -1,4 +1,4 @@
-"""The edges of the Compose files as processes of this machine: the same files, other addresses.
+"""The edges of the Compose files as processes of this machine.
 
 What differs from a container is written here and nowhere else: UPSTREAM, EDGE_HOST and EDGE_PORT, the folder that
 stands for the root of the file system, and nginx.conf, which the image brings along.
@@ -73,7 +73,7 @@ class Edge:
 
 @dataclass
 class Room:
-    """A folder that stands for the root of the edge's file system, with everything that its container would see.
+    """A folder in place of the root of the edge's file system.
 
     Attributes:
         damage: changes the files, to see that it is noticed.
@@ -105,13 +105,13 @@ class Room:
         return self.root / path.removeprefix("/")
 
     def moved(self, arguments: Sequence[str]) -> list[str]:
-        """The arguments of the Compose file, with addresses and paths of this machine."""
+        """The arguments of the Compose file, for this machine."""
         port = re.compile(rf":{self.stack.environment['EDGE_PORT']}$")
         return [port.sub(f"127.0.0.1:{self.port}", part).replace("=/", f"={self.root}/") for part in arguments]
 
 
 def program(name: str) -> str:
-    """A program from this Python's environment or from the system; a failed test that says how to get it."""
+    """A program from this Python's environment or from the system."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin"])
     found = shutil.which(name, path=path)
     if found is None:
@@ -120,7 +120,7 @@ def program(name: str) -> str:
 
 
 def nginx(room: Room, *, check: bool) -> list[str]:
-    """What the image does at its start: fill in the templates. Then the command."""
+    """Fill in the templates as the image does; return the command."""
     for template in room.at("/etc/nginx/templates").iterdir():
         target = room.at("/etc/nginx/conf.d") / template.name.removesuffix(".template")
         target.parent.mkdir(exist_ok=True)
@@ -132,7 +132,7 @@ def nginx(room: Room, *, check: bool) -> list[str]:
 
 
 def filled_in(template: str, environ: dict[str, str]) -> str:
-    """Replace `${NAME}` and `$NAME` where there is such a variable, as the image's envsubst does."""
+    """Replace `${NAME}` and `$NAME` as the image's envsubst does."""
     pattern = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
     return pattern.sub(lambda match: environ.get(match[1] or match[2], match[0]), template)
 
@@ -145,7 +145,7 @@ def caddy(room: Room, *, check: bool) -> list[str]:
 
 
 def traefik(room: Room, *, check: bool) -> list[str]:
-    """Traefik's command. It has no check of its own: it says at its start what it does not understand."""
+    """Traefik's command. It has no check of its own, but logs at its start."""
     return [program("traefik"), *room.moved(room.stack.command)]
 
 
@@ -199,7 +199,7 @@ def check(stack: Stack, root: Path, damage: Callable[[str], str] = str) -> subpr
 
 
 def refused_upload(edge: Edge, folder: Path) -> list[str]:
-    """Upload to a page, which takes none, then ask for something else over the same connection; what came of both.
+    """Send a refused upload and another request over one connection.
 
     By curl, because it speaks HTTP/2 where the edge does.
     """
@@ -223,7 +223,7 @@ def smoke_test(edge: Edge) -> subprocess.CompletedProcess[str]:
 
 
 def browserless(**options: object) -> httpx.Client:
-    """A client that takes the test certificate and no proxy of the environment."""
+    """A client that takes the test certificate and no proxy."""
     return httpx.Client(verify=False, trust_env=False, timeout=60, **options)  # type: ignore[arg-type]
 
 
@@ -243,7 +243,7 @@ def unverified(url: str) -> ssl.SSLContext | None:
 
 
 def answers(client: httpx.Client, url: str) -> bool:
-    """Whether a request is answered with 200."""
+    """Whether a request gets 200."""
     try:
         return client.get(url).status_code == 200
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The configuration files by themselves: accepted by the programs that read them, and in agreement with each other."""
+"""The configuration files are accepted and agree with each other."""
 
 from __future__ import annotations
 

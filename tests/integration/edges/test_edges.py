@@ -1,4 +1,4 @@
-"""The same application behind each of the edges, as a browser and a program see it."""
+"""The same application behind each edge, for browsers and programs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_browser_gets_events_one_by_one(edge: Edge, window: Visitor) -> None:
 
 
 def events_in(page: Page, url: str) -> tuple[list[int], list[int]]:
-    """When the server has sent and when the browser has got each of four events, in milliseconds."""
+    """Milliseconds at which four events were sent and received."""
     pairs: list[list[int]] = page.evaluate(
         """(url) => new Promise((resolve) => {
             const source = new EventSource(url), pairs = [];

@@ -1,4 +1,4 @@
-"""The scripts that people run: they notice what is broken, and they go through all the stacks."""
+"""The scripts notice what is broken and go through all the stacks."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_the_smoke_test_ends_where_nothing_answers() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The scripts beside a Docker and a smoke test that only write down what they were asked."""
+    """The scripts beside a Docker and a smoke test that only record calls."""
     for name, text in {"docker": DOCKER, "smoke-test.sh": SMOKE_TEST}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
         (tmp_path / name).chmod(0o755)

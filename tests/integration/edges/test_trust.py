@@ -1,4 +1,4 @@
-"""Whom the application believes about its visitors: the edge, when told so, and nobody else."""
+"""Forwarding headers are trusted from the configured edge alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def doubting(applications: Applications) -> Server:
 def trusted(
     request: pytest.FixtureRequest, trusting: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Edge]:
-    """Each edge in front of the application that believes it."""
+    """Each edge before the application that trusts it."""
     with run_edge(load(request.param), tmp_path_factory.mktemp("trusted"), upstream(trusting)) as edge:
         yield edge
 
@@ -55,7 +55,7 @@ def trusted(
 def doubted(
     request: pytest.FixtureRequest, doubting: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Edge]:
-    """Each edge in front of the application that believes nobody."""
+    """Each edge before the application that trusts no proxy."""
     with run_edge(load(request.param), tmp_path_factory.mktemp("doubted"), upstream(doubting)) as edge:
         yield edge
 
@@ -68,7 +68,7 @@ def whoami(api_url: str, address: str = "127.0.0.9", headers: dict[str, str] | N
 
 
 def page(url: str, address: str = "127.0.0.9", headers: dict[str, str] | None = None) -> list[str]:
-    """The texts that the page shows to a visitor."""
+    """The lines that the page shows to a visitor."""
     with browserless() as client:
         token = client.get(f"{url}/_stcore/health").cookies["_streamlit_xsrf"]
     connection = websockets.sync.client.connect(

@@ -84,8 +84,8 @@ def build(
 ) -> int:
     """Write what it takes to ship an application, or check what is there.
 
-    Without options that is a Dockerfile and a .dockerignore. No existing file is changed unless --force
-    says so, and when one file cannot be written, none is.
+    Without options that is a Dockerfile and a .dockerignore. No existing file is changed without
+    --force, and when one file cannot be written, none is.
     """
     if refresh_base:
         typer.echo(REFRESH)

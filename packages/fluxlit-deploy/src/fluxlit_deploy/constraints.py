@@ -12,7 +12,7 @@ from fluxlit_deploy.errors import DeployError
 
 
 def specifier(constraint: str) -> str:
-    """Turn a version constraint of Poetry or Pipenv into a specifier (PEP 440); an empty string admits all.
+    """Turn a constraint of Poetry or Pipenv into a specifier (PEP 440).
 
     https://python-poetry.org/docs/dependency-specification/#version-constraints
     """
@@ -21,12 +21,12 @@ def specifier(constraint: str) -> str:
 
 
 def python_specifier(constraint: str) -> str:
-    """Turn a constraint on Python into a specifier. Of alternatives the last one counts, as newer ones stand there."""
+    """Turn a constraint on Python into a specifier, by its last alternative."""
     return specifier(re.split(r"\|\|?", constraint)[-1])
 
 
 def requirement(name: str, described: object, file: str) -> str:
-    """Write one dependency of a ``[tool.poetry.dependencies]`` or a ``[packages]`` table as a requirement.
+    """Write one dependency of Poetry or Pipenv as a requirement.
 
     Args:
         name: name of the dependency.
@@ -56,7 +56,7 @@ def requirement(name: str, described: object, file: str) -> str:
 
 
 def source(described: Mapping[str, Any]) -> str:
-    """Return where a dependency comes from if that is no index: ``git+URL@REVISION``, ``./path`` or a URL."""
+    """Return ``git+URL@REVISION``, ``./path`` or a URL; empty for an index."""
     if git := described.get("git"):
         revisions = (described.get(key) for key in ("revision", "rev", "ref", "tag", "branch"))
         revision = next((each for each in revisions if each), "")
@@ -104,7 +104,7 @@ def _part(part: str) -> str:
 
 
 def _range(sign: str, version: str) -> str:
-    """Return the versions up to the next incompatible one: ``^1.2.3`` is ``>=1.2.3,<2``, ``~1.2.3`` is ``<1.3``."""
+    """Return the versions up to the next incompatible one."""
     numbers = [int(each) for each in re.findall(r"\d+", version.partition("-")[0])]
     if sign == "^":
         # The first number that is not zero must not change.

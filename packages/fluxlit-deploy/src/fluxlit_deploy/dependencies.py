@@ -1,4 +1,4 @@
-"""`Dependencies`: how a project describes what it needs, found by looking at its files."""
+"""`Dependencies`: what a project needs, found in its files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LockKind(StrEnum):
     UNHASHED = "unhashed"
     PYPROJECT = "pyproject"
     SOURCE = "source"
-    """Only the build of the project itself tells what it needs: `setup.py`, dynamic dependencies."""
+    """Only the build of the project names them: `setup.py`, dynamic dependencies."""
     NONE = "none"
 
 
@@ -116,14 +116,14 @@ class Dependencies:
 
     @property
     def exact(self) -> bool:
-        """Every requirement has a hash; uv checks those that are there in any case."""
+        """Every requirement has a hash."""
         lines = self.generated.replace("\\\n", "").splitlines()
         hashed = all("--hash" in each for each in lines if not each.startswith("-"))
         return self.kind is LockKind.HASHED and hashed and not (self.git or self.needs_source)
 
 
 def find_dependencies(directory: Path, wanted: Wanted | None = None, python: str = "3.12") -> Dependencies:
-    """Look for a lock file, then for requirements, then for the project's own description.
+    """Find out what to install, from the best file that is there.
 
     Args:
         directory: the project's folder.
@@ -182,13 +182,13 @@ def _is_editable(lock: uv_lock.UvLock) -> bool:
 
 
 def _names_index(directory: Path, project: Mapping[str, Any]) -> bool:
-    """Whether uv has the address of another index. One that only a variable names is in no file; see `index_url`."""
+    """Whether a file names another index for uv."""
     settings = {**read_toml(directory / "uv.toml"), **project.get("tool", {}).get("uv", {})}
     return not _INDEXES.isdisjoint(settings)
 
 
 def _refuse_member(directory: Path) -> None:
-    """Refuse a member of a uv workspace: its lock file, and the packages beside it, are outside of its folder."""
+    """Refuse a member of a uv workspace: its lock file is outside its folder."""
     for parent in directory.resolve().parents:
         patterns = read_toml(parent / PYPROJECT).get("tool", {}).get("uv", {}).get("workspace", {}).get("members", [])
         if any(directory.resolve() in parent.glob(str(pattern)) for pattern in patterns):
@@ -263,7 +263,7 @@ def _described(kind: LockKind, file: str, lines: list[tuple[str, str]], *, priva
 
 
 def _is_found_by(place: str, texts: list[str]) -> bool:
-    """Whether a folder is a place to find wheels, which an installation only reads."""
+    """Whether a folder is one with wheels (``--find-links``)."""
     return any(text.startswith(("-f", "--find-links")) and local_path(text) == place for text in texts)
 
 
@@ -298,7 +298,7 @@ def _hint(extras: Mapping[str, Any], groups: Mapping[str, Any]) -> str:
 
 
 def _from_dynamic(directory: Path, project: Mapping[str, Any], wanted: Wanted) -> Dependencies:
-    """Describe a project that gets its dependencies when it is built; setuptools names files for them."""
+    """Describe a project that gets its dependencies when it is built."""
     dynamic = project.get("tool", {}).get("setuptools", {}).get("dynamic", {}).get("dependencies", {})
     files = dynamic.get("file", []) if isinstance(dynamic, Mapping) else []
     files = [files] if isinstance(files, str) else files
@@ -360,7 +360,7 @@ def _from_setup(directory: Path, project: Mapping[str, Any], wanted: Wanted, _py
 
 
 def _setup_requirements(directory: Path) -> list[str] | None:
-    """Return what ``setup.cfg`` or a literal list in ``setup.py`` names; `None` if there is neither file."""
+    """Return what ``setup.cfg`` or ``setup.py`` names; `None` without them."""
     configured = configparser.ConfigParser(interpolation=None)
     if (directory / "setup.cfg").is_file():
         configured.read_string(read_text(directory / "setup.cfg"))
@@ -445,7 +445,7 @@ _FINDERS: tuple[Callable[..., Dependencies | None], ...] = (
 
 
 def requires_python(directory: Path) -> tuple[str, str]:
-    """Return the file that says which versions of Python a project runs on, and the specifier; both may be empty.
+    """Return the file that limits the version of Python, and the specifier.
 
     Raises:
         DeployError: a file cannot be read.

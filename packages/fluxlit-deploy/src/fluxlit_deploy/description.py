@@ -1,4 +1,4 @@
-"""`Project`: what the generators know about an application, and `inspect_project`, which finds it out."""
+"""`Project`: the description of an application for the generators."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _IMPORT_TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Project:
-    """An application, as far as its deployment is concerned. Nothing in it depends on the machine.
+    """An application as far as its deployment goes, on every machine the same.
 
     Attributes:
         name: for images, services and objects: lower-case letters, digits and hyphens (RFC 1123).
@@ -71,7 +71,7 @@ class Project:
 
     @property
     def build_packages(self) -> list[str]:
-        """Debian packages of the build stage: a library that is compiled needs the headers and the library."""
+        """Debian packages of the build stage, with those of the image itself."""
         found = {*self.build.build_packages, *headers(self.dependencies.names)}
         git = {"git"} if self.dependencies.git else set()
         return sorted({*found, *git, *(self.system_packages if found else [])})
@@ -100,7 +100,7 @@ class Project:
 
     @property
     def workers(self) -> int | Literal["auto"]:
-        """Number of Streamlit processes in one replica; ``auto`` starts one for each processor of the container."""
+        """Streamlit processes in one replica; ``auto``: one per processor."""
         if self.mode != "workers":
             return 0
         found = self.settings.get("streamlit_workers", 1)
@@ -129,30 +129,30 @@ class Project:
 
     @property
     def start_seconds(self) -> int:
-        """Seconds from the start of the process until it must be ready: its imports, then its workers."""
+        """Seconds from the start of the process until it must be ready."""
         return math.ceil(float(self.settings.get("streamlit_start_timeout_s", 60.0))) + IMPORT_S
 
     @property
     def api_end_s(self) -> float:
-        """Seconds that the API's own lifespan gets for its end, after the open requests."""
+        """Seconds for the end of the API's lifespan, after the open requests."""
         return float(self.settings.get("api_shutdown_timeout_s", 10.0))
 
     @property
     def stop_seconds(self) -> int:
-        """Seconds from SIGTERM to the exit in the worst case; whoever sends SIGKILL must wait longer."""
+        """Seconds from SIGTERM to the exit in the worst case."""
         return math.ceil(self.drain_delay_s + self.graceful_timeout_s + self.api_end_s + WORKERS_STOP_S)
 
 
 def inspect_project(directory: Path, target: str | None = None, output: Path | None = None) -> Project:
-    """Describe the project in a directory. Its application is imported, in a process of its own.
+    """Describe the project in a directory; a child process imports it.
 
     Args:
         directory: the project's folder.
-        target: ``module:attribute``; by default what the project itself says.
+        target: ``module:attribute``; by default that of the project.
         output: where files will be written; by default the project's folder.
 
     Raises:
-        DeployError: the project cannot be described; the message says why.
+        DeployError: the project cannot be described; the message has the reason.
     """
     facts = _facts(directory, target)
     root = Path(facts["root"])
@@ -188,7 +188,7 @@ def _packages(directory: Path) -> tuple[str, ...]:
 
 
 def slug(name: str) -> str:
-    """Turn any name into one for images and Kubernetes objects; at most 40 characters, to leave room for suffixes."""
+    """Turn a name into one for images and objects, of at most 40 characters."""
     found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return found if found[:1].isalpha() else f"app-{found}".strip("-")
 
@@ -217,7 +217,7 @@ def _facts(directory: Path, target: str | None) -> dict[str, Any]:
 
 
 def _relative(target: str, directory: Path) -> str:
-    """Write the path in a target as it will be inside the image, relative to the project."""
+    """Return a target with its path relative to the project."""
     place, colon, attribute = target.rpartition(":") if ":" in target else (target, "", "")
     if not (place.endswith(".py") or "/" in place):
         return target

@@ -1,4 +1,4 @@
-"""`Dockerfile`: the instructions of one, with their lines, as far as checks need them."""
+"""`Dockerfile`: instructions with their lines, for the checks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Instruction:
 
     @property
     def exec_form(self) -> list[str] | None:
-        """The words of a JSON list; `None` for a text that a shell would take apart."""
+        """The words of a JSON list; `None` for a string that a shell would split."""
         try:
             found = json.loads(self.bare)
         except ValueError:
@@ -73,12 +73,12 @@ class Dockerfile:
         return next((each for each in reversed(self.final) if each.word == word), None)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of the image that runs, as far as this file sets them."""
+        """Return the variables that this file sets in the image that runs."""
         return {name: value for each in self.final if each.word == "ENV" for name, value in each.pairs().items()}
 
 
 def read_dockerfile(text: str) -> Dockerfile:
-    """Take a Dockerfile apart. What is no instruction is kept with its first word, for checks to name."""
+    """Parse a Dockerfile."""
     return Dockerfile(tuple(_instructions(text)))
 
 

@@ -1,4 +1,4 @@
-"""`.dockerignore`: its patterns, how Docker reads them, and the text that `fluxlit build` writes.
+"""`.dockerignore`: patterns as Docker reads them, and the text to write.
 
 The last line that matches a path decides. So the lists go from weak to strong: what Git ignores, what no image needs,
 the lines that the project has already, secrets, and at the end the project's own exceptions for single files.
@@ -91,7 +91,7 @@ def decided_by(patterns: tuple[Pattern, ...], path: str) -> Pattern | None:
 
 
 def matcher(patterns: Iterable[Pattern]) -> Callable[[str], bool]:
-    """Return a function that says whether a path stays out of the build context."""
+    """Return a function that is true for paths outside the build context."""
     runs: list[tuple[bool, re.Pattern[str]]] = []
     for keeps, run in itertools.groupby(patterns, lambda each: each.keeps):
         if found := [each.expression.pattern for each in run if each.expression]:
@@ -111,11 +111,11 @@ def is_secret_name(path: str) -> bool:
 
 
 def inspect_ignored(directory: Path, *more: Path) -> Ignored:
-    """Read what a project says about files that stay out.
+    """Read what the files of a project keep out.
 
     Args:
         directory: the project's folder.
-        *more: other folders whose `.dockerignore` is about to be replaced.
+        *more: other folders where a `.dockerignore` is about to be replaced.
 
     Raises:
         DeployError: a file cannot be read.
@@ -131,7 +131,7 @@ def ignore_text(ignored: Ignored, needed: Iterable[str], sessions: str = "") -> 
     """Write a `.dockerignore`.
 
     Args:
-        ignored: what the project says.
+        ignored: what the project adds.
         needed: paths without which the image cannot be built or started.
         sessions: the file of local sessions, empty for none.
     """
@@ -158,7 +158,7 @@ def ignore_text(ignored: Ignored, needed: Iterable[str], sessions: str = "") -> 
 
 
 def context_files(directory: Path, patterns: tuple[Pattern, ...]) -> Iterator[str]:
-    """Yield the files of a folder that enter the build context, relative to it."""
+    """Yield the files of a folder that enter the build context."""
     keeps_out = matcher(patterns)
     # An exception may let a file through in a folder that is kept out itself, but never in one of a tool.
     prunes = _is_ballast if any(each.keeps for each in patterns) else keeps_out
@@ -197,14 +197,14 @@ def _is_covered(pattern: str) -> bool:
 
 
 def _listed(lines: list[str]) -> list[str]:
-    """Return the patterns of Git in an existing file, which stay if the project was moved out of its repository."""
+    """Return the patterns of Git in an existing file, which stay there."""
     if _GIT not in lines:
         return []
     return list(itertools.takewhile(bool, lines[lines.index(_GIT) + 1 :]))
 
 
 def _own(lines: list[str], written: set[str]) -> Iterator[str]:
-    """Yield the lines that FluxLit did not write, once each; comments and empty lines stay with what follows them."""
+    """Yield the lines that FluxLit did not write, with their comments."""
     seen: set[str] = set()
     comments: list[str] = []
     for line in lines:
@@ -220,7 +220,7 @@ def _own(lines: list[str], written: set[str]) -> Iterator[str]:
 
 
 def _names_secret_file(line: str) -> bool:
-    """Whether a line makes an exception for one file that only its own name makes a secret."""
+    """Whether a line is an exception for a single file named as a secret."""
     path = line.removeprefix("!").strip().strip("/")
     return line.startswith("!") and not re.search(r"[*?\[]", path) and is_secret_name(path)
 
@@ -234,7 +234,7 @@ def _git_patterns(directory: Path) -> Iterator[str]:
 
 
 def _patterns_above(directory: Path) -> Iterator[str]:
-    """Yield what the files of the folders above say, up to the root of the repository, as seen from the project."""
+    """Yield the patterns of the folders above, up to the repository's root."""
     above = [directory, *directory.parents]
     top = next((index for index, each in enumerate(above) if (each / ".git").exists()), 0)
     for folder in reversed(above[1 : top + 1]):
@@ -248,7 +248,7 @@ def _patterns_above(directory: Path) -> Iterator[str]:
 
 
 def _below(parts: list[str], down: tuple[str, ...]) -> str | None:
-    """Return the rest of a pattern below a folder; `None` if it matches nothing there."""
+    """Return the rest of a pattern below a folder, `None` for no match."""
     for index, name in enumerate(down):
         if index >= len(parts):
             return None
@@ -260,7 +260,7 @@ def _below(parts: list[str], down: tuple[str, ...]) -> str | None:
 
 
 def _imported(directory: Path) -> Iterator[str]:
-    """Yield the folders out of `UNUSED` that some module outside of them imports."""
+    """Yield the folders of `UNUSED` that a module outside of them imports."""
     packages = [name for name in UNUSED if any((directory / name).glob("**/*.py"))]
     if not packages:
         return
@@ -282,7 +282,7 @@ def _with_parents(path: str) -> tuple[str, ...]:
 
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
-    """Translate a pattern: ``**`` spans folders, ``*`` and ``?`` do not (Go's filepath.Match, and Docker's ``**``)."""
+    """Translate a pattern (Go's filepath.Match, and Docker's ``**``)."""
     out = ""
     for part in re.findall(r"\*\*/|\*\*|\*|\?|\[[^]]*\]|\\.|.", pattern):
         special = {"**/": r"(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}

@@ -56,7 +56,7 @@ class Document:
     content: Table
 
     def line(self, *keys: Any) -> int | None:
-        """Return the line of a key below others, or of the last one on the way that is there."""
+        """Return the line of a key below others, or of the last one found."""
         found: Any = self.content
         line = None
         for key in keys:
@@ -79,12 +79,12 @@ class Document:
         return found
 
     def number(self, *keys: Any) -> float | None:
-        """Return the number at a key below others, `None` where there is something else or nothing."""
+        """Return the number at a key below others, `None` for anything else."""
         found = self.at(*keys)
         return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     def items(self, *keys: Any) -> list[Any]:
-        """Return the list at a key below others, an empty one where there is something else or nothing."""
+        """Return the list at a key below others, empty for anything else."""
         found = self.at(*keys)
         return found if isinstance(found, list) else []
 

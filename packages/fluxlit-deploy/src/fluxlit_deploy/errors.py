@@ -1,7 +1,7 @@
-"""The error that ends `fluxlit build`: its text is all that a person gets to see."""
+"""The error that ends `fluxlit build` with its message."""
 
 from __future__ import annotations
 
 
 class DeployError(Exception):
-    """Something is wrong with the input; the message says what, where, and what to do."""
+    """The input is wrong; the message names the fault, place and remedy."""

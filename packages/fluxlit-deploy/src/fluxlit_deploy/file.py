@@ -1,4 +1,4 @@
-"""`File`: one generated file, which nobody has written yet."""
+"""`File`: one generated file, not written yet."""
 
 from __future__ import annotations
 

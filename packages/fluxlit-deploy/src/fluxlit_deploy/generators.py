@@ -1,4 +1,4 @@
-"""The table of generators: who writes what, when, and who checks it afterwards."""
+"""The table of generators and checks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Generator:
     Attributes:
         wanted: whether the options ask for it.
         files: a pure function that makes the files.
-        check: looks at the files of this kind in a folder, also at those that somebody wrote by hand; says nothing
-            about files that are not there.
+        check: looks at the files of this kind in a folder, also at those written by hand; files that are
+            not there are passed over.
     """
 
     wanted: Callable[[Options], bool]
@@ -73,7 +73,7 @@ def check(project: Project, directory: Path) -> tuple[Finding, ...]:
 
 
 def _tables(project: Project) -> Iterator[Finding]:
-    """Yield what is wrong with the subtables of ``[build]``; without asking for files, nobody else looks at them."""
+    """Yield what is wrong with the subtables of ``[build]``."""
     build = project.build
     readers: tuple[Callable[[], object], ...] = (
         lambda: compose_table(build.compose),

@@ -1,4 +1,4 @@
-"""What `--check` says about a `.dockerignore`, and what a build says about the files that it lets through."""
+"""Checks of a `.dockerignore` and of the files that it lets through."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAMED = 3
 
 
 def check(project: Project, directory: Path) -> Iterator[Finding]:
-    """Check the `.dockerignore` beside a Dockerfile; without a Dockerfile, neither is missed."""
+    """Check the `.dockerignore` beside a Dockerfile."""
     path = directory / FILE
     if not path.is_file():
         if (directory / "Dockerfile").is_file():
@@ -88,7 +88,7 @@ def check_context(directory: Path, patterns: tuple[Pattern, ...]) -> Iterator[Fi
 
 
 def kept_out_by_git(project: Project, directory: Path, patterns: tuple[Pattern, ...]) -> Iterator[Finding]:
-    """Name files that only `.gitignore` keeps out of the image: the application may need some of them."""
+    """Name files that only `.gitignore` keeps out of the image."""
     git, stays_out = matcher(map(Pattern, project.ignored.git)), matcher(patterns)
     others = tuple(each for each in patterns if each.text not in project.ignored.git)
     files = context_files(directory, others) if project.ignored.git else ()
@@ -100,7 +100,7 @@ def kept_out_by_git(project: Project, directory: Path, patterns: tuple[Pattern, 
 
 
 def _let_through(patterns: tuple[Pattern, ...]) -> Iterator[Finding]:
-    """Name what gets through, one finding for each line that lets it, or for none."""
+    """Name what gets through, one finding for each line that lets it."""
     for line, names in _through(patterns, SECRETS):
         message = f"files such as {names} would get into the build context, and by COPY into the image."
         yield Finding("ignore-secret", "error", FILE, line, message, _ADD)
@@ -125,7 +125,7 @@ def _kept_out(patterns: tuple[Pattern, ...], project: Project) -> Iterator[Findi
 
 
 def _ignored_by_git(project: Project, directory: Path, patterns: tuple[Pattern, ...]) -> Iterator[Finding]:
-    """Name files that Git ignores and the image gets, unless the `.dockerignore` has an exception for them."""
+    """Name files that Git ignores and the image gets without an exception."""
     git, wanted = matcher(map(Pattern, project.ignored.git)), needed(project)
     files = context_files(directory, patterns) if project.ignored.git else ()
     names = [each for each in files if git(each) and decided_by(patterns, each) is None and each not in wanted]

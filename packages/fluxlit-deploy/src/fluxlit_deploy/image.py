@@ -14,7 +14,7 @@ from fluxlit_deploy.options import Options
 from fluxlit_deploy.template import render_file
 
 UID = 10001
-"""User and group of the container. Above 10000, so that it is nobody on the host either."""
+"""User and group of the container. Above 10000, so that it is no user of the host."""
 
 UV_VERSION = "0.13.9"
 """The installer in the build stage; it is not in the image that runs."""
@@ -26,7 +26,7 @@ _VENV = "uv venv --quiet /opt/venv"
 
 
 def files(project: Project, _options: Options) -> tuple[File, ...]:
-    """Make the Dockerfile, the .dockerignore, and requirements where uv cannot read what the project has."""
+    """Make the Dockerfile, the .dockerignore and, if needed, requirements."""
     dependencies, build = project.dependencies, project.build
     if dependencies.kind is LockKind.NONE:
         return ()  # the advice has an error for it, and nothing is written
@@ -53,7 +53,7 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
 
 
 def mounts(dependencies: Dependencies) -> list[str]:
-    """Return the paths of the project that the installation of the dependencies reads."""
+    """Return the paths that the installation of the dependencies reads."""
     named = {UV_LOCK: [UV_LOCK, PYPROJECT]}.get(dependencies.file or "", [dependencies.file])
     generated = [GENERATED] if dependencies.generated else []
     return [path for path in [*named, *generated, *dependencies.local] if path]
@@ -67,13 +67,13 @@ def _generated(dependencies: Dependencies) -> list[File]:
 
 
 def _secret(name: str) -> str:
-    """Return the mount of a secret: it is there while one command runs, and in no layer."""
+    """Return the mount of a secret, which is in no layer."""
     target = ",target=/root/.netrc" if name == "netrc" else ""
     return f"--mount=type=secret,id={name}{target}"
 
 
 def _installations(dependencies: Dependencies) -> tuple[list[str], list[str]]:
-    """Return the commands that need the files of `mounts` alone, and those that need the whole project."""
+    """Return the commands before and after the project is copied."""
     if dependencies.kind is LockKind.UV:
         return _uv_sync(dependencies)
     pip = "".join(f'{name}="$(cat /run/secrets/{name})" ' for name in dependencies.variables) + "uv pip install"
@@ -117,6 +117,6 @@ def needed(project: Project) -> list[str]:
 
 
 def _session_file(project: Project) -> str:
-    """Return the file that holds the sessions of this machine, if it is in the project's folder."""
+    """Return the SQLite file of the sessions if the project has one."""
     path = re.match(r"sqlite:///(?!/)([^?]+)", project.session_store or "")
     return path[1] if path else ""

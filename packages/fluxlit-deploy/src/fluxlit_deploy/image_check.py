@@ -1,4 +1,4 @@
-"""What `--check` says about a Dockerfile, also when it was edited by hand."""
+"""Checks of a Dockerfile, also after manual changes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _user(seen: Seen) -> Iterator[Finding]:
     user = seen.dockerfile.last("USER")
     name = user.bare.partition(":")[0] if user else "root"
     if name in {"root", "0"}:
-        message = "the application runs as root, so whoever breaks into it owns the container."
+        message = "the application runs as root, so an attacker who breaks into it owns the container."
         yield _found("user", "error", user, message, "End with USER 10001:10001.")
     elif not name.isdecimal():
         message = f"USER {name} is a name, and Kubernetes cannot see whether that is root."
@@ -80,7 +80,7 @@ def _command(seen: Seen) -> Iterator[Finding]:
         words = each.exec_form
         if words is None:
             message = (
-                f"{each.word} is a text, so a shell is process 1 and keeps SIGTERM to itself: each stop is a kill."
+                f"{each.word} is a string, so a shell is process 1 and keeps SIGTERM to itself: each stop is a kill."
             )
             yield _found(
                 "shell", "error", each, message, f'Write a list, as in CMD ["fluxlit", "run", "{seen.project.target}"].'
@@ -120,7 +120,7 @@ def _address(seen: Seen) -> Iterator[Finding]:
 def _health(seen: Seen) -> Iterator[Finding]:
     found, remedy = seen.dockerfile.last("HEALTHCHECK"), 'Write HEALTHCHECK CMD ["fluxlit", "healthcheck"].'
     if seen.dockerfile.final and (found is None or found.bare.upper() == "NONE"):
-        message = "there is no health check, so nobody notices an application that hangs."
+        message = "there is no health check, so a hang is not noticed."
         yield _found("health", "warning", found, message, remedy)
     elif found and (tool := re.search(r"\b(curl|wget)\b", found.text)) and not _is_installed(seen, tool[1]):
         message = f"the health check needs {tool[1]}, which slim images do not have: it would always fail."
@@ -142,7 +142,7 @@ def _secrets(seen: Seen) -> Iterator[Finding]:
     for each in seen.dockerfile.all("ENV", "ARG"):
         for name, value in each.pairs().items():
             if is_secret(name, value):
-                message = f"{name} is a secret, and everybody who has the image can read it."
+                message = f"{name} is a secret, and all who have the image can read it."
                 yield _found(
                     "secret", "error", each, message, "Take it out, revoke it, and give a new one at run time."
                 )

@@ -1,4 +1,4 @@
-"""Turn the lock files of Poetry, PDM and Pipenv into requirements with hashes, which uv installs.
+"""Lock files of Poetry, PDM and Pipenv as requirements with hashes.
 
 Their own programs are not needed in the image then, and the hashes are checked by one installer.
 """
@@ -103,7 +103,7 @@ def pipenv_lines(directory: Path, choice: Choice) -> list[str]:
 
 
 def table_lines(table: Mapping[str, object], file: str) -> list[str]:
-    """Return the requirements of a ``[tool.poetry.dependencies]`` or a ``[packages]`` table.
+    """Return the requirements of a table of Poetry or Pipenv.
 
     Raises:
         DeployError: one is not understood.
@@ -141,7 +141,7 @@ def _markers(markers: object, groups: set[str]) -> list[str]:
 
 
 def _without_extra(marker: str) -> str:
-    """Drop a marker about extras: they were chosen here, and an installer of requirements knows of none."""
+    """Drop a marker about extras, which were chosen here."""
     return "" if "extra" in marker else marker
 
 
@@ -159,7 +159,7 @@ def _subdirectory(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reachable(packages: list[dict[str, Any]], project: Mapping[str, Any], choice: Choice) -> list[dict[str, Any]]:
-    """Return the packages that the main group needs. Locks of Poetry 1 do not say."""
+    """Return the packages that the main group needs, for locks of Poetry 1."""
     by_name = {canonicalize_name(str(each["name"])): each for each in packages}
     poetry = project.get("tool", {}).get("poetry", {})
     tables = [poetry.get("dependencies", {})]

@@ -1,4 +1,4 @@
-"""`Options`: what somebody asks `fluxlit build` to write, beyond what the project itself says."""
+"""`Options`: the options of `fluxlit build` about what to write."""
 
 from __future__ import annotations
 

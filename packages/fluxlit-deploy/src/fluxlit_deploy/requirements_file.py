@@ -1,4 +1,4 @@
-"""Read requirements files: their lines, the files that they include, and what else an installation of them needs."""
+"""Read requirements files and the files that they include."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EDITABLE = re.compile(r"(?:-f|--find-links|-e|--editable)[\s=]*(\S+)")
 
 
 def requirement_lines(directory: Path, file: str, seen: set[str] | None = None) -> Iterator[tuple[str, str]]:
-    """Yield ``(file, logical line)`` of a requirements file and of those that it includes.
+    """Yield ``(file, line)`` of a requirements file and of its includes.
 
     Raises:
         DeployError: one cannot be read, or is outside the project.
@@ -42,7 +42,7 @@ def index_url(line: str) -> str:
 
 
 def local_path(line: str) -> str | None:
-    """Return the file or folder of the project that a requirement names, `None` if it names none.
+    """Return the path that a requirement names, `None` for none.
 
     Raises:
         DeployError: it is outside the project.
@@ -58,7 +58,7 @@ def local_path(line: str) -> str | None:
 
 
 def requirement_name(line: str) -> str:
-    """Return a requirement by name, also where it is written as the path of a wheel."""
+    """Return a requirement by name, also of the path of a wheel."""
     if (named := re.search(r"#egg=([\w.-]+)", line)) and line.startswith(("-e", "git+")):
         return named[1]
     file = PurePosixPath(line.split(maxsplit=1)[0]).name

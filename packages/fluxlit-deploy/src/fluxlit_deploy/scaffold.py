@@ -1,4 +1,4 @@
-"""The files that a new project starts with, for `fluxlit new`, which finds this module by its entry point."""
+"""Deployment files of a new project, an entry point for `fluxlit new`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fluxlit_deploy.options import Options
 
 
 def files(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write what ships a project that has a ``requirements.txt`` and does not exist yet.
+    """Make the deployment files of a project that does not exist yet.
 
     Args:
         facts: ``name``, ``title``, ``target``, and perhaps ``login`` and ``settings`` of the project.

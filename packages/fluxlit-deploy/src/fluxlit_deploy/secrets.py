@@ -35,7 +35,7 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def lines_with_credentials(text: str) -> Iterator[int]:
-    """Yield the lines, counted from 1, that hold a password or a token in a URL, or a well-known kind of token."""
+    """Yield the lines, counted from 1, that hold credentials."""
     for number, line in enumerate(text.splitlines(), 1):
         if holds_key(line) or any(_has_password(*found) for found in _USER.findall(line)):
             yield number

@@ -1,4 +1,4 @@
-"""How much one replica needs: processors and memory for the gateway and its workers."""
+"""Processors and memory of one replica."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def processes(project: Project) -> int:
 
 
 def memory_mib(processes: int) -> int:
-    """Return the MiB of an idle gateway and of workers with some sessions; a limit should be twice as much."""
+    """Return the MiB of a gateway and workers; a limit should be double."""
     return _GATEWAY_MIB + _WORKER_MIB * (processes - 1)

@@ -1,4 +1,4 @@
-"""Debian packages that well-known distributions need and the slim image of Python lacks."""
+"""Debian packages that well-known distributions need."""
 
 from __future__ import annotations
 

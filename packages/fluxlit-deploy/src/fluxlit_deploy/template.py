@@ -29,7 +29,7 @@ def render(template: str, **values: object) -> str:
         template: its path below ``templates/``, such as ``docker/Dockerfile``.
         **values: what it may use. Values reach the text as they are; ``| json`` writes one as a quoted
             string, list or object that JSON, YAML, TOML and a Dockerfile's exec form all read alike; ``| quoted``
-            writes a text for a Dockerfile's ENV and LABEL.
+            quotes a string for a Dockerfile's ENV and LABEL.
     """
     return _environment().get_template(template).render(**values)
 
@@ -45,7 +45,7 @@ def template_text(template: str) -> str:
 
 
 class _Packaged(BaseLoader):
-    """Templates out of the installed package, without the look into setuptools that Jinja's own loader takes."""
+    """Loader of the templates in the package; it does not import setuptools."""
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
         try:
@@ -79,5 +79,5 @@ def _json(value: object) -> str:
 
 
 def _quoted(value: object) -> str:
-    """Write a text for ENV and LABEL of a Dockerfile, where a dollar sign would name a variable."""
+    """Quote a string for ENV and LABEL, where ``$`` names a variable."""
     return _json(str(value)).replace("$", "\\$")

@@ -14,7 +14,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 
 def read_text(path: Path) -> str:
-    """Read a text file as UTF-8, or as its byte order mark says.
+    """Read a text file as UTF-8, or by its byte order mark.
 
     Raises:
         DeployError: it cannot be read or decoded.

@@ -1,4 +1,4 @@
-"""What a `uv.lock` says: packages of a choice, folders of the project among them, indexes and repositories."""
+"""The packages, folders, indexes and repositories of a `uv.lock`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class UvLock:
         return found
 
     def place_of(self, name: str) -> str:
-        """Return the extra or group of the root that brings a package, as ``extras = ["web"]``; empty for none."""
+        """Return what brings a package, as ``extras = ["web"]``."""
         package = self.packages.get(self.root, {})
         for table, key in (("optional-dependencies", "extras"), ("dev-dependencies", "groups")):
             for each in package.get(table, {}):
@@ -68,7 +68,7 @@ class UvLock:
         ]
 
     def folders(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the packages that are folders of the project, with their places; the root folder is ``.``."""
+        """Return the packages that are folders of the project, with their places."""
         found = {name: place for name, kind, place in self.sources(names) if kind in _FOLDERS}
         return {name: inside(place, FILE) for name, place in found.items()}
 

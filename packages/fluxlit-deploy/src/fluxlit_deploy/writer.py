@@ -1,4 +1,4 @@
-"""The only module that writes: all files or none, and never over what somebody else has written unless asked."""
+"""The only module that writes files: all or none."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _replace_all(changes: Sequence[Change]) -> None:
 
 
 def _stage(change: Change, undo: contextlib.ExitStack) -> Path:
-    """Write the complete new file under another name in the same folder, from where a rename is atomic."""
+    """Write the new file beside the old one, for an atomic rename."""
     for folder in reversed([each for each in change.path.parents if not each.exists()]):
         folder.mkdir()
         undo.callback(folder.rmdir)

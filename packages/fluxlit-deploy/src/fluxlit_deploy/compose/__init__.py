@@ -1,4 +1,4 @@
-"""Compose: the application, its Redis and its edge on one machine, and checks of what is there."""
+"""Compose: the application, its Redis and its edge on one machine."""
 
 from fluxlit_deploy.compose.check import check
 from fluxlit_deploy.compose.generate import compose_files

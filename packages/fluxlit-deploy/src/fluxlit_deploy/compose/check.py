@@ -1,4 +1,4 @@
-"""What `--check` says about a Compose file, also when it was edited by hand."""
+"""Checks of a Compose file, also after manual changes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Service:
         return self.document.at("services", self.name, *keys)
 
     def names(self, key: str) -> list[str]:
-        """Return a list of names, or the keys of the table that may stand in its place."""
+        """Return a list of names, or the keys of a table."""
         found = self.at(key)
         return [str(each) for each in found] if isinstance(found, (list, dict)) else []
 
     def listed(self, key: str) -> list[Any]:
-        """Return a list; a single text may stand in its place, anything else is none."""
+        """Return a list, also of a single string."""
         found = self.at(key)
         return found if isinstance(found, list) else [found] if isinstance(found, str) else []
 
@@ -127,7 +127,7 @@ def _secrets(service: Service, _project: Project) -> Iterator[Finding]:
     for name, value in service.environment.items():
         if is_secret(name, value):
             keys = ("environment", name) if isinstance(service.at("environment"), dict) else ("environment",)
-            message = f"{name} is a secret, and this file is for everybody who reads the repository."
+            message = f"{name} is a secret, and this file is visible to all who read the repository."
             remedy = f"Write ${{{name}:?Put it into .env}}, put a new one into .env, and revoke the old one."
             yield service.found("secret", "error", keys, message, remedy)
 
@@ -153,7 +153,7 @@ def _redis(service: Service, _project: Project) -> Iterator[Finding]:
         message = "it keeps sessions in memory, and loses them when it is restarted."
         yield service.found("redis-memory", "error", ("command",), message, "Add --appendonly yes to its command.")
     if service.at("ports"):
-        message = "its port is published: whoever reaches this machine reaches the sessions."
+        message = "its port is published: every client of this machine reaches the sessions."
         yield service.found(
             "redis-port", "error", ("ports",), message, "Take ports out; networks connect the services."
         )
@@ -193,7 +193,7 @@ def _writable(service: Service, _project: Project) -> Iterator[Finding]:
 def _health(service: Service, _project: Project) -> Iterator[Finding]:
     test = service.at("healthcheck", "test")
     if service.at("healthcheck", "disable") or test in (["NONE"], "NONE"):
-        message = "its health check is off, so nobody waits for it and nobody notices when it hangs."
+        message = "its health check is off, so no service waits for it, and a hang is not noticed."
         yield service.found("health", "error", ("healthcheck",), message, "Set test: [CMD, fluxlit, healthcheck].")
 
 
@@ -202,12 +202,12 @@ def _trust(service: Service, _project: Project) -> Iterator[Finding]:
     ports = service.listed("ports")
     public = [each for each in ports if not str(each).startswith(("127.0.0.1:", "[::1]:"))]
     if believed and public:
-        message = "its own port is published, and forwarding headers are believed: visitors can say who they are."
-        remedy = "Take ports out, so that everybody comes through the edge."
+        message = "its own port is published, and forwarding headers are trusted: clients can forge their address."
+        remedy = "Remove ports, so that every client comes through the edge."
         yield service.found("trust", "error", ("ports",), message, remedy)
     elif "*" in believed:
         keys = ("environment", "FLUXLIT_FORWARDED_ALLOW_IPS")
-        message = "the forwarding headers of every container are believed."
+        message = "the forwarding headers of every container are trusted."
         yield service.found("trust", "error", keys, message, "Name the network of the edge.")
 
 
@@ -216,10 +216,10 @@ def _settings(service: Service, project: Project) -> Iterator[Finding]:
     for name, value in wanted.items():
         found = service.environment.get(name)
         if found is not None and not found.startswith("$") and found != value:
-            message = f"{name} is {found!r}, but the project says {value!r}, for which the edge is configured."
+            message = f"{name} is {found!r}, but the project has {value!r}, for which the edge is configured."
             yield service.found("setting", "error", ("environment", name), message, "Take it out, and set it there.")
     if "FLUXLIT_SECRET_KEY" not in service.environment and not service.at("env_file"):
-        message = "there is no FLUXLIT_SECRET_KEY, so every start logs everybody out and forgets encrypted sessions."
+        message = "there is no FLUXLIT_SECRET_KEY, so every start ends all logins and forgets encrypted sessions."
         remedy = "Add FLUXLIT_SECRET_KEY: ${FLUXLIT_SECRET_KEY:?Put it into .env}."
         yield service.found("key", "error", ("environment",), message, remedy)
 

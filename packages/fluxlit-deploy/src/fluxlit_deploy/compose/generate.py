@@ -1,4 +1,4 @@
-"""From a project and the options of `fluxlit build` to a Compose file and the edge beside it."""
+"""Generate a Compose file and the edge beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fluxlit_deploy.template import render_file
 
 
 def compose_files(project: Project, options: Options) -> tuple[File, ...]:
-    """Make ``compose.yaml``, and the configuration of its edge below ``edge/compose/ENGINE/``.
+    """Make ``compose.yaml``, and its edge below ``edge/compose/``.
 
     Raises:
         DeployError: ``[build.compose]``, ``[build.edge]``, the project and the options do not fit each other.

@@ -52,7 +52,7 @@ def _complaint(key: str, value: object) -> str | None:
         fine = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535
         return None if fine else f"port must be a port from 1 to 65535, not {value!r}."
     if not isinstance(value, str):
-        return f"{key} must be a text, not {value!r}."
+        return f"{key} must be a string, not {value!r}."
     return _subnet(value) if key == "subnet" else _image(value)
 
 

@@ -1,4 +1,4 @@
-"""`ComposePlan`: every value of the Compose file, and the edge that belongs to it."""
+"""`ComposePlan`: every value of the Compose file and of its edge."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ComposePlan:
         image: the application's image; empty to build it.
         secrets: names of the secrets that the build of the image reads.
         needs_netrc: a package index wants credentials; a Git repository may be public.
-        login: there is a login, whose client secret may come from the environment.
+        login: there is a login; its client secret may come from the environment.
         subnet: network of the edge and the application.
         processes: the gateway and its workers.
         start_s: seconds until the application must be ready.
@@ -130,7 +130,7 @@ class ComposePlan:
 
     @property
     def edge_user(self) -> str:
-        """User of the edge; Caddy's own where it keeps certificates in a volume, which belongs to that one."""
+        """User of the edge; Caddy's own where a volume has its certificates."""
         return "" if self.edge.automatic_tls else IMAGES[self.engine].user
 
     @property
@@ -145,7 +145,7 @@ class ComposePlan:
 
     @property
     def ports(self) -> list[str]:
-        """Published ports. For its certificates Caddy has to be where the certificate authority looks."""
+        """Published ports. Automatic certificates need 80 and 443."""
         if self.edge.automatic_tls:
             return ["80:80", "443:443", "443:443/udp"]
         return [f"${{EDGE_PORT:-{self.port}}}:{self.edge.port}"]
@@ -161,7 +161,7 @@ class ComposePlan:
 
     @property
     def edge_check(self) -> list[str]:
-        """The edge accepts connections. Whether the application answers is its own check."""
+        """Health check of the edge: it accepts connections."""
         *command, last = IMAGES[self.engine].connect
         return [*command, f"{last}{443 if self.edge.automatic_tls else self.edge.port}"]
 
@@ -193,7 +193,7 @@ def make_plan(project: Project, table: ComposeTable, options: Options) -> Compos
 
 
 def _edge(project: Project, wanted: EdgePlan) -> EdgePlan:
-    """The same edge, where it finds the application and its certificates in a container."""
+    """Return the edge with the addresses and paths of its container."""
     return replace(
         wanted,
         upstreams=(f"app:{project.port}", f"app-2:{project.port}"),

@@ -1,4 +1,4 @@
-"""Reverse proxies: the configuration of nginx, Caddy, Traefik and HAProxy in front of FluxLit."""
+"""Reverse proxies: nginx, Caddy, Traefik and HAProxy before FluxLit."""
 
 from fluxlit_deploy.edges.check import check
 from fluxlit_deploy.edges.configuration import configuration

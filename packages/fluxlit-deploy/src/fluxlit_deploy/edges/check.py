@@ -1,4 +1,4 @@
-"""What `--check` says about the configuration of an edge, also when it was edited by hand.
+"""Checks of the configuration of an edge, also after manual changes.
 
 Whether a program understands its configuration, only the program can say (`nginx -t`, `caddy validate`,
 `haproxy -c`). What is looked at here is what it understands all too well: settings with which pages do not work.
@@ -19,7 +19,7 @@ from fluxlit_deploy.options import EDGES, Edge, Options
 
 FOLDERS = ("edge", "edge/compose")
 
-# FluxLit pings every half minute; below that an edge cuts pages that nobody touches.
+# FluxLit pings every half minute; below that an edge cuts idle pages.
 _LEAST_SILENCE_S = 60
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
@@ -49,8 +49,8 @@ class Rule:
 
 _NO_WEBSOCKET = "without it no WebSocket gets through, and pages stay empty."
 _NO_HOST = "FluxLit would not know under which name browsers know it, and refuse their WebSockets."
-_FORGED = "visitors could send this header themselves and say who they are."
-_BUFFERED = "answers that come bit by bit, such as events and long downloads, would wait for their end."
+_FORGED = "clients could send this header themselves and forge who they are."
+_BUFFERED = "streamed responses, such as events and long downloads, would wait for their end."
 
 _RULES: dict[Edge, tuple[Rule, ...]] = {
     "nginx": (
@@ -182,7 +182,7 @@ def _silence(seen: Seen) -> Iterator[Finding]:
         if seen.engine == "haproxy" and not match[2]:
             seconds /= 1000  # HAProxy counts in milliseconds
         if 0 < seconds < _LEAST_SILENCE_S:
-            message = f"{match[0].strip(';')}: pages that nobody touches for {seconds:g} s are cut off."
+            message = f"{match[0].strip(';')}: pages that are idle for {seconds:g} s are cut off."
             yield seen.found("silence", "error", file, line, message, "Allow an hour, at least a minute.")
 
 
@@ -236,7 +236,7 @@ def _balanced(seen: Seen) -> Iterator[Finding]:
 
 
 def _without_edge_table(project: Project) -> Project:
-    """The project without ``[build.edge]``, which may be wrong without the files being so."""
+    """Return the project without ``[build.edge]``, which may be wrong."""
     return replace(project, build=replace(project.build, edge={}))
 
 

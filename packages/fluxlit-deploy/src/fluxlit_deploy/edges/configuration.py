@@ -1,4 +1,4 @@
-"""The files of an edge, rendered from its plan; the same templates for users and for docker/proxy-deployment/."""
+"""The files of an edge, rendered from its plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a project and the options of `fluxlit build` to the files of its edge."""
+"""Generate the files of an edge."""
 
 from __future__ import annotations
 

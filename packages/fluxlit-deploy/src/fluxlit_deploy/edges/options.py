@@ -1,4 +1,4 @@
-"""``[build.edge]`` of the project file, and the plan of an edge that follows from it."""
+"""``[build.edge]`` of the project file, and the plan of an edge."""
 
 from __future__ import annotations
 

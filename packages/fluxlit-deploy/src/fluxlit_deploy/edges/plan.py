@@ -1,4 +1,4 @@
-"""`EdgePlan`: every value of an edge's configuration, or the variables that a stack has in their place."""
+"""`EdgePlan`: every value of an edge's configuration."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EdgePlan:
 
     @property
     def body_mib(self) -> int:
-        """Largest body that the edge passes on: above Streamlit's limit, which explains itself to users."""
+        """Largest request body: above Streamlit's limit, which users should meet."""
         return self.upload_mb + _HEADROOM_MIB
 
     @property
@@ -65,7 +65,7 @@ class EdgePlan:
 
     @property
     def site(self) -> str:
-        """The address of Caddy's site: a name for which it gets a certificate itself, else a port."""
+        """Address of Caddy's site: a name with automatic TLS, else a port."""
         return self.host if self.automatic_tls else f":{self.port}"
 
     @property

@@ -1,4 +1,4 @@
-"""Kubernetes: manifests for Kustomize, a Helm chart, and checks of what is there."""
+"""Kubernetes: manifests for Kustomize, a Helm chart, and checks."""
 
 from fluxlit_deploy.kubernetes.check import check
 from fluxlit_deploy.kubernetes.generate import chart_files, manifest_files

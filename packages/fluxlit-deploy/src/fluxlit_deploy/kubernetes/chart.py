@@ -1,4 +1,4 @@
-"""The Helm chart: the same objects, out of the same templates, with Helm's expressions in place of the values."""
+"""The Helm chart: the objects of the manifests with Helm's expressions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OWN = (
 
 @dataclass(frozen=True)
 class Expressions:
-    """What stands in a chart where the manifests have a value; the names are those of `Plan`.
+    """Helm's expressions in place of the values of a `Plan`.
 
     Attributes:
         port: port of the container, which the chart does not let people choose.

@@ -1,4 +1,4 @@
-"""What `--check` says about manifests, also when they were edited by hand."""
+"""Checks of manifests, also after manual changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Seen:
 
 
 def check(project: Project, directory: Path) -> Iterator[Finding]:
-    """Check the manifests below ``kubernetes/``; where there are none, nothing is missed."""
+    """Check the manifests below ``kubernetes/``, if there are some."""
     folder = directory / "kubernetes"
     documents: list[Document] = []
     for path in sorted(folder.rglob("*.yaml")):
@@ -157,7 +157,7 @@ def _secrets(seen: Seen) -> Iterator[Finding]:
                 "error",
                 file,
                 line,
-                f"{name} is a secret, and this file is for everybody who reads the repository.",
+                f"{name} is a secret, and this file is visible to all who read the repository.",
                 "Take it out, put a new one into the Secret, and revoke the old one.",
             )
     for each in seen.kind("Deployment"):

@@ -1,4 +1,4 @@
-"""From a project and the options of `fluxlit build` to the files of a cluster."""
+"""Generate the files of a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Image`: a reference to a container image, taken apart as Kustomize and Helm want it."""
+"""`Image`: the parts of a reference to a container image."""
 
 from __future__ import annotations
 

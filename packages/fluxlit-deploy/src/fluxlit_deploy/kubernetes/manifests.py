@@ -1,4 +1,4 @@
-"""The manifests: a Kustomize base, an overlay to try things out, and one for production."""
+"""The manifests: a Kustomize base and overlays for dev and production."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def manifests(plan: Plan) -> tuple[File, ...]:
 
 
 def _chosen(plan: Plan) -> list[str]:
-    """The files of the production overlay that not everybody needs."""
+    """Return the optional files of the production overlay."""
     chosen = ["httproute.yaml" if plan.route == "gateway" else "ingress.yaml"]
     if plan.redis != "none":
         chosen.append("networkpolicy-redis.yaml")

@@ -1,4 +1,4 @@
-"""`ClusterTable`: what ``[build.kubernetes]`` of the project file decides, and which decisions do not go together."""
+"""`ClusterTable`: ``[build.kubernetes]`` of the project file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ClusterTable:
         host: name under which browsers know the application; by default a placeholder as well.
         route: ``gateway`` writes an HTTPRoute of the Gateway API, ``ingress`` an Ingress without annotations.
         gateway: name of the Gateway, or of the IngressClass.
-        edge_namespace: where the edge's pods run; nobody else may connect.
+        edge_namespace: where the edge's pods run; only they may connect.
         redis: ``url`` takes the session store's address from the Secret, ``operator`` has one made, ``none`` has none.
         redis_port: port of the store behind that address.
         affinity: the implementation that keeps a browser on its replica by a cookie.
@@ -52,7 +52,7 @@ class ClusterTable:
         metrics: how Prometheus finds the metrics of each replica: by ``annotations`` of the pods, by a
             ``pod-monitor`` of its operator, or ``none``, and then there is no port for them.
         metrics_port: port of the metrics.
-        monitoring_namespace: where Prometheus runs; nobody else may read the metrics.
+        monitoring_namespace: where Prometheus runs; only its pods may read the metrics.
         pre_stop_s: seconds that a replica goes on serving while the edges learn that it leaves.
         grace_period_s: seconds until SIGKILL; 0 computes them from the drain settings.
     """
@@ -139,7 +139,7 @@ def _complaint(key: str, value: object) -> str | None:
         fine, what = _LISTS[key]
         return None if isinstance(value, list) and all(map(fine, value)) else f"{key} must be a list of {what}."
     if not isinstance(value, str):
-        return f"{key} must be a text, not {value!r}."
+        return f"{key} must be a string, not {value!r}."
     return _TEXTS[key](key, value) if value else None
 
 
@@ -243,7 +243,7 @@ def _metrics(project: Project, table: ClusterTable) -> list[str]:
     found = []
     if table.metrics == "none" and table.sessions_per_replica and table.sessions_metric == SESSIONS_METRIC:
         found.append(
-            f"{TABLE}: sessions_per_replica needs {SESSIONS_METRIC}, which nobody collects: set metrics = "
+            f"{TABLE}: sessions_per_replica needs {SESSIONS_METRIC}, which is not collected: set metrics = "
             f'"pod-monitor" or "annotations", or name the metric that your monitoring has in sessions_metric.'
         )
     if table.metrics != "none" and table.metrics_port == project.port:

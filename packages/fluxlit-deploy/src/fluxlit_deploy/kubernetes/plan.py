@@ -1,4 +1,4 @@
-"""`Plan`: every value of the manifests, computed once, so that Kustomize and Helm cannot disagree."""
+"""`Plan`: every value of the manifests and of the chart."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Drain:
 
     Attributes:
         pre_stop_s: Kubernetes waits before it sends SIGTERM; everything is served.
-        delay_s: after SIGTERM everything is served, readiness says 503.
+        delay_s: after SIGTERM everything is served, readiness is 503.
         graceful_s: open requests may finish.
         api_s: the API's own lifespan ends.
         end_s: the workers stop.
@@ -42,13 +42,13 @@ class Drain:
 
     @property
     def least_grace_s(self) -> int:
-        """Seconds that ``terminationGracePeriodSeconds`` must have: it begins with the preStop hook."""
+        """Least ``terminationGracePeriodSeconds``, which begins with preStop."""
         return math.ceil(self.pre_stop_s + self.delay_s + self.graceful_s + self.api_s + self.end_s)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every value of the manifests; the names are those of `Project` and `ClusterTable`.
+    """Every value, named as in `Project` and `ClusterTable`.
 
     Attributes:
         login: there is a login, with a client secret.
@@ -183,7 +183,7 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
 
 
 def _egress_ports(project: Project, table: ClusterTable) -> tuple[int, ...]:
-    """Return the ports of the table and that of the identity provider, without that of HTTPS."""
+    """Return the ports of the table and of the identity provider."""
     try:
         provider = urlsplit(str(project.settings.get("oidc_issuer") or "")).port
     except ValueError:

@@ -1,4 +1,4 @@
-"""Files for single machines under systemd and for platforms that run containers."""
+"""Files for systemd and for platforms that run containers."""
 
 from fluxlit_deploy.platforms.check import check
 from fluxlit_deploy.platforms.generate import platform_files

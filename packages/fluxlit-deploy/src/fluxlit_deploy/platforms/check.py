@@ -1,4 +1,4 @@
-"""What `--check` says about the files of platforms, also when they were edited by hand."""
+"""Checks of the files of platforms, also after manual changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLACEHOLDER = "REPLACE"
 
 
 def check(project: Project, directory: Path) -> Iterator[Finding]:
-    """Check the files below ``platform/`` and those that have been moved to where their platform wants them."""
+    """Check the files below ``platform/``, and where platforms expect them."""
     paths = {path for pattern in (*_FILES, *_MOVED) for path in directory.glob(pattern)}
     for path in sorted(paths):
         name = path.relative_to(directory).as_posix()
@@ -102,7 +102,7 @@ def _commands(project: Project, facts: Facts) -> Iterator[Finding]:
 def _trust(_project: Project, facts: Facts) -> Iterator[Finding]:
     said = facts.variables.get("FLUXLIT_FORWARDED_ALLOW_IPS")
     if said is not None and any(part.strip() in ("*", "0.0.0.0/0", "::/0") for part in str(said.value).split(",")):
-        message = "everybody's forwarding fields are believed, so visitors could forge who they are."
+        message = "the forwarding headers of every client are trusted, so it could forge who it is."
         yield _error("trust", facts, said, message, "Name the network of the platform's proxy.")
 
 
@@ -110,11 +110,11 @@ def _secrets(_project: Project, facts: Facts) -> Iterator[Finding]:
     remedy = "Take it out, put a new one where the platform keeps secrets, and revoke the old one."
     for name, said in facts.variables.items():
         if said.value and (_SECRET.search(name) or _SECRET.search(str(said.value))):
-            message = f"{name} is a secret, and this file is for everybody who reads the repository."
+            message = f"{name} is a secret, and this file is visible to all who read the repository."
             yield _error("secret", facts, said, message, remedy)
     for said in facts.secrets:
         if said.value != _PLACEHOLDER:
-            message = "a secret is written in clear, and this file is for everybody who reads the repository."
+            message = "a secret is written in clear, and this file is visible to all who read the repository."
             yield _error("secret", facts, said, message, remedy)
 
 

@@ -1,4 +1,4 @@
-"""What a platform's file says about the application: read from five formats into one shape, with file and line."""
+"""Facts in the files of platforms, of five formats, with file and line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fluxlit_deploy.documents import Document, read_documents
 
 _UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
-# What a platform waits between SIGTERM and SIGKILL if its file does not say, by its own documentation. Cloud Run's
+# What a platform waits between SIGTERM and SIGKILL if its file sets nothing, by its documentation. Cloud Run's
 # ten seconds cannot be changed.
 FLY_S, RENDER_S, AZURE_S, CLOUD_RUN_S, SYSTEMD_S = 5.0, 30.0, 30.0, 10.0, 90.0
 
 
 class Said(NamedTuple):
-    """A value, and the line where it stands; `None` if it is the platform's own."""
+    """A value, and its line; `None` for a default of the platform."""
 
     value: Any
     line: int | None
@@ -27,7 +27,7 @@ class Said(NamedTuple):
 
 @dataclass
 class Facts:
-    """What one file says.
+    """The facts of one file.
 
     Attributes:
         file: the file as findings name it.
@@ -51,7 +51,7 @@ class Facts:
 
 
 def read(path: Path, name: str) -> Iterator[Facts]:
-    """Read a file of a platform; nothing comes of one that is for something else.
+    """Yield the facts of a file of a platform; none of any other file.
 
     Args:
         path: the file.
@@ -74,7 +74,7 @@ def read(path: Path, name: str) -> Iterator[Facts]:
 
 
 def seconds(value: object) -> float | None:
-    """A span of time as platforms write it (``50``, ``50s``, ``1min``); `None` for anything else."""
+    """Return the seconds of ``50``, ``50s`` or ``1min``, else `None`."""
     text = str(value).strip()
     if text == "infinity":
         return float("inf")

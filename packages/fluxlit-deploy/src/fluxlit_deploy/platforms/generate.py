@@ -1,4 +1,4 @@
-"""The files that a platform wants, with the times of the project's shutdown."""
+"""Generate the files of a platform."""
 
 from __future__ import annotations
 
