@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from fluxlit import FluxLit
 from fluxlit._internal import slow_steps as waiting
-from fluxlit._internal.slow_steps import told
+from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit.server.runtime import Runtime
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_it_is_said_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="fluxlit")
-    async with asyncio.timeout(60), told("the tide", 0.01):
+    async with asyncio.timeout(60), log_if_slow("the tide", 0.01):
         while len(said(caplog)) < 3:  # noqa: ASYNC110  # the log has no event
             await asyncio.sleep(0.005)
     before = said(caplog)
@@ -35,7 +35,7 @@ async def test_it_is_said_again_and_again(caplog: pytest.LogCaptureFixture) -> N
 
 
 async def test_a_slow_lifespan_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(waiting, "FIRST_WORD_S", 0.01)
+    monkeypatch.setattr(waiting, "FIRST_LOG_S", 0.01)
     caplog.set_level(logging.INFO, logger="fluxlit")
 
     @contextlib.asynccontextmanager
@@ -53,6 +53,6 @@ async def test_a_slow_lifespan_is_named(monkeypatch: pytest.MonkeyPatch, caplog:
 
 async def test_a_fast_start_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="fluxlit")
-    async with told("the tide"):
+    async with log_if_slow("the tide"):
         pass
     assert said(caplog) == []

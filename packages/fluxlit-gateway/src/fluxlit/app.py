@@ -33,7 +33,7 @@ class FluxLit(AppDefinition):
         api_is_adopted: the FastAPI application was given, and keeps its own title.
         pages: the registered pages.
         ui_script: the adopted Streamlit script.
-        authenticators: those of `auth`; empty if nobody logs in.
+        authenticators: those of `auth`; empty without a login.
 
     Raises:
         FluxLitError: arguments that contradict each other.

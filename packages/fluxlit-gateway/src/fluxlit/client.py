@@ -60,10 +60,12 @@ UNSET: Final[Any] = _Unset()
 
 
 class ApiError(ClientError):
-    """The API did not give what was asked: it cannot be reached, or its answer is an error or has another shape.
+    """A call to the API failed.
+
+    The API cannot be reached, or its response is an error or does not fit the requested type.
 
     Attributes:
-        response: the answer, `None` if there was none.
+        response: the HTTP response, `None` if there was none.
     """
 
     def __init__(self, message: str, response: httpx.Response | None = None) -> None:
@@ -94,7 +96,7 @@ class InternalApi:
         base_url: the API as it sees itself: scheme, host and mount.
         uds: UNIX socket to connect to in place of the URL's host.
         headers: sent with every request.
-        identify: gives headers for one call, in the thread that makes it: whose page it is that calls.
+        identify: returns headers that identify the calling page; runs in the thread of the call.
     """
 
     base_url: str
@@ -104,7 +106,7 @@ class InternalApi:
 
 
 class ApiClient:
-    """Calls the API from pages; safe to share between threads, with one pool of connections.
+    """The API client of pages: thread-safe, with one connection pool.
 
     ```python
     client.get("/users", params={"page": 2}).json()
@@ -115,10 +117,10 @@ class ApiClient:
         base_url: `http(s)://host[:port][/mount]` of the API.
         uds: UNIX socket to connect to in place of the URL's host.
         headers: sent with every request.
-        timeout: seconds to wait for each step of a call (send, next bytes of the answer); connecting gets 5 at most.
+        timeout: seconds for each step of a call (send, next bytes of the response); connecting gets 5 at most.
         transport: how to reach the API, in place of the network; for tests.
         identify: gives headers for one call, in the thread that makes it. So a client that is kept, by
-            `st.cache_resource` for instance, still calls as the user whose page is running.
+            `st.cache_resource` for instance, still calls as the user of the running page.
 
     Raises:
         ClientError: if `base_url` is not such a URL or `timeout` is not a positive number.
@@ -200,7 +202,7 @@ class ApiClient:
         return self.request("DELETE", path, **options)
 
     def request(self, method: str, path: str, **options: Unpack[RequestOptions]) -> httpx.Response:
-        """Send a request and read the whole answer, whatever its status.
+        """Send a request and read the whole response, for any status.
 
         Args:
             method: the HTTP method.
@@ -215,7 +217,9 @@ class ApiClient:
 
     @contextmanager
     def stream(self, method: str, path: str, **options: Unpack[RequestOptions]) -> Iterator[httpx.Response]:
-        """Send a request and give the answer before its body is read; the body is closed at the end.
+        """Send a request and yield the response before its body is read.
+
+        The body is closed at the end.
 
         Raises:
             ClientError: if the path leads out of the API.
@@ -228,15 +232,15 @@ class ApiClient:
             response.close()
 
     def get_model(self, path: str, model: type[T], **options: Unpack[RequestOptions]) -> T:
-        """GET and parse the answer; see `request_model`."""
+        """GET and parse the response; see `request_model`."""
         return self.request_model("GET", path, model, **options)
 
     def post_model(self, path: str, model: type[T], **options: Unpack[RequestOptions]) -> T:
-        """POST and parse the answer; see `request_model`."""
+        """POST and parse the response; see `request_model`."""
         return self.request_model("POST", path, model, **options)
 
     def request_model(self, method: str, path: str, model: type[T], **options: Unpack[RequestOptions]) -> T:
-        """Send a request and parse the JSON answer into a Pydantic model or any type that Pydantic knows.
+        """Send a request and parse the JSON response.
 
         Args:
             method: the HTTP method.
@@ -245,7 +249,7 @@ class ApiClient:
             options: see `RequestOptions`.
 
         Raises:
-            ApiError: if the status is not 2xx, or the body does not fit; `response` holds the answer.
+            ApiError: if the status is not 2xx, or the body does not fit; `response` holds the response.
         """
         response = self.request(method, path, **options)
         call = f"{method} {path}"
@@ -254,7 +258,7 @@ class ApiClient:
         try:
             parsed: T = _adapter(cast("Hashable", model)).validate_json(response.content)
         except ValidationError as error:
-            raise ApiError(f"The answer to {call} does not fit {model}: {error}", response) from error
+            raise ApiError(f"The response to {call} does not fit {model}: {error}", response) from error
         return parsed
 
     @contextmanager
@@ -330,7 +334,7 @@ class ApiClient:
         return merged
 
     def _signed(self, headers: Mapping[str, str] | None) -> httpx.Headers:
-        """The headers of one call: those of the client, of the call, and of whoever is calling."""
+        """The headers of one call: of the client, the call and the caller."""
         signed = self._merged(headers)
         signed.update(self._identify() if self._identify is not None else None)
         return signed
@@ -353,7 +357,7 @@ class ApiClient:
 
 
 class _Own:
-    """Where this process finds its API, and the client for it once somebody wants it: many pages never call."""
+    """Where this process finds its API, and the lazily built client for it."""
 
     def __init__(self, api: InternalApi | None = None) -> None:
         self._api = api
@@ -376,7 +380,10 @@ _own = _Own()
 
 
 def configure(api: InternalApi | None) -> None:
-    """Tell this process where its API is; called once by whoever starts the process. `None` forgets it."""
+    """Set where this process finds its API; `None` removes it.
+
+    Called once when the process starts.
+    """
     global _own
     previous, _own = _own, _Own(api)
     previous.close()
@@ -386,7 +393,7 @@ def current() -> ApiClient:
     """The client of this process.
 
     Raises:
-        ClientError: if nobody told the process where its API is.
+        ClientError: if the process has no API to call.
     """
     client = _own.client()
     if client is None:
@@ -420,7 +427,7 @@ def _parse_timeout(seconds: float) -> httpx.Timeout:
 
 
 def _check_path(path: str) -> None:
-    """Refuse what could leave the API, in whatever way it is written."""
+    """Refuse a path that could leave the API, in any spelling."""
     if _ABSOLUTE.match(path):
         raise ClientError(
             f"{path!r} is an absolute URL. The client calls this application's API only: give a path such as '/users'."
@@ -440,7 +447,7 @@ def _check_path(path: str) -> None:
 
 def _unreachable(call: str, base: str, error: httpx.HTTPError) -> ApiError:
     if isinstance(error, httpx.TimeoutException):
-        reason = "took too long: no answer within the time-out"
+        reason = "took too long: no response within the timeout"
     else:
         reason = f"failed: {str(error) or type(error).__name__}"
     return ApiError(f"{call} {reason} (API at {base}).")

@@ -9,8 +9,8 @@ FluxLitError
 ├── AlreadyRunningError the pid file belongs to a process that is alive
 └── ClientError         an ApiClient was used wrongly
 
-A message says what is wrong, where, and what to do. Whoever shows one to a person
-shows the message alone: a traceback tells nothing that the message does not.
+A message states what is wrong, where, and what to do. Commands show the message
+alone: a traceback adds nothing to it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Problem:
 
 
 class SettingsError(FluxLitError):
-    """One or more settings are wrong; `problems` holds all of them, not only the first."""
+    """One or more settings are wrong; `problems` holds all of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -82,7 +82,7 @@ class WorkerError(FluxLitError):
 
 
 class AddressInUseError(FluxLitError):
-    """Another process listens on the address that the gateway was told to use.
+    """Another process listens on the configured address.
 
     Attributes:
         host: the address, or the path of a UNIX socket.
@@ -109,7 +109,7 @@ class AlreadyRunningError(FluxLitError):
 
     Attributes:
         path: the file.
-        pid: the process, if the file says which.
+        pid: the process, if the file names it.
     """
 
     def __init__(self, path: Path, pid: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The ASGI factory: ``uvicorn fluxlit.runtime:create_unified_app --factory``."""
+"""The ASGI factory for ``uvicorn --factory``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from fluxlit.settings.target import DEFAULT_TARGET, load
 
 
 def create_unified_app() -> Application:
-    """The whole application, for ``uvicorn fluxlit.runtime:create_unified_app --factory``.
+    """Return the whole application as an ASGI application.
+
+    For ``uvicorn fluxlit.runtime:create_unified_app --factory``.
 
     The target comes from ``FLUXLIT_APP``, else the project file, else it is ``app:app``. What is wrong with it, or with
     a setting, stops the server's start with one message.

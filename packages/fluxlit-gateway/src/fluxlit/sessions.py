@@ -1,6 +1,6 @@
-"""The session store of this process, and the session of the visitor in one run of a page.
+"""The session store of this process, and the session of a page.
 
-Stores and sessions are those of another distribution, `fluxlit-sessions` or one of somebody else. They are found by
+Stores and sessions are those of another distribution, `fluxlit-sessions` or a third party's. They are found by
 entry points, so nothing here imports them:
 
 ``fluxlit.session_stores``      URL scheme -> callable(url, **options) that returns a store
@@ -43,7 +43,10 @@ NO_STORE = (
 
 
 class SessionStore(Protocol):
-    """What FluxLit needs of a session store. `fluxlit_sessions.SessionStore` has more, and documents it."""
+    """What FluxLit needs of a session store.
+
+    `fluxlit_sessions.SessionStore` documents it.
+    """
 
     @property
     def location(self) -> str:
@@ -64,7 +67,7 @@ class SessionStore(Protocol):
         ...
 
     def save(self, session: Any, data: Mapping[str, Any]) -> Any:
-        """Replaces the content of a session that nobody saved in the meantime."""
+        """Replaces the content of a session that was not saved in the meantime."""
         ...
 
     def delete(self, session_id: str) -> None:
@@ -85,7 +88,7 @@ class SessionStore(Protocol):
 
 
 class SessionCopy(Protocol):
-    """The copy of one live session. `fluxlit_sessions.copies.Copy` documents more."""
+    """The copy of one live session; see `fluxlit_sessions.copies.Copy`."""
 
     owner: str
     attached: bool
@@ -97,20 +100,23 @@ class SessionCopy(Protocol):
         ...
 
     def put(self, state: Mapping[str, Any], rest: Mapping[str, Any], lost: Mapping[str, str]) -> bool:
-        """Takes note of what the session holds now; says whether that is worth a write. No I/O."""
+        """Records the session's content; returns whether to write it. No I/O."""
         ...
 
     def call_when_saved(self, function: Callable[[], None]) -> bool:
-        """Has a function called, in another thread, when nothing is left to write; says no if that is so already."""
+        """Calls a function in another thread once nothing is left to write.
+
+        Returns `False` if that is already the case.
+        """
         ...
 
     def end(self) -> None:
-        """Nobody may go on with the session."""
+        """Makes the session impossible to restore."""
         ...
 
 
 class SessionCopies(Protocol):
-    """The copies of all live sessions of one process. `fluxlit_sessions.copies.Copies` documents more."""
+    """The copies of all live sessions; see `fluxlit_sessions.copies.Copies`."""
 
     @property
     def down(self) -> bool:
@@ -118,7 +124,7 @@ class SessionCopies(Protocol):
         ...
 
     async def look(self, name: str) -> Any:
-        """Returns the copy of the session with this id, with its `owner` and `saved_at`; `None` if there is none."""
+        """Returns the copy of a session, with `owner` and `saved_at`, or `None`."""
         ...
 
     def begin(self, name: str, identity: Mapping[str, Any]) -> SessionCopy:
@@ -128,7 +134,7 @@ class SessionCopies(Protocol):
     def take_over(
         self, name: str, found: Any, identity: Mapping[str, Any]
     ) -> tuple[SessionCopy, dict[str, Any]] | None:
-        """Makes a found session that of this process; `None` if it is another user's."""
+        """Takes over a found session; `None` if it is another user's."""
         ...
 
     def submit(self, copy: SessionCopy) -> None:
@@ -136,7 +142,7 @@ class SessionCopies(Protocol):
         ...
 
     async def aclose(self, timeout: float) -> bool:
-        """Writes what is left, and closes the store; says whether all was written."""
+        """Writes what is left and closes the store; returns whether it worked."""
         ...
 
 
@@ -177,7 +183,7 @@ _process = _Process()
 
 
 def configure(settings: Settings) -> None:
-    """Say which settings this process runs with. A store that was open with others is closed."""
+    """Set the settings of this process; a store opened with others is closed."""
     if store := _process.configure(settings):
         store.close()
 
@@ -194,7 +200,7 @@ async def opened(settings: Settings) -> AsyncIterator[None]:
         if settings.session_store is not None:
             store = session_store()
             if settings.session_store.partition(":")[0].lower() not in OPEN_IS_ENOUGH:
-                # Nobody waits for it: the application can start before its store does.
+                # Not awaited: the application can start before its store does.
                 threading.Thread(target=_reach, args=(store,), name="session store", daemon=True).start()
         yield
     finally:
@@ -203,8 +209,8 @@ async def opened(settings: Settings) -> AsyncIterator[None]:
 
 
 def _reach(store: SessionStore) -> None:
-    """Ask the store whether it is there. It tells the log itself when it is not, before the first visitor finds out."""
-    with contextlib.suppress(Exception):  # another package's; nothing comes of an answer
+    """Probe the store, which logs an outage itself."""
+    with contextlib.suppress(Exception):  # another package's; the result is not used
         store.ping()
 
 
@@ -223,7 +229,7 @@ def is_shared(url: str | None) -> bool:
 
 
 def session_copies(settings: Settings, listener: Any) -> SessionCopies:
-    """Copies of this process's live sessions, where its session store is but in a namespace of their own.
+    """Copies of live sessions, in a namespace of their own of the store.
 
     Args:
         settings: they name the store and its keys.
@@ -239,7 +245,7 @@ def session_copies(settings: Settings, listener: Any) -> SessionCopies:
 
 
 def page_session(st: Any, settings: Settings) -> Iterator[Any]:
-    """The visitor's session around one run of a page: what a parameter named `session` is filled with."""
+    """The visitor's session for one run: the value of a `session` parameter."""
     bind = _process.binding()
     with bind(st, session_store(), param=settings.url_session_query_param) as session:
         yield session
@@ -247,12 +253,15 @@ def page_session(st: Any, settings: Settings) -> Iterator[Any]:
 
 @cache
 def session_classes() -> Mapping[str, str]:
-    """The classes by which pages ask for a store or a session: ``module:name`` -> ``store`` or ``session``."""
+    """The classes that annotate a store or a session.
+
+    ``module:name`` -> ``store`` or ``session``.
+    """
     return {entry.value: entry.name for entry in entry_points(group=ANNOTATIONS)}
 
 
 def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
-    """A store of its own, beside that of the process; whoever opens it closes it.
+    """Open another store beside that of the process; the caller closes it.
 
     Args:
         settings: they name the store and its keys.
@@ -277,7 +286,7 @@ def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
         options["namespace"] = f"{namespace[: LONGEST_NAMESPACE - len(room) - 1]}-{room}"
     try:
         store: Any = next(iter(found)).load()(url, **options)
-    except Exception as error:  # another package's; what it says is for the person who set it
+    except Exception as error:  # another package's; its message is for the person who set it
         raise FluxLitError(f"session_store: {error}") from error
     if callable(observe := getattr(store, "add_observer", None)):
         observe(TALLY)

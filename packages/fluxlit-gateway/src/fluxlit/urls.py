@@ -1,4 +1,4 @@
-"""The addresses by which people know the application, behind whatever stands in front of it.
+"""Public URLs of the application, right behind any proxy.
 
 ```python
 @app.page("/")
@@ -10,8 +10,8 @@ def invite(urls: PublicUrls) -> str:
     return urls.page("/welcome", code="x7")
 ```
 
-`public_base_url` decides where it is set. Otherwise a request tells: its scheme, host and prefix as the gateway has
-found them, which believes an edge only as far as `trust_proxy` allows.
+`public_base_url` decides where it is set. Otherwise the request decides: its scheme, host and prefix as the
+gateway sees them, which trusts an edge only as far as `trust_proxy` allows.
 """
 
 # No postponed annotations: FastAPI reads those of `public_urls` as they stand.
@@ -31,11 +31,11 @@ INTERNAL = "fluxlit.internal"
 
 
 STATE = "fluxlit"
-"""Name of the `Known` in the state of the API's application."""
+"""Name of the `PublicAddress` in the state of the API's application."""
 
 
 @dataclass
-class Known:
+class PublicAddress:
     """What a server knows of its address without being asked.
 
     Attributes:
@@ -48,7 +48,7 @@ class Known:
 
     @property
     def base(self) -> str:
-        """The address of the listener with the mount: the best guess where no request tells."""
+        """The address of the listener with the mount, without a request."""
         return (self.origin or _listener(self.settings)) + self.settings.root_path
 
 
@@ -107,16 +107,16 @@ class Urls:
 
 
 def public_urls(connection: HTTPConnection) -> Urls:
-    """The addresses, as a request to the API tells them; a dependency for FastAPI.
+    """Return the public URLs for a request; a FastAPI dependency.
 
     A call by a page comes past the public port and knows nothing of it: without `public_base_url` the addresses are
     those of the listener.
     """
     application = connection.app
-    known: Known = getattr(application.state, STATE, None) or Known(Settings())
+    known: PublicAddress = getattr(application.state, STATE, None) or PublicAddress(Settings())
     mount = known.settings.api_mount_path
-    told = str(connection.base_url).rstrip("/").removesuffix(mount)
-    base = known.base if connection.scope.get(INTERNAL) else told
+    requested = str(connection.base_url).rstrip("/").removesuffix(mount)
+    base = known.base if connection.scope.get(INTERNAL) else requested
     return Urls(known.settings.public_base_url or base, mount, application.docs_url)
 
 
@@ -125,10 +125,10 @@ PublicUrls = Annotated[Urls, fastapi.Depends(public_urls)]
 
 
 def seen_by(headers: Mapping[str, str], settings: Settings, docs_path: str | None) -> Urls:
-    """The addresses, as the request tells that opened a page's session.
+    """Return the public URLs for the request that opened a page's session.
 
     Args:
-        headers: its fields, with the forwarding fields that the gateway has written.
+        headers: its headers, with the forwarding headers that the gateway set.
         settings: the effective settings.
         docs_path: path of the API's documentation below its mount.
     """
@@ -136,7 +136,7 @@ def seen_by(headers: Mapping[str, str], settings: Settings, docs_path: str | Non
     if not base:
         scheme, host = headers.get("X-Forwarded-Proto", ""), headers.get("X-Forwarded-Host", "")
         prefix = headers.get("X-Forwarded-Prefix", settings.root_path)
-        base = f"{scheme}://{host}{prefix}" if scheme and host else Known(settings).base
+        base = f"{scheme}://{host}{prefix}" if scheme and host else PublicAddress(settings).base
     return Urls(base, settings.api_mount_path, docs_path)
 
 

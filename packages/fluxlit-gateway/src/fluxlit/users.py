@@ -30,9 +30,9 @@ NO_USER = "This needs a user. Please sign in."
 
 
 class Denied(HTTPException):
-    """The user may not do this: 401 without a user, 403 without a role that it takes.
+    """Access is denied: 401 without a user, 403 without a required role.
 
-    In the API it is an answer as any `HTTPException`; a page shows its message in place of what it would have shown.
+    In the API it is a response like any `HTTPException`; a page shows its message in place of what it would have shown.
     """
 
 
@@ -78,11 +78,13 @@ class Invitation:
 
 
 require_login = Requirement()
-"""Dependency: somebody must have logged in; gives the user."""
+"""Dependency: the user, who must be logged in."""
 
 
 def require_roles(*roles: str) -> Requirement:
-    """Dependency: the user must have one of these roles; gives the user. Two of them together ask for both.
+    """Dependency: the user, who must have one of these roles.
+
+    Two of these dependencies together require both.
 
     Args:
         *roles: names of roles.
@@ -103,7 +105,7 @@ OptionalUser = Annotated[User | None, fastapi.Depends(Invitation())]
 
 
 @dataclass(frozen=True)
-class Desk:
+class CurrentUserProvider:
     """What a process that shows pages knows of its visitors.
 
     Attributes:
@@ -115,18 +117,21 @@ class Desk:
     mount: str
 
 
-_desk: Desk | None = None
+_provider: CurrentUserProvider | None = None
 
 
-def configure(desk: Desk | None) -> None:
+def configure(provider: CurrentUserProvider | None) -> None:
     """Say how this process learns who its visitors are."""
-    global _desk  # noqa: PLW0603  # one per process, as Streamlit's runtime is
-    _desk = desk
+    global _provider  # noqa: PLW0603  # one per process, as Streamlit's runtime is
+    _provider = provider
 
 
-def desk() -> Desk | None:
-    """What this process knows; `None` where it shows no pages, or the application has no login."""
-    return _desk
+def provider() -> CurrentUserProvider | None:
+    """The current-user provider of this process, if any.
+
+    `None` if the process shows no pages, or the application has no login.
+    """
+    return _provider
 
 
 def current_user() -> User | None:
@@ -134,4 +139,4 @@ def current_user() -> User | None:
 
     `None` for a visitor who has not logged in, and outside a run of a page.
     """
-    return _desk.user() if _desk is not None else None
+    return _provider.user() if _provider is not None else None

@@ -1,4 +1,4 @@
-"""The types of ASGI (specification 3.0), spelled as Starlette spells them so that applications fit both ways."""
+"""ASGI 3.0 types, spelled as Starlette spells them."""
 
 from __future__ import annotations
 

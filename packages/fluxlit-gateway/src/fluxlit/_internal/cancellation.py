@@ -9,11 +9,11 @@ AGAIN_S = 1.0
 
 
 async def cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
-    """Cancel tasks, and return when all have ended, whatever they end with.
+    """Cancel tasks, and return when all have ended.
 
     One cancellation is not enough for a task in code that is not ours. Before Python 3.12 `asyncio.wait_for` swallows
     it if what it waits for ends in the same moment (python/cpython#86296), and redis-py calls that for each command:
-    a task that asks Redis in a loop then goes on for ever, and whoever waits for its end with it.
+    a task that asks Redis in a loop then goes on for ever, and so does the code that awaits it.
     """
     left = set(tasks)
     while left:
@@ -22,4 +22,4 @@ async def cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
         ended, left = await asyncio.wait(left, timeout=AGAIN_S)
         for task in ended:
             if not task.cancelled():
-                task.exception()  # Nobody else will look at it, and asyncio would complain.
+                task.exception()  # Retrieved here, or asyncio would log it as never retrieved.

@@ -23,7 +23,7 @@ def usable_cpus() -> int:
 
 
 def cgroup_cpus(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
-    """Processors that the quota of this process's control group amounts to; infinity without one.
+    """Processors that the control group's quota allows; infinity without one.
 
     The quota of a group binds all groups below it, so the smallest on the way up counts. Version 2 has ``cpu.max``,
     version 1 two files (cgroups(7)).

@@ -1,4 +1,4 @@
-"""File descriptors: as many as the system allows, and a word in the log before the last is taken.
+"""File descriptors: raise the limit, and warn before they run out.
 
 A process without a free descriptor looks healthy and refuses its visitors. Some event loops do not even say so: libuv,
 under uvloop, then accepts a connection only to close it. So the process looks for itself, every second. The look costs
@@ -21,7 +21,7 @@ logger = logging.getLogger("fluxlit")
 MOST = 65_536
 LOOK_S = 1.0
 SHORT = 0.85
-"""Share of the limit from which on descriptors are short. What is left must last until somebody has read the log."""
+"""Share of the limit from which on descriptors are short. The rest must last until the operator has read the log."""
 
 REMEDY = (
     "Raise the limit for open files before the start: `ulimit -n 65536` in a shell, `LimitNOFILE=65536` for systemd, "
@@ -39,7 +39,7 @@ class Level(enum.IntEnum):
 
 @dataclass
 class Watch:
-    """Tells when a process runs short, once for each time that it gets worse.
+    """Reports when a process runs short, once for each time it gets worse.
 
     Attributes:
         name: what the log calls the process.
@@ -101,7 +101,7 @@ async def watched(name: str) -> AsyncIterator[None]:
 
 
 def raise_limit() -> None:
-    """Use as many file descriptors as the system allows: the usual soft limit, 1024, is there for select(2) alone."""
+    """Raise the soft limit to the hard one; 1024 exists for select(2) alone."""
     try:
         import resource  # noqa: PLC0415  (POSIX only)
     except ImportError:
@@ -123,7 +123,7 @@ def descriptor_limit() -> int:
 
 
 def lowest_free() -> int | None:
-    """The lowest number that is free, so that at least as many descriptors are open; `None` if there is none."""
+    """The lowest free descriptor, or `None`; at least as many are open."""
     try:
         number = os.open(os.devnull, os.O_RDONLY)
     except OSError as error:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collection_paused() -> Iterator[None]:
-    """Let nothing be collected inside the block, and what was made there not be looked at later (`gc.freeze`).
+    """Pause garbage collection inside the block, and freeze its objects.
 
     Where the collector is off already, nothing is changed.
     """

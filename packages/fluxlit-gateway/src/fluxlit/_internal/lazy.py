@@ -33,7 +33,7 @@ def lazy_import(name: str) -> ModuleType:
 
 
 def lazy_exports(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """A package's ``__getattr__`` that imports what is asked for (PEP 562).
+    """A package's ``__getattr__`` that imports names on first use (PEP 562).
 
     Args:
         package: name of the package.

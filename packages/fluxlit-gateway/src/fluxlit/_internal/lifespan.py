@@ -1,4 +1,4 @@
-"""Driving the lifespan of an application that runs inside ours (ASGI's lifespan protocol, version 2.0)."""
+"""The lifespan of an application inside ours (ASGI lifespan 2.0)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Lifespan:
         await asyncio.wait({self._reply, self._task}, return_when=asyncio.FIRST_COMPLETED)
         if self._reply.done():
             error = self._reply.exception()
-            # Starlette reports a failure and then raises the application's own exception, which tells more.
+            # Starlette reports a failure and then raises the application's own exception, which holds more.
             cause = (await asyncio.gather(self._task, return_exceptions=True))[0] if error else None
             if error:
                 raise self._failure(kind, cause if isinstance(cause, BaseException) else error) from cause or error

@@ -1,4 +1,4 @@
-"""What the system knows about a process (Linux: proc(5)); nothing elsewhere."""
+"""Facts about a process from proc(5); none on other systems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Usage:
 
 
 def usage(pid: int) -> Usage | None:
-    """What a process uses now; `None` if it is gone, or the system does not tell."""
+    """The resource usage of a process; `None` if it is not known."""
     fields = _stat(pid)
     if not fields:
         return None
@@ -38,17 +38,17 @@ def usage(pid: int) -> Usage | None:
 
 
 def birth(pid: int) -> int | None:
-    """When the system made a process, in its own ticks since boot: with the number it tells one process from another.
+    """When a process started, in ticks since boot; unique with its number.
 
     Returns:
-        `None` if the process is gone, or the system does not tell.
+        `None` if the process is gone, or the system does not report it.
     """
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of ``/proc/PID/stat`` from the third on; none if it cannot be read."""
+    """The fields of ``/proc/PID/stat`` from the third on, or none."""
     try:
         text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -57,7 +57,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def open_descriptors() -> int | None:
-    """How many file descriptors this process has open; `None` if the system does not tell."""
+    """Number of open file descriptors; `None` if it is not known."""
     with contextlib.suppress(OSError):
         return sum(1 for _ in (PROC / "self" / "fd").iterdir())
     return None

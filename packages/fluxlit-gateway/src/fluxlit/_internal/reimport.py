@@ -1,4 +1,4 @@
-"""Importing a project's modules anew in a running process: the gateway's for the API, a worker's for the pages."""
+"""Import a project's modules again in a running process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Project:
         self._root = root.resolve()
 
     def loaded(self) -> dict[str, ModuleType]:
-        """The project's modules that are imported now, by name. FluxLit's own are never among them."""
+        """The project's imported modules by name; never FluxLit's own."""
         return {
             name: module
             for name, module in list(sys.modules.items())
@@ -43,7 +43,7 @@ class Project:
 
     @contextlib.contextmanager
     def reimported(self) -> Iterator[None]:
-        """Forget the project's modules, so that what is imported inside is new; an exception brings the old back."""
+        """Import the project's modules again; an exception restores the old ones."""
         old = self.loaded()
         for name, module in old.items():
             del sys.modules[name]

@@ -1,4 +1,4 @@
-"""Answers that FluxLit gives itself, to an HTTP request or to a WebSocket handshake that it refuses."""
+"""Responses of FluxLit's own, to requests and refused handshakes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ small{{color:#808495}}@media(prefers-color-scheme:dark){{body{{background:#0e111
 async def reply(
     scope: Scope, send: Send, status: int, body: bytes, content_type: bytes, headers: list[Header] | None = None
 ) -> None:
-    """Send a whole answer.
+    """Send a complete response.
 
     A server without the extension for refused handshakes can only close: the browser then sees 403.
     """
@@ -44,19 +44,19 @@ async def reply(
 
 
 async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
-    """Answer with one line of plain text, and one with the request's id if it has one."""
+    """Respond with one line of plain text, and the request id if known."""
     request_id = request_id_of(scope)
     body = f"{text}\nRequest {request_id}.\n" if request_id else f"{text}\n"
     await reply(scope, send, status, body.encode(), b"text/plain; charset=utf-8", [NO_STORE, *(headers or [])])
 
 
 def request_id_of(scope: Scope) -> str:
-    """The request's id, which the outermost layer has checked or made; empty without such a layer."""
+    """The request id, set by the outermost middleware; empty without it."""
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
 
 
 async def answer_problem(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
-    """Answer with a problem in JSON (RFC 9457), which also has the key that FastAPI's own errors have."""
+    """Respond with problem JSON (RFC 9457), with FastAPI's ``detail`` key."""
     problem: dict[str, str | int] = {"title": HTTPStatus(status).phrase, "status": status, "detail": text}
     if request_id := request_id_of(scope):
         problem["request_id"] = request_id
@@ -65,18 +65,18 @@ async def answer_problem(scope: Scope, send: Send, status: int, text: str, heade
 
 
 async def answer_json(scope: Scope, send: Send, status: int, content: dict[str, str]) -> None:
-    """Answer with a JSON object."""
+    """Respond with a JSON object."""
     body = json.dumps(content, separators=(",", ":")).encode()
     await reply(scope, send, status, body, b"application/json", [NO_STORE])
 
 
 async def redirect(scope: Scope, send: Send, location: bytes) -> None:
-    """Send a browser elsewhere, with the same method (RFC 9110 section 15.4.8)."""
+    """Redirect and keep the method (307, RFC 9110 section 15.4.8)."""
     await reply(scope, send, 307, b"", b"text/plain; charset=utf-8", [(b"location", location), NO_STORE])
 
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:
-    """Answer an HTTP request or a WebSocket handshake with 503."""
+    """Respond to an HTTP request or a WebSocket handshake with 503."""
     headers: list[Header] = [(b"retry-after", str(RETRY_AFTER_S).encode())]
     accepted = dict(scope["headers"]).get(b"accept", b"")
     if scope["type"] == "websocket" or b"text/html" not in accepted:

@@ -1,4 +1,4 @@
-"""Saying what takes so long: nobody likes to look at a terminal that says nothing."""
+"""Log what a slow step waits for."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import AsyncIterator
 
 logger = logging.getLogger("fluxlit")
 
-FIRST_WORD_S = 2.0
+FIRST_LOG_S = 2.0
 
 
 @contextlib.asynccontextmanager
-async def told(what: str, first_word_s: float | None = None) -> AsyncIterator[None]:
-    """Log what the block waits for, if it takes long: first soon, then ever more rarely.
+async def log_if_slow(what: str, first_log_s: float | None = None) -> AsyncIterator[None]:
+    """Log what the block waits for, first soon, then ever more rarely.
 
     Args:
         what: completes "Waiting for".
-        first_word_s: after how many seconds, by default `FIRST_WORD_S`. Each pause after it is twice as long.
+        first_log_s: after how many seconds, by default `FIRST_LOG_S`. Each pause after it is twice as long.
     """
-    telling = asyncio.create_task(_tell(what, FIRST_WORD_S if first_word_s is None else first_word_s))
+    logging_task = asyncio.create_task(_log(what, FIRST_LOG_S if first_log_s is None else first_log_s))
     try:
         yield
     finally:
-        telling.cancel()
+        logging_task.cancel()
 
 
-async def _tell(what: str, pause: float) -> None:
+async def _log(what: str, pause: float) -> None:
     begun = asyncio.get_running_loop().time()
     while True:
         await asyncio.sleep(pause)

@@ -43,7 +43,7 @@ def tested_range(distribution: str) -> str:
 
 
 def untested(installed: Mapping[str, str]) -> list[str]:
-    """One phrase for each distribution with a version outside of its tested range, such as `httpx 1.0 (tested: 0.28)`.
+    """Phrases such as `httpx 1.0 (tested: 0.28)`, for untested versions.
 
     Args:
         installed: distribution -> version.
@@ -56,7 +56,7 @@ def untested(installed: Mapping[str, str]) -> list[str]:
 
 
 def warn_of_untested() -> None:
-    """Log one line if an installed distribution is outside of its tested range."""
+    """Log one line if a distribution is outside of its tested range."""
     found = untested(dict(_installed()))
     if found:
         logger.warning("Versions that FluxLit is not tested with: %s. `fluxlit doctor` has more.", ", ".join(found))

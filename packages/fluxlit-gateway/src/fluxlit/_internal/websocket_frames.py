@@ -1,4 +1,4 @@
-"""What both ends of a WebSocket make of frames, where RFC 6455 allows more than the `websockets` library."""
+"""Frame rules of RFC 6455 that the `websockets` library is stricter about."""
 
 from __future__ import annotations
 

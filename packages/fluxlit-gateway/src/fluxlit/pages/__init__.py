@@ -1,4 +1,4 @@
-"""Pages: registering them, filling their parameters, and showing them in Streamlit's navigation."""
+"""Pages: registration, injection of parameters, navigation, manifest."""
 
 from fluxlit.pages.discovery import discover_pages
 from fluxlit.pages.elements import sign_in, sign_out

@@ -68,7 +68,7 @@ class AppDefinition:
     def page(
         self, path: str, *, script: str | Path | None = None, **options: Unpack[PageOptions]
     ) -> Callable[[PageT], PageT] | PageRecord:
-        """Register a page: as a decorator of a function, or at once for a script file.
+        """Register a page: a decorated function, or a script file.
 
         Args:
             path: ``/`` or ``/name``; Streamlit page URLs have one segment.
@@ -93,7 +93,9 @@ class AppDefinition:
         return register
 
     def discover_pages(self, package: str | ModuleType) -> Self:
-        """Import every module of a package and let it register its pages; returns this object.
+        """Import every module of a package so that it registers its pages.
+
+        Returns this object.
 
         Args:
             package: the package or its dotted name. A module with ``register(app)`` is called with this object.
@@ -106,7 +108,9 @@ class AppDefinition:
         return self
 
     def navigation(self, *paths: str) -> Self:
-        """Put pages at the head of the navigation, in this order; returns this object.
+        """Put pages first in the navigation, in this order.
+
+        Returns this object.
 
         Args:
             *paths: paths of registered pages. The others follow as they were registered.

@@ -22,10 +22,10 @@ class HasPages(Protocol):
 
 
 def discover_pages(app: HasPages, package: str | ModuleType) -> tuple[PageRecord, ...]:
-    """Import each module of a package, in the order of their names, and let it register its pages.
+    """Import each module of a package, by name, to register its pages.
 
     A module with a function `register(app)` is called with the application. One without registers its
-    pages as it is imported, by `app.page`. Modules whose name starts with an underscore are left out.
+    pages as it is imported, by `app.page`. Modules with a leading underscore are left out.
 
     Args:
         app: the application.

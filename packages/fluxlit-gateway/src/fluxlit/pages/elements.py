@@ -1,4 +1,4 @@
-"""Sign-in and sign-out on a page, and what a page shows that is not for its user.
+"""Sign-in and sign-out elements, and the access-denied page.
 
 They are links, not Streamlit's buttons: a login is a walk of the browser to another address and back, and a button
 only runs the page again. The sign-out link names the login session by its handle, which no other site knows, so none
@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fluxlit.auth.contract import LOGIN, LOGOUT, RETURN_TO, SESSION
 from fluxlit.errors import FluxLitError
-from fluxlit.users import Denied, desk
+from fluxlit.users import Denied, provider
 
 _LINK = (
     '<a href="{href}" target="_self" style="display:inline-block;padding:.25rem .75rem;border-radius:.5rem;'
@@ -22,31 +22,31 @@ _LINK = (
 
 
 def sign_in(label: str = "Sign in") -> None:
-    """Show a link to the login, which leads back to this page; nothing to a user who is signed in.
+    """Show a link to the login and back; nothing to a signed-in user.
 
     Args:
-        label: what it says.
+        label: text of the link.
 
     Raises:
         FluxLitError: the application has no login.
     """
-    at = _desk()
+    at = _provider()
     if at.user() is None:
         _link(label, f"{at.mount}{LOGIN}?{urlencode({RETURN_TO: here()})}")
 
 
 def sign_out(label: str = "Sign out", *, return_to: str = "") -> None:
-    """Show a link that ends the login; nothing to a visitor who is not signed in, and nothing to end.
+    """Show a link that ends the login; nothing without a login to end.
 
     Args:
-        label: what it says.
+        label: text of the link.
         return_to: path of the page to show afterwards, with the public mount; by default the provider or the landing
             page decides.
 
     Raises:
         FluxLitError: the application has no login.
     """
-    at = _desk()
+    at = _provider()
     user = at.user()
     if user is not None and user.session is not None:
         query = {SESSION: user.session} | ({RETURN_TO: return_to} if return_to else {})
@@ -54,8 +54,8 @@ def sign_out(label: str = "Sign out", *, return_to: str = "") -> None:
 
 
 def show_denied(st: Any, error: Denied) -> None:
-    """Say that a page is not for this user, and offer to sign in where that could help."""
-    if error.status_code == 401 and desk() is not None:
+    """Show that access is denied, and offer to sign in where that helps."""
+    if error.status_code == 401 and provider() is not None:
         st.info(str(error.detail), icon=":material/lock:")
         sign_in()
     else:
@@ -71,8 +71,8 @@ def here() -> str:
     return f"{path}?{query}" if query else path
 
 
-def _desk() -> Any:
-    at = desk()
+def _provider() -> Any:
+    at = provider()
     if at is None:
         raise FluxLitError("There is nothing to sign in to: the application has no login. Give one: FluxLit(auth=...).")
     return at

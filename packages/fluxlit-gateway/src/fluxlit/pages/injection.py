@@ -26,10 +26,10 @@ from fluxlit.users import Denied
 
 
 def run_page(record: PageRecord, context: RunContext) -> None:
-    """Run a page function with everything that it asks for, if the user may see it.
+    """Run a page function with its parameters filled, if the user may see it.
 
     A value from the browser that does not validate is shown on the page, which then stops; so is that the page, or
-    something that it asks for, is not for this user. Whatever the page raises goes on to Streamlit after clean-up.
+    one of its dependencies, is not for this user. Exceptions of the page go on to Streamlit after clean-up.
     """
     try:
         context.check(record.requirement)
@@ -46,7 +46,7 @@ def run_page(record: PageRecord, context: RunContext) -> None:
 
 
 def _call_page(record: PageRecord, run: _Run) -> BaseException | None:
-    """The exception by which the page ended itself, to be raised once clean-up is done."""
+    """The exception by which the page ended itself, raised after clean-up."""
     assert record.plan is not None
     try:
         run.read(run.planned(record.plan))
@@ -63,7 +63,7 @@ def _call_page(record: PageRecord, run: _Run) -> BaseException | None:
 def _ended_by_page(error: BaseException) -> bool:
     """Whether the page asked to end (`st.stop`, `st.rerun`, `st.switch_page`).
 
-    Streamlit interrupts a run by the same exceptions, raised inside whatever element call comes next;
+    Streamlit interrupts a run by the same exceptions, raised inside the next element call;
     only the commands themselves pass through this module.
     """
     trace = error.__traceback__
@@ -91,14 +91,14 @@ class _Run:
         self._runner: asyncio.Runner | None = None
 
     def planned(self, plan: Plan) -> Iterable[Plan]:
-        """A plan and all that it needs, with overrides in place, dependencies first."""
+        """A plan and its dependencies, with overrides, dependencies first."""
         for argument in plan.arguments:
             if isinstance(argument.source, Needed):
                 yield from self.planned(self._override(argument.source.plan))
         yield plan
 
     def read(self, plans: Iterable[Plan]) -> None:
-        """Read and validate all that comes from the browser; report every problem at once."""
+        """Read and validate all input; report every problem at once."""
         problems: list[str] = []
         for plan in plans:
             for argument in plan.arguments:
@@ -157,7 +157,7 @@ class _Run:
 
 
 def _manager(value: Any) -> contextlib.AbstractContextManager[Any]:
-    """A started generator as a context manager; functions under `@contextmanager` give one already."""
+    """A started generator as a context manager, unless it is one."""
     return value if hasattr(value, "__enter__") else contextlib.contextmanager(lambda: value)()
 
 

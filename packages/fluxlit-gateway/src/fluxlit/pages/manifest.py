@@ -1,4 +1,4 @@
-"""The pages as data for other tools: the same application always gives the same manifest."""
+"""The pages as deterministic data for other tools."""
 
 from __future__ import annotations
 

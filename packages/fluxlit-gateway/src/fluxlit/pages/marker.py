@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-class Place(enum.Enum):
+class InputPlace(enum.Enum):
     """The part of the browser's request that a value is read from."""
 
     QUERY = "query"
@@ -35,7 +35,7 @@ class Place(enum.Enum):
     @property
     def noun(self) -> str:
         """What a message calls such a value."""
-        return "query parameter" if self is Place.QUERY else self.value
+        return "query parameter" if self is InputPlace.QUERY else self.value
 
 
 class _Missing(enum.Enum):
@@ -58,9 +58,9 @@ class DependsMarker:
 
 @dataclass(frozen=True)
 class InputMarker:
-    """The value is read from `place` under `alias` and validated against the parameter's annotation."""
+    """Reads the value from `place` under `alias` and validates it."""
 
-    place: Place
+    place: InputPlace
     alias: str | None
     default: Any
     description: str
@@ -81,7 +81,7 @@ def Depends(dependency: Callable[..., Any] | None = None, *, use_cache: bool = T
 
 
 def Query(*, alias: str | None = None, default: Any = MISSING, description: str = "") -> Any:  # noqa: N802 - reads as a type
-    """Fill the parameter from the page's query string, validated by Pydantic against the annotation.
+    """Fill the parameter from the query string, validated by Pydantic.
 
     A list takes all values of that name, anything else the last one. A Pydantic model takes the whole query
     string, one field per name. Bounds stand in the annotation: `Annotated[int, Query(), Field(ge=1)]`.
@@ -91,7 +91,7 @@ def Query(*, alias: str | None = None, default: Any = MISSING, description: str 
         default: the value when the URL lacks it; without one it is required. The parameter's own default does the same.
         description: for the page manifest.
     """
-    return InputMarker(Place.QUERY, alias, default, description)
+    return InputMarker(InputPlace.QUERY, alias, default, description)
 
 
 def Header(*, alias: str | None = None, default: Any = MISSING, description: str = "") -> Any:  # noqa: N802 - reads as a type
@@ -102,15 +102,15 @@ def Header(*, alias: str | None = None, default: Any = MISSING, description: str
         default: as for `Query`.
         description: for the page manifest.
     """
-    return InputMarker(Place.HEADER, alias, default, description)
+    return InputMarker(InputPlace.HEADER, alias, default, description)
 
 
 def Cookie(*, alias: str | None = None, default: Any = MISSING, description: str = "") -> Any:  # noqa: N802 - reads as a type
-    """Fill the parameter from a cookie that came with the request that opened the session.
+    """Fill the parameter from a cookie of the request that opened the session.
 
     Args:
         alias: the cookie's name; by default that of the parameter.
         default: as for `Query`.
         description: for the page manifest.
     """
-    return InputMarker(Place.COOKIE, alias, default, description)
+    return InputMarker(InputPlace.COOKIE, alias, default, description)

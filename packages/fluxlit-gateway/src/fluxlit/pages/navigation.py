@@ -1,4 +1,4 @@
-"""The pages as Streamlit's navigation shows them: decided here as plain data, then handed to Streamlit.
+"""Streamlit's navigation: planned as data, then handed to Streamlit.
 
 Streamlit serves its default page at `/` only. A landing page with a path of its own is therefore listed
 twice: once as the default, and once, hidden, under its path, so that both addresses work.
@@ -83,9 +83,9 @@ def build_navigation(
         headers: in place of the request's headers, for tests.
         cookies: in place of the request's cookies, for tests.
         user: who has logged in.
-        guarded: the application has a login: pages are shown to whom they are for.
-        is_asked_for: says of an `st.Page` whether the browser asks for it. A page that is not for this user is
-            mentioned only then, or as the one at `/`, and says no.
+        guarded: a login exists, so pages require a user unless they are public.
+        is_asked_for: whether the browser requests an `st.Page`. A page that this user may not see is listed only
+            then, or as the one at `/`, and shows that access is denied.
 
     Returns:
         A list of `st.Page`, or a dict of such lists by section if any page has one.
@@ -102,7 +102,7 @@ def build_navigation(
 
 
 def _permitted(entry: Entry, context: RunContext, is_asked_for: Callable[[Any], bool]) -> Iterator[Any]:
-    """The page, or in its place one that says no and tells nothing about it."""
+    """The page, or in its place one that denies access and reveals nothing."""
     if context.permits(entry.record.requirement):
         yield _page(entry, context)
         return
@@ -147,7 +147,7 @@ def _run(record: PageRecord, context: RunContext) -> None:
 
 
 def _configure(record: PageRecord, context: RunContext) -> None:
-    """Apply the page's look before anything of the page is drawn, so that the page can still change it."""
+    """Apply the page's look before the page runs, so that it can change it."""
     arrived = context.st.session_state.get(_LAST_PAGE) != record.path
     context.st.session_state[_LAST_PAGE] = record.path
     usual = context.settings.streamlit_page_config if context.settings is not None else {}

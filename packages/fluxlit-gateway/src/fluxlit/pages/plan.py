@@ -1,4 +1,4 @@
-"""How each parameter of a page is filled, worked out once when the page is registered.
+"""How each parameter of a page is filled, planned at registration.
 
 The signature is read, annotations are resolved and validators are built here, so that a run
 only looks up and calls. What nothing can fill is refused here too, while the developer is looking.
@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from fluxlit.errors import PageError
-from fluxlit.pages.marker import DependsMarker, InputMarker, Place
+from fluxlit.pages.marker import DependsMarker, InputMarker, InputPlace
 from fluxlit.pages.run_context import RunContext
 from fluxlit.pages.source import Location, innermost, location_of, name_of
 from fluxlit.sessions import SessionStore, page_session, session_classes
@@ -31,7 +31,7 @@ Provider = Callable[[RunContext], Any]
 
 NAMED: Mapping[str, Provider] = {"st": lambda run: run.st, "client": lambda run: run.client}
 SESSION = "session"
-"""Name of the parameter that the visitor's session fills, unless it says by an annotation that it is something else."""
+"""Name of the parameter that the visitor's session fills, unless its annotation names something else."""
 
 
 class Kind(enum.Enum):
@@ -64,7 +64,7 @@ class Input:
         description: the author's words, for the manifest.
     """
 
-    place: Place
+    place: InputPlace
     name: str
     parameter: str
     adapter: TypeAdapter[Any]
@@ -109,7 +109,7 @@ class Plan:
         )
 
     def inputs(self) -> Iterator[Input]:
-        """Every value of the request that the function or one of its dependencies reads, depth first."""
+        """Every input of the function and its dependencies, depth first."""
         for argument in self.arguments:
             if isinstance(argument.source, Input):
                 yield argument.source
@@ -224,8 +224,8 @@ class _Step:
             if parameter.default is not inspect.Parameter.empty and not _is_marker(parameter.default):
                 return None
             raise self._error(
-                f"has parameter {parameter.name!r} whose annotation {parameter.annotation!r} cannot be resolved "
-                f"({error}). Define or import that name at module level, outside `if TYPE_CHECKING`"
+                f"has parameter {parameter.name!r} with the annotation {parameter.annotation!r}, which cannot be "
+                f"resolved ({error}). Define or import that name at module level, outside `if TYPE_CHECKING`"
             ) from error
         bare, extras = _split(annotation)
         marker = next((item for item in (parameter.default, *extras) if _is_marker(item)), None)
@@ -294,9 +294,9 @@ class _Step:
         default = parameter.default
         if default is inspect.Parameter.empty or isinstance(default, InputMarker):
             default = marker.default
-        whole = marker.place is Place.QUERY and inspect.isclass(bare) and issubclass(bare, BaseModel)
+        whole = marker.place is InputPlace.QUERY and inspect.isclass(bare) and issubclass(bare, BaseModel)
         name = "" if whole else marker.alias or parameter.name
-        if marker.place is Place.HEADER and not marker.alias:
+        if marker.place is InputPlace.HEADER and not marker.alias:
             name = name.replace("_", "-")
         return Input(
             place=marker.place,
@@ -329,7 +329,7 @@ def _checking(dependency: Requirement | Invitation) -> Provider:
 
 
 def _session_class(annotation: Any) -> str | None:
-    """Which part of sessions an annotation of another package stands for: `store`, `session` or neither."""
+    """What an annotation stands for: `store`, `session` or neither."""
     name = f"{getattr(annotation, '__module__', '')}:{getattr(annotation, '__qualname__', '')}"
     return session_classes().get(name)
 

@@ -79,13 +79,13 @@ class PageRecord:
 
     @property
     def requirement(self) -> Requirement | None:
-        """What a user must be to see the page, where the application has a login; `None` if everybody may."""
+        """What a user must be to see the page; `None` for a public page."""
         return None if self.public else Requirement(self.roles)
 
     def page_config(self, *, arrived: bool, usual: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The arguments for `st.set_page_config`; Streamlit takes the icon from the navigation.
+        """Arguments for `st.set_page_config`; the icon comes from navigation.
 
-        The browser keeps layout and sidebar of the page before. A page that says nothing about them gets
+        The browser keeps layout and sidebar of the page before. A page that sets neither gets
         Streamlit's defaults when the user arrives at it, and keeps what it sets itself afterwards.
 
         Args:

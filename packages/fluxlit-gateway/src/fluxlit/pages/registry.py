@@ -57,7 +57,7 @@ class PageRegistry:
 
     Args:
         owner: the FluxLit object that the pages belong to; pages get it by annotating a parameter with its class.
-        api_mount_path: where the code says that the API is mounted; no page may stand there.
+        api_mount_path: where the API is mounted according to the code; no page may stand there.
     """
 
     def __init__(self, owner: object | None = None, *, api_mount_path: str = "/api") -> None:
@@ -150,7 +150,7 @@ class PageRegistry:
 
     @property
     def landing(self) -> PageRecord | None:
-        """The page shown at `/`: the one that claims it, else the first that is not hidden; `None` without pages."""
+        """The page at `/`: the one that claims it, else the first visible one."""
         claimed = next((record for record in self._records if record.lands), None)
         shown = next((record for record in self.records if not record.hidden), None)
         return claimed or shown or next(iter(self.records), None)
@@ -188,7 +188,7 @@ class PageRegistry:
         self._records[:] = records
 
     def validate(self, api_mount_path: str) -> None:
-        """Check all pages against where the API is really mounted, once settings are known.
+        """Check all pages against the API's effective mount path.
 
         Raises:
             PageError: if the API hides a page.
@@ -210,7 +210,7 @@ class PageRegistry:
                 raise _located(PageError(f"page {record.path!r} asks for its session, but {reason}"), record.location)
 
     def require_login(self, reason: str) -> None:
-        """Refuse to run without a login where a page has roles: nobody could have one.
+        """Refuse pages with roles in an application without a login.
 
         Raises:
             PageError: with the reason why there is none.

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from fluxlit.pages.marker import MISSING, Place
+from fluxlit.pages.marker import MISSING, InputPlace
 from fluxlit.pages.plan import Input
 
 _SHOWN_CHARACTERS = 80
@@ -16,7 +16,7 @@ _SHOWN_CHARACTERS = 80
 class Request(Protocol):
     """The part of a run that values are read from."""
 
-    def values(self, place: Place, name: str) -> list[str]:
+    def values(self, place: InputPlace, name: str) -> list[str]:
         """All values under a name, in order; empty if there are none."""
         ...
 
@@ -38,7 +38,7 @@ class InputError(ValueError):
 
 
 def read_input(wanted: Input, request: Request) -> Any:
-    """The validated value of one parameter, or its default if the request lacks it.
+    """The validated value of one parameter, or its default.
 
     Raises:
         InputError: if the value is missing or does not validate.
@@ -54,7 +54,7 @@ def read_input(wanted: Input, request: Request) -> Any:
 
 
 def _whole_query(wanted: Input, request: Request) -> dict[str, Any]:
-    found = {name: request.values(Place.QUERY, name) for name in request.query_names()}
+    found = {name: request.values(InputPlace.QUERY, name) for name in request.query_names()}
     return {name: values if name in wanted.lists else values[-1] for name, values in found.items() if values}
 
 
@@ -70,7 +70,7 @@ def _describe(wanted: Input, detail: Any) -> str:
     name = wanted.name or ".".join(str(step) for step in detail["loc"]) or wanted.parameter
     line = f"- {wanted.place.noun} `{_code(name)}`: {detail['msg']}"
     # A header or a cookie may be a secret; what stands in the address bar is not.
-    if wanted.place is Place.QUERY and detail["type"] != "missing":
+    if wanted.place is InputPlace.QUERY and detail["type"] != "missing":
         line += f" (it is `{_code(str(detail['input']))}`)"
     return line
 

@@ -1,4 +1,4 @@
-"""How a page learns that its session was restored from a copy, and what is missing."""
+"""Whether the session was restored from a copy, and what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RestoredSession:
     """How a session came back.
 
     Attributes:
-        lost: name -> why it is missing: keys of ``st.session_state``, and those of widgets whose uploads are gone.
+        lost: name -> why it is missing: keys of ``st.session_state``, and those of widgets that lost their uploads.
         saved_at: when the copy was written, aware, UTC.
     """
 
@@ -45,5 +45,5 @@ def restored_session() -> RestoredSession | None:
 
 
 def restored_note(lost: Mapping[str, str], saved_at: datetime) -> dict[str, RestoredSession]:
-    """What a restored session has in its state, for `restored_session` to find."""
+    """The entry in the session state that `restored_session` finds."""
     return {KEY: RestoredSession(dict(lost), saved_at)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient, current
-from fluxlit.pages.marker import Place
+from fluxlit.pages.marker import InputPlace
 from fluxlit.settings import Settings
 from fluxlit.urls import Urls, seen_by
 from fluxlit.users import Denied, Requirement
@@ -26,8 +26,8 @@ class RunContext:
         overrides: dependency -> function to call in its place, for tests.
         headers: in place of the headers of the session's request, for tests.
         cookies: in place of its cookies, for tests.
-        user: who has logged in; `None` for nobody.
-        guarded: the application has a login, so pages are for users unless they say otherwise.
+        user: the logged-in user, or `None`.
+        guarded: the application has a login, so pages require a user unless they are public.
     """
 
     st: Any
@@ -80,13 +80,13 @@ class RunContext:
         docs_path = self.app.api.docs_url if self.app is not None else None
         return seen_by(headers, self.settings or Settings(), docs_path)
 
-    def values(self, place: Place, name: str) -> list[str]:
-        """All values under a name in the request, in order; empty if there are none."""
-        if place is Place.QUERY:
+    def values(self, place: InputPlace, name: str) -> list[str]:
+        """All values of a name in the request, in order; empty for none."""
+        if place is InputPlace.QUERY:
             return list(self.st.query_params.get_all(name))
-        if place is Place.HEADER and self.headers is None:
+        if place is InputPlace.HEADER and self.headers is None:
             return list(self.st.context.headers.get_all(name))
-        if place is Place.HEADER:
+        if place is InputPlace.HEADER:
             return [value for key, value in (self.headers or {}).items() if key.casefold() == name.casefold()]
         cookies = self.st.context.cookies if self.cookies is None else self.cookies
         return [cookies[name]] if name in cookies else []

@@ -1,4 +1,4 @@
-"""Where in the user's code something was written, for messages that name file and line."""
+"""Locations in the user's code, for messages with file and line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Caller:
-    """The innermost frame that is not FluxLit's own: the user's code that called in.
+    """The innermost frame of the user's code.
 
     Attributes:
         location: the line that made the call.
@@ -60,7 +60,7 @@ def _is_own(module: str) -> bool:
 
 
 def innermost(function: Callable[..., Any]) -> Any:
-    """The plain function or class behind partials, bound methods, callable objects and decorators that use `wraps`."""
+    """The function or class behind partials, methods and `wraps` decorators."""
     while isinstance(function, functools.partial):
         function = function.func
     unwrapped = inspect.unwrap(function)
@@ -72,7 +72,7 @@ def innermost(function: Callable[..., Any]) -> Any:
 
 
 def location_of(function: Callable[..., Any]) -> Location:
-    """The line where a function or class starts; a name in angle brackets when it has no source."""
+    """Where a function or class starts; a name in brackets without source."""
     target = innermost(function)
     code = getattr(target, "__code__", None)
     if code is not None:

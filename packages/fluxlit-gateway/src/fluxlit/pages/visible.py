@@ -1,4 +1,4 @@
-"""The pages of the application as one visitor may open them, for links from page to page."""
+"""The pages that one visitor may open, for links from page to page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fluxlit.pages.run_context import RunContext
 
 
 class Pages:
-    """The application's pages, by path; a page gets it by annotating a parameter with this class.
+    """The application's pages by path; annotate a parameter with this class.
 
     ```python
     def home(st, pages: Pages):
@@ -42,10 +42,10 @@ class Pages:
     def __getitem__(self, path: str) -> Any:
         """A page as Streamlit takes it: for `st.page_link` and `st.switch_page`.
 
-        Whoever may not open a page can still be sent there, and is told so.
+        A user who may not open a page can still be sent there, and sees that access is denied.
 
         Args:
-            path: as the page is registered; `/` is the landing page whatever its path is.
+            path: as the page is registered; `/` is the landing page at any path.
 
         Raises:
             PageError: there is no such page.
@@ -73,4 +73,4 @@ class Pages:
 
 
 def _nothing() -> None:
-    """Streamlit runs the page of the navigation that has the same address, never this one."""
+    """Never run: Streamlit runs the navigation's page of the same address."""

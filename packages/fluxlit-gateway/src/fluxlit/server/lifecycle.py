@@ -16,7 +16,7 @@ from fluxlit import sessions
 from fluxlit._internal.asgi import Application
 from fluxlit._internal.descriptors import watched
 from fluxlit._internal.procfs import birth
-from fluxlit._internal.slow_steps import told
+from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit._internal.tested_versions import warn_of_untested
 from fluxlit.auth.middleware import Gate
 from fluxlit.backends import STOP_S
@@ -28,7 +28,7 @@ from fluxlit.server.registry import END_S, Server, announce
 from fluxlit.server.run_directory import RunDirectory, run_directory
 from fluxlit.server.ui import Ui
 from fluxlit.settings import Resolved
-from fluxlit.urls import Known
+from fluxlit.urls import PublicAddress
 
 HURRIED_STOP_S = 1.0
 """Seconds that the API's lifespan and the UI get each after a second Ctrl-C."""
@@ -57,7 +57,7 @@ class Parts:
     page_calls: Application
     ui: Ui
     counters: Traffic
-    address: Known
+    address: PublicAddress
 
 
 class Lifecycle:
@@ -167,7 +167,7 @@ class Lifecycle:
         if parts.ui.enabled:
             self._status.placement = parts.ui.build(self._directory)
             await enter(parts.ui.running(self._directory, parts.page_calls, self._ui_stop_timeout))
-        async with told("the start of the API (its lifespan)"):
+        async with log_if_slow("the start of the API (its lifespan)"):
             await parts.api.start()
         self._stack.push_async_callback(self._stop_api)
         self._serves = True

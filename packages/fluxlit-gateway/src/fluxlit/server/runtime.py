@@ -20,7 +20,7 @@ from fluxlit.server.reload import Reloader
 from fluxlit.server.ui import Ui, find_target
 from fluxlit.settings import Resolved, Settings, resolve
 from fluxlit.supervisor import Spawned
-from fluxlit.urls import STATE, Known
+from fluxlit.urls import STATE, PublicAddress
 
 
 class Runtime:
@@ -141,7 +141,7 @@ def _assets(ui: Ui, settings: Settings) -> Assets | None:
     return Assets.of_streamlit() if ui.enabled and settings.streamlit_mode != "external" else None
 
 
-def _address(application: AppDefinition, settings: Settings) -> Known:
-    known = Known(settings)
+def _address(application: AppDefinition, settings: Settings) -> PublicAddress:
+    known = PublicAddress(settings)
     setattr(application.api.state, STATE, known)
     return known

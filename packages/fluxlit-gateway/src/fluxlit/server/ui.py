@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
-from fluxlit._internal.slow_steps import told
+from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit.backends import NO_WORKERS, Placement, Readiness, UiFacts, build_placement
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.pages.app_definition import AppDefinition
@@ -104,7 +104,7 @@ class Ui:
         try:
             await internal.start()
             try:
-                async with told(f"Streamlit ({settings.streamlit_mode})"):
+                async with log_if_slow(f"Streamlit ({settings.streamlit_mode})"):
                     await self.backend.start()
                 yield
             finally:

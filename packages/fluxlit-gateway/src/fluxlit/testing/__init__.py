@@ -1,4 +1,4 @@
-"""Tools for testing FluxLit applications, from one page without a server to the whole stack in a process of its own."""
+"""Tools for testing FluxLit applications, from one page to a whole server."""
 
 from fluxlit.testing.api import api_client, async_api_client
 from fluxlit.testing.page import page_test

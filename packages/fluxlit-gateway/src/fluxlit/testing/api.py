@@ -1,4 +1,4 @@
-"""The API, in this process, reached through the gateway as a browser would reach it; without the UI."""
+"""The API in this process, behind the gateway, without the UI."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ORIGIN = "http://testserver"
 
 @contextmanager
 def api_client(app: FluxLit, *, user: User | None = None, settings: Settings | None = None) -> Iterator[ApiClient]:
-    """An `ApiClient` on the application's API; the API's own lifespan runs around it.
+    """Yield an `ApiClient` for the application; its API's lifespan runs.
 
-    Paths are relative to the API, as they are in a page. Answers are read whole, so this is not for endless streams;
+    Paths are relative to the API, as they are in a page. Responses are read whole, so this is not for endless streams;
     WebSockets need `async_api_client` or `run_server`.
 
-    Where the application has a login, it is guarded as when it is served: without a user, what is not public answers
+    With a login in the application, access is checked as when it is served: without a user, what is not public answers
     401. Calls come from the application's own pages, unless they carry another `Sec-Fetch-Site`.
 
     Args:
@@ -57,7 +57,7 @@ def api_client(app: FluxLit, *, user: User | None = None, settings: Settings | N
 async def async_api_client(
     app: FluxLit, *, user: User | None = None, settings: Settings | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """An `httpx.AsyncClient` whose base URL is the application's API; the API's own lifespan runs around it.
+    """Yield an `httpx.AsyncClient` at the API's base URL; its lifespan runs.
 
     It also opens WebSockets: `httpx_ws.aconnect_ws("ws", client)`.
 
@@ -77,7 +77,7 @@ async def async_api_client(
 
 
 def detached_client(app: FluxLit, settings: Settings, user: User | None = None) -> ApiClient:
-    """A client that needs no closing: every call runs in an event loop of its own, and no lifespan runs."""
+    """A client that needs no closing: one event loop per call, no lifespan."""
 
     def run(coroutine: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
@@ -87,7 +87,7 @@ def detached_client(app: FluxLit, settings: Settings, user: User | None = None) 
 
 
 def settings_of(app: FluxLit) -> Settings:
-    """The settings that the application's code gives, without files and environment."""
+    """The settings from the application's code, without files and environment."""
     return Settings(**app.setting_arguments)
 
 

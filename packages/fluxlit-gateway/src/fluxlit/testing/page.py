@@ -1,4 +1,4 @@
-"""One page under Streamlit's AppTest, with its navigation, its dependencies and its API."""
+"""One page under Streamlit's AppTest, with navigation and API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fluxlit.settings import Settings
 from fluxlit.streamlit.application import running_runtime
 from fluxlit.streamlit.script_run import PAGE_HASH, page_hash
 from fluxlit.testing.api import detached_client, settings_of
-from fluxlit.testing.visitor import NO_LOGIN, desk_for, visited
+from fluxlit.testing.visitor import NO_LOGIN, provider_for, visited
 from fluxlit.worker.visitors import streamlit_facts
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def page_test(
         raise FluxLitError(NO_LOGIN)
     settings = settings or settings_of(app)
     if app.ui_script is not None:
-        users.configure(desk_for(app, settings, user))
+        users.configure(provider_for(app, settings, user))
         test = AppTest.from_file(app.ui_script, default_timeout=timeout)
     else:
         sessions.configure(settings)

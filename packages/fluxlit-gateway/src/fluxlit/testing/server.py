@@ -1,4 +1,4 @@
-"""The whole application, served by a process of its own on a port of its own."""
+"""The whole application in a server process on a free port."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from typing import Any, Literal
 from fluxlit.errors import FluxLitError
 
 _POLL_S = 0.05
-# Every process of a server inherits this variable; by it they are found again, whatever group they are in.
+# Every process of a server inherits this variable; it identifies them in any process group.
 _MARK = "FLUXLIT_TESTING_SERVER"
 _CLEANUP_S = 5.0
 
 
 class ServerError(FluxLitError):
-    """The server did not start, did not stop, or left a process behind. The message ends with its log."""
+    """The server failed to start or stop; the message ends with its log."""
 
 
 @dataclass
@@ -53,13 +53,13 @@ class Server:
         return self.log_file.read_text(errors="replace")
 
     def processes(self) -> list[int]:
-        """The ids of all processes that the server consists of now, workers included (Linux; elsewhere the first)."""
+        """Process ids of the server and its workers (Linux; else the first)."""
         if not Path("/proc").is_dir():
             return [self.process.pid] if self.process.poll() is None else []
         return [pid for pid in _running() if _carries(pid, self.mark)]
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Return once `readyz` says that API and UI can serve.
+        """Return once `readyz` reports that API and UI can serve.
 
         Raises:
             ServerError: if that takes more than `timeout` seconds, or the process ends.
@@ -123,7 +123,7 @@ def run_server(
     timeout: float = 60.0,
     **settings: Any,
 ) -> Iterator[Server]:
-    """Serve an application on a free port of this machine, from ready to stopped.
+    """Serve an application on a free port, from ready to stopped.
 
     ```python
     with run_server("app:app", "examples/quickstart") as server:

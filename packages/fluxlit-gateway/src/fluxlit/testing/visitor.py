@@ -1,4 +1,4 @@
-"""Being a user in a test, without a login: what stands in front of the API, and what a page is told."""
+"""A user in a test without a login: the authenticator and current user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
 from fluxlit.server.authentication import rules_of
 from fluxlit.settings import Settings
-from fluxlit.users import Desk
+from fluxlit.users import CurrentUserProvider
 
 SITE = b"sec-fetch-site"
 
@@ -24,7 +24,7 @@ NO_LOGIN = "A test has a user, but the application has no login that could know 
 
 
 class StandIn:
-    """An authenticator that has seen the login of one user, or of nobody.
+    """An authenticator with one fixed user, or none.
 
     Args:
         user: who sends every request.
@@ -47,11 +47,11 @@ class StandIn:
         return self._verdict
 
     def routes(self) -> Mapping[str, Served]:
-        """Nobody logs in."""
+        """There are no login routes."""
         return {}
 
     def login_location(self, scope: Scope) -> str | None:
-        """Nobody is sent away to do so."""
+        """There is no login page."""
         return None
 
     def strips(self) -> tuple[bytes, ...]:
@@ -64,13 +64,13 @@ class StandIn:
 
     async def ended(self) -> AsyncIterator[str]:
         """A test is over before that."""
-        nobody: tuple[str, ...] = ()
-        for each in nobody:
+        none: tuple[str, ...] = ()
+        for each in none:
             yield each
 
 
 def gate_for(app: FluxLit, settings: Settings, user: User | None) -> Gate | None:
-    """The gate of an application, with a user who has come through it already; `None` for one without a login.
+    """The authentication middleware with a fixed user; `None` without a login.
 
     The application's own authenticators are asked too, as far as these settings are enough for them: API keys and
     bearer tokens are checked as ever.
@@ -92,7 +92,7 @@ def gate_for(app: FluxLit, settings: Settings, user: User | None) -> Gate | None
 
 
 class OwnPage:
-    """An ASGI application whose requests come from its own pages, as a browser says of every request.
+    """Marks every request as same-origin, as a browser does for own pages.
 
     Args:
         application: what answers.
@@ -102,7 +102,7 @@ class OwnPage:
         self._application = application
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Serve one request; one that says itself where it comes from is left as it is."""
+        """Serve one request; one with Sec-Fetch-Site is left as it is."""
         headers = scope["headers"]
         if all(name.lower() != SITE for name, _ in headers):
             scope = {**scope, "headers": [*headers, (SITE, b"same-origin")]}
@@ -116,18 +116,20 @@ class OwnPage:
 
 @contextlib.contextmanager
 def visited(app: FluxLit, settings: Settings, user: User | None) -> Iterator[None]:
-    """Let `current_user()`, and the elements to sign in and out, know the user for as long as this is entered."""
-    before = users.desk()
-    users.configure(desk_for(app, settings, user))
+    """Set the current user for `current_user()` and the sign-in elements."""
+    before = users.provider()
+    users.configure(provider_for(app, settings, user))
     try:
         yield
     finally:
         users.configure(before)
 
 
-def desk_for(app: FluxLit, settings: Settings, user: User | None) -> Desk | None:
-    """What a process that shows pages to this user knows; `None` for an application without a login."""
-    return Desk(lambda: user, settings.root_path + settings.api_mount_path) if app.authenticators else None
+def provider_for(app: FluxLit, settings: Settings, user: User | None) -> CurrentUserProvider | None:
+    """The current-user provider of this user; `None` without a login."""
+    return (
+        CurrentUserProvider(lambda: user, settings.root_path + settings.api_mount_path) if app.authenticators else None
+    )
 
 
 def _bound(authenticators: Sequence[Authenticator], context: AuthContext) -> Iterator[Authenticator]:

@@ -71,7 +71,7 @@ def _load(target: str, api_url: str | None) -> None:
         raise FluxLitError(NO_IDENTITY)
     if site.guarded and not RUN_SESSION.on:
         raise FluxLitError(RUN_SESSION.refusal())
-    users.configure(users.Desk(_user, settings.root_path + settings.api_mount_path))
+    users.configure(users.CurrentUserProvider(_user, settings.root_path + settings.api_mount_path))
     if api_url is not None:
         client.configure(client.InternalApi(api_url, identify=_call_headers))
     show(site)
