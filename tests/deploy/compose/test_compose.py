@@ -38,7 +38,7 @@ def test_it_is_valid_and_every_container_is_restricted(edge: Edge, mode: PathMod
         assert each["logging"]["options"]["max-size"] == "10m", name
         assert each["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
         assert set(each["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}, name
-        # The image of FluxLit says itself that it is nobody; the others are told.
+        # The image of FluxLit has a user of its own; the others get one here.
         assert "user" in each or name.startswith("app"), name
         assert each["image"].partition(":")[2] not in {"", "latest"}, name
 

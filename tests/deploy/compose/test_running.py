@@ -131,7 +131,7 @@ def test_without_the_profile_the_edge_gets_by_with_one(edge: Edge, replicas: Roo
     with contextlib.ExitStack() as stack:
         room = behind(replicas, edge, stack)
         if edge == "nginx":
-            # What Docker's name server tells a newer nginx, namely that there is no such container.
+            # What a newer nginx learns from Docker's name server: there is no such container.
             path = "edge/compose/nginx/site.conf"
             room.files = {**room.files, path: room.files[path].replace("    server app-2:8000 resolve;\n", "")}
         url = entrance(room)

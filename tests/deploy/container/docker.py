@@ -1,6 +1,6 @@
-"""The part of the `docker` command that the documentation uses, on buildah.
+"""The part of the `docker` command that the pages use, on buildah.
 
-A container shares the network of this machine, so a published port is the one that the application is told to use.
+A container shares the network of this machine, so a published port is the one that the application gets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The part of Kustomize that the generated files use.
 
-Each field does what https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/ says of it.
+Each field follows https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Installation:
         return [each for pod in self.pods for each in [*pod.get("initContainers", []), *pod["containers"]]]
 
     def selected(self, selector: dict[str, str], namespace: str | None) -> list[Manifest]:
-        """Deployments whose pods a selector finds."""
+        """Deployments with pods that a selector finds."""
         return [
             each
             for each in self.deployments
@@ -183,7 +183,7 @@ def linter_anti_affinity(all_: Installation) -> Iterator[str]:
 
 
 def lonely(all_: Installation) -> Iterator[Manifest]:
-    """Deployments whose replicas may all land on one node."""
+    """Deployments of which all replicas may land on one node."""
     for each in all_.deployments:
         rules = each["spec"]["template"]["spec"].get("affinity", {}).get("podAntiAffinity", {})
         terms = [term["podAffinityTerm"] for term in rules.get("preferredDuringSchedulingIgnoredDuringExecution", [])]

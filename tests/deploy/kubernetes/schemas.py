@@ -1,4 +1,4 @@
-"""Validation of objects by Kubernetes' schemas, and by strict ones of ours."""
+"""Validation of objects by Kubernetes' schemas and by strict ones here."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ ELSEWHERE = {
 
 
 def newest_minors(count: int = 3) -> list[str]:
-    """The newest minor versions of Kubernetes whose schemas are installed."""
+    """The newest minor versions of Kubernetes with installed schemas."""
     versions: list[str] = kubernetes_validate.utils.all_versions()
     return versions[-count:]
 

@@ -1,5 +1,7 @@
-"""The generated units, run as far as that goes where systemd is not process 1: its own tool holds the socket, waits for
-a visitor, and starts what the service starts, with what the service gives it."""
+"""The generated units, run by systemd-socket-activate.
+
+It holds the socket, waits for a client, and starts what the service starts, with its variables.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def home(st):
 
 
 def messages(manager: socket.socket, until: str) -> str:
-    """What the service has told its manager, up to a word."""
+    """The notifications of the service, up to a word."""
     found, deadline = "", time.monotonic() + 60
     while until not in found:
         manager.settimeout(max(deadline - time.monotonic(), 0.01))
@@ -51,7 +53,7 @@ def test_the_socket_keeps_the_first_visitor_until_the_service_is_there(tmp_path:
     [environment] = re.findall(r"^Environment=(.*)$", units["portal.service"], re.MULTILINE)
     [host] = re.findall(r"^ListenStream=(.*):8000$", units["portal.socket"], re.MULTILINE)
     (tmp_path / "app.py").write_text(APP)
-    # The project file of every new project says where to listen under `fluxlit dev`; the socket goes before it.
+    # The project file of every new project sets where to listen under `fluxlit dev`; the socket goes before it.
     (tmp_path / "fluxlit.toml").write_text('gateway_host = "127.0.0.1"\ngateway_port = 8000\n')
     address = f"{host}:{free_port()}"
     tool = shutil.which("systemd-socket-activate")
