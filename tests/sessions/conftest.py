@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis._parsers import AsyncCommandsParser, CommandsParser
 
 from fluxlit_sessions import RedisSessionStore, SQLiteSessionStore
 from tests.sessions.dumps import Dump, redis_dump
@@ -41,7 +42,33 @@ def cluster_nodes(short_folder: Path) -> Iterator[list[RedisServer]]:
 
 
 @pytest.fixture(scope="session")
-def cluster_url(cluster_nodes: list[RedisServer]) -> str:
+def known_commands() -> Iterator[None]:
+    """Let clients of a Cluster share its commands, which take long to read."""
+    known: dict[type, dict[str, Any]] = {}
+
+    def initialize(self: Any, client: Any) -> None:
+        if CommandsParser not in known:
+            plain(self, client)
+            known[CommandsParser] = self.commands
+        self.commands = known[CommandsParser]
+
+    async def ainitialize(self: Any, node: Any = None) -> None:
+        self.node = node or self.node
+        if AsyncCommandsParser not in known:
+            await aplain(self, node)
+            known[AsyncCommandsParser] = self.commands
+        self.commands = known[AsyncCommandsParser]
+
+    plain: Any = CommandsParser.initialize
+    aplain: Any = AsyncCommandsParser.initialize
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CommandsParser, "initialize", initialize)
+        patch.setattr(AsyncCommandsParser, "initialize", ainitialize)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cluster_url(cluster_nodes: list[RedisServer], known_commands: None) -> str:
     return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in cluster_nodes[:2])
 
 

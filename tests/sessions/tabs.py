@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from fluxlit_sessions import (
@@ -52,6 +53,8 @@ class Tab:
     def __init__(self, store: Any, url_id: str | None = None, **options: Any) -> None:
         self._store, self._options = store, options
         self._test = AppTest.from_function(_script, kwargs={"tab": self})
+        # Streamlit would read the metadata of every installed package, ten times as long as a run here.
+        self._test._bidi_component_manager = BidiComponentManager()
         self._body: Body = lambda _st, _session: None
         if url_id:
             self._test.query_params[PARAM] = url_id

@@ -47,12 +47,12 @@ def test_several_processes_lose_no_increment(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     with SQLiteSessionStore(path) as store:
         session = store.create({"n": 0})
-        processes = [start(COUNT_UP, path, session.id, 50, number) for number in range(4)]
-        assert [process.wait(300) for process in processes] == [0] * 4
+        processes = [start(COUNT_UP, path, session.id, 50, number) for number in range(3)]
+        assert [process.wait(300) for process in processes] == [0] * 3
         found = store.read(session.id)
         assert found is not None
-        assert (found.data, found.version) == ({"n": 200}, 201)
-        assert store.count() >= 201
+        assert (found.data, found.version) == ({"n": 150}, 151)
+        assert store.count() >= 151
 
 
 def test_several_processes_can_create_the_file_at_once(tmp_path: Path) -> None:
@@ -61,10 +61,10 @@ def test_several_processes_can_create_the_file_at_once(tmp_path: Path) -> None:
         from fluxlit_sessions import SQLiteSessionStore
         SQLiteSessionStore(sys.argv[1], timeout=60).create()
     """
-    processes = [start(code, tmp_path / "s.db") for _ in range(6)]
-    assert [process.wait(300) for process in processes] == [0] * 6
+    processes = [start(code, tmp_path / "s.db") for _ in range(4)]
+    assert [process.wait(300) for process in processes] == [0] * 4
     with SQLiteSessionStore(tmp_path / "s.db") as store:
-        assert store.count() == 6
+        assert store.count() == 4
 
 
 def test_two_stores_of_one_process_see_what_others_write(tmp_path: Path) -> None:

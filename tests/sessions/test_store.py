@@ -1,5 +1,6 @@
 """Our stores keep the contract that ships with them."""
 
+import os
 from pathlib import Path
 from typing import ClassVar, Unpack
 
@@ -9,8 +10,12 @@ from fluxlit_sessions import MemorySessionStore, RedisSessionStore, SessionStore
 from fluxlit_sessions.testing import MakeStore, SessionStoreContract
 from tests.sessions.servers import PATIENT, RedisServer
 
+HISTORIES = int(os.environ.get("FLUXLIT_TEST_HISTORIES", "1"))
+"""Factor of the random histories that each store goes through; nightly runs set a higher one."""
+
 
 class TestMemory(SessionStoreContract):
+    examples: ClassVar[int] = 10 * HISTORIES
     shared: ClassVar[bool] = False
 
     @pytest.fixture
@@ -19,6 +24,8 @@ class TestMemory(SessionStoreContract):
 
 
 class TestSQLite(SessionStoreContract):
+    examples: ClassVar[int] = 6 * HISTORIES
+
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> MakeStore:
         def make(**options: Unpack[StoreOptions]) -> SessionStore:
@@ -38,7 +45,7 @@ def redis_stores(url: str, namespace: str) -> MakeStore:
 
 
 class TestRedis(SessionStoreContract):
-    examples: ClassVar[int] = 10
+    examples: ClassVar[int] = 4 * HISTORIES
 
     @pytest.fixture
     def make_store(self, redis_server: RedisServer, namespace: str) -> MakeStore:
@@ -46,7 +53,7 @@ class TestRedis(SessionStoreContract):
 
 
 class TestRedisCluster(SessionStoreContract):
-    examples: ClassVar[int] = 3
+    examples: ClassVar[int] = 2 * HISTORIES
 
     @pytest.fixture
     def make_store(self, cluster_url: str, namespace: str) -> MakeStore:
