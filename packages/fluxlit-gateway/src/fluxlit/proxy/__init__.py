@@ -1,4 +1,4 @@
-"""A reverse proxy as an ASGI application. It knows neither Streamlit nor FastAPI."""
+"""A reverse proxy as an ASGI application, without Streamlit or FastAPI."""
 
 from fluxlit.proxy.errors import (
     UpstreamBusyError,

@@ -1,4 +1,4 @@
-"""What can go wrong between the gateway and one upstream, and the status that says so.
+"""Upstream errors, and the HTTP status of each.
 
 The mapping follows RFC 9110: 502 for an upstream that cannot be reached or answers nonsense
 (15.6.3), 503 where waiting helps (15.6.4), 504 for one that is too slow (15.6.5).
@@ -15,7 +15,7 @@ class UpstreamError(FluxLitError):
     """An exchange with the upstream failed.
 
     Attributes:
-        status: the HTTP status that the client is answered with if nothing was sent yet.
+        status: the HTTP status of the response to the client, if nothing was sent yet.
     """
 
     status: ClassVar[int] = 502
@@ -26,10 +26,10 @@ class UpstreamUnreachableError(UpstreamError):
 
 
 class UpstreamDisconnectedError(UpstreamError):
-    """The upstream closed the connection before its answer was complete.
+    """The upstream closed the connection before its response was complete.
 
     Attributes:
-        untouched: True when not one byte of an answer had arrived.
+        untouched: no byte of a response had arrived.
     """
 
     def __init__(self, message: str, *, untouched: bool) -> None:
@@ -48,6 +48,6 @@ class UpstreamTimeoutError(UpstreamError):
 
 
 class UpstreamBusyError(UpstreamError):
-    """All exchanges that the limit allows are under way, and none ended in time."""
+    """The limit of concurrent exchanges is reached, and none ended in time."""
 
     status = 503

@@ -1,4 +1,4 @@
-"""Holding a sender back while the system takes no more: the part of an asyncio protocol that is about writing."""
+"""Flow control of an asyncio protocol: writers wait for the transport."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Paced(asyncio.Protocol):
-    """A protocol whose writers can wait for its transport."""
+    """A protocol with writers that can wait for its transport."""
 
     __slots__ = ("_drained",)
 
@@ -30,5 +30,5 @@ class Paced(asyncio.Protocol):
             self._drained = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody needs to wait any more."""
+        """Release all waiting writers."""
         self.resume_writing()

@@ -1,4 +1,4 @@
-"""Where the body of a request ends: read so that the next hop can never read it otherwise."""
+"""Where the body of a request ends (RFC 9112 section 6.3)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)  # not frozen: that costs more than reading the fields does
 class Framing:
-    """How a request says where its body ends.
+    """How a request delimits its body.
 
     Attributes:
         length: Content-Length, `None` if there is none.
@@ -53,10 +53,10 @@ class Framing:
         """Read the framing of an ASGI request.
 
         Servers check most of this themselves. It is repeated here because the next hop must never read another
-        length than this one did, whatever server is in front.
+        length than this one did, behind any server.
 
         Raises:
-            RefusedError: the length is stated twice, not a number, or in a coding that is not understood.
+            RefusedError: the length is stated twice, not a number, or in an unknown Transfer-Encoding.
         """
         told = [field for field in scope["headers"] if field[0] in FIELDS]
         if not told and scope["http_version"] not in HTTP_WITHOUT_FRAMING:
@@ -72,12 +72,12 @@ class Framing:
                 if coded or length is not None or scope["http_version"] == "1.0":
                     raise RefusedError(400, "The request's length is ambiguous.")
                 if value.lower() != b"chunked":
-                    raise RefusedError(501, "The request's transfer coding is not supported.")
+                    raise RefusedError(501, "The request's Transfer-Encoding is not supported.")
                 coded = True
             elif name == b"expect":
                 expects = value.lower() == b"100-continue"
         if length is None and not coded and scope["http_version"] in HTTP_WITHOUT_FRAMING:
-            # From HTTP/2 on a body needs neither field; only its frames tell.
+            # From HTTP/2 on a body needs neither header; its frames delimit it.
             coded = scope["method"] not in REPEATABLE
         return cls(length, coded, expects)
 

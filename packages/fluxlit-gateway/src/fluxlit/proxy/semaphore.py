@@ -9,7 +9,7 @@ from collections import deque
 class Turns:
     """A limit on what is under way.
 
-    `asyncio.Semaphore` does the same, and looks through everybody who waits each time it is asked. A turn that is free
+    `asyncio.Semaphore` does the same, and looks through all waiters at each acquire. A turn that is free
     costs nothing here but a comparison.
 
     Args:
@@ -23,7 +23,7 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def take(self) -> bool:
-        """Take a turn if one is free, which none is while somebody waits."""
+        """Take a turn if one is free; none is while others wait."""
         if not self._free:
             return False
         self._free -= 1
@@ -39,7 +39,7 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.give()  # It came at the very moment in which nobody wanted it any more.
+                self.give()  # It came just as the waiter was cancelled.
             raise
 
     def give(self) -> None:

@@ -19,13 +19,13 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
-    """The one client context of the process: loading the system's authorities takes tens of milliseconds."""
+    """The one TLS client context; loading authorities takes tens of ms."""
     return ssl.create_default_context()
 
 
 @dataclass(frozen=True)
 class Address:
-    """The place of one upstream: a UNIX socket or a TCP port, with or without TLS.
+    """An upstream address: UNIX socket or TCP port, with or without TLS.
 
     Attributes:
         host: host name or IP address; empty for a UNIX socket.
@@ -83,7 +83,7 @@ class Address:
             within: seconds that connecting may take, TLS included; 0 means no limit.
 
         Raises:
-            UpstreamUnreachableError: nobody listens.
+            UpstreamUnreachableError: the connection is refused.
             UpstreamTimeoutError: the time is over.
         """
         loop = asyncio.get_running_loop()

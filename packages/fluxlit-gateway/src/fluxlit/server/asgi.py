@@ -11,7 +11,7 @@ from fluxlit.observability import logs
 from fluxlit.server.api import Api
 from fluxlit.server.lifecycle import Lifecycle
 from fluxlit.server.multiworker import refuse_multiworker
-from fluxlit.server.sigterm_delay import late_sigterm
+from fluxlit.server.sigterm_delay import delay_sigterm
 from fluxlit.settings import Settings
 
 
@@ -49,7 +49,7 @@ class AsgiApplication:
                 traceback.print_exc()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        with late_sigterm(self._settings.gateway_drain_delay_s, self._lifecycle.drain):
+        with delay_sigterm(self._settings.gateway_drain_delay_s, self._lifecycle.drain):
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await self._lifecycle.stop()

@@ -1,4 +1,4 @@
-"""Process 1 of a container: a small parent that passes signals on and takes orphans in.
+"""Process 1 of a container: passes signals on and reaps orphans.
 
 The kernel treats process 1 of a PID namespace unlike others (pid_namespaces(7)): a signal without a handler does
 nothing to it, and every process that loses its parent becomes its child, to stay a zombie until process 1 waits for it.
@@ -18,7 +18,7 @@ _NOT_PASSED_ON = {
     signal.SIGCHLD,
     signal.SIGKILL,
     signal.SIGSTOP,
-    # Sent by the kernel to whoever did something; the child gets its own.
+    # Sent by the kernel to the process at fault; the child gets its own.
     signal.SIGSEGV,
     signal.SIGFPE,
     signal.SIGILL,
@@ -32,7 +32,9 @@ PASSED_ON = frozenset(signal.valid_signals()) - _NOT_PASSED_ON
 
 
 def split() -> int | None:
-    """Split into process 1 and the process that does the work. Nothing may have started a thread yet.
+    """Fork into process 1 and the process that does the work.
+
+    No thread may have been started yet.
 
     Returns:
         `None` in the process that goes on to do the work. In the other one, once that has ended, the exit code to
@@ -53,7 +55,7 @@ def split() -> int | None:
 
 
 def attend(child: int) -> int:
-    """Pass signals on to one child and wait for whatever ends, until that child has ended.
+    """Pass signals on and reap processes until one child has ended.
 
     Args:
         child: its process id. `PASSED_ON` and SIGCHLD must be blocked since before it was started.
@@ -71,7 +73,7 @@ def attend(child: int) -> int:
 
 
 def _reap(child: int) -> int | None:
-    """Wait for everything that has ended; several ends may hide behind one signal. Returns the child's status."""
+    """Reap all ended processes (signals merge); return the child's status."""
     found = None
     while True:
         try:
@@ -85,7 +87,7 @@ def _reap(child: int) -> int | None:
 
 
 def _take_terminal() -> None:
-    """Make this process the one that Ctrl-C reaches; otherwise it would get it twice, which means "stop at once"."""
+    """Make Ctrl-C reach this process once; twice would mean "stop at once"."""
     os.setpgid(0, 0)
     if os.isatty(0):
         handler = signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Starting an application: the worker first, and then everything that takes time to import.
+"""Start an application: the worker first, then the slow imports.
 
 A worker's start is mostly importing Streamlit, and the gateway's is importing pydantic, FastAPI and the application;
 so both happen at once. This module must therefore import neither itself, nor anything else that takes long; a test
@@ -27,15 +27,15 @@ def launch(
     watch: Watch | None = None,
     head_start: Spawned | None = None,
 ) -> int:
-    """Run an application until it is told to stop.
+    """Run an application until a signal stops it.
 
     Args:
         target: ``module:attribute``; `None` to find it in the other layers.
         flags: values of command-line options by name of the setting.
-        on_ready: called once, when pages and API answer.
+        on_ready: called once, when pages and API respond.
         watch: runs beside the server, with the runtime; its presence means development. When it
             returns, the server stops.
-        head_start: a worker process that runs already; ended here if nobody takes it over.
+        head_start: a worker process that runs already; ended here if it is not used.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT.
@@ -54,10 +54,10 @@ def launch(
 
 
 def start_worker() -> Spawned:
-    """Start a worker process that does what needs no knowledge of the application, and then waits to be told.
+    """Start a worker process that imports first and then waits for its spec.
 
-    Most applications want one. Whether this one does is known too late for a head start: whoever finds that it does
-    not ends the process.
+    Most applications want one. Whether this one does is known too late for a head start: the caller ends the process
+    if it is not needed.
 
     Raises:
         OSError: it cannot be started.

@@ -22,9 +22,9 @@ MESSAGE = (
 
 
 def uvicorn_workers() -> int:
-    """How many processes the uvicorn that runs this one was told to start.
+    """The number of processes that the uvicorn above this one starts.
 
-    Only a process that uvicorn has spawned can be one of several. uvicorn tells its applications nothing, but the
+    Only a process that uvicorn has spawned can be one of several. uvicorn passes its applications nothing, but the
     configuration that it was started with lives in this process.
     """
     if multiprocessing.parent_process() is None:

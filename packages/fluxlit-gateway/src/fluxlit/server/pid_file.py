@@ -1,7 +1,7 @@
-"""The file that says which process serves, and a lock by which that is true.
+"""The pid file, with a lock that proves it is current.
 
 A number in a file proves nothing: the process may have been killed, and another may have got its number. So the
-server holds a lock (flock(2)) on the file for as long as it lives; the system lets go of it whatever ends the process.
+server holds a lock (flock(2)) on the file for as long as it lives; the system releases it when the process ends in any way.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def read(path: Path) -> int | None:
 
 
 def holder(path: Path) -> int | None:
-    """The process that holds a pid file now; `None` if the file was left behind.
+    """The process that holds a pid file; `None` for a stale file.
 
     Raises:
         OSError: there is no such file, or it must not be read.

@@ -1,7 +1,7 @@
-"""Which FluxLit servers run on this machine, for the commands that ask or stop them.
+"""The FluxLit servers that run on this machine, for commands.
 
-Every server leaves a record in its private run directory, so a command of the same user finds it without being told:
-whatever port it chose, and in whichever layer that was set. The module imports nothing heavy, for a health check
+Every server leaves a record in its private run directory, so a command of the same user finds it
+on any port, set in any layer. The module imports nothing heavy, for a health check
 runs every few seconds.
 """
 
@@ -32,12 +32,12 @@ class Server:
         project: folder of its project.
         target: the FluxLit object that it runs.
         started_at: seconds since the epoch.
-        addresses: where it listens, as `http://host:port`, `https://host:port` or `unix:/path`; empty when somebody
-            else, such as uvicorn, does the listening.
+        addresses: where it listens, as `http://host:port`, `https://host:port` or `unix:/path`; empty when another
+            program, such as uvicorn, listens.
         tls: it speaks TLS on the UNIX sockets among them.
         api: public path of the API.
         admin: address of the private admin listener; empty if there is none.
-        born: `fluxlit._internal.procfs.birth` of the process; `None` where the system does not tell.
+        born: `fluxlit._internal.procfs.birth` of the process; `None` where the system does not report it.
         stop_s: seconds in which it ends after SIGTERM, by its own limits; 0 if they are not known.
     """
 
@@ -54,7 +54,7 @@ class Server:
 
 
 def announce(directory: Path, server: Server) -> None:
-    """Leave a record, or replace it; nobody ever reads half of one."""
+    """Write a record, or replace it atomically."""
     fresh = directory / f"{RECORD}.new"
     fresh.write_text(json.dumps(asdict(server)), encoding="utf-8")
     fresh.replace(directory / RECORD)
@@ -76,7 +76,7 @@ def of_project(directory: Path) -> list[Server]:
 def _records() -> Iterator[Server]:
     for path in base_directory().glob(f"{PREFIX}*/{RECORD}"):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            # Anybody may make a directory of such a name in a shared place.
+            # Any user may make a directory of such a name in a shared place.
             if path.stat().st_uid != os.getuid():
                 continue
             values = json.loads(path.read_text(encoding="utf-8"))

@@ -19,8 +19,8 @@ MAX_PATH = 80
 class RunDirectory:
     """A directory of mode 0700 that lives as long as the process.
 
-    A process that is killed cannot clean up, so each directory says whose it is, and the next process removes
-    those whose owner is gone.
+    A process that is killed cannot clean up, so each directory names its owner, and the next process removes
+    those of dead owners.
     """
 
     def __init__(self) -> None:

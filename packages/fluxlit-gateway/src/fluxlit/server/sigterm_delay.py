@@ -1,4 +1,4 @@
-"""Time between SIGTERM and the end of a server whose signals belong to somebody else, as under `uvicorn app:app`.
+"""A delay between SIGTERM and the end, under `uvicorn app:app`.
 
 uvicorn stops listening as soon as it has heard SIGTERM, and an application learns of that only when it is over. So
 that a load balancer sees readiness turn 503 while everything is still served, its handler is called later.
@@ -15,7 +15,7 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def late_sigterm(delay: float, drain: Callable[[], None]) -> Iterator[None]:
+def delay_sigterm(delay: float, drain: Callable[[], None]) -> Iterator[None]:
     """Put the handler of SIGTERM off; a second SIGTERM calls it at once.
 
     Nothing happens without a delay, without a handler in Python, and outside of the main thread, which alone gets

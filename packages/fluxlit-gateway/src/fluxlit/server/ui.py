@@ -25,7 +25,7 @@ NO_UI = Readiness(ready=True, detail="the application has no pages")
 
 
 class Ui:
-    """The UI with what it needs of this process: its backend, and a socket on which pages call the API.
+    """The UI: its backend, and the socket on which pages call the API.
 
     Args:
         application: the FluxLit object.
@@ -87,7 +87,7 @@ class Ui:
     async def running(
         self, directory: RunDirectory, api: Application, stop_timeout_s: Callable[[], float]
     ) -> AsyncIterator[None]:
-        """Run the backend that `build` made, and the socket on which its pages call the API.
+        """Run the backend that `build` made, and the socket for page calls.
 
         Args:
             directory: for the sockets.
@@ -144,7 +144,9 @@ class Ui:
 
 
 def find_target(application: AppDefinition, target: str | None, flags: Mapping[str, object]) -> str:
-    """Return where workers import the application from, in the order of docs/reference/settings.md.
+    """Return where workers import the application from.
+
+    The order is that of docs/reference/settings.md.
 
     Args:
         application: the FluxLit object.

@@ -1,4 +1,4 @@
-"""Sockets to listen on: a port, a file, or what another process has opened and passed on.
+"""Listening sockets: a port, a UNIX socket, or an inherited descriptor.
 
 All are bound before anything else is started, so that an address that is taken costs no worker's start.
 """
@@ -41,14 +41,14 @@ class Listener:
         return name if isinstance(name, str) else ""
 
     def origin(self, *, tls: bool) -> str:
-        """Its address as a client writes it: ``https://127.0.0.1:8000``, or ``unix:/run/app.sock``."""
+        """Its URL: ``https://127.0.0.1:8000``, or ``unix:/run/app.sock``."""
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{self.path}"
         host, port = self.socket.getsockname()[:2]
-        return _origin({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, tls=tls)  # noqa: S104  # told apart
+        return _origin({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, tls=tls)  # noqa: S104  # compared only
 
     def reach(self, *, tls: bool) -> str:
-        """Its address as other machines write it, where it listens on all of this one's; else empty."""
+        """Its URL for other machines if it listens on all addresses; else empty."""
         if self.socket.family == socket.AF_UNIX:
             return ""
         host, port = self.socket.getsockname()[:2]
@@ -64,11 +64,13 @@ class Listener:
 
 
 # Addresses that documentation has for itself (RFC 5737, RFC 3849): the way there is the way to other machines.
-_ELSEWHERE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104  # only told apart here
+_ELSEWHERE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104  # compared only
 
 
 def own_address(other: str) -> str:
-    """The address of this machine on the way to another; empty if there is no way. Nothing is sent.
+    """This machine's address on the route to another, or an empty string.
+
+    Nothing is sent.
 
     Args:
         other: IP address of the other machine.
@@ -88,7 +90,7 @@ def bind_port(host: str, port: int, backlog: int) -> Listener:
     """Listen on a port of an address.
 
     Raises:
-        AddressInUseError: somebody listens there.
+        AddressInUseError: another process listens there.
         FluxLitError: the address is none of this machine, or not allowed.
     """
     try:
@@ -112,7 +114,7 @@ def bind_port(host: str, port: int, backlog: int) -> Listener:
 
 
 def bind_file(path: Path, mode: int, backlog: int) -> Listener:
-    """Listen on a UNIX socket. A file that a process left behind when it was killed is replaced.
+    """Listen on a UNIX socket; a stale socket file is replaced.
 
     Args:
         path: where the socket's file is made.
@@ -120,7 +122,7 @@ def bind_file(path: Path, mode: int, backlog: int) -> Listener:
         backlog: connections that wait to be accepted.
 
     Raises:
-        AddressInUseError: somebody listens there.
+        AddressInUseError: another process listens there.
         FluxLitError: no socket can be made there.
     """
     path = path.absolute()
@@ -145,10 +147,10 @@ def bind_file(path: Path, mode: int, backlog: int) -> Listener:
 
 
 def remove_stale(path: Path) -> None:
-    """Make room for a socket: remove one that nobody listens on.
+    """Remove a stale socket file.
 
     Raises:
-        AddressInUseError: somebody does.
+        AddressInUseError: a process listens on it.
         FluxLitError: the file is no socket.
     """
     try:
@@ -163,14 +165,14 @@ def remove_stale(path: Path) -> None:
             visitor.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)
-        except OSError:  # a full backlog: somebody is there
+        except OSError:  # a full backlog: a process listens
             raise AddressInUseError(str(path)) from None
         else:
             raise AddressInUseError(str(path))
 
 
 def remove_own(path: Path) -> None:
-    """Remove the file of a socket that is closed, unless a successor listens under its name by now."""
+    """Remove a closed socket's file, unless a successor listens on it."""
     with socket.socket(socket.AF_UNIX) as visitor:
         visitor.setblocking(False)
         try:
@@ -206,7 +208,7 @@ def adopt(number: int) -> Listener:
 
 
 def passed_by_systemd(environ: MutableMapping[str, str]) -> list[Listener]:
-    """Use the sockets of socket activation, if there are any (sd_listen_fds(3)).
+    """The sockets of socket activation, if any (sd_listen_fds(3)).
 
     The variables are taken away, as they are meant for this process and not for its children.
 

@@ -1,4 +1,4 @@
-"""Telling systemd, or whoever speaks its protocol, how this process is (sd_notify(3)).
+"""Notifications to systemd about this process (sd_notify(3)).
 
 Nothing is said unless the environment asks for it. The protocol is a datagram of lines to one socket.
 """
@@ -34,7 +34,7 @@ class Notifier:
         self._send("READY=1", status and f"STATUS={status}")
 
     def reloading(self) -> None:
-        """A reload begins. The time lets systemd tell it from the one before (Type=notify-reload)."""
+        """A reload begins, with its time, as Type=notify-reload requires."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self, within: float) -> None:
@@ -42,7 +42,9 @@ class Notifier:
         self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(within * 1e6)}")
 
     async def keep_alive(self) -> None:
-        """Give signs of life until cancelled, twice as often as they are wanted: sd_watchdog_enabled(3) says so.
+        """Send watchdog signals until cancelled, twice as often as required.
+
+        sd_watchdog_enabled(3) recommends that.
 
         They come from the event loop that serves, so a loop that hangs gives none.
         """

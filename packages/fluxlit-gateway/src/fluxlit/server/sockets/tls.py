@@ -1,4 +1,4 @@
-"""TLS of the public listener: one context, whose certificate can be exchanged while connections are open."""
+"""TLS of the public listener, with a certificate that can be replaced."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Tls:
         key = self._key or self._certificate
         if "KEY_VALUES_MISMATCH" in text:
             return f"The key in {key} does not belong to the certificate in {self._certificate}."
-        if b"ENCRYPTED" in Path(key).read_bytes():  # OpenSSL says no more than that the file is not right.
+        if b"ENCRYPTED" in Path(key).read_bytes():  # OpenSSL reports only that the file is not right.
             given = "does not open it" if self._password else "is not set"
             return f"The key in {key} is encrypted, and tls_key_password {given}."
         return (
