@@ -1,7 +1,7 @@
 """The pid file, with a lock that proves it is current.
 
 A number in a file proves nothing: the process may have been killed, and another may have got its number. So the
-server holds a lock (flock(2)) on the file for as long as it lives; the system releases it when the process ends in any way.
+server holds a lock (flock(2)) on the file for as long as it lives; the system releases it at any end of the process.
 """
 
 from __future__ import annotations
