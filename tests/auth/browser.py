@@ -9,27 +9,22 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from fluxlit.auth.contract import AuthContext, Verdict
 from fluxlit.settings import Settings
 from fluxlit_auth import OIDC
-from fluxlit_auth.identity import Verdict
 from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
 
 ORIGIN = "https://app.test"
 
 
-@dataclass
-class Context:
-    """What the gateway tells an authenticator."""
+def context(settings: Settings, origin: str | None = ORIGIN) -> AuthContext:
+    """What the gateway passes to an authenticator."""
 
-    settings: Settings
-    origin: str | None = ORIGIN
-
-    def public_origin(self, scope: Any) -> str | None:
-        return self.origin
-
-    def session_store(self) -> Any:
+    def no_store() -> Any:
         raise AssertionError("logins have stores of their own")
+
+    return AuthContext(settings, no_store, lambda _scope: origin)
 
 
 def replica(
@@ -43,7 +38,7 @@ def replica(
         "oidc_client_secret": hostile.client_secret,
         "secret_key": "a key of the application that is long enough to be one",
     }
-    oidc.bind(Context(Settings(**(known | settings)), origin))
+    oidc.bind(context(Settings(**(known | settings)), origin))
     return oidc
 
 

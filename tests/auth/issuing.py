@@ -9,17 +9,12 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
+from fluxlit.auth.contract import PEER, Peer
 from fluxlit_auth.http_client import HttpClient
-from fluxlit_auth.non_interactive import PEER
 
 ISSUER = "https://issuer.example"
 JWKS = f"{ISSUER}/jwks"
 SECRET = "a shared secret of more than 32 bytes, for tests"
-
-
-class Peer:
-    def __init__(self, headers: list[tuple[bytes, bytes]], *, trusted: bool) -> None:
-        self.headers, self.trusted = headers, trusted
 
 
 class Issuing:
@@ -49,7 +44,7 @@ class Issuing:
 
 def scope(*headers: tuple[str, str], trusted: bool = False) -> dict[str, Any]:
     fields = [(name.lower().encode(), value.encode()) for name, value in headers]
-    return {"type": "http", "method": "GET", "headers": fields, PEER: Peer(fields, trusted=trusted)}
+    return {"type": "http", "method": "GET", "headers": fields, PEER: Peer("192.0.2.1", trusted, fields)}
 
 
 def bearer(token: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from fluxlit.settings import Settings
 from fluxlit_auth import OIDC
 from fluxlit_auth.login.presets import PRESETS
-from tests.auth.browser import Context
+from tests.auth.browser import context
 from tests.docs.markdown import Block, blocks
 from tests.support.processes import ROOT
 
@@ -20,7 +20,7 @@ def test_the_file_is_enough_for_a_login(block: Block) -> None:
     written = tomllib.loads(block.source)
     assert written["oidc_preset"] == block.attributes["title"].partition("/")[0]
     oidc = OIDC.from_settings()
-    oidc.bind(Context(Settings(**written, oidc_client_secret="a secret of the client that is long enough")))
+    oidc.bind(context(Settings(**written, oidc_client_secret="a secret of the client that is long enough")))
     preset = PRESETS[written["oidc_preset"]]
     assert oidc.issuer == (None if preset.known else written.get("oidc_issuer", preset.issuer))
 

@@ -30,7 +30,7 @@ IMPORT_NAMES: Mapping[str, str | None] = {
 }
 SIBLINGS: Mapping[str, frozenset[str]] = {
     "fluxlit": frozenset(IMPORT_NAMES) - {"fluxlit"},
-    "fluxlit-auth": frozenset({"fluxlit-sessions"}),
+    "fluxlit-auth": frozenset({"fluxlit-gateway", "fluxlit-sessions"}),
     "fluxlit-cli": frozenset({"fluxlit-gateway"}),
     "fluxlit-deploy": frozenset(),
     "fluxlit-gateway": frozenset(),

@@ -12,14 +12,14 @@ from fluxlit.server.runtime import Runtime
 from fluxlit.settings import Settings
 from fluxlit.testing import api_client
 from fluxlit_auth import OIDC, APIKey, APIKeys, hash_api_key
-from tests.auth.browser import Context
+from tests.auth.browser import context
 
 CLIENT: dict[str, Any] = {"client_id": "portal", "client_secret": "a secret of the client that is long enough"}
 
 
 def bound(**settings: Any) -> OIDC:
     oidc = OIDC(issuer="https://login.example", **CLIENT)
-    oidc.bind(Context(Settings(**settings)))
+    oidc.bind(context(Settings(**settings)))
     return oidc
 
 
@@ -89,7 +89,7 @@ def test_the_issuer_is_known_once_the_settings_are() -> None:
     assert OIDC(issuer="https://login.example", **CLIENT).issuer is None
     assert bound().issuer == "https://login.example"
     github = OIDC(preset="github", **CLIENT)
-    github.bind(Context(Settings()))
+    github.bind(context(Settings()))
     assert github.issuer is None, "it publishes no metadata"
 
 

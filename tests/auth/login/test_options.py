@@ -8,7 +8,7 @@ import pytest
 from fluxlit.settings import Settings
 from fluxlit_auth import OIDC
 from fluxlit_auth.errors import AuthConfigError
-from tests.auth.browser import Context, replica
+from tests.auth.browser import context, replica
 from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
 
@@ -39,11 +39,11 @@ def test_what_cannot_work_is_said_before_anything_starts(
 def test_arguments_in_code_are_weaker_than_settings(hostile: HostileProvider) -> None:
     transport = httpx.ASGITransport(app=hostile)
     oidc = OIDC(issuer="https://code.test", client_id="code", client_secret="code", transport=transport)
-    oidc.bind(Context(Settings(oidc_client_id="settings")))
+    oidc.bind(context(Settings(oidc_client_id="settings")))
     with pytest.raises(AuthConfigError, match="code_challenge"):
         OIDC(
             issuer="https://code.test", client_id="a", client_secret="b", authorization_params={"code_challenge": "x"}
-        ).bind(Context(Settings()))
+        ).bind(context(Settings()))
 
 
 @pytest.mark.parametrize("store", ["sqlite:///s.db", "redis://127.0.0.1:1"])

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from fluxlit_auth.identity import Verdict
+from fluxlit.auth.contract import Verdict
 from fluxlit_auth.login.login_session import Changed, Ended, Login, LoginSession
 from fluxlit_sessions import SessionStoreUnavailable
 from tests.auth.browser import Browser, replica, there_and_back

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from starlette.types import Scope
+
+from fluxlit.auth.contract import Problem, User, Verdict
 from fluxlit_auth.errors import AuthConfigError
-from fluxlit_auth.identity import Problem, User, Verdict
-from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, Scope, header_values
+from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, header_values
 
 PREFIX = "sha256:"
 ISSUER = "api-keys"

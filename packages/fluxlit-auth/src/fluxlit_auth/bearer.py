@@ -12,15 +12,16 @@ from fastapi import HTTPException
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
+from starlette.types import Scope
 
+from fluxlit.auth.contract import Problem, User, Verdict
 from fluxlit_auth.access_token import check, claimed_issuer
 from fluxlit_auth.claims import non_empty_string, strings_at
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused
 from fluxlit_auth.http_client import HttpClient, checked_url
-from fluxlit_auth.identity import Problem, User, Verdict
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import SECRETS, SIGNATURES, FixedKeys, Keys, RemoteKeys
-from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, Scope, header_values, strings
+from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, header_values, strings
 from fluxlit_auth.provider import Provider
 
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fluxlit.auth.contract import User
 from fluxlit_auth.access_token import check
 from fluxlit_auth.claims import non_empty_string, strings_at
 from fluxlit_auth.errors import AuthError, TokenRefused
 from fluxlit_auth.http_client import HttpClient, checked_url
-from fluxlit_auth.identity import User
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import Keys, RemoteKeys
 from fluxlit_auth.non_interactive import Headers, header_values, strings

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
 
+from starlette.types import ASGIApp, Scope
+
+from fluxlit.auth.contract import AuthContext
 from fluxlit_auth.errors import AuthConfigError
 
-Scope = MutableMapping[str, Any]
-Application = Callable[[Scope, Any, Any], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-
-PEER = "fluxlit.peer"
-"""Key of the connection's peer in the scopes that FluxLit's gateway passes."""
-
-
-class Peer(Protocol):
-    """The peer of a connection."""
-
-    @property
-    def trusted(self) -> bool:
-        """It is a proxy that the operator trusts."""
-        ...
-
-    @property
-    def headers(self) -> Headers:
-        """Every header that it sent."""
-        ...
 
 
 class NonInteractiveAuthenticator:
     """An authenticator that only verifies credentials in requests."""
 
-    def bind(self, context: object) -> None:
+    def bind(self, context: AuthContext) -> None:
         """Read the settings; there are none."""
 
     async def start(self) -> None:
@@ -41,7 +24,7 @@ class NonInteractiveAuthenticator:
     async def stop(self) -> None:
         """End background work; there is none."""
 
-    def routes(self) -> Mapping[str, Application]:
+    def routes(self) -> Mapping[str, ASGIApp]:
         """Return no routes."""
         return {}
 

@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from starlette.types import Scope
+
+from fluxlit.auth.contract import PEER, AuthContext, Peer, Problem, User, Verdict
 from fluxlit_auth.errors import AuthConfigError, AuthError, ProviderUnavailable
 from fluxlit_auth.http_client import HttpClient
-from fluxlit_auth.identity import Problem, User, Verdict
 from fluxlit_auth.identity_headers import Assertion, ClientPrincipal, IdentityHeaders, PlainFields
 from fluxlit_auth.load_balancer import LoadBalancerData
-from fluxlit_auth.non_interactive import PEER, NonInteractiveAuthenticator, Peer, Scope
+from fluxlit_auth.non_interactive import NonInteractiveAuthenticator
 
 SOCKET_S = 3600.0
 
@@ -170,19 +172,19 @@ class TrustedProxy(NonInteractiveAuthenticator):
 
     # Lifecycle.
 
-    def bind(self, context: object) -> None:
+    def bind(self, context: AuthContext) -> None:
         """Refuse to run without a trusted proxy: no login could succeed.
 
         Raises:
             AuthConfigError: `trust_proxy` is off.
         """
-        settings = getattr(context, "settings", None)
-        if not getattr(settings, "trust_proxy", False):
+        settings = context.settings
+        if not settings.trust_proxy:
             raise AuthConfigError(
                 "TrustedProxy accepts no connection, because trust_proxy is off. Set FLUXLIT_TRUST_PROXY=1, and the "
                 "addresses of your proxy in FLUXLIT_FORWARDED_ALLOW_IPS."
             )
-        if not self._headers.signed and "*" in getattr(settings, "forwarded_allow_ips", ()):
+        if not self._headers.signed and "*" in settings.forwarded_allow_ips:
             raise AuthConfigError(
                 "TrustedProxy with unsigned headers accepts every client, because forwarded_allow_ips is '*'. Set it "
                 "to the addresses of your proxy, or use a proxy that signs its headers."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fluxlit.auth.contract import AuthContext, Verdict
 from fluxlit_auth.http_client import HttpClient
-from fluxlit_auth.identity import Verdict
 from fluxlit_auth.login import authorization_code_flow, logout
 from fluxlit_auth.login.authorization_request import AuthorizationRequestStore, LoginBudget
 from fluxlit_auth.login.context import LoginContext
@@ -56,20 +56,6 @@ NO_TLS = (
 PLAIN = "Logins use plain HTTP; their cookies are for development on this machine only."
 
 Handler = Callable[[LoginContext, Request, PublicUrl], Awaitable[Response]]
-
-
-class Context(Protocol):
-    """What the gateway passes to `bind`; see `fluxlit.authentication.AuthContext`."""
-
-    @property
-    def settings(self) -> Any:
-        """The effective settings."""
-        ...
-
-    @property
-    def public_origin(self) -> Callable[[MutableMapping[str, Any]], str | None]:
-        """Finds the public scheme, host and port of a request."""
-        ...
 
 
 class OIDC:
@@ -116,7 +102,7 @@ class OIDC:
             tuple(kept_claims),
         )
         self._web, self._clock = HttpClient(transport), clock
-        self._gateway: Context | None = None
+        self._gateway: AuthContext | None = None
         self._bound: _Bound | None = None
         self._warned = False
 
@@ -156,7 +142,7 @@ class OIDC:
 
     # Lifecycle.
 
-    def bind(self, context: Context) -> None:
+    def bind(self, context: AuthContext) -> None:
         """Read the settings.
 
         Raises:

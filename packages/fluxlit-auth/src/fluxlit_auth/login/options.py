@@ -31,7 +31,6 @@ class LoginSettings(Protocol):
     session_store: str | None
     secret_key: tuple[str, ...]
     oidc_issuer: str
-    oidc_preset: str
     oidc_client_id: str
     oidc_client_secret: str
     oidc_client_key_file: str | None
@@ -42,6 +41,9 @@ class LoginSettings(Protocol):
     oidc_logout_at_provider: bool
     login_idle_timeout_s: float
     login_absolute_timeout_s: float
+
+    @property
+    def oidc_preset(self) -> str: ...  # noqa: D102 - read-only, because the settings have a narrower type
 
 
 @dataclass(frozen=True, slots=True)

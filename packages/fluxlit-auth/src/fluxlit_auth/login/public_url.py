@@ -7,17 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from fluxlit.auth.contract import LOGIN, LOGOUT, RETURN_TO
 from fluxlit_auth.http_client import is_loopback
 from fluxlit_auth.login.cookies import CookieNames
 
-LOGIN = "/auth/login"
+__all__ = [
+    "BACKCHANNEL_LOGOUT",
+    "CALLBACK",
+    "LOGGED_OUT",
+    "LOGIN",
+    "LOGOUT",
+    "RETURN_TO",
+    "SESSION",
+    "PublicUrl",
+    "path_of",
+]
+
 CALLBACK = "/auth/callback"
-LOGOUT = "/auth/logout"
 LOGGED_OUT = "/auth/logged-out"
 SESSION = "/auth/session"
 BACKCHANNEL_LOGOUT = "/auth/backchannel-logout"
-
-RETURN_TO = "return_to"
 
 
 @dataclass(frozen=True, slots=True)

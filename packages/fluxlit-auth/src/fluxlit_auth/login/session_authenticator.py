@@ -7,8 +7,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from fluxlit.auth.contract import Problem, User, Verdict
 from fluxlit_auth.errors import ProviderUnavailable
-from fluxlit_auth.identity import Problem, User, Verdict
 from fluxlit_auth.login.context import LoginContext
 from fluxlit_auth.login.cookies import CookieNames
 from fluxlit_auth.login.login_session import ENDED, Ended, LoginSession
