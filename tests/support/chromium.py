@@ -47,7 +47,7 @@ def open_chromium() -> Iterator[Browser]:
         pytest.fail(f"There is no {EXECUTABLE}. Install it: apt-get install chromium", pytrace=False)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS, timeout=2 * PATIENCE_MS)
         try:
             yield browser
         finally:
