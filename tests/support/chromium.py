@@ -76,7 +76,7 @@ class Visitor:
         """Wait until the application is connected and no script is running."""
         app = self.page.get_by_test_id("stApp")
         expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=PATIENCE_MS)
-        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE_MS)
+        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=3 * PATIENCE_MS)
 
     @contextmanager
     def reconnecting(self) -> Iterator[None]:

@@ -210,8 +210,8 @@ def _image_environ(dockerfile: str) -> dict[str, str]:
 
 def _image_command(dockerfile: str) -> list[str]:
     [command] = re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)
-    parts: list[str] = json.loads(command)
-    return [str(Path(sys.executable).with_name(parts[0])), *parts[1:]]
+    parts: list[str] = json.loads(command)  # its program is on the PATH
+    return parts
 
 
 @contextlib.contextmanager
