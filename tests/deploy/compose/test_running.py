@@ -21,6 +21,7 @@ from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import EDGES, Edge, Options
 from tests.deploy.compose.reader import SECRETS, load
 from tests.deploy.compose.room import Room, opened
+from tests.deploy.docker.projects import DEPENDENCIES
 from tests.integration.sessions.test_replicas import Tab
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -46,7 +47,8 @@ APP = """
 
 
 def files_of(edge: Edge) -> dict[str, str]:
-    project = Project("portal", "Counter", "app:app", settings={"root_path": "/portal"})
+    given, settings = DEPENDENCIES["uv"], {"root_path": "/portal"}
+    project = Project("portal", "Counter", "app:app", dependencies=given, settings=settings)
     return {str(file.path): file.text for file in generate(project, Options(compose=True, edge=edge))}
 
 
