@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fluxlit_deploy.description import Project
 from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import EDGES, PATH_MODES, Edge, Options, PathMode
-from tests.deploy.docker.projects import DEPENDENCIES, MODES, project
+from tests.deploy.projects import DEPENDENCIES, MODES, project
 from tests.support.pairwise import pairwise
 
 KUBERNETES = {"image": "registry.test/portal:1.4.2", "trusted_proxies": ["10.4.0.0/16"]}

@@ -13,7 +13,7 @@ from fluxlit_deploy.base import REFRESH, base_image
 from fluxlit_deploy.build_table import BuildTable
 from fluxlit_deploy.generators import check
 from tests.cli.command import fluxlit
-from tests.deploy.docker.projects import DEPENDENCIES, project
+from tests.deploy.projects import DEPENDENCIES, project
 
 
 def ids(lock: str = "uv", **settings: Any) -> set[str]:

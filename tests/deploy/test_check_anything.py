@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fluxlit_deploy import generators
 from fluxlit_deploy.options import EDGES, PLATFORMS, Options
-from tests.deploy.docker.projects import project
+from tests.deploy.projects import project
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from fluxlit_deploy.ignore_check import check, check_context, kept_out_by_git
 from fluxlit_deploy.image import files
 from fluxlit_deploy.options import Options
 from tests.cli.command import fluxlit
-from tests.deploy.docker.projects import project
+from tests.deploy.projects import project
 
 APP = 'from fluxlit import FluxLit\n\napp = FluxLit(title="Portal")\n'
 TOKEN = "glpat-S3cr3tT0ken1234567abcd"

@@ -21,7 +21,7 @@ from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import EDGES, Edge, Options
 from tests.deploy.compose.reader import SECRETS, load
 from tests.deploy.compose.room import Room, opened
-from tests.deploy.docker.projects import DEPENDENCIES
+from tests.deploy.projects import DEPENDENCIES
 from tests.integration.sessions.test_replicas import Tab
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -17,7 +17,7 @@ from fluxlit_deploy.dependencies import Wanted, find_dependencies
 from fluxlit_deploy.image import files
 from fluxlit_deploy.options import Options
 from tests.deploy.container.engine import Engine
-from tests.deploy.docker.projects import project
+from tests.deploy.projects import project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

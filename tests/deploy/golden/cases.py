@@ -10,7 +10,7 @@ from fluxlit_deploy.description import Project
 from fluxlit_deploy.edges import edge_files
 from fluxlit_deploy.generators import generate
 from fluxlit_deploy.options import EDGES, Edge, Options
-from tests.deploy.docker.projects import DEPENDENCIES, dockerfile, project
+from tests.deploy.projects import DEPENDENCIES, dockerfile, project
 
 FOLDER = Path(__file__).parent
 _PINNED = {"image": f"registry.test/p@sha256:{'ab' * 32}", "host": "portal.test"}

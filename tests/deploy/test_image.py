@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.docker.projects import DEPENDENCIES, MODES, WISHES, dockerfile, project
+from tests.deploy.projects import DEPENDENCIES, MODES, WISHES, dockerfile, project
 from tests.integration.edges.engines import program
 
 EVERY = list(itertools.product(DEPENDENCIES, WISHES, MODES))

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from fluxlit_deploy.description import Project
-from fluxlit_deploy.dockerfile import read_dockerfile
 from fluxlit_deploy.ignore_check import check as check_ignore
 from fluxlit_deploy.image import files
 from fluxlit_deploy.image_check import check as check_dockerfile
 from fluxlit_deploy.options import Options
-from tests.deploy.docker.projects import DEPENDENCIES, MODES, project
+from tests.deploy.projects import DEPENDENCIES, MODES, project
 
 CMD = 'CMD ["fluxlit", "run", "app:app"]'
 HEALTH = 'CMD ["fluxlit", "healthcheck"]'
@@ -115,17 +114,3 @@ def test_a_file_that_is_no_text_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / ".dockerignore").write_text("*\n")
 
     assert [each[0] for each in findings(tmp_path) if each[1] == "Dockerfile"] == ["docker-syntax"]
-
-
-def test_continuations_comments_and_heredocs_are_understood() -> None:
-    text = 'FROM a AS b\nRUN one \\\n# why\n  && two\n\nRUN <<END\nCMD three\nEND\nFROM b\nCMD ["x"]\n'
-
-    found = [(each.word, each.bare, each.line) for each in read_dockerfile(text).instructions]
-
-    assert found == [
-        ("FROM", "a AS b", 1),
-        ("RUN", "one && two", 2),
-        ("RUN", "<<END", 6),
-        ("FROM", "b", 9),
-        ("CMD", '["x"]', 10),
-    ]
