@@ -8,7 +8,8 @@ import pytest
 
 from fluxlit.settings import Settings
 from fluxlit_auth.login.stores import open_stores, warn_about_memory
-from fluxlit_sessions import open_store
+from fluxlit_sessions import SessionStoreFull, open_store
+from tests.sessions.servers import RedisServer, needs_redis, running
 
 pytestmark = pytest.mark.anyio
 
@@ -31,3 +32,16 @@ def test_a_store_in_memory_is_warned_about(store: str | None, warned: bool, capl
     caplog.set_level(logging.WARNING, "fluxlit_auth")
     warn_about_memory(Settings(session_store=store))
     assert ("FLUXLIT_SESSION_STORE" in caplog.text) is warned
+
+
+@needs_redis
+async def test_logins_and_logouts_are_written_where_redis_is_full_and_attempts_are_not(tmp_path: Path) -> None:
+    with running(RedisServer(tmp_path)) as server, server.client() as client:
+        client.config_set("maxmemory", 1)
+        stores = open_stores(Settings(session_store=server.url, secret_key=("k" * 32,)))
+        login = await stores.sessions.acreate({"tokens": "short"}, subject="ada")
+        assert (await stores.sessions.asave(login, {"tokens": "longer than before"})).version == 2
+        assert (await stores.shared.acreate({"ended": ["handle"]})).version == 1
+        with pytest.raises(SessionStoreFull):
+            await stores.sessions.aput_once("login", {}, ttl=60)
+        await stores.close()

@@ -72,7 +72,8 @@ def open_stores(settings: StoreSettings, clock: Clock | None = None) -> LoginSto
     """
     url, namespace = _split(settings.session_store or IN_MEMORY)
     absolute = settings.login_absolute_timeout_s
-    common: dict[str, Any] = {"max_bytes": MAX_BYTES}
+    # Vital: where Redis has reached its maxmemory, users still log out, and renewed tokens are saved.
+    common: dict[str, Any] = {"max_bytes": MAX_BYTES, "vital": True}
     if settings.secret_key:
         common["keys"] = list(settings.secret_key)
     if clock is not None:

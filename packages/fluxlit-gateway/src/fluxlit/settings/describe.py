@@ -109,9 +109,17 @@ def _bounds(setting: str) -> str:
 
 def shown(value: object) -> str:
     """Write a value for a message: short, on one line, and without the password of a URL."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = json.dumps(_without_password(value), default=str, ensure_ascii=False)
     text = re.sub(r"://[^/@\s\"]*@", "://***@", text)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _without_password(value: object) -> object:
+    # Passwords in URLs of session stores may hold any character, also the / at which a path would begin.
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else value
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

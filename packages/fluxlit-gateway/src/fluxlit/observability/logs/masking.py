@@ -27,9 +27,18 @@ def masked(setting: str, value: object, *, show_secrets: bool = False) -> Any:
     return _redacted(plain)
 
 
+def _without_password(value: str) -> str:
+    # Passwords in URLs of session stores may hold any character, also the / at which `redact` sees a path begin.
+    scheme, mark, rest = value.partition("://")
+    userinfo, at, place = rest.rpartition("@")
+    if not at or ":" not in userinfo or scheme in ("http", "https"):
+        return value
+    return f"{scheme}{mark}{userinfo.partition(':')[0]}:{HIDDEN}@{place}"
+
+
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return redact(value)
+        return _without_password(redact(value))
     if isinstance(value, list):
         return [_redacted(inner) for inner in value]
     if isinstance(value, dict):

@@ -98,7 +98,7 @@ CATALOGUE = (
     ),
     _counter(
         "fluxlit_session_store_operations_total",
-        "Operations on the session store by outcome: ok, missing, conflict, unavailable or error.",
+        "Operations on the session store by outcome: ok, missing, conflict, full, unavailable or error.",
         "store",
         "operation",
         "outcome",
