@@ -97,6 +97,17 @@ class Exchange:
             raise BodyTooLargeError
         repeatable = not framing.body and self.scope["method"] in REPEATABLE
         head = self._head()
+        if not framing.body:
+            await self._relay(head, repeatable=repeatable)
+            return
+        client = (self.scope.get("client") or ("",))[0]
+        await self.upstream.start_upload(client)
+        try:
+            await self._relay(head, repeatable=False)
+        finally:
+            self.upstream.end_upload(client)
+
+    async def _relay(self, head: bytes, *, repeatable: bool) -> None:
         idle = self.upstream.lease_idle() if repeatable else None
         lease = idle or await self.upstream.lease(repeatable=repeatable)
         try:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamBusyError, UpstreamTimeoutError
 from fluxlit.proxy.headers import request_head
 from fluxlit.proxy.semaphore import Turns
+from fluxlit.proxy.upload_slots import UploadSlots
 from fluxlit.proxy.upstream_address import Address
 from fluxlit.proxy.upstream_metrics import Meter
 
@@ -116,6 +117,7 @@ class Upstream:
         self._idle: list[tuple[Connection, float]] = []
         self._leases: set[Lease] = set()
         self._turns = Turns(self.limits.concurrent or sys.maxsize)
+        self._uploads = UploadSlots(self.limits.concurrent)
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -147,7 +149,7 @@ class Upstream:
             UpstreamUnreachableError, UpstreamTimeoutError: no connection.
         """
         if not self._turns.take():
-            await self._turn()
+            await self._wait(self._turns.wait(), "requests")
         try:
             connection = self._reuse() if repeatable else None
             if connection is None:
@@ -173,6 +175,21 @@ class Upstream:
         elif not connection.closed:
             connection.abort()
         self._turns.give()
+
+    async def start_upload(self, client: str) -> None:
+        """Wait until a client may send one more body; end it with `end_upload`.
+
+        Args:
+            client: address of the client; empty if it has none.
+
+        Raises:
+            UpstreamBusyError: too many uploads are under way, of this client or of all.
+        """
+        await self._wait(self._uploads.take(client), "uploads")
+
+    def end_upload(self, client: str) -> None:
+        """End an upload."""
+        self._uploads.give(client)
 
     async def probe(self, path: str, *, within: float) -> int:
         """The status of a GET, on a connection of its own so that a full pool does not look like a fault.
@@ -216,14 +233,15 @@ class Upstream:
                 return connection
         return None
 
-    async def _turn(self) -> None:
+    async def _wait(self, turn: Awaitable[None], what: str) -> None:
         self.meter.waiting += 1
         try:
             async with asyncio.timeout(self.limits.queue or None):
-                await self._turns.wait()
+                await turn
         except TimeoutError as error:
             raise UpstreamBusyError(
-                f"{self.limits.concurrent} requests are under way and none ended within {self.limits.queue:g} s"
+                f"as many {what} are under way as {self.limits.concurrent} turns allow, and none ended within "
+                f"{self.limits.queue:g} s"
             ) from error
         finally:
             self.meter.waiting -= 1

@@ -1,0 +1,71 @@
+"""Slots for requests with a body: slow uploads never hold every turn."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from fluxlit.proxy.semaphore import Turns
+
+ALL = 2
+"""Part of the turns that uploads may hold together: half of the turns are always left for pages and health."""
+
+ONE_CLIENT = 8
+"""Part of the turns that the uploads of one client may hold."""
+
+
+@dataclass(slots=True)
+class ClientShare:
+    """The uploads of one client.
+
+    Attributes:
+        turns: bounds how many are under way.
+        uploads: how many are under way or wait.
+    """
+
+    turns: Turns
+    uploads: int = 0
+
+
+class UploadSlots:
+    """Bounds the uploads of all clients together, and of each client alone.
+
+    Args:
+        concurrent: turns at the upstream; 0 for no limit.
+    """
+
+    def __init__(self, concurrent: int) -> None:
+        self._turns = Turns(max(1, concurrent // ALL) if concurrent else sys.maxsize)
+        self._share = max(1, concurrent // ONE_CLIENT) if concurrent else sys.maxsize
+        self._clients: dict[str, ClientShare] = {}
+
+    async def take(self, client: str) -> None:
+        """Wait for a slot, and take it; `give` it back.
+
+        Args:
+            client: address of the client; empty if it has none.
+        """
+        share = self._clients.setdefault(client, ClientShare(Turns(self._share)))
+        share.uploads += 1
+        try:
+            await share.turns.wait()
+            try:
+                await self._turns.wait()
+            except BaseException:
+                share.turns.give()
+                raise
+        except BaseException:
+            self._leave(client, share)
+            raise
+
+    def give(self, client: str) -> None:
+        """Give a slot back."""
+        share = self._clients[client]
+        self._turns.give()
+        share.turns.give()
+        self._leave(client, share)
+
+    def _leave(self, client: str, share: ClientShare) -> None:
+        share.uploads -= 1
+        if not share.uploads:
+            del self._clients[client]
