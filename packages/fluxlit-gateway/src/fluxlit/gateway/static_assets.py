@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ from fluxlit._internal.responses import reply_text
 from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants, chosen, matches
 from fluxlit.frontend.background_compression import Improvement
 from fluxlit.frontend.variants import Variant
+
+# 18 digits are an exabyte.
+MAX_DIGITS = 18
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 MEMORY = 12 * 1024 * 1024
@@ -129,10 +133,15 @@ def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, byte
     if found is None or found.group(1) == found.group(2) == "":
         return 200, body
     first, last = found.groups()
-    begin = int(first) if first else max(0, len(body) - int(last))
-    end = min(int(last), len(body) - 1) if first and last else len(body) - 1
+    begin = position(first) if first else max(0, len(body) - position(last))
+    end = min(position(last), len(body) - 1) if first and last else len(body) - 1
     if begin > end:
         headers.append((b"content-range", f"bytes */{len(body)}".encode()))
         return 416, b""
     headers.append((b"content-range", f"bytes {begin}-{end}/{len(body)}".encode()))
     return 206, body[begin : end + 1]
+
+
+def position(digits: str) -> int:
+    """A number of a range, which may have thousands of digits; `int` raises an error for those."""
+    return int(digits) if len(digits) <= MAX_DIGITS else sys.maxsize

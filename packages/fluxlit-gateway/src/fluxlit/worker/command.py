@@ -6,4 +6,13 @@ import sys
 
 from fluxlit.supervisor import Command
 
-WORKER = Command([sys.executable, "-m", "fluxlit.worker"], environment={"PYTHONUNBUFFERED": "1"})
+WORKER = Command(
+    [sys.executable, "-m", "fluxlit.worker"],
+    environment={
+        "PYTHONUNBUFFERED": "1",
+        # The gateway bounds the heads of handshakes. Streamlit's library allows 8 KiB a line and 128 headers, and
+        # never responds to more: a browser with large login cookies would see an empty page.
+        "WEBSOCKETS_MAX_LINE_LENGTH": "1048576",
+        "WEBSOCKETS_MAX_NUM_HEADERS": "10000",
+    },
+)
