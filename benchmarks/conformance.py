@@ -33,7 +33,6 @@ from websockets.http11 import Request, Response
 
 from fluxlit.proxy import Address, ReverseProxy, Upstream
 from fluxlit.server.http.protocol import HttpProtocol
-from fluxlit.server.websocket.protocol import WebSocketProtocol
 
 HERE = Path(__file__).resolve()
 
@@ -71,7 +70,7 @@ def front(port: int, upstream: int) -> None:
         ReverseProxy(Upstream(Address.parse(f"http://127.0.0.1:{upstream}"))),
         port=port,
         http=HttpProtocol,
-        ws=WebSocketProtocol,
+        ws="none",
         ws_max_size=1 << 28,
         interface="asgi3",
         lifespan="off",

@@ -11,7 +11,8 @@ import pytest
 
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
 from fluxlit.settings import Settings
-from tests.gateway.proxy.harness import OK, Peer, answering, get, post, stage, until
+from tests.gateway.proxy.harness import OK, Message, Peer, answering, get, post, stage, until
+from tests.gateway.proxy.websocket import accepting, echo, handshake
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,45 @@ async def test_rule_19_a_head_without_end_is_not_collected(start: bytes, status:
             await asyncio.sleep(0.001)
         assert (await client.answer()).status == status
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"0\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", b"1;" + b"x" * 40_000 + b"\r\na\r\n0\r\n\r\n"],
+    ids=["trailers", "chunk extensions"],
+)
+async def test_rule_19_what_is_no_body_shares_one_limit_in_a_message(rest: bytes) -> None:
+    """Half of the limit in the headers and half of it after them are too much together, but not alone."""
+    script, seen = answering(OK)
+    async with stage(script) as scene:
+        coding = b"Transfer-Encoding: chunked\r\n"
+        alone = await (await scene.client()).ask(POST + coding + b"\r\n" + rest)
+        together = await (await scene.client()).ask(POST + coding + b"Y: " + b"y" * 40_000 + b"\r\n\r\n" + rest)
+    assert (alone.status, together.status, len(seen)) == (200, 431, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (["Cookie: " + "y" * 15_000], 101),
+        ([f"X{number}: y" for number in range(200)], 101),
+        (["Cookie: " + "y" * 70_000], 431),
+        ([f"X{number}: y" for number in range(300)], 431),
+    ],
+    ids=["a large header", "many headers", "too large", "too many"],
+)
+async def test_rule_19_handshakes_of_websockets_have_the_same_limits(
+    fields: list[str], status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handshake over a limit of the library never got a response; login cookies easily are."""
+    caplog.set_level("INFO", "fluxlit.http")
+    seen: list[Message] = []
+    async with stage(accepting(echo, seen=seen)) as scene:
+        client = await scene.client()
+        assert (await client.ask_head(handshake(*fields))).status == status
+    assert len(seen) == (status == 101)
+    refusals = [record.message for record in caplog.records if "refused" in record.message]
+    assert refusals == ([] if status == 101 else ["Request refused: 431 Request Header Fields Too Large"])
 
 
 async def test_refusals_of_the_server_itself_have_one_date_and_end_the_connection() -> None:

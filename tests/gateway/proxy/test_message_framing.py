@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from fluxlit._internal.asgi import Receive, Scope, Send
 from tests.gateway.proxy.harness import OK, Message, Peer, answering, get, post, stage, until
 from tests.gateway.proxy.websocket import handshake
 
@@ -33,6 +34,7 @@ SMUGGLING = {
     "unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "identity": POST + b"Transfer-Encoding: identity\r\n\r\n",
     "gzip, chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "x beside chunked": POST + b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "vertical tab before chunked": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "space before colon": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
     "folded field": POST + b"X: a\r\n b\r\n\r\n",
@@ -58,7 +60,7 @@ SMUGGLING = {
     "coding in the trailers": CHUNKED + b"3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
     "coding in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 }
-NOT_IMPLEMENTED = {"gzip, chunked"}
+NOT_IMPLEMENTED = {"gzip, chunked", "x beside chunked"}
 
 
 @pytest.mark.parametrize("case", SMUGGLING)
@@ -72,6 +74,20 @@ async def test_rule_14_requests_that_two_hops_could_read_differently_go_no_furth
         rest = await client.rest() if case not in NOT_IMPLEMENTED else b""
     assert (answer.status, seen) == (501 if case in NOT_IMPLEMENTED else 400, [])
     assert b"HTTP/1.1 200" not in rest
+
+
+@pytest.mark.parametrize("case", ["gzip, chunked", "x beside chunked", "unknown coding", "coding in HTTP/1.0"])
+async def test_rule_14_codings_are_refused_before_any_application(case: str) -> None:
+    """The API has no proxy behind it that would look at them (RFC 9112 section 6.1)."""
+    called: list[Scope] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        called.append(scope)
+
+    script, _ = answering(OK)
+    async with stage(script, wrap=lambda _: application) as scene:
+        answer = await (await scene.client()).ask(SMUGGLING[case])
+    assert (answer.status, called) == (501 if case in NOT_IMPLEMENTED else 400, [])
 
 
 ANSWERS = {
@@ -454,29 +470,41 @@ async def test_rule_29_an_http_1_0_client_gets_no_chunks_and_the_connection_clos
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0", "foo", "h2c, websocket2"])
-async def test_rule_30_an_upgrade_to_anything_else_is_ignored_and_the_connection_ends(protocol: str) -> None:
-    """RFC 9110 section 7.8: whatever the client sends after it is never read as a request."""
+async def test_rule_30_an_upgrade_to_anything_else_is_ignored(protocol: str) -> None:
+    """RFC 9110 section 7.8: an offer, not a demand. Java's and Kotlin's clients make it with their first request."""
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
-        await client.send(get("/", "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: x"))
-        await client.send(get("/smuggled"))
-        answer = await client.answer()
-        await client.rest()
-    assert (answer.status, len(seen), b"upgrade" in seen[0].names) == (200, 1, False)
+        for _ in range(2):
+            offer = get("/", "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: x")
+            assert (await client.ask(offer)).status == 200
+        assert (await client.ask(get("/next"))).status == 200
+    assert [message.target for message in seen] == [b"/", b"/", b"/next"]
     assert seen[0].names == [b"host", b"via"]
 
 
-async def test_rule_30_such_an_upgrade_with_a_body_is_refused() -> None:
-    """The parser would hand the body over as another protocol's."""
+@pytest.mark.parametrize("split", [False, True], ids=["in one read", "in two reads"])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: 26", b"GET /smuggled HTTP/1.1\r\n\r\n"),
+        (b"Transfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n"),
+    ],
+    ids=["length", "chunks"],
+)
+async def test_rule_30_a_body_beside_such_an_upgrade_is_read_as_usual(split: bool, framing: bytes, body: bytes) -> None:
+    """The parser would hand the body over as another protocol's; what follows it is the next request."""
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
-        await client.send(POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 26\r\n\r\n")
-        await client.send(b"GET /smuggled HTTP/1.1\r\n\r\n" + get("/more"))
-        assert (await client.answer()).status == 400
-        await client.rest()
-    assert seen == []
+        head = POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + framing + b"\r\n\r\n"
+        if split:
+            await client.send(head)
+            await until(lambda: scene.connections)
+        await client.send((b"" if split else head) + body + get("/next"))
+        assert [(await client.answer()).status for _ in range(2)] == [200, 200]
+    assert [message.target for message in seen] == [b"/", b"/next"]
+    assert seen[0].body in (body, b"abc")
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST"])

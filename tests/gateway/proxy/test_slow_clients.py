@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
-from fluxlit.proxy import ReverseProxy
+from fluxlit.proxy import ProxyLimits, ReverseProxy
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
@@ -26,6 +26,7 @@ SHORT_S = 0.3
 LATE_S = 20.0
 
 HASTY = Settings(log_level="critical", gateway_request_head_timeout_s=SHORT_S, gateway_request_body_timeout_s=SHORT_S)
+HASTY_HEADS = Settings(log_level="critical", gateway_request_head_timeout_s=SHORT_S)
 POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
 
 
@@ -140,13 +141,60 @@ async def test_rule_23_an_upload_that_falls_silent_is_never_completed_upstream()
 async def test_rule_23_a_body_may_take_as_long_as_it_likes_while_something_comes() -> None:
     """The limit is on silence, not on the whole duration."""
     script, seen = answering(OK)
-    settings = Settings(log_level="critical", gateway_request_body_timeout_s=1)
+    settings = Settings(log_level="critical", gateway_request_body_timeout_s=1, gateway_request_body_min_rate=4)
     async with stage(script, settings=settings) as scene:
         client = await scene.client()
         await client.send(POST + b"Content-Length: 8\r\n\r\n")
         await trickle(client, b"abcdefgh", 0.15)
         assert (await client.answer()).status == 200
     assert seen[0].body == b"abcdefgh"
+
+
+@pytest.mark.parametrize("ahead", [0, 100_000], ids=["slow from the start", "quick at first"])
+async def test_rule_23_a_body_that_only_trickles_is_408(ahead: int) -> None:
+    """One byte now and then would hold a place at the UI for as long as the client likes; nothing is paid ahead."""
+    script, seen = answering(OK)
+    settings = Settings(log_level="critical", gateway_request_body_timeout_s=1, gateway_request_body_min_rate=200)
+    async with stage(script, settings=settings) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 1000000\r\n\r\n" + b"x" * ahead)
+        sending = asyncio.create_task(trickle(client, b"y" * 1000, 0.1))
+        assert (await client.answer()).status == 408
+        sending.cancel()
+    assert seen == []
+
+
+async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
+    """They hold half of the turns at most, and one client's an eighth; the rest wait, and then get 503."""
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.send(OK if (await peer.head()).method == b"GET" else b"")
+
+    async with stage(script, settings=HASTY_HEADS, limits=ProxyLimits(concurrent=8, queue=0.3)) as scene:
+        uploads = [await scene.client() for _ in range(12)]
+        for client in uploads:
+            await client.send(POST + b"Content-Length: 10\r\n\r\na")
+        assert {(await client.answer()).status for client in uploads[1:]} == {503}
+        assert (await (await scene.client()).ask(get())).status == 200
+
+
+async def test_rule_23_connections_over_the_caps_are_503(caplog: pytest.LogCaptureFixture) -> None:
+    """In total; those from this machine have no cap of their own, as they may be an edge's."""
+    script, _ = answering(OK)
+    settings = Settings(log_level="critical", gateway_max_connections=3, gateway_max_connections_per_address=1)
+    async with stage(script, settings=settings) as scene:
+        clients = [await scene.client() for _ in range(3)]
+        for client in clients:
+            assert (await client.ask(get())).status == 200
+        answer = await (await scene.client()).answer()
+        assert (answer.status, answer.all(b"connection")) == (503, [b"close"])
+        clients[0].abort()
+        await until(lambda: len(scene.server.server_state.connections) == 2)
+        assert (await (await scene.client()).ask(get())).status == 200
+    assert [record.message for record in caplog.records if "refused" in record.message] == [
+        "Connection refused: 3 are open already (gateway_max_connections)."
+    ]
 
 
 async def test_rule_23_whoever_waits_for_us_is_not_late() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.gateway.header_cache import MOST
-from fluxlit.server.http import protocol as front
-from fluxlit.server.http.request_response import PREFIXES, Cycle
+from fluxlit.server.http import protocol
+from fluxlit.server.http.request_response import PREFIXES, RequestResponseCycle
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Client, get, served_by_uvicorn, until
 
@@ -214,16 +214,16 @@ async def test_an_idle_connection_is_closed_in_time_and_one_in_use_is_not() -> N
 
 async def test_requests_leave_nothing_that_only_the_garbage_collector_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """At thousands of requests a second its visits would be what is slow."""
-    made: list[weakref.ref[Cycle]] = []
+    made: list[weakref.ref[RequestResponseCycle]] = []
 
-    class Known(Cycle):
+    class Known(RequestResponseCycle):
         __slots__ = ("__weakref__",)
 
         def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)  # type: ignore[arg-type]
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr(front, "Cycle", Known)
+    monkeypatch.setattr(protocol, "RequestResponseCycle", Known)
     gc.collect()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Frame rules of RFC 6455 that the `websockets` library is stricter about."""
+"""What both ends of a WebSocket add to the `websockets` library."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
 
-class CloseAnywhere(Protocol):
-    """Lets a Close frame stand between the fragments of a message.
+class LenientProtocol(Protocol):
+    """The library's protocol, with what RFC 6455 allows and an end.
 
-    RFC 6455 section 5.4 allows any control frame there; the library calls it an incomplete message.
+    Both methods touch what the library does not document. Where a name is gone, the library's own behaviour is back:
+    a Close frame between fragments is an error, and a closed connection waits for the garbage collector.
     """
 
     def recv_frame(self, frame: Frame) -> None:
-        """Take one frame."""
+        """Allow a Close frame between fragments (RFC 6455 section 5.4)."""
         if frame.opcode is Opcode.CLOSE:
             self.current_size = None
         super().recv_frame(frame)
+
+    def release(self) -> None:
+        """End the parser and forget its errors: both refer to the protocol."""
+        parser = getattr(self, "parser", None)
+        if parser is not None:
+            parser.close()
+        for name in ("handshake_exc", "parser_exc"):
+            error = getattr(self, name, None)
+            if error is not None:
+                error.__traceback__ = None

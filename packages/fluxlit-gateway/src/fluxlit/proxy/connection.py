@@ -18,18 +18,22 @@ from typing import cast
 
 import httptools
 
+from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError, UpstreamProtocolError
-from fluxlit.proxy.flow_control import Paced
 from fluxlit.proxy.headers import Header
 
 # Four times uvicorn's own high-water mark: one read of the event loop (256 KiB) never has to be split.
 HIGH_WATER = 256 * 1024
 
-# llhttp sets no bound on a header section; nginx allows an upstream 4 KiB to 8 KiB, Go 10 MiB.
-MAX_HEAD = 256 * 1024
+# Bytes of a response that are not its body: heads, trailers, chunk lines. llhttp sets no bound; nginx allows an
+# upstream's head 4 KiB to 8 KiB, Go 10 MiB.
+MAX_OVERHEAD = 256 * 1024
+
+# Bytes of its line that each chunk brings along unpunished: Go's net/http has the same allowance.
+CHUNK_LINE = 16
 
 
-class Connection(Paced):
+class Connection(FlowControlledProtocol):
     """One connection and the answer that is arriving on it.
 
     Attributes:
@@ -49,9 +53,9 @@ class Connection(Paced):
         "_continued",
         "_error",
         "_head_request",
-        "_head_size",
         "_interim",
         "_loop",
+        "_overhead",
         "_parser",
         "_paused",
         "_until_close",
@@ -71,11 +75,12 @@ class Connection(Paced):
     _body: list[bytes]
     _error: UpstreamError | None
     _interim: bool
+    _overhead: int
 
     def __init__(self) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._closing = False
         self._paused = False
@@ -173,17 +178,18 @@ class Connection(Paced):
             self.abort()
             return
         self.active_at = self._loop.time()
-        if not self.status:
-            self._head_size += len(data)
+        self._overhead += len(data)
         try:
+            assert self._parser is not None
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.fail(UpstreamProtocolError("the upstream switched protocols without being asked"))
         except httptools.HttpParserError as error:
             self.fail(UpstreamProtocolError(f"the upstream's answer is not valid HTTP: {error}"))
         else:
-            if not self.status and self._head_size > MAX_HEAD:
-                self.fail(UpstreamProtocolError(f"the upstream's header section is longer than {MAX_HEAD} bytes"))
+            if self._overhead > MAX_OVERHEAD:
+                self.fail(UpstreamProtocolError(f"the upstream's headers are longer than {MAX_OVERHEAD} bytes"))
+            self._overhead = max(0, self._overhead)  # A large body buys no large trailers.
             if self._buffered > HIGH_WATER and not self._paused and not self.complete:
                 self._paused = True
                 self.transport.pause_reading()
@@ -196,12 +202,13 @@ class Connection(Paced):
             if self._until_close and exc is None:
                 self.complete = True
             else:
-                untouched = not self.status and not self._head_size
+                untouched = not self.status and not self._overhead
                 when = "before it answered" if untouched else "in the middle of its answer"
                 self._error = UpstreamDisconnectedError(
                     f"the upstream closed the connection {when}", untouched=untouched
                 )
         self._wake()
+        self._parser = None  # It refers back here: a lost connection is freed at once, not by the collector.
         super().connection_lost(exc)
 
     # The parser's side.
@@ -217,6 +224,7 @@ class Connection(Paced):
     def on_headers_complete(self) -> None:
         if self.complete:
             return
+        assert self._parser is not None
         status = self._parser.get_status_code()
         if status < 200:
             self._on_interim(status)
@@ -242,6 +250,7 @@ class Connection(Paced):
         if self.complete:
             self.abort()
             return
+        self._overhead -= len(body) + CHUNK_LINE
         self._body.append(body)
         self._buffered += len(body)
 
@@ -266,7 +275,7 @@ class Connection(Paced):
 
     def _finish(self) -> None:
         self.complete = True
-        self.reusable = not self._closing and self._parser.should_keep_alive()
+        self.reusable = not self._closing and self._parser is not None and self._parser.should_keep_alive()
 
     def _reset(self, *, head_request: bool) -> None:
         self.status = 0
@@ -277,7 +286,7 @@ class Connection(Paced):
         self._buffered = 0
         self._error = None
         self._head_request = head_request
-        self._head_size = 0
+        self._overhead = 0
         self._interim = False
         self._until_close = False
         self._continued = False

@@ -20,9 +20,9 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from fluxlit._internal.websocket_frames import CloseAnywhere
+from fluxlit._internal.flow_control import FlowControlledProtocol
+from fluxlit._internal.websocket_frames import LenientProtocol
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamProtocolError
-from fluxlit.proxy.flow_control import Paced
 from fluxlit.proxy.upstream_pool import ProxyLimits
 
 # The library wants an address for the request that it would write; the relay writes its own.
@@ -33,11 +33,11 @@ quiet = logging.getLogger("fluxlit.proxy.websockets")
 quiet.setLevel(logging.CRITICAL)
 
 
-class Client(CloseAnywhere, ClientProtocol):
+class Client(LenientProtocol, ClientProtocol):
     """The library's client."""
 
 
-class Leg(Paced):
+class Leg(FlowControlledProtocol):
     """One WebSocket connection to the upstream.
 
     Attributes:
@@ -61,7 +61,7 @@ class Leg(Paced):
         self._response: asyncio.Future[Response] = self._loop.create_future()
         self._messages: deque[bytes | str] = deque()
         self._backlog = 0
-        self._fragments: list[bytes] = []
+        self._fragments = bytearray()
         self._text = False
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -180,6 +180,7 @@ class Leg(Paced):
         self._lost.set_result(None)
         self._wake()
         super().connection_lost(exc)
+        self._socket.release()
 
     # Inside.
 
@@ -193,12 +194,12 @@ class Leg(Paced):
         data = frame.data
         if opcode is not Opcode.CONT:
             self._text = opcode is Opcode.TEXT
-        if not frame.fin or self._fragments:
-            self._fragments.append(bytes(data))
-            if not frame.fin:
-                return
-            data, self._fragments = b"".join(self._fragments), []
-        self._deliver(bytes(data))
+        if self._fragments or not frame.fin:
+            self._fragments += data  # One buffer: a message may come in any number of fragments, empty ones too.
+            data = self._fragments
+        if frame.fin:
+            self._fragments = bytearray()
+            self._deliver(bytes(data))
 
     def _deliver(self, data: bytes) -> None:
         if self._text:

@@ -17,9 +17,12 @@ import uvicorn
 from fluxlit._internal.asgi import Application
 from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.errors import FluxLitError
+from fluxlit.gateway import Trust
+from fluxlit.gateway.origin_policy import is_loopback
 from fluxlit.observability import logs as fluxlit_logging
-from fluxlit.server.http.protocol import FrontLimits, HttpProtocol
-from fluxlit.server.http.request_response import Heads
+from fluxlit.server.http.connection_caps import ConnectionCaps
+from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
+from fluxlit.server.http.request_response import PendingHeaders
 from fluxlit.server.pid_file import PidFile
 from fluxlit.server.process import Process, Watch
 from fluxlit.server.runtime import Runtime
@@ -27,7 +30,6 @@ from fluxlit.server.sockets.listeners import Listener, adopt, bind_file, bind_po
 from fluxlit.server.sockets.systemd import Notifier
 from fluxlit.server.sockets.tls import Tls
 from fluxlit.server.uvicorn_server import AsgiServer
-from fluxlit.server.websocket.protocol import WebSocketProtocol
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.settings.target import DEFAULT_TARGET, load
 from fluxlit.supervisor import Spawned
@@ -98,14 +100,17 @@ def serve(
 
 def configuration(application: Application, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
     """How uvicorn serves the application. `Lifecycle` runs the lifespans, around the server's life."""
+    protocol = partial(
+        HttpProtocol, limits=http_limits(settings), pending=PendingHeaders(), caps=connection_caps(settings)
+    )
     return uvicorn.Config(
         application,
         interface="asgi3",  # it returns awaitables, which uvicorn would not guess
         lifespan="off",
         log_config=None,
         access_log=False,
-        http=cast("type[HttpProtocol]", partial(HttpProtocol, limits=front_limits(settings), heads=Heads())),
-        ws=WebSocketProtocol,
+        http=cast("type[HttpProtocol]", protocol),
+        ws="none",  # the HTTP protocol has its own
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,
         ws_ping_timeout=settings.gateway_ws_ping_timeout_s,
@@ -120,15 +125,26 @@ def configuration(application: Application, settings: Settings, tls: Tls | None 
     )
 
 
-def front_limits(settings: Settings) -> FrontLimits:
+def http_limits(settings: Settings) -> HttpLimits:
     """What one connection may ask for, as the settings have it."""
-    return FrontLimits(
+    return HttpLimits(
         head=settings.gateway_max_request_head_bytes,
         target=settings.gateway_max_request_target_bytes,
-        fields=settings.gateway_max_request_fields,
+        headers=settings.gateway_max_request_fields,
         send=settings.gateway_send_timeout_s,
         head_time=settings.gateway_request_head_timeout_s,
         body_time=settings.gateway_request_body_timeout_s,
+        body_rate=settings.gateway_request_body_min_rate,
+    )
+
+
+def connection_caps(settings: Settings) -> ConnectionCaps:
+    """How many connections may be open. An edge has as many as all of its clients together."""
+    trust = Trust.of(enabled=settings.trust_proxy, allowed=settings.forwarded_allow_ips)
+    return ConnectionCaps(
+        settings.gateway_max_connections,
+        settings.gateway_max_connections_per_address,
+        lambda address: is_loopback(address) or trust.trusts(address),
     )
 
 

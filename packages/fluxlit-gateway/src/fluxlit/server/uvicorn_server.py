@@ -11,9 +11,12 @@ from typing import Any
 
 import uvicorn
 
+# Windows has none.
+AF_UNIX = getattr(socket_module, "AF_UNIX", None)
+
 
 class AsgiServer(uvicorn.Server):
-    """A uvicorn server that leaves signals and announcements to whoever owns the process.
+    """A uvicorn server on given sockets that leaves signals to its process.
 
     Args:
         config: of uvicorn.
@@ -25,45 +28,34 @@ class AsgiServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, *, handshake_s: float = 30.0) -> None:
         super().__init__(config)
+        if not config.loaded:
+            config.load()  # Lifespans run before the server does, and libraries look for it in them.
         self._handshake_s = handshake_s
         self.serving = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Leave the signals to the process."""
         yield
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Listen, and say so.
-
-        uvicorn would take every socket that it is given for one of TCP.
-        """
-        if sockets is None:
-            await super().startup()
-        else:
-            self.servers = [await self._listen(listener) for listener in sockets]
-            self.started = True
+        """Listen on sockets of any family; uvicorn takes each for one of TCP."""
+        self.servers = [await self._serve_on(listener) for listener in sockets or ()]
+        self.started = True
         self.serving.set()
 
-    async def _listen(self, listener: socket) -> asyncio.Server:
+    async def _serve_on(self, listener: socket) -> asyncio.Server:
         loop, config = asyncio.get_running_loop(), self.config
-
-        def connected() -> asyncio.Protocol:
-            build: Any = config.http_protocol_class
-            protocol: asyncio.Protocol = build(
-                config=config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
-            )
-            return protocol
-
         options: dict[str, Any] = {"sock": listener, "backlog": config.backlog, "ssl": config.ssl}
         if config.ssl is not None:
             options["ssl_handshake_timeout"] = self._handshake_s
-        if listener.family == getattr(socket_module, "AF_UNIX", None):
-            return await loop.create_unix_server(connected, **options)
-        return await loop.create_server(connected, **options)
-
-    def _log_started_message(self, listeners: Any) -> None:
-        """The owner announces the address, once it is true that everything behind it answers."""
+        listen = loop.create_unix_server if listener.family == AF_UNIX else loop.create_server
+        return await listen(
+            lambda: config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
+                config=config, server_state=self.server_state, app_state={}, _loop=loop
+            ),
+            **options,
+        )
 
 
 async def served(server: AsgiServer, serving: asyncio.Task[None]) -> None:

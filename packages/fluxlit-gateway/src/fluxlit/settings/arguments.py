@@ -56,6 +56,9 @@ class SettingsArguments(TypedDict, total=False):
     gateway_send_timeout_s: float
     gateway_request_head_timeout_s: float
     gateway_request_body_timeout_s: float
+    gateway_request_body_min_rate: int
+    gateway_max_connections: int
+    gateway_max_connections_per_address: int
     gateway_keep_alive_timeout_s: float
     gateway_max_request_head_bytes: int
     gateway_max_request_target_bytes: int

@@ -285,6 +285,24 @@ class Settings(BaseSettings):
         description="Time that a client may take without sending anything of a request body; then the answer is 408. "
         "Not a limit on the whole duration. For `fluxlit run`.",
     )
+    gateway_request_body_min_rate: int = Field(
+        default=100,
+        ge=0,
+        description="Least number of bytes a second that a client must send of a request body, on average over "
+        "`gateway_request_body_timeout_s`; then the answer is 408. 0 sets no limit. For `fluxlit run`.",
+        json_schema_extra={"unit": "bytes"},
+    )
+    gateway_max_connections: int = Field(
+        default=16384,
+        ge=0,
+        description="Number of open connections; more of them get 503. 0 sets no limit. For `fluxlit run`.",
+    )
+    gateway_max_connections_per_address: int = Field(
+        default=1024,
+        ge=0,
+        description="Number of open connections from one address; more of them get 503. Not for this machine, "
+        "for UNIX sockets and for trusted proxies. 0 sets no limit. For `fluxlit run`.",
+    )
     gateway_keep_alive_timeout_s: Seconds = Field(
         default=80.0,
         description="Time that an unused connection of a client is kept. Longer than the proxy in front keeps its own "

@@ -1,8 +1,8 @@
-"""The public side of the gateway, byte by byte: uvicorn's HTTP protocol, held to the letter of RFC 9112.
+"""HTTP/1.1 of every listener: an asyncio protocol on httptools (RFC 9112).
 
 An ASGI application sees a request only after the server has parsed it, so what a server lets through is out of
 the application's reach. `fluxlit run` therefore serves with this class, and with that of `websocket`. Under a plain
-``uvicorn app:app`` uvicorn's own are in place; docs/explanation/proxy.md says what differs.
+``uvicorn app:app`` uvicorn's own are in place; docs/explanation/proxy.md lists what differs.
 """
 
 from __future__ import annotations
@@ -11,342 +11,578 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+import uvicorn
 
 from fluxlit._internal.asgi import Scope
+from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit.observability.request_record import ANSWER
-from fluxlit.server.http.read_timeout import Delivery
-from fluxlit.server.http.request_response import Cycle, Heads
-from fluxlit.server.http.write_timeout import Patience
+from fluxlit.server.http.connection_caps import ConnectionCaps
+from fluxlit.server.http.read_timeout import ReadTimeout, Waiting
+from fluxlit.server.http.request_response import (
+    REASONS,
+    STATUS_LINES,
+    Header,
+    PendingHeaders,
+    RequestResponseCycle,
+    date_line,
+)
+from fluxlit.server.http.write_timeout import WriteTimeout
+from fluxlit.server.websocket.protocol import WebSocketProtocol
 
-logger = logging.getLogger("fluxlit.front")
+logger = logging.getLogger("fluxlit.http")
 
 
 @dataclass(frozen=True, slots=True)
-class FrontLimits:
+class HttpLimits:
     """What one connection may ask for.
 
-    nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 fields.
+    nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 headers.
 
     Attributes:
-        head: bytes of the request line and the fields.
+        head: bytes of a message that are not its body: request line, headers, trailers, chunk lines.
         target: bytes of the path with its query.
-        fields: number of fields.
-        send: seconds that a client may go without reading anything of its answer.
+        headers: number of headers.
+        send: seconds that a client may go without reading anything of its response.
         head_time: seconds in which a head must arrive whole.
         body_time: seconds that a client may go without sending anything of a body.
+        body_rate: least bytes a second of a body, on average over `body_time`; 0 for no limit.
     """
 
     head: int = 64 * 1024
     target: int = 16 * 1024
-    fields: int = 256
+    headers: int = 256
     send: float = 60.0
     head_time: float = 30.0
     body_time: float = 60.0
+    body_rate: int = 0
 
 
-DEFAULT_LIMITS = FrontLimits()
+DEFAULT_LIMITS = HttpLimits()
 
-# How long a client may go on sending what nobody reads any more, in seconds; nginx's lingering_timeout.
+# How long a client may go on sending what is not read any more, in seconds; nginx's lingering_timeout.
 LINGER_S = 5.0
+
+# Requests that may wait on one connection for the response to an earlier one. Browsers send none, pipelining tools 16.
+MAX_PIPELINED = 32
+
+# Bytes of its line that each chunk brings along unpunished: Go's net/http has the same allowance.
+CHUNK_LINE = 16
 
 KNOWN_VERSIONS = ("1.1", "1.0")
 
-REASONS = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    414: b"URI Too Long",
-    431: b"Request Header Fields Too Large",
-    505: b"HTTP Version Not Supported",
-}
+# Takes the headers after a body, and keeps none: they must not be merged (RFC 9110 section 6.5.1).
+DROPPED: Any = deque(maxlen=0)
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol with bounds, and without what it lets pass.
+class ServerState(Protocol):
+    """What a uvicorn server shares with its connections.
 
-    * The head has a limit: 414 for the target, 431 for the fields (RFC 9110 sections 15.5.15 and RFC 6585 section 5).
-    * A target with an authority replaces Host (RFC 9112 section 3.2.2); one with a fragment is refused (3.2).
-    * Trailers are dropped, not appended to the fields that the application is already reading (RFC 9110 6.5.1).
-    * An upgrade to anything but a WebSocket is ignored, and nothing after that request is parsed; with a body it
-      is refused, as the parser would take the body for another protocol (RFC 9110 section 7.8). So is a WebSocket.
-    * A client that reads nothing of its answer is cut off in the end. One that does not complete its head, or falls
-      silent in its body, is answered 408 (RFC 9110 section 15.5.9).
-    * A client that announces to wait with its body and then does not, as Go's transport does, is not waited for; its
-      connection stays usable (RFC 9110 section 10.1.1).
-    * A client that is still sending when the last answer is written gets the time to read it: a connection that is
-      closed with unread bytes is reset, and the answer is lost (RFC 9112 section 9.6).
-
-    Args:
-        limits: what one connection may ask for.
-        heads: shared by the connections of a server.
-
-    Attributes:
-        cycle: the last request; `None` before the first one.
-        pipeline: requests that came before the answer to an earlier one, newest first.
+    It waits for both when it stops.
     """
 
-    cycle: Cycle | None  # type: ignore[assignment]  # not uvicorn's
-    pipeline: deque[Cycle]  # type: ignore[assignment]
+    connections: set[Any]
+    tasks: set[asyncio.Task[None]]
+
+
+class HttpProtocol(FlowControlledProtocol):
+    """One connection of a client.
+
+    * Everything but bodies has one limit per message: 414 for the target, 431 for headers, trailers and chunk lines
+      (RFC 9110 section 15.5.15 and RFC 6585 section 5).
+    * A target with an authority replaces Host (RFC 9112 section 3.2.2); one with a fragment is refused (3.2).
+    * Trailers are dropped, not appended to the headers that the application is already reading (RFC 9110 6.5.1).
+    * An upgrade to anything but a WebSocket is ignored (RFC 9110 section 7.8).
+    * A client that reads nothing of its response is cut off in the end. One that does not complete its head, or falls
+      silent in its body, gets 408 (RFC 9110 section 15.5.9).
+    * A client that announces to wait with its body and then does not, as Go's transport does, is not waited for; its
+      connection stays usable (RFC 9110 section 10.1.1).
+    * A client that is still sending when the last response is written gets the time to read it: a connection that is
+      closed with unread bytes is reset, and the response is lost (RFC 9112 section 9.6).
+
+    Args:
+        config: of the uvicorn server; gives the application, the time to keep idle connections, and `ws_*`.
+        server_state: of the uvicorn server.
+        app_state: state of the application's lifespan, copied into each scope.
+        limits: what the connection may ask for.
+        pending: shared by the connections of a server.
+        caps: shared likewise.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_active",
+        "_app_state",
+        "_body_deadline",
+        "_caps",
+        "_chunked",
+        "_client",
+        "_config",
+        "_discarding",
+        "_handshake",
+        "_headers",
+        "_in_head",
+        "_limits",
+        "_loop",
+        "_overhead",
+        "_parser",
+        "_pipeline",
+        "_plain_head",
+        "_read_paused",
+        "_read_timeout",
+        "_receiving",
+        "_scheme",
+        "_server",
+        "_state",
+        "_uncounted",
+        "_unread",
+        "_url",
+        "_waiting_bytes",
+        "_write_timeout",
+        "pending",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+    _write_timeout: WriteTimeout
 
     def __init__(
-        self, *args: Any, limits: FrontLimits = DEFAULT_LIMITS, heads: Heads | None = None, **kwargs: Any
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: HttpLimits = DEFAULT_LIMITS,
+        pending: PendingHeaders | None = None,
+        caps: ConnectionCaps | None = None,
     ) -> None:
-        super().__init__(*args, **kwargs)
-        self.heads = heads or Heads()
+        super().__init__()
+        self._config = config
+        self._state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
-        self._idle_since = 0.0
-        self._patience: Patience | None = None
-        self._delivery = Delivery(self.loop, self._late, head=limits.head_time, body=limits.body_time)
-        # Bytes of the head that is being read; those that shared a read with the message before are not counted.
-        self._head = 0
-        self._read = 0
+        self.pending = pending or PendingHeaders()
+        self._caps = caps or ConnectionCaps()
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self._read_timeout = ReadTimeout(self._loop, self._on_read_timeout)
+        self._read_paused = False
+        # The request that is being answered, the one that is arriving, and those between them, oldest first.
+        self._active: RequestResponseCycle | None = None
+        self._receiving: RequestResponseCycle | None = None
+        self._pipeline: deque[RequestResponseCycle] = deque()
+        self._waiting_bytes = 0
+        # The head that is arriving.
         self._in_head = False
-        self._refused = False
+        self._url = b""
+        self._headers: list[Header] = []
+        self._handshake: Scope | None = None
+        self._plain_head = b""
+        # Bytes of the message that are not its body. A message that begins in the middle of a read is not counted
+        # until the next one: the parser does not say where it began.
+        self._overhead = 0
+        self._uncounted = False
+        self._chunked = False
+        # When the body is too slow, by the loop's clock.
+        self._body_deadline = 0.0
+        # Nothing that still comes is a request.
+        self._discarding = False
+        self._unread = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
-        super().connection_made(transport)
-        self._delivery.expect_head()
+        self.transport = cast("asyncio.Transport", transport)
+        self._state.connections.add(self)
+        server, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        self._server = (server, None) if isinstance(server, str) else address(server)
+        self._client = address(client)
+        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._write_timeout = WriteTimeout(self.transport, self._loop, self._limits.send)
+        self._read_timeout.start(Waiting.HEAD, self._limits.head_time)
+        if not self._caps.enter(self._host):
+            self._write_refusal(503)
+            self._close()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, unless the head is over its limit."""
-        if self._refused:
+        """Parse what has arrived."""
+        if self._discarding:
+            self._unread = True
             return
-        self._read = len(data)
-        self._head = self._head + self._read if self._in_head else self._read
-        if self._in_head and self._head > self._limits.head:
-            self._refuse(431 if self.headers else 414)
+        if not self._in_head:
+            self._uncounted = False
+        self._overhead += len(data)
+        self._feed(data)
+        self._after_read(len(data))
+
+    def _after_read(self, received: int) -> None:
+        """Hold the message to its limits: in bytes, and in time."""
+        if self._discarding:
             return
-        super().data_received(data)
-        self._await_rest()
-
-    def handle_websocket_upgrade(self) -> None:
-        """Leave the connection to the WebSocket's protocol, if nothing is left to do on it.
-
-        For a body the library would wait, and for ever, as nobody reads it.
-        """
-        cycle = self.cycle
-        if self._announces_body() or (cycle is not None and not cycle.response_complete):
-            self._refuse(400)
-        else:
-            self._refused = True
-            if self.timeout_keep_alive_task is not None:
-                self.timeout_keep_alive_task.cancel()
-            super().handle_websocket_upgrade()
-
-    def on_message_begin(self) -> None:
-        """Begin a head."""
-        super().on_message_begin()
-        self._in_head = True
-
-    def on_headers_complete(self) -> None:
-        """Check the head, then start the application."""
-        self._in_head = False
-        self._delivery.end()
-        version = self.parser.get_http_version()
-        if status := self._objection(version):
-            self._refuse(status)
-            raise ValueError(status)  # The parser stops here.
-        if self.url[:1] != b"/" and not self._use_authority():
-            self._refuse(400)
-            raise ValueError(400)
-        scope: Scope = self.scope  # type: ignore[assignment]  # a dict of one kind or the other
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["http_version"] = version
-        if self.parser.should_upgrade() and self._should_upgrade():
+        if self._overhead > self._limits.head:
+            self._refuse(414 if self._in_head and not self._headers else 431)
             return
-        raw_path, _, scope["query_string"] = self.url.partition(b"?")
-        path = raw_path.decode("ascii")
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = raw_path
-        keep_alive = version != "1.0" and self.parser.should_keep_alive()
-        cycle = scope[ANSWER] = Cycle(self, scope, keep_alive=keep_alive, expects=self.expect_100_continue)
-        before, self.cycle = self.cycle, cycle
-        if before is None or before.response_complete:
-            self._start(cycle)
-        else:
-            # Its answer has to wait for those before it, and there is no use in reading on.
-            self.flow.pause_reading()
-            self.pipeline.appendleft(cycle)
-        self.headers = self.headers.copy()  # Trailers are added to the copy, and nobody reads it.
-
-    def _start(self, cycle: Cycle) -> None:
-        task = self.loop.create_task(cycle.run_asgi(self.app))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    def on_body(self, body: bytes) -> None:
-        """Take a part of the body; who sends it unasked does not wait to be asked."""
-        if self.cycle is not None and self.cycle.waiting_for_100_continue:
-            self.cycle.waiting_for_100_continue = False
-            self.scope["headers"] = [field for field in self.scope["headers"] if field[0] != b"expect"]
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End a request; what else was read together with its end is of the next, and nobody knows where it begins."""
-        self._head = 0
-        self._delivery.end()
-        super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be parsed."""
-        if not self._refused:
-            self._refuse(400)
+        self._overhead = max(0, self._overhead)  # No credit for later: a large body buys no large trailers.
+        if self._in_head or self._active is None:
+            if self._read_timeout.waiting is not Waiting.HEAD:
+                self._read_timeout.start(Waiting.HEAD, self._limits.head_time)
+        elif self._receiving is not None:
+            self._await_body(received)
 
     def pause_writing(self) -> None:
         """Hold the application back, and watch whether the client reads."""
         super().pause_writing()
-        self._watch_reader()
+        self._write_timeout.start()
 
     def resume_writing(self) -> None:
         """Let the application write again."""
         super().resume_writing()
-        if self._patience is not None:
-            self._patience.end()
+        self._write_timeout.stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note of the connection's end."""
-        self._delivery.end()
-        if self._patience is not None:
-            self._patience.end()
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
+        """Report to every request that its client has left."""
         super().connection_lost(exc)
-        self.cycle = None  # It leads back here, and so does the scope.
-        self.scope = {}  # type: ignore[typeddict-item]
+        self._state.connections.discard(self)
+        self._caps.leave(self._host)
+        for cycle in (self._active, self._receiving, *self._pipeline):
+            if cycle is not None:
+                cycle.disconnect()
+        self._release()
 
-    def on_response_complete(self) -> None:
-        """Go on with the next request, or wait for it.
+    def _release(self) -> None:
+        """Break reference cycles: reference counting alone frees the connection."""
+        self._read_timeout.close()
+        self._write_timeout.stop()
+        self._discarding = True
+        self._parser = self._active = self._receiving = self._handshake = None
+        while self._pipeline:
+            self._pipeline.pop().abandon()
 
-        One timer is left running and looks, when it is due, since when the connection has been idle: to cancel one
-        and start another for each request costs as much as parsing it.
+    # What the server calls.
+
+    def shutdown(self) -> None:
+        """Close when the requests that are here have their responses."""
+        if self._active is None:
+            self._close()
+        else:
+            self._end_after_last()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        if self._discarding:
+            raise ValueError("no further request is read")
+        self._in_head = True
+        self._url = b""
+        self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, or a trailer."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Check the head, then start the application."""
+        assert self._parser is not None
+        parser = self._parser
+        self._in_head = False
+        self._body_deadline = 0.0
+        self._read_timeout.stop()
+        headers, self._headers = self._headers, DROPPED
+        version, method, found = parser.get_http_version(), parser.get_method(), dict(headers)
+        status = self._objection(version, headers)
+        self._chunked = TRANSFER_ENCODING in found
+        if not status and self._chunked:
+            status = objection_to_coding(version, headers)
+        if status:
+            self._reject(status)
+        if self._url[:1] != b"/" and not self._use_authority(headers):
+            self._reject(400)
+        raw_path, _, query = self._url.partition(b"?")
+        path = raw_path.decode("ascii")
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": version,
+            "server": self._server,
+            "client": self._client,
+            "scheme": self._scheme,
+            "method": method.decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+            "state": self._app_state.copy(),
+        }
+        if parser.should_upgrade():
+            self._on_upgrade_offered(scope, found)
+            return
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        expects = found.get(b"expect", b"").lower() == b"100-continue"
+        cycle = scope[ANSWER] = RequestResponseCycle(self, scope, keep_alive=keep_alive, expects=expects)
+        self._receiving = cycle
+        if self._active is None:
+            self._start(cycle)
+        else:
+            self._wait_in_line(cycle, len(self._url) + size_of(headers))
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._overhead -= len(body) + CHUNK_LINE
+        if self._receiving is not None and not self._receiving.response_complete:
+            self._receiving.on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request. Where in the read the next one begins is not known."""
+        if self._chunked and self._overhead > self._limits.head:
+            self._reject(431)  # What of the read is of later requests counts too: no client pipelines that much.
+        self._overhead = 0
+        self._uncounted = True
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None:
+            self._read_timeout.stop()
+            receiving.on_message_complete()
+            if not receiving.keep_alive:
+                self._discarding = True
+
+    # What a request calls.
+
+    def pause_reading(self) -> None:
+        """Hold the client back."""
+        if not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Let the client send."""
+        if self._read_paused:
+            self._read_paused = False
+            self.transport.resume_reading()
+            if self._receiving is not None:  # The time in which nothing was read does not count.
+                self._body_deadline = self._loop.time() + self._limits.body_time
+
+    def on_response_complete(self, *, keep_alive: bool) -> None:
+        """Go on with the next request, or wait for it."""
+        self._active = None
+        if not keep_alive:
+            self.close_after_response()
+        elif self._pipeline:
+            self._start(self._pipeline.popleft())
+            self._waiting_bytes = self._waiting_bytes if self._pipeline else 0
+        elif self._in_head or self._receiving is not None:
+            self._read_timeout.start(Waiting.HEAD, self._limits.head_time)
+        else:
+            self._read_timeout.start(Waiting.REQUEST, self._config.timeout_keep_alive)
+        self.resume_reading()
+
+    def close_after_response(self) -> None:
+        """Close, at once if the client has nothing left to send."""
+        if self._receiving is not None or self._unread:
+            self._linger()
+        else:
+            self._close()
+
+    # Inside.
+
+    @property
+    def _host(self) -> str:
+        return self._client[0] if self._client else ""
+
+    def _feed(self, data: bytes) -> None:
+        assert self._parser is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._on_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            if not self._discarding:
+                self._refuse(400)
+
+    def _await_body(self, received: int = 0) -> None:
+        """Wait for more of a body, as long as silence and least rate allow."""
+        limits, now = self._limits, self._loop.time()
+        silence = now + limits.body_time
+        if limits.body_rate and self._body_deadline:
+            # Each byte pays for its time. What came quickly pays for no more than one silence.
+            self._body_deadline = min(silence, self._body_deadline + received / limits.body_rate)
+        else:
+            self._body_deadline = silence
+        self._read_timeout.start(Waiting.BODY, self._body_deadline - now)
+
+    def _start(self, cycle: RequestResponseCycle) -> None:
+        self._active = cycle
+        task = self._loop.create_task(cycle.run_asgi(self._config.loaded_app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    def _wait_in_line(self, cycle: RequestResponseCycle, size: int) -> None:
+        """Keep a request until those before it have their responses.
+
+        Reading goes on, or nothing would report that the client has left.
         """
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start(self.pipeline.pop())
-            return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_in(self.timeout_keep_alive)
+        self._pipeline.append(cycle)
+        self._waiting_bytes += size
+        if len(self._pipeline) >= MAX_PIPELINED or self._waiting_bytes > self._limits.head:
+            cycle.keep_alive = False  # RFC 9112 section 9.3.2: the client repeats what it gets no response to.
+            self._unread = True
 
-    def _unset_keepalive_if_required(self) -> None:
-        """Something has come: the connection is not idle any more."""
-        self._idle_since = 0.0
-
-    def _look_in(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it is idle for too long, also where the client has not read its last answer."""
-        self.timeout_keep_alive_task = None
-        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if self._idle_since and rest > 0:
-            self._look_in(rest)
-        elif self._idle_since:
-            self.transport.close()
-            self._watch_reader()
-
-    def _await_rest(self) -> None:
-        cycle = self.cycle
-        if self._refused:
-            self._delivery.end()
-        elif self._in_head or cycle is None or cycle.response_complete:
-            self._delivery.expect_head()
-        elif cycle.more_body:
-            self._delivery.expect_body()
-
-    def _late(self) -> None:
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete:
-            if self._in_head:
-                self._refuse(408)
-            else:
-                self.transport.close()  # There is no request that an answer could be for.
-        elif self.flow.read_paused or cycle.waiting_for_100_continue:
-            self._delivery.expect_body()  # It is not the client that is slow.
-        elif self._in_head or not cycle.response_started:
-            self._refuse(408)
-
-    def _watch_reader(self) -> None:
-        if self._patience is None:
-            self._patience = Patience(self.transport, self.loop, self._limits.send)
-        self._patience.begin()
-
-    def _objection(self, version: str) -> int:
+    def _objection(self, version: str, headers: list[Header]) -> int:
         limits = self._limits
-        if self._head + self._read > limits.target:  # Only then is it worth adding up.
-            if len(self.url) > limits.target:
+        if self._overhead > limits.target or self._uncounted:  # Only then is it worth adding up.
+            if len(self._url) > limits.target:
                 return 414
-            if sum(len(name) + len(value) for name, value in self.headers) > limits.head:
+            if size_of(headers) > limits.head:
                 return 431
-        if len(self.headers) > limits.fields:
+        if len(headers) > limits.headers:
             return 431
-        if b"#" in self.url:
+        if b"#" in self._url:
             return 400
         return 0 if version in KNOWN_VERSIONS else 505
 
-    def _use_authority(self) -> bool:
-        """Read a target that is no path; whether it is a valid one (RFC 9112 section 3.2)."""
-        parts = urlsplit(self.url.decode("latin-1"))
+    def _use_authority(self, headers: list[Header]) -> bool:
+        """Read a target that is no path; whether it is valid (RFC 9112 3.2)."""
+        parts = urlsplit(self._url.decode("latin-1"))
         if parts.scheme.lower() in ("http", "https") and parts.netloc:
-            self.headers[:] = [field for field in self.headers if field[0] != b"host"]
-            self.headers.insert(0, (b"host", parts.netloc.rpartition("@")[2].encode("latin-1")))
-            target = self.url[self.url.index(b"//") + 2 + len(parts.netloc) :]
-            self.url = target if target.startswith(b"/") else b"/" + target
-        return self.url[:1] == b"/" or self.url == b"*"
+            headers[:] = [header for header in headers if header[0] != b"host"]
+            headers.insert(0, (b"host", parts.netloc.rpartition("@")[2].encode("latin-1")))
+            target = self._url[self._url.index(b"//") + 2 + len(parts.netloc) :]
+            self._url = target if target.startswith(b"/") else b"/" + target
+        return self._url[:1] == b"/" or self._url == b"*"
 
-    def _unsupported_upgrade_warning(self) -> None:
-        assert self.cycle is not None
-        if self._announces_body():
-            self.cycle.more_body = True  # There is a body, and it was not read.
-            self._refuse(400)
-        else:
-            self.cycle.keep_alive = False
-            self._refused = True
+    # Upgrades: the parser takes what follows such a head for another protocol's.
 
-    def _announces_body(self) -> bool:
-        framing = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
-        return bool(framing) and framing.get(b"content-length") != b"0"
+    def _on_upgrade_offered(self, scope: Scope, found: dict[bytes, bytes]) -> None:
+        """Decide on an upgrade before anything is started."""
+        if found.get(b"upgrade", b"").lower() != b"websocket":
+            if scope["method"] == "CONNECT":
+                self._reject(400)  # For forward proxies only (RFC 9110 section 9.3.6).
+            self._plain_head = b"%b %b HTTP/%b\r\n%b\r\n" % (
+                scope["method"].encode(),
+                self._url,
+                scope["http_version"].encode(),
+                b"".join(b"%b: %b\r\n" % header for header in scope["headers"] if header[0] != b"upgrade"),
+            )
+            return
+        body = TRANSFER_ENCODING in found or found.get(b"content-length", b"0") != b"0"
+        # A handshake is a GET of HTTP/1.1 without a body (RFC 6455 section 4.1), and nothing waits before it.
+        if body or scope["method"] != "GET" or scope["http_version"] != "1.1" or self._active is not None:
+            self._reject(400)
+        self._handshake = scope
+
+    def _on_upgrade(self, rest: bytes) -> None:
+        """Become a WebSocket, or parse the same head without its offer."""
+        if self._handshake is None:
+            self._parser = httptools.HttpRequestParser(self)
+            self._feed(self._plain_head + rest)
+            return
+        scope, left = self._handshake, partial(self._caps.leave, self._host)
+        protocol = WebSocketProtocol(self._config, self._state, self.transport, left)
+        self._state.connections.discard(self)
+        self._release()
+        self.transport.set_protocol(protocol)
+        protocol.start(scope)
+        if rest:
+            protocol.data_received(rest)
+
+    # The end.
+
+    def _reject(self, status: int) -> None:
+        self._refuse(status)
+        raise ValueError(status)  # The parser stops here.
 
     def _refuse(self, status: int) -> None:
-        """Answer before any application is asked, and read nothing more."""
-        self._refused = True
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            if not cycle.more_body:  # The objection is to a later request: earlier ones still get their answers.
-                cycle.keep_alive = False
-                return
-            if cycle.response_started:
-                self.transport.abort()
-                return
-            cycle.disconnected = True
-            cycle.message_event.set()
-        reason = REASONS[status]
-        logger.info("A request was refused before any application saw it: %d %s", status, reason.decode())
-        date = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)  # RFC 9110 6.6.1
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\n%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b\n" % (status, reason, date, len(reason) + 1, reason)
-        )
-        self._linger()
-
-    def part(self) -> None:
-        """Close after the last answer, at once if the client has nothing left to send."""
-        if self.cycle is not None and self.cycle.more_body:
+        """Respond to an invalid or incomplete request, and read nothing more."""
+        active, receiving = self._active, self._receiving
+        if active is not None and active is not receiving:
+            # The objection is to a later request: earlier ones still get their responses.
+            if receiving is not None:
+                self._pipeline.pop().abandon()
+            self._receiving = None
+            self._end_after_last()
+        elif receiving is not None and receiving.response_complete:
             self._linger()
+        elif active is not None and active.response_started:
+            self.transport.abort()
         else:
-            self.transport.close()
+            if active is not None:
+                active.disconnect()
+            logger.info("Request refused: %d %s", status, REASONS[status].decode())
+            self._write_refusal(status)
+            self._linger()
+        self._discarding = True
+
+    def _write_refusal(self, status: int) -> None:
+        reason = REASONS[status]
+        self.transport.write(
+            b"%b%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b\n"
+            % (STATUS_LINES[status], date_line(), len(reason) + 1, reason)
+        )
+
+    def _end_after_last(self) -> None:
+        last = self._pipeline[-1] if self._pipeline else self._active
+        assert last is not None
+        last.keep_alive = False
+        self._discarding = self._receiving is None
+
+    def _on_read_timeout(self) -> None:
+        active = self._active
+        if self._discarding:
+            self._close()
+        elif active is None:
+            if self._in_head:
+                self._refuse(408)
+            else:
+                self._close()  # There is no request that a response could be to.
+        elif self._read_paused or active.waiting_for_100_continue:
+            self._body_deadline = 0.0  # It is not the client that is slow.
+            self._await_body()
+        elif self._in_head or not active.response_started:
+            self._refuse(408)
 
     def _linger(self) -> None:
-        """Write nothing more, and throw away what still comes, until the client has seen that or time is up."""
-        self._refused = True
+        """Write no more, and discard input until the client closes or time is up."""
+        self._discarding = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.transport.resume_reading()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        self.resume_reading()
+        self._read_timeout.start(Waiting.END, LINGER_S)
+
+    def _close(self) -> None:
+        self._discarding = True
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self._write_timeout.start()  # A transport that is only closed waits for its reader without end.
+
+
+TRANSFER_ENCODING = b"transfer-encoding"
+
+
+def size_of(headers: list[Header]) -> int:
+    """Bytes of names and values."""
+    return sum(len(name) + len(value) for name, value in headers)
+
+
+def objection_to_coding(version: str, headers: list[Header]) -> int:
+    """The status for a Transfer-Encoding; 0 for `chunked` (RFC 9112 6.1, 6.3)."""
+    values = [value for name, value in headers if name == TRANSFER_ENCODING]
+    codings = [coding.strip().lower() for coding in b",".join(values).split(b",")]
+    if codings == [b"chunked"] and version != "1.0":
+        return 0
+    # Without `chunked` at the end, and only there, the end of the body cannot be known.
+    return 501 if b"chunked" not in codings[:-1] and codings[-1] == b"chunked" and version != "1.0" else 400
+
+
+def address(info: object) -> tuple[str, int] | None:
+    """An address for an ASGI scope; `None` on a UNIX socket."""
+    return (str(info[0]), int(info[1])) if isinstance(info, (list, tuple)) else None

@@ -1,59 +1,77 @@
-"""Clients that send nothing: how long a connection is kept whose request does not arrive.
+"""Time limits for what a client sends, on one timer per connection.
 
-Each of them costs a descriptor, and a few thousand of them all there are (the attack is known as Slowloris). A head
-has one deadline, however it trickles: it is small, and nobody writes it by hand. A body may take as long as it likes
-while something of it comes. nginx has the same two limits, `client_header_timeout` and `client_body_timeout`.
+A client that sends nothing costs a descriptor, and a few thousand of them are all there are (Slowloris). nginx has the
+same limits: `client_header_timeout`, `client_body_timeout`, `keepalive_timeout`, `lingering_timeout`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum, auto
 
 
-class Delivery:
-    """Watches one connection while something is to come from the client.
+class Waiting(Enum):
+    """What a connection waits for."""
+
+    NOTHING = auto()
+    REQUEST = auto()
+    HEAD = auto()
+    BODY = auto()
+    END = auto()
+
+
+class ReadTimeout:
+    """The deadline of what a connection waits for.
+
+    The timer is left running when the deadline moves, and looks at it when it is due: to cancel a timer and start
+    another for each request costs as much as parsing the request.
 
     Args:
-        late: called when it has not come in time.
-        head: seconds for a whole head.
-        body: seconds between two parts of a body.
+        loop: the event loop.
+        on_timeout: called when the deadline has passed.
+
+    Attributes:
+        waiting: what the connection waits for.
     """
 
-    __slots__ = ("_body", "_head", "_heard", "_late", "_loop", "_timer")
+    __slots__ = ("_deadline", "_loop", "_on_timeout", "_timer", "waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, late: Callable[[], None], *, head: float, body: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_timeout: Callable[[], None]) -> None:
         self._loop = loop
-        self._late = late
-        self._head = head
-        self._body = body
-        self._heard = 0.0
+        self._on_timeout: Callable[[], None] | None = on_timeout
+        self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self.waiting = Waiting.NOTHING
 
-    def expect_head(self) -> None:
-        """A head is to come, or its rest. What is being waited for already is waited for no longer than before."""
+    def start(self, waiting: Waiting, seconds: float) -> None:
+        """Wait for something, from now on and no longer than `seconds`."""
+        self.waiting = waiting
+        self._deadline = self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
-            self._timer = self._loop.call_later(self._head, self._over)
+            self._timer = self._loop.call_at(self._deadline, self._look)
 
-    def expect_body(self) -> None:
-        """Something of a body has come, but not its end."""
-        self._heard = self._loop.time()
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._body, self._look)
+    def stop(self) -> None:
+        """Wait for nothing."""
+        self.waiting = Waiting.NOTHING
 
-    def end(self) -> None:
-        """It is there, or nobody waits for it any more."""
+    def close(self) -> None:
+        """End the timer, and forget the protocol, which refers to this object."""
+        self.stop()
+        self._on_timeout = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _look(self) -> None:
-        rest = self._heard + self._body - self._loop.time()
-        if rest > 0:
-            self._timer = self._loop.call_later(rest, self._look)
-        else:
-            self._over()
-
-    def _over(self) -> None:
         self._timer = None
-        self._late()
+        if self.waiting is Waiting.NOTHING or self._on_timeout is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look)
+        else:
+            self.stop()
+            self._on_timeout()

@@ -1,12 +1,11 @@
-"""One request on a connection of the front, and the answer to it.
+"""One HTTP request and its response: ASGI's `receive` and `send`.
 
-Like uvicorn's `RequestResponseCycle` it is what the application gets as `receive` and `send`, and what uvicorn's
-protocol hands the body to. What differs is the way of the answer to the socket, for which every request pays:
+Every request pays for the way of its response to the socket:
 
-* Head and first part of the body are written together: each write costs a system call and wakes the peer. A head alone
-  is held back until the loop's next turn at most, so an answer without a body yet is not late either.
-* `send` does its work when it is called. What it returns has nothing left to do, unless the client reads too slowly.
-* The fields of a head are checked as one block.
+* Headers and first part of the body are written together: each write costs a system call and wakes the peer. Headers
+  alone are held back until the loop's next turn at most, so a response without a body yet is not late either.
+* `send` does its work when it is called. What it returns is done already, unless the client reads too slowly.
+* The headers of a response are checked as one block.
 * HTTP/1.0 clients get no chunked coding: the body ends with the connection (RFC 9112 sections 6.1 and 6.3).
 """
 
@@ -15,45 +14,49 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
-from typing import Protocol
-
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-from uvicorn.server import ServerState
+import time
+from collections.abc import Awaitable, Coroutine, Iterator
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, Protocol
 
 from fluxlit._internal.asgi import Application, Message, Scope
 from fluxlit.gateway.header_cache import ByName
 from fluxlit.observability.request_record import Observation
-from fluxlit.server.http.completed import DONE
 
 Header = tuple[bytes, bytes]
 
-# Under uvicorn's name, as for every other server of applications.
+# The name under which ASGI servers report faults of applications; log filters and error trackers know it.
 logger = logging.getLogger("uvicorn.error")
 
 # What uvicorn accepts: a little more than the tokens of RFC 9110 section 5.1.
 NAME = re.compile(rb'[^\x00-\x20\x7f()<>@,;:\[\]={}\\"]+\Z')
 
-# No field may hold one, but for the tab (RFC 9110 section 5.5).
+# No header value may hold one, but for the tab (RFC 9110 section 5.5).
 CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 
 LINE_END = b"\r\n"
 
-# Fields of an answer that are not simply passed on, as a head has them.
-LENGTH, CODING, CONNECTION = b"content-length: ", b"transfer-encoding: ", b"connection: "
+# Headers of a response that are not simply passed on.
+CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION = b"content-length: ", b"transfer-encoding: ", b"connection: "
 REQUEST_ID = b"x-request-id: "
-NOTED = frozenset({LENGTH, CODING, CONNECTION, REQUEST_ID})
+NOTED = frozenset({CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, REQUEST_ID})
 CLOSE = (CONNECTION, b"close", LINE_END)
-CHUNKED = (CODING, b"chunked", LINE_END)
+CHUNKED = (TRANSFER_ENCODING, b"chunked", LINE_END)
 
 BODYLESS = frozenset({204, 304})
 
 INTERNAL_ERROR = b"Internal Server Error"
 
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"")) for status in range(100, 600)}
+
+# Bytes of a body that may wait for the application before the client is held back.
+HIGH_WATER = 64 * 1024
+
 
 def prefix(name: bytes) -> bytes:
-    """How a field begins in a head.
+    """How a header line begins.
 
     Raises:
         RuntimeError: its name could be taken for something else.
@@ -66,73 +69,128 @@ def prefix(name: bytes) -> bytes:
 PREFIXES = ByName(prefix)
 
 
-class Heads:
-    """Heads of answers that are held back: written at the loop's next turn, unless the body comes before."""
-
-    __slots__ = ("_held",)
+class DateLine:
+    """The Date header of responses, once a second (RFC 9110 section 6.6.1)."""
 
     def __init__(self) -> None:
-        self._held: list[Cycle] = []
+        self._second = 0
+        self._line = b""
 
-    def add(self, cycle: Cycle) -> None:
-        """Hold one back. The loop is asked once for all of a turn, as that costs more than the rest."""
-        if not self._held:
+    def __call__(self) -> bytes:
+        """The line for now."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._line = second, b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._line
+
+
+date_line = DateLine()
+
+
+class Done(Coroutine[Any, Any, None]):
+    """A coroutine with nothing left to do; one instance serves every `send`.
+
+    It is a coroutine and not only an awaitable so that an application may make a task of it.
+    """
+
+    __slots__ = ()
+
+    def send(self, value: object) -> None:
+        """End at once."""
+        raise StopIteration
+
+    def throw(self, *error: Any) -> None:
+        """End at once, with the error."""
+        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __await__(self) -> Iterator[Any]:  # type: ignore[override]  # nothing is ever sent into it
+        return iter(())
+
+
+DONE = Done()
+
+
+class PendingHeaders:
+    """Headers that wait for a body, at most until the loop's next turn."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self) -> None:
+        self._pending: list[RequestResponseCycle] = []
+
+    def add(self, cycle: RequestResponseCycle) -> None:
+        """Hold headers back; one callback of the loop serves all of a turn."""
+        if not self._pending:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._held.append(cycle)
+        self._pending.append(cycle)
 
     def _flush(self) -> None:
-        held, self._held = self._held, []
-        for cycle in held:
+        pending, self._pending = self._pending, []
+        for cycle in pending:
             cycle.flush()
 
 
-class Line(Protocol):
-    """What a cycle needs of the connection that it is on."""
+class Connection(Protocol):
+    """What a request needs of its connection."""
 
     transport: asyncio.Transport
-    flow: FlowControl
-    server_state: ServerState
-    heads: Heads
+    pending: PendingHeaders
 
-    def on_response_complete(self) -> None:
-        """Take note that an answer is written."""
+    @property
+    def write_paused(self) -> bool:
+        """The client reads more slowly than the application writes."""
 
-    def part(self) -> None:
-        """Close, but let the client read its answer."""
+    async def drain(self) -> None:
+        """Wait until more can be written."""
+
+    def pause_reading(self) -> None:
+        """Hold the client back."""
+
+    def resume_reading(self) -> None:
+        """Let the client send."""
+
+    def on_response_complete(self, *, keep_alive: bool) -> None:
+        """Go on after a response."""
+
+    def close_after_response(self) -> None:
+        """Close, but let the client read its response."""
 
 
-class Cycle:
-    """One request and its answer.
+class RequestResponseCycle:
+    """One request and its response.
 
     Args:
-        line: the connection.
+        connection: the connection.
         scope: the request.
         keep_alive: the connection may serve another request afterwards.
         expects: the client waits to be asked for its body (RFC 9110 section 10.1.1).
 
     Attributes:
-        body: what has come of the request's body and was not taken yet.
-        more_body: there is more to come.
-        message_event: something has happened that `receive` waits for.
+        more_body: more of the request's body is to come.
         disconnected: the client has left.
-        waiting_for_100_continue: it still waits to be asked.
-        response_started: the head of an answer was given.
-        response_complete: the answer was given whole.
-        seen: is told of the answer; see `fluxlit.observability.response_recorder.Answer`.
+        keep_alive: as given, unless the response closes.
+        waiting_for_100_continue: the client still waits to be asked.
+        response_started: the application has given the response's headers.
+        response_complete: the application has given the whole response.
+        seen: records the response; see `fluxlit.observability.response_recorder.Answer`.
     """
 
     __slots__ = (
+        "_arrived",
+        "_body",
         "_chunked",
+        "_connection",
+        "_event",
         "_held",
-        "_line",
         "_mute",
         "_old",
         "_rest",
         "_scope",
-        "body",
         "disconnected",
         "keep_alive",
-        "message_event",
         "more_body",
         "response_complete",
         "response_started",
@@ -140,15 +198,16 @@ class Cycle:
         "waiting_for_100_continue",
     )
 
-    def __init__(self, line: Line, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
-        self._line = line
-        # Given away with the application's call: it leads back here by `ANSWER`.
+    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
+        self._connection = connection
+        # Given away with the application's call: it refers to this object.
         self._scope: Scope | None = scope
         self._old = scope["http_version"] == "1.0"
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = expects
-        self.message_event = asyncio.Event()
-        self.body = bytearray()
+        self._event: asyncio.Event | None = None
+        self._body: bytes | bytearray = b""
+        self._arrived = False
         self.more_body = True
         self.disconnected = False
         self.response_started = False
@@ -157,16 +216,16 @@ class Cycle:
         self._held = b""
         self._mute = scope["method"] == "HEAD"
         self._chunked = False
-        # Bytes of the body that are still to be sent; `None` where nobody has said how many.
+        # Bytes of the response's body that are still to be sent; `None` without a Content-Length.
         self._rest: int | None = None
 
-    async def run_asgi(self, app: Application) -> None:
-        """Let an application answer, and answer in its place if it does not."""
+    async def run_asgi(self, application: Application) -> None:
+        """Let an application respond, and respond in its place if it does not."""
         try:
             scope, self._scope = self._scope, None
             assert scope is not None
-            await app(scope, self.receive, self.send)
-        except BaseException:  # a server outlives whatever its applications do
+            await application(scope, self.receive, self.send)
+        except BaseException:  # a server outlives its applications
             logger.exception("Exception in ASGI application\n")
             self._fail()
         else:
@@ -179,32 +238,74 @@ class Cycle:
             if seen is not None:
                 seen.over()
 
+    # What the connection reports.
+
+    def on_body(self, part: bytes) -> None:
+        """Keep a part of the request's body until the application takes it."""
+        if self.waiting_for_100_continue:
+            # A client that sends its body unasked, as Go's transport does, does not wait to be asked.
+            self.waiting_for_100_continue = False
+            if self._scope is not None:
+                self._scope["headers"] = [header for header in self._scope["headers"] if header[0] != b"expect"]
+        if not self._body:
+            self._body = part
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)  # One buffer, into however many chunks the client cut its body.
+            self._body += part
+        if len(self._body) > HIGH_WATER:
+            self._connection.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """End the request's body."""
+        self.more_body = False
+        self._wake()
+
+    def disconnect(self) -> None:
+        """Report that the client has left, unless the response is complete."""
+        if not self.response_complete:
+            self.disconnected = True
+            self._wake()
+
+    def abandon(self) -> None:
+        """Forget a request that no application has seen: it and its scope refer to each other."""
+        self._scope = None
+
+    def _wake(self) -> None:
+        self._arrived = True
+        if self._event is not None:
+            self._event.set()
+
     # What the application calls.
 
     async def receive(self) -> Message:
-        """The next part of the request's body, or the news that nobody waits for an answer any more."""
-        transport = self._line.transport
-        if self.waiting_for_100_continue and not transport.is_closing():
-            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        """The next part of the request's body, at its end `http.disconnect`."""
+        if self.waiting_for_100_continue and not self._connection.transport.is_closing():
+            self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
-        if not self.disconnected and not self.response_complete:
-            self._line.flow.resume_reading()
-            await self.message_event.wait()
-            self.message_event.clear()
+        while not (self._arrived or self.disconnected or self.response_complete):
+            self._connection.resume_reading()
+            if self._event is None:
+                self._event = asyncio.Event()
+            self._event.clear()
+            await self._event.wait()
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
-        body, self.body = bytes(self.body), bytearray()
+        self._arrived = False
+        body, self._body = bytes(self._body), b""
+        self._connection.resume_reading()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Write a part of the answer.
+        """Write a part of the response.
 
         Raises:
-            RuntimeError: it is none, or not the one that must come now.
+            RuntimeError: the message is none, or not the one that must come now.
         """
         if self.disconnected:
             return DONE
-        if self._line.flow.write_paused:
+        if self._connection.write_paused:
             return self._send_later(message)
         kind = message["type"]
         if kind == "http.response.body" and self.response_started and not self.response_complete:
@@ -217,17 +318,17 @@ class Cycle:
         return DONE
 
     async def _send_later(self, message: Message) -> None:
-        while self._line.flow.write_paused:
-            await self._line.flow.drain()
+        while self._connection.write_paused:
+            await self._connection.drain()
         await self.send(message)
 
-    # The answer on its way to the socket.
+    # The response on its way to the socket.
 
     def _begin(self, status: int, headers: list[Header]) -> None:
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self._line.server_state.default_headers, *headers):
+        parts: list[bytes] = []
+        for name, value in headers:
             begin = PREFIXES[name]
-            if begin in NOTED and not self._heed(begin, value):
+            if begin in NOTED and not self._note(begin, value):
                 continue
             parts += begin, value, LINE_END
         if not self.keep_alive:
@@ -237,45 +338,44 @@ class Cycle:
         elif self._rest is None and not self._old:
             self._chunked = True
             parts += CHUNKED
-        head = b"".join(parts)
-        # A line end in a value would make a field of what follows, or the end of the head.
-        if len(head) - len(head.translate(None, CONTROLS)) != len(parts) // 3 * 2 + 2:
+        lines = b"".join(parts)
+        # A line end in a value would begin another header, or end the headers.
+        if len(lines) - len(lines.translate(None, CONTROLS)) != len(parts) // 3 * 2:
             self._chunked, self._rest = False, None
             raise RuntimeError("The response has an invalid header value.")
+        status_line = STATUS_LINES[status]
         self.response_started = True
         self.waiting_for_100_continue = False
         own = b"" if self.seen is None else self.seen.begun(status, headers)
-        self._held = head + own + LINE_END
-        self._line.heads.add(self)
+        self._held = b"".join((status_line, date_line(), lines, own, LINE_END))
+        self._connection.pending.add(self)
 
-    def _heed(self, begin: bytes, value: bytes) -> bool:
-        """Take note of a field that concerns the server; whether it goes into the head.
+    def _note(self, begin: bytes, value: bytes) -> bool:
+        """Take note of a header for the server; whether it is passed on as well.
 
-        The connection and the coding on it are the server's affair, and the id is the observation's.
+        The connection and its Transfer-Encoding are the server's, and the request id belongs to `seen`.
         """
-        if begin == LENGTH:
+        if begin == CONTENT_LENGTH:
             self._rest = int(value)
         elif begin == CONNECTION and b"close" in [token.strip().lower() for token in value.split(b",")]:
             self.keep_alive = False
-        return begin == LENGTH or (begin == REQUEST_ID and self.seen is None)
+        return begin == CONTENT_LENGTH or (begin == REQUEST_ID and self.seen is None)
 
     def _continue(self, body: bytes, *, more: bool) -> None:
         if self.seen is not None:
             self.seen.sent += len(body)
-        data = b"" if self._mute else self._coded(body, more=more)
+        data = b"" if self._mute else self._encoded(body, more=more)
         if self._held:
             # Cheaper than two buffers: what comes from an upstream at once is at most 256 KiB.
             data, self._held = self._held + data, b""
         if data:
-            self._line.transport.write(data)
+            self._connection.transport.write(data)
         if not more:
             self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self._line.part()
-            self._line.on_response_complete()
+            self._wake()
+            self._connection.on_response_complete(keep_alive=self.keep_alive)
 
-    def _coded(self, body: bytes, *, more: bool) -> bytes:
+    def _encoded(self, body: bytes, *, more: bool) -> bytes:
         """A part of the body as it goes over the connection."""
         if self._chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
@@ -289,24 +389,24 @@ class Cycle:
         return body
 
     def flush(self) -> None:
-        """Write the head, if it is still held back."""
+        """Write the headers, if they are still held back."""
         if self._held:
             held, self._held = self._held, b""
-            self._line.transport.write(held)
+            self._connection.transport.write(held)
 
     def _fail(self) -> None:
-        if self.disconnected:
+        if self.disconnected or self.response_complete:
             return
         if self.response_started:
-            # The client must not take half an answer for the whole.
+            # The client must not take half a response for the whole.
             self.flush()
-            self._line.part()
+            self._connection.close_after_response()
             return
         length = b"%d" % len(INTERNAL_ERROR)
-        fields = [
+        headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", length),
             (b"connection", b"close"),
         ]
-        self._begin(500, fields)
+        self._begin(500, headers)
         self._continue(INTERNAL_ERROR, more=False)

@@ -1,8 +1,8 @@
-"""Clients that read nothing: how long a connection whose buffer does not shrink is kept.
+"""Time limit for clients that read nothing.
 
-A client may read as slowly as it likes; one that takes not a byte for the whole limit is gone or means harm, and
-holds memory, a descriptor and a turn at the UI. asyncio and libuv wait for it for ever, even when the connection
-is closed on this side. nginx calls the same limit `send_timeout`, and its default is 60 s as well.
+A client may read slowly. One that takes not a byte for the whole limit is gone or malicious, and holds memory, a
+descriptor and a place at the upstream; asyncio and libuv wait for it without end, even when the connection is closed
+on this side. nginx calls the limit `send_timeout`, and its default is 60 s as well.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 
 LOOKS = 4
-"""Looks within one limit: the connection is cut at most a quarter of the limit late."""
+"""Looks at the buffer within one limit: a connection is cut at most a quarter of the limit late."""
 
 
-class Patience:
-    """Watches one connection while its write buffer is full.
+class WriteTimeout:
+    """Watches the write buffer of one connection while it is not empty.
 
     Args:
-        transport: the connection.
-        limit: seconds without progress after which it is cut.
+        transport: the connection; aborted when its buffer has not shrunk in time.
+        limit: seconds without progress.
     """
 
     __slots__ = ("_limit", "_loop", "_size", "_still", "_timer", "_transport")
@@ -31,15 +31,15 @@ class Patience:
         self._still = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """Watch from now on: there is more to send than the system takes."""
+    def start(self) -> None:
+        """Watch from now on."""
         if self._timer is None:
             self._size = self._transport.get_write_buffer_size()
             self._still = 0
             self._timer = self._loop.call_later(self._limit / LOOKS, self._look)
 
-    def end(self) -> None:
-        """The client has read enough, or has left."""
+    def stop(self) -> None:
+        """End the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,7 @@
-"""Servers beside the public one, each with one ASGI application and listeners of its own.
+"""Servers beside the public one, each with listeners of its own.
 
-One is the API once more, on a UNIX socket that only this user's processes can reach. Pages call it there: whatever
-the public port is, and whoever stands in front of it, the address is known before anything starts, and an internal
+One is the API once more, on a UNIX socket that only this user's processes can reach. Pages call it there: its address
+does not depend on the public port or on a proxy in front of it, is known before anything starts, and an internal
 call can never be mistaken for one from outside. The other is the admin listener.
 """
 
@@ -9,31 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fluxlit._internal.asgi import Application
 from fluxlit.errors import FluxLitError
+from fluxlit.server.http.protocol import HttpProtocol
 from fluxlit.server.sockets.listeners import Listener
 from fluxlit.server.uvicorn_server import AsgiServer, served
-
-
-class _Unlogged(HttpToolsProtocol):
-    """Writes no access lines. ``access_log=False`` would end those of the public server too: the logger is one."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.access_log = False
 
 
 class PrivateServer:
     """Serves one ASGI application.
 
     Args:
-        application: what to serve; its lifespan is somebody else's.
-        listeners: where; whoever opened them closes them.
+        application: what to serve; its lifespan is run elsewhere.
+        listeners: where; the caller closes them.
     """
 
     def __init__(self, application: Application, listeners: Sequence[Listener]) -> None:
@@ -42,8 +33,8 @@ class PrivateServer:
             interface="asgi3",  # uvicorn guesses otherwise for a bound method
             lifespan="off",
             log_config=None,
-            http=_Unlogged,
-            ws="websockets-sansio",
+            http=HttpProtocol,
+            ws="none",
             ws_per_message_deflate=False,
             proxy_headers=False,
             server_header=False,

@@ -1,26 +1,67 @@
-"""The public side of WebSockets: uvicorn's protocol, held to the letter of RFC 6455.
-
-`fluxlit run` serves with it, as with that of `front` for HTTP.
-"""
+"""WebSockets of every listener: a protocol on `websockets` (RFC 6455)."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode
+import uvicorn
+from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from fluxlit._internal.websocket_frames import CloseAnywhere
+from fluxlit._internal.asgi import Message, Scope
+from fluxlit._internal.flow_control import FlowControlledProtocol
+from fluxlit._internal.websocket_frames import LenientProtocol
+
+# The name under which ASGI servers report faults of applications; log filters and error trackers know it.
+logger = logging.getLogger("uvicorn.error")
+
+# Bytes that are parsed at once. A frame takes 6 bytes at least, and each becomes several objects.
+SLICE = 16 * 1024
+
+# Bytes that may wait until the application has accepted; a client should send none (RFC 6455 section 4.1).
+EARLY = 64 * 1024
+
+# Seconds for the closing handshake, and for a client to read what is left when its connection is closed.
+CLOSE_S = 10.0
+
+PING = b"fluxlit"
+
+READING = (State.OPEN, State.CLOSING)
+
+HANDSHAKE = frozenset(
+    {
+        "websocket.accept",
+        "websocket.close",
+        "websocket.http.response.start",
+        "websocket.http.response.body",
+    }
+)
+
+KNOWN = frozenset(HTTPStatus)
+
+Header = tuple[bytes, bytes]
 
 
-class Server(CloseAnywhere, ServerProtocol):
-    """The library's server, which tells a client of another version the one that it speaks (RFC 6455 section 4.4)."""
+class ClientDisconnected(OSError):
+    """Raised by `send` when the client has left, as ASGI 2.4 demands."""
+
+
+class Server(LenientProtocol, ServerProtocol):
+    """The library's server, which names its version (RFC 6455 section 4.4)."""
 
     def accept(self, request: Request) -> Response:
-        """Answer a handshake."""
+        """Respond to a handshake."""
         response = super().accept(request)
         if response.status_code == 400 and request.headers.get_all("Sec-WebSocket-Version") != ["13"]:
             response.headers["Sec-WebSocket-Version"] = "13"
@@ -28,70 +69,398 @@ class Server(CloseAnywhere, ServerProtocol):
         return response
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, with the last word given to what came before an error.
+class WebSocketProtocol(FlowControlledProtocol):
+    """One WebSocket, once the HTTP protocol has read the handshake's head.
 
-    * A Close frame between fragments is a clean close (Autobahn case 7.1.5).
     * Messages that arrived before a broken frame are delivered.
     * Invalid UTF-8 ends the connection with 1007 without a traceback in the log.
-    * A peer that reads nothing is cut off in the end; a transport that is only closed waits for it (asyncio's rule).
+    * While the application has messages to take, at most one read more is kept. An unfinished message is bounded by
+      the limit for messages, in all its fragments together: 1009.
+    * A client that reads nothing gets only the Pong to its last Ping (RFC 6455 section 5.5.3), and is cut off in the
+      end; a transport that is only closed waits for it (asyncio's rule).
     * A connection that ends without a Close frame is reported as 1006, not as 1005 (RFC 6455 section 7.1.5).
+
+    Args:
+        config: of the uvicorn server; gives the application and `ws_*`.
+        server_state: of the uvicorn server.
+        transport: the connection.
+        on_lost: called once when the connection is lost.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        offered = self.conn
-        self.conn = Server(
-            extensions=offered.available_extensions, max_size=self.config.ws_max_size, logger=offered.logger
+    __slots__ = (
+        "__weakref__",
+        "_arrived",
+        "_awaits_pong",
+        "_config",
+        "_disconnect",
+        "_fragments",
+        "_frames",
+        "_loop",
+        "_messages",
+        "_on_lost",
+        "_phase",
+        "_pong",
+        "_read_paused",
+        "_rejection",
+        "_state",
+        "_text",
+        "_timer",
+        "_unparsed",
+        "transport",
+    )
+
+    def __init__(
+        self, config: uvicorn.Config, server_state: Any, transport: asyncio.Transport, on_lost: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._state = server_state
+        self.transport = transport
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._phase = State.CONNECTING
+        deflate = ServerPerMessageDeflateFactory(
+            server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
         )
-        self._application = self.app
-        self.app = self._run
+        self._frames = Server(
+            extensions=[deflate] if config.ws_per_message_deflate else [],
+            max_size=config.ws_max_size,
+            state=State.OPEN,  # The handshake is parsed already: the library begins with frames.
+            logger=logger,
+        )
+        self._rejection: tuple[int, list[Header], bytes] | None = None
+        self._read_paused = False
+        self._unparsed = bytearray()
+        self._fragments = bytearray()
+        self._text = False
+        self._messages: deque[Message] = deque()
+        self._disconnect: Message | None = None
+        self._arrived = asyncio.Event()
+        self._pong = b""
+        self._awaits_pong = False
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def _run(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await self._application(scope, receive, send)
-        finally:
-            self._give_up_soon()
-        if self.initial_response is not None and self.close_sent:
-            self.handshake_complete = True  # By a refusal, which uvicorn would report as a fault of the application.
+    def start(self, scope: Scope) -> None:
+        """Respond to a handshake that is not valid, or let the application decide.
 
-    def _give_up_soon(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.loop.call_later(self.close_timeout, self.transport.abort)
+        Args:
+            scope: the handshake, as an HTTP request.
+        """
+        self._state.connections.add(self)
+        target = b"?".join(part for part in (scope["raw_path"], scope["query_string"]) if part)
+        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        response = self._frames.accept(Request(target.decode("latin-1"), headers))
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._respond(response.status_code, headers_of(response), response.body)
+            return
+        offers = [offer.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for offer in value.split(",")]
+        del scope["method"]
+        scope.update(
+            type="websocket",
+            asgi={"version": "3.0", "spec_version": "2.4"},
+            scheme="wss" if scope["scheme"] == "https" else "ws",
+            subprotocols=offers,
+            extensions={"websocket.http.response": {}},
+        )
+        self._messages.append({"type": "websocket.connect"})
+        task = self._loop.create_task(self._run(scope, response))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
 
-    def keepalive_timeout(self) -> None:
-        """Give up a peer that answers no ping, also if it reads nothing either."""
-        super().keepalive_timeout()
-        self._give_up_soon()
+    # What asyncio calls.
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived, then look whether it broke the rules."""
-        self.conn.receive_data(data)
-        self.handle_events()
-        if self.conn.parser_exc is not None and not self.close_sent:
-            self.handle_parser_exception()
+        """Parse what has arrived, unless something before it waits to be taken."""
+        if self._phase is not State.CLOSED:
+            self._unparsed += data
+            self._parse()
+
+    def resume_writing(self) -> None:
+        """Let the application write again, after the Pong that was held back."""
+        super().resume_writing()
+        pong, self._pong = self._pong, b""
+        if pong and self._phase is State.OPEN:
+            self.transport.write(pong)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application how the connection ended."""
-        if self.handshake_complete and self.conn.close_rcvd is None:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        """Report to the application how the connection ended."""
+        if self._phase is State.OPEN:
+            self._parse(everything=True)
+        self._phase = State.CLOSED
+        self._end(CloseCode.ABNORMAL_CLOSURE)
         super().connection_lost(exc)
+        self._state.connections.discard(self)
+        self._on_lost()
+        self._stop_timer()
+        self._unparsed = self._fragments = bytearray()
+        self._frames.release()
 
-    def send_receive_event_to_app(self) -> None:
-        """Hand over one message, and read no more until the application asks for it."""
-        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = []
-        if self.close_sent:
-            return
-        if self.curr_msg_data_type == "bytes":
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+    # What the server calls.
+
+    def shutdown(self) -> None:
+        """Close with 1012, service restart; a pending handshake gets 500."""
+        if self._phase is State.OPEN:
+            self._frames.send_close(CloseCode.SERVICE_RESTART)
+            self._write_frames()
+            self._end(CloseCode.SERVICE_RESTART)
+            self._close()
+        elif self._phase is State.CONNECTING:
+            self._reject(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
         else:
-            try:
-                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
-            except UnicodeDecodeError:
-                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-                self.handle_parser_exception()
-                return
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
+            self._close()
+
+    # The application's side.
+
+    async def _run(self, scope: Scope, response: Response) -> None:
+        async def send(message: Message) -> None:
+            await self._send(message, response)
+
+        try:
+            await self._config.loaded_app(scope, self._receive, send)
+        except ClientDisconnected:
+            pass
+        except BaseException:  # a server outlives its applications
+            logger.exception("Exception in ASGI application\n")
+        else:
+            if self._phase is State.CONNECTING:
+                logger.error("ASGI callable returned without completing handshake.")
+        if self._phase is State.CONNECTING:
+            self._reject(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        elif self._phase is State.OPEN:
+            self._close()  # A closing handshake that is under way has a limit of its own.
+
+    async def _receive(self) -> Message:
+        """The next message of the client; the one about its end again and again."""
+        while not self._messages:
+            if self._disconnect is not None:
+                return self._disconnect
+            self._arrived.clear()
+            await self._arrived.wait()
+        message = self._messages.popleft()
+        if not self._messages:
+            self._parse()
+        return message
+
+    async def _send(self, message: Message, response: Response) -> None:
+        await self.drain()
+        kind = message["type"]
+        if self._phase is State.CLOSED:
+            raise ClientDisconnected
+        if self._phase is State.OPEN and kind == "websocket.send":
+            self._send_message(message.get("bytes"), message.get("text"))
+        elif self._phase is State.OPEN and kind == "websocket.close":
+            self._start_closing(message.get("code", 1000), message.get("reason") or "")
+        elif self._phase is State.CONNECTING and kind in HANDSHAKE:
+            self._respond_to_handshake(message, response)
+        else:
+            raise RuntimeError(f"Unexpected ASGI message {kind!r}: the WebSocket is {self._phase.name.lower()}.")
+
+    def _respond_to_handshake(self, message: Message, response: Response) -> None:
+        kind = message["type"]
+        if self._rejection is not None and kind == "websocket.http.response.body":
+            status, headers, body = self._rejection
+            body += message.get("body", b"")
+            self._rejection = status, headers, body
+            if not message.get("more_body", False):
+                self._respond(status, [*headers, *missing(headers, len(body))], body)
+        elif self._rejection is not None or kind == "websocket.http.response.body":
+            raise RuntimeError(f"Unexpected ASGI message {kind!r} in the response to a handshake.")
+        elif kind == "websocket.accept":
+            self._accept(message, response)
+        elif kind == "websocket.close":
+            self._reject(HTTPStatus.FORBIDDEN)
+        else:
+            self._rejection = message["status"], list(message.get("headers", ())), b""
+
+    def _accept(self, message: Message, response: Response) -> None:
+        headers = [*headers_of(response), *message.get("headers", ())]
+        if message.get("subprotocol"):
+            headers.append((b"Sec-WebSocket-Protocol", message["subprotocol"].encode("latin-1")))
+        self.transport.write(serialize(response.status_code, headers))
+        self._phase = State.OPEN
+        self._schedule_ping()
+        self._parse()
+
+    def _reject(self, status: HTTPStatus, body: str = "") -> None:
+        response = self._frames.reject(status, body)
+        self._respond(response.status_code, headers_of(response), response.body)
+
+    def _respond(self, status: int, headers: Iterable[Header], body: bytes | bytearray) -> None:
+        """Respond to the handshake with something else than a WebSocket."""
+        self.transport.write(serialize(status, headers, body))
+        self._close()
+
+    def _send_message(self, data: bytes | None, text: str | None) -> None:
+        if data is not None:
+            self._frames.send_binary(data)
+        elif text is not None:
+            self._frames.send_text(text.encode())
+        self._write_frames()
+
+    def _start_closing(self, code: int, reason: str) -> None:
+        self._frames.send_close(code, reason)
+        self._write_frames()
+        self._end(code, reason)
+        self._phase = State.CLOSING
+        self._messages.clear()
+        self._stop_timer()
+        self._timer = self._loop.call_later(CLOSE_S, self._close)
+        self._parse()
+
+    # The client's side.
+
+    def _parse(self, *, everything: bool = False) -> None:
+        """Parse until a message is there to be taken; the rest waits as bytes."""
+        while self._unparsed and self._phase in READING and (everything or not self._messages):
+            part = self._unparsed[:SLICE]
+            del self._unparsed[:SLICE]
+            self._frames.receive_data(part)
+            for frame in self._frames.events_received():
+                if isinstance(frame, Frame):  # Always: there is no handshake left to parse.
+                    self._on_frame(frame)
+            self._write_replies()
+            if self._phase is State.OPEN and self._frames.close_expected():
+                self._on_close()
+        self._hold_back(len(self._unparsed) > (EARLY if self._phase is State.CONNECTING else 0))
+
+    def _on_frame(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.CLOSE:
+            close = Close.parse(frame.data)
+            self._end(close.code, close.reason)
+            if self._phase is State.CLOSING:
+                self._close()
+        elif opcode is Opcode.PONG:
+            self._awaits_pong = self._awaits_pong and frame.data != PING
+        elif opcode is not Opcode.PING:  # The library has its Pong ready.
+            self._on_data(frame)
+
+    def _on_data(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._text = frame.opcode is Opcode.TEXT
+        data: bytes | bytearray
+        if self._fragments or not frame.fin:
+            self._fragments += frame.data  # One buffer, into however many fragments it was cut.
+            data = self._fragments
+        else:
+            data = bytes(frame.data)
+        if not frame.fin:
+            return
+        self._fragments = bytearray()
+        if self._disconnect is not None:
+            return  # The application has closed.
+        try:
+            message = {"text": data.decode()} if self._text else {"bytes": bytes(data)}
+        except UnicodeDecodeError:
+            self._frames.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+        else:
+            self._messages.append({"type": "websocket.receive", **message})
+            self._arrived.set()
+
+    def _on_close(self) -> None:
+        """Close after the client's Close frame or an error of the protocol."""
+        if self._disconnect is None:
+            self._frames.receive_eof()
+            sent = self._frames.close_exc.sent
+            self._end(sent.code if sent else CloseCode.ABNORMAL_CLOSURE, sent.reason if sent else "")
+        self._close()
+
+    def _end(self, code: int, reason: str = "") -> None:
+        """Report the end to the application, once."""
+        if self._disconnect is None:
+            self._disconnect = {"type": "websocket.disconnect", "code": int(code), "reason": reason}
+            self._arrived.set()
+
+    def _hold_back(self, paused: bool) -> None:  # noqa: FBT001  (a state, not an option)
+        if paused != self._read_paused and not self.transport.is_closing():
+            self._read_paused = paused
+            if paused:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    # Liveness (RFC 6455 section 5.5.2).
+
+    def _schedule_ping(self, already: float = 0.0) -> None:
+        interval = self._config.ws_ping_interval
+        if interval:
+            self._timer = self._loop.call_later(max(0.0, interval - already), self._ping)
+
+    def _ping(self) -> None:
+        self._awaits_pong = True
+        self._frames.send_ping(PING)
+        self._write_frames()
+        if self._config.ws_ping_timeout:
+            self._timer = self._loop.call_later(self._config.ws_ping_timeout, self._check_pong)
+        else:
+            self._schedule_ping()
+
+    def _check_pong(self) -> None:
+        if self._awaits_pong and not self._unparsed:  # Else the Pong may wait behind what the application leaves.
+            self._frames.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+            self._write_frames()
+            self._end(CloseCode.ABNORMAL_CLOSURE)
+            self._close()
+        else:
+            self._schedule_ping(already=self._config.ws_ping_timeout or 0.0)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Out.
+
+    def _write(self, data: bytes) -> None:
+        if data and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def _write_frames(self) -> None:
+        self._write(b"".join(self._frames.data_to_send()))
+
+    def _write_replies(self) -> None:
+        """Send Pongs; a client that reads none gets the last one (RFC 6455 5.5.3)."""
+        replies = self._frames.data_to_send()
+        if replies and self.write_paused and not self._frames.close_expected():
+            self._pong = replies[-1]
+        else:
+            self._write(b"".join(replies))
+
+    def _close(self) -> None:
+        self._phase = State.CLOSED
+        self._stop_timer()
+        if not self.transport.is_closing():
+            self.transport.close()
+            if self.transport.get_write_buffer_size():
+                self._timer = self._loop.call_later(CLOSE_S, self.transport.abort)
+
+
+def headers_of(response: Response) -> list[Header]:
+    """The headers of a response of the library."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.raw_items()]
+
+
+def missing(headers: Iterable[Header], length: int) -> list[Header]:
+    """What an application's response to a handshake lacks."""
+    present = {name.lower() for name, _ in headers}
+    defaults = (
+        (b"date", formatdate(usegmt=True).encode()),
+        (b"connection", b"close"),
+        (b"content-length", b"%d" % length),
+        (b"content-type", b"text/plain; charset=utf-8"),
+    )
+    return [header for header in defaults if header[0] not in present]
+
+
+def serialize(status: int, headers: Iterable[Header], body: bytes | bytearray = b"") -> bytes:
+    """A response as bytes.
+
+    Raises:
+        RuntimeError: a header could be taken for several.
+    """
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    head = b"".join(lines)
+    if head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines) or b"\0" in head:
+        raise RuntimeError("The response has an invalid header.")
+    reason = HTTPStatus(status).phrase.encode() if status in KNOWN else b""
+    return b"".join((b"HTTP/1.1 %d %b\r\n" % (status, reason), head, b"\r\n", body))
