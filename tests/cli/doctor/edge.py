@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +82,6 @@ def served(edge: Edge, certificate: tuple[Path, Path] | None = None) -> Iterator
         secure = {"ssl_certfile": str(certificate[0]), "ssl_keyfile": str(certificate[1])}
     config = uvicorn.Config(
         edge,
-        port=0,
         interface="asgi3",
         lifespan="off",
         log_config=None,
@@ -93,9 +93,10 @@ def served(edge: Edge, certificate: tuple[Path, Path] | None = None) -> Iterator
     )
     server = AsgiServer(config)
     ready = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
 
     async def run() -> None:
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
         await served_by(server, serving)
         ready.set()
         await serving

@@ -62,6 +62,70 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+# As NiceGUI's `ui.run_with` looks for the server in its lifespan, and as sse-starlette hooks its exit.
+LIBRARIES = """
+import asyncio
+import gc
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+from fluxlit import FluxLit
+
+exiting = asyncio.Event()
+exits = uvicorn.Server.handle_exit
+
+
+def handle_exit(server, number, frame):
+    exiting.set()
+    exits(server, number, frame)
+
+
+uvicorn.Server.handle_exit = handle_exit
+
+
+@asynccontextmanager
+async def lifespan(api):
+    for server in [each for each in gc.get_objects() if isinstance(each, uvicorn.Server)]:
+        wrapped = server.config.loaded_app
+        while wrapped is not None and wrapped is not api:
+            wrapped = getattr(wrapped, "app", None)
+        if wrapped is api:
+            Path("found").touch()
+    yield
+
+
+api = FastAPI(lifespan=lifespan)
+
+
+@api.get("/events")
+async def events() -> StreamingResponse:
+    async def stream():
+        yield "begun"
+        await exiting.wait()
+
+    return StreamingResponse(stream())
+
+
+app = FluxLit(api=api)
+"""
+
+
+def test_libraries_find_the_server_and_hear_of_its_exit(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(LIBRARIES)
+    with run_server("app:app", tmp_path, command="run") as server:
+        assert (tmp_path / "found").exists()
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{server.api_url}/events", timeout=60) as stream:
+            assert stream.read(5) == b"begun"
+            began = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began < 15, "the stream did not end, so its time ran out"
+
+
 def get(url: str) -> tuple[int, bytes]:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
         return answer.status, answer.read()

@@ -38,6 +38,11 @@ class AsgiApplication:
         self._api.add_state(scope)
         return self._application(scope, receive, send)
 
+    @property
+    def app(self) -> Application:
+        """The API, where libraries look for the application that a uvicorn server wraps (NiceGUI's `ui.run_with`)."""
+        return self._api.application.api
+
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:

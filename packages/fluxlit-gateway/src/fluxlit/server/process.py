@@ -143,7 +143,8 @@ class Process:
     def _stop(self) -> None:
         self._stopping = True
         self._runtime.lifecycle.drain()
-        self._server.should_exit = True
+        # What uvicorn's own signal handler calls: libraries hook it to end their streams (sse-starlette).
+        self._server.handle_exit(signal.SIGTERM, None)
         if self._starting is not None:
             self._starting.cancel()
 
