@@ -35,7 +35,7 @@ ask = BackMsg()
 ask.rerun_script.query_string = ""
 for attempt in range(100):
     try:
-        socket = connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=offered, proxy=None)
+        socket = connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=offered, proxy=None, open_timeout=60)
         break
     except Exception:
         time.sleep(0.1)

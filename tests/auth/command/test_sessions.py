@@ -177,7 +177,7 @@ def cookie(server: Server, ticket: str) -> dict[str, str]:
 
 async def opened(server: Server, ticket: str) -> websockets.ClientConnection:
     url = f"{server.api_url.replace('http', 'ws', 1)}/ws"
-    socket = await websockets.connect(url, additional_headers=cookie(server, ticket), proxy=None)
+    socket = await websockets.connect(url, additional_headers=cookie(server, ticket), proxy=None, open_timeout=60)
     assert await socket.recv() == "open"
     return socket
 

@@ -59,7 +59,7 @@ def running(engine: Edge, folder: Path) -> Iterator[str]:
 def passed_on(url: str, names: list[str]) -> dict[str, str]:
     """The headers that arrive, of a request with these forged headers."""
     deadline = time.monotonic() + 20
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         while True:
             with suppress(httpx.TransportError):
                 response = client.get(url, headers=dict.fromkeys(names, FORGED))

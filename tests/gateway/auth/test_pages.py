@@ -278,7 +278,9 @@ def test_a_handshake_from_another_site_is_refused(portal: Server) -> None:
     async def attempt() -> int:
         url = portal.url.replace("http", "ws", 1) + "/_stcore/stream"
         try:
-            async with websockets.connect(url, origin=websockets.Origin("https://evil.example"), proxy=None):
+            async with websockets.connect(
+                url, origin=websockets.Origin("https://evil.example"), proxy=None, open_timeout=60
+            ):
                 return 101
         except websockets.InvalidStatus as refused:
             return refused.response.status_code

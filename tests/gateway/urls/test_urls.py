@@ -119,6 +119,6 @@ async def test_a_page_and_the_api_that_it_calls_give_addresses_that_answer(serve
         shown, called = await tab.run()
     assert shown == f"{server.url}/"
     assert called == f"{server.url}/orders"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         assert (await client.get(shown)).status_code == 200
         assert (await client.get(f"{server.api_url}/urls")).json() == called
