@@ -88,12 +88,21 @@ def running(server: RedisServer) -> Iterator[RedisServer]:
         server.kill()
 
 
+def tls_only(port: int, files: Path | None) -> tuple[str, ...]:
+    """Return the options of a server that only speaks TLS, if there are files."""
+    if files is None:
+        return ()
+    pair = ("--tls-cert-file", str(files / "cert.pem"), "--tls-key-file", str(files / "key.pem"))
+    trust = ("--tls-ca-cert-file", str(files / "cert.pem"), "--tls-auth-clients", "no")
+    return ("--port", "0", "--tls-port", str(port), "--tls-cluster", "yes", "--tls-replication", "yes", *pair, *trust)
+
+
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[list[RedisServer]]:
-    """Start a Cluster of three primaries."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
+def cluster(folder: Path, files: Path | None = None) -> Iterator[list[RedisServer]]:
+    """Start a Cluster of three primaries, over TLS if there are certificates."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--appendonly", "yes")
     ports = free_ports(3, 10_000)  # a node has its bus there
-    nodes = [RedisServer(folder / str(port), *options, "--appendonly", "yes", port=port) for port in ports]
+    nodes = [RedisServer(folder / str(port), *options, *tls_only(port, files), port=port) for port in ports]
     with contextlib.ExitStack() as stack:
         clients = [
             stack.enter_context(contextlib.closing(stack.enter_context(running(node)).client())) for node in nodes
@@ -118,11 +127,13 @@ class Watched:
 
     service = "sessions"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Path | None) -> None:
         ports = free_ports(4)
         quick = ("--repl-diskless-sync-delay", "0")
-        self.primary = RedisServer(folder / "a", *quick, port=ports[0])
-        self.replica = RedisServer(folder / "b", *quick, "--replicaof", f"127.0.0.1 {ports[0]}", port=ports[1])
+        follow = ("--replicaof", f"127.0.0.1 {ports[0]}")
+        self._files = files
+        self.primary = RedisServer(folder / "a", *quick, *tls_only(ports[0], files), port=ports[0])
+        self.replica = RedisServer(folder / "b", *quick, *follow, *tls_only(ports[1], files), port=ports[1])
         self.sentinels = [self._sentinel(folder / f"s{port}", port) for port in ports[2:]]
 
     def _sentinel(self, folder: Path, port: int) -> RedisServer:
@@ -130,14 +141,15 @@ class Watched:
         watch = f"sentinel monitor {self.service} 127.0.0.1 {self.primary.port} 2\n"
         times = f"sentinel down-after-milliseconds {self.service} 500\nsentinel failover-timeout {self.service} 2000\n"
         (folder / "sentinel.conf").write_text(watch + times)
-        server = RedisServer(folder, port=port)
+        server = RedisServer(folder, *tls_only(port, self._files), port=port)
         server._command[1:1] = [str(folder / "sentinel.conf"), "--sentinel"]
         return server
 
     @property
     def url(self) -> str:
         """The URL by which the store finds the primary."""
-        return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels) + f"/{self.service}"
+        scheme = "rediss" if self._files else "redis"
+        return f"{scheme}+sentinel://{','.join(f'127.0.0.1:{s.port}' for s in self.sentinels)}/{self.service}"
 
     def ready(self) -> bool:
         """Return whether the Sentinels know all servers and the replica follows."""
@@ -159,9 +171,9 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched(folder: Path) -> Iterator[Watched]:
+def watched(folder: Path, files: Path | None = None) -> Iterator[Watched]:
     """Start a primary, its replica and two Sentinels."""
-    group = Watched(folder)
+    group = Watched(folder, files)
     with contextlib.ExitStack() as stack:
         for server in (group.primary, group.replica, *group.sentinels):
             stack.enter_context(running(server))

@@ -23,7 +23,7 @@ from fluxlit_sessions import (
     SessionStoreUnavailable,
     open_store,
 )
-from tests.sessions.servers import PATIENT, RedisServer, needs_redis, running
+from tests.sessions.servers import PATIENT, RedisServer, cluster, needs_redis, running, watched
 from tests.support.ports import free_port
 
 
@@ -99,6 +99,32 @@ def test_tls_with_a_certificate_that_is_not_trusted(tls_server: tuple[str, Path]
         ):
             store.ping()
         assert time.monotonic() - started < 60
+
+
+@needs_redis
+@pytest.mark.parametrize("kind", ["cluster", "sentinel"])
+def test_tls_to_several_servers_with_a_private_authority(short_folder: Path, tmp_path: Path, kind: str) -> None:
+    files = certificate(tmp_path, "private")
+    options = urlencode({**PATIENT, "ssl_ca_certs": f"{files}/cert.pem"})
+    with contextlib.ExitStack() as stack:
+        if kind == "cluster":
+            nodes = stack.enter_context(cluster(short_folder / "tls-cluster", files))
+            url = f"rediss+cluster://127.0.0.1:{nodes[0].port}"
+        else:
+            url = stack.enter_context(watched(short_folder / "tls-watched", files)).url
+        store = stack.enter_context(contextlib.closing(open_store(f"{url}?{options}")))
+        sessions = [store.create({"n": number}, subject="ada") for number in range(10)]
+        assert [store.read(session.id) for session in sessions] == sessions
+        assert store.count(subject="ada") == 10
+
+        async def story() -> None:
+            assert [await store.aread(session.id) for session in sessions] == sessions
+            await store.aclose()
+
+        asyncio.run(story())
+        strict = stack.enter_context(contextlib.closing(open_store(f"{url}?read_budget=0.1&write_budget=0.1")))
+        with pytest.raises(SessionStoreUnavailable):
+            strict.create()
 
 
 ROOT = Path(__file__).resolve().parents[3]
