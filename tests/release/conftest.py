@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist and the wheel of every distribution."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "build_all.py"), str(folder)], check=True, timeout=300)
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "build_all.py"), str(folder)], check=True, timeout=900)
     return folder
 
 

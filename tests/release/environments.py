@@ -136,7 +136,7 @@ class Environment:
 def uv(*arguments: str) -> str:
     """Run uv and return its standard output; its message is the error."""
     done = subprocess.run(
-        [find_uv_bin(), *arguments], env=clean_environ(), capture_output=True, text=True, timeout=300, check=False
+        [find_uv_bin(), *arguments], env=clean_environ(), capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, f"uv {' '.join(arguments)}\n{done.stdout}{done.stderr}"
     return done.stdout

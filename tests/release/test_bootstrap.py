@@ -35,13 +35,13 @@ def fresh_environ(home: Path) -> dict[str, str]:
     return clean_environ(HOME=str(home), UV_CACHE_DIR=cache, PYTHONUNBUFFERED="1")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_one_command_serves_the_example(checkout: Path, tmp_path: Path) -> None:
     environ = fresh_environ(tmp_path / "home")
     command = [sys.executable, "scripts/bootstrap.py", "example", "--port", "0"]
     for attempt in ("first", "second"):
         with background(command, cwd=checkout, environ=environ) as server:
-            url = server.wait_for(r"http://127\.0\.0\.1:\d+", timeout=200)[0]
+            url = server.wait_for(r"http://127\.0\.0\.1:\d+", timeout=500)[0]
             with urlopen(f"{url}/api/readyz", timeout=60) as response:
                 assert response.status == 200
             installed = any("installing Hatch" in line for line in server.output)

@@ -24,7 +24,7 @@ from tests.deploy.compose.room import Room, opened
 from tests.deploy.projects import DEPENDENCIES
 from tests.integration.sessions.test_replicas import Tab
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 APP = """
     import os

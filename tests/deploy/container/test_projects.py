@@ -19,7 +19,7 @@ from fluxlit_deploy.options import Options
 from tests.deploy.container.engine import Engine
 from tests.deploy.projects import project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 WHEEL = "fluxlit_cli-1.0.0-py3-none-any.whl"
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=68"]\nbuild-backend = "setuptools.build_meta"\n'

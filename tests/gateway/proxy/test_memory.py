@@ -17,7 +17,7 @@ from tests.gateway.proxy.harness import get
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads VmHWM of Linux"),
 ]
 

@@ -227,7 +227,7 @@ class Person:
         self.seen = count
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> None:
     _, grace_s = generated_settings()
     assert grace_s == PRE_STOP_S + GRACEFUL_S + API_S + 10
