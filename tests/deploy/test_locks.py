@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fluxlit_deploy.dependencies import LockKind, Wanted, find_dependencies
+from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.locks import Choice, pdm_lines, pipenv_lines, poetry_lines
 
 POETRY_2 = """
@@ -154,3 +155,22 @@ def test_a_lock_goes_before_a_list(name: str, tmp_path: Path) -> None:
 
     assert find_dependencies(tmp_path).file == name
     assert find_dependencies(tmp_path, Wanted(requirements="requirements.txt")).file == "requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"poetry.lock": POETRY_2, "pyproject.toml": PYPROJECT + '[tool.poetry.dependencies.new]\nversion = "1"\n'},
+         r"poetry\.lock is older .* lacks new\. Lock them again \(poetry lock\)"),
+        ({"pdm.lock": "", "pyproject.toml": '[project]\nname = "a"\ndependencies = ["b", "c; os_name == \'nt\'"]\n'},
+         r"pdm\.lock is older .* lacks b\. Lock them again \(pdm lock\)"),
+        ({"Pipfile.lock": '{"default": {"a": {"version": "==1"}}}', "Pipfile": '[packages]\na = "*"\nb = "*"\n'},
+         r"Pipfile\.lock is older .* lacks b\. Lock them again \(pipenv lock\)"),
+    ],
+)  # fmt: skip
+def test_a_lock_that_lacks_a_dependency_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    with pytest.raises(DeployError, match=message):
+        find_dependencies(tmp_path)

@@ -204,6 +204,11 @@ def _converted(file: str, convert: Callable[[Path, Choice], list[str]]) -> Calla
         if not (directory / file).is_file():
             return None
         lines = convert(directory, Choice(wanted.extras, wanted.groups, python))
+        if missing := locks.missing_names(directory, file):
+            raise DeployError(
+                f"{file} is older than the project's dependencies: it lacks {', '.join(missing)}. Lock them again "
+                f"({file.partition('.')[0].replace('Pipfile', 'pipenv')} lock), and commit the file."
+            )
         return _generated(directory, file, lines, ["--hash" in each for each in lines if _is_plain(each)])
 
     return find

@@ -102,6 +102,38 @@ def pipenv_lines(directory: Path, choice: Choice) -> list[str]:
     return [*_indexes(str(each.get("url")) for each in sources), *sorted(set(found))]
 
 
+def missing_names(directory: Path, file: str) -> list[str]:
+    """Return the dependencies of a project that its lock file lacks.
+
+    Those with conditions are left out: a lock may have no package for them.
+
+    Args:
+        directory: the project's folder.
+        file: ``poetry.lock``, ``pdm.lock`` or ``Pipfile.lock``.
+
+    Raises:
+        DeployError: a file cannot be read.
+    """
+    project = read_toml(directory / "pyproject.toml")
+    if file == "Pipfile.lock":
+        table = read_toml(directory / "Pipfile").get("packages", {})
+        locked = json.loads(read_text(directory / file)).get("default", {})
+        texts: list[object] = []
+    else:
+        table = project.get("tool", {}).get("poetry", {}).get("dependencies", {}) if file == "poetry.lock" else {}
+        locked = [each["name"] for each in read_toml(directory / file).get("package", [])]
+        texts = [each for each in project.get("project", {}).get("dependencies", []) if ";" not in str(each)]
+    wanted = [*_names(texts), *(name for name, each in table.items() if name != "python" and not _is_conditional(each))]
+    there = set(map(canonicalize_name, locked))
+    return sorted(name for name in wanted if canonicalize_name(name) not in there)
+
+
+def _is_conditional(described: object) -> bool:
+    conditions = {"optional", "markers", "marker", "python", "platform", "sys_platform"}
+    plain = isinstance(described, str) or (isinstance(described, Mapping) and conditions.isdisjoint(described))
+    return not plain
+
+
 def table_lines(table: Mapping[str, object], file: str) -> list[str]:
     """Return the requirements of a table of Poetry or Pipenv.
 
