@@ -19,7 +19,7 @@ FOREIGN_TYPES = frozenset({"logout+jwt", "secevent+jwt", "dpop+jwt", "oauth-auth
 
 
 def claimed_issuer(token: str) -> str:
-    """Return the unverified issuer of a token, to select the keys that verify it.
+    """Return the unverified issuer of a token, to select its keys.
 
     Raises:
         TokenRefused: it has none.

@@ -17,12 +17,14 @@ MAX_SECONDS = 1e9
 
 
 def printable(text: str) -> str:
-    """Return text of another party for a log or a terminal: control characters are replaced."""
+    """Replace the control characters of text from another party."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
-    """Return a claim that is a time in seconds since the epoch; `None` if it is absent (RFC 7519 section 2).
+    """Return a claim in seconds since the epoch; `None` if it is absent.
+
+    RFC 7519 section 2.
 
     Raises:
         TokenRefused: it is no number, or no date of the calendar.
@@ -37,7 +39,10 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def duration(value: object) -> float | None:
-    """Return a number of seconds, also one that is written as a string; `None` if it is not a plausible one."""
+    """Return a number of seconds, or `None` if it is not plausible.
+
+    Some providers send a string.
+    """
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MAX_SECONDS:

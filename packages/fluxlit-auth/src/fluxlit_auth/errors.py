@@ -20,11 +20,16 @@ class AuthError(Exception):
 
 
 class AuthConfigError(AuthError):
-    """The configuration is incomplete or contradictory. The message names the setting and the remedy."""
+    """The configuration is incomplete or contradictory.
+
+    The message names the setting and the remedy.
+    """
 
 
 class ProviderUnavailable(AuthError):
-    """The provider does not respond, or not as expected. This implies nothing about any user.
+    """The provider does not respond, or not as expected.
+
+    This implies nothing about any user.
 
     Attributes:
         retry_after: seconds after which a retry is useful.

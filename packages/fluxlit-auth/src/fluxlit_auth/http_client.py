@@ -1,4 +1,4 @@
-"""`HttpClient`: small JSON documents from a provider, strict limits, no redirects."""
+"""`HttpClient`: small JSON documents, strict limits, no redirects."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL for messages; paths and queries can contain secrets."""
+    """Return the host of a URL; the rest can contain secrets."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 

@@ -92,7 +92,7 @@ def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:
 
 
 def _check_nonce(claims: Mapping[str, Any], expected: Expected) -> None:
-    """Step 11: the nonce is that of this login; it is not checked after a refresh."""
+    """Step 11: the nonce is that of this login. A refresh has none."""
     nonce = claims.get("nonce")
     if expected.nonce is None:
         return
@@ -101,7 +101,7 @@ def _check_nonce(claims: Mapping[str, Any], expected: Expected) -> None:
 
 
 def _check_half_hash(token: Verified, name: str, value: str | None) -> None:
-    """Section 3.1.3.8: access token and code match, if the token has their hashes."""
+    """Section 3.1.3.8: access token and code match their hashes, if any."""
     claim = token.claims.get(name)
     if claim is None or value is None:
         return
@@ -110,7 +110,7 @@ def _check_half_hash(token: Verified, name: str, value: str | None) -> None:
 
 
 def half_hash(value: str, alg: str) -> str:
-    """Return the left half of an algorithm's hash in base64url (section 3.1.3.6).
+    """Return the left half of a hash in base64url (section 3.1.3.6).
 
     EdDSA names no hash; Ed25519 uses SHA-512 internally, and providers use that.
     """

@@ -1,4 +1,4 @@
-"""Signatures of tokens. Their content is checked elsewhere (id_token.py, logout_token.py)."""
+"""Signatures of tokens. id_token.py and others check their content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fluxlit_auth.keys import SECRETS, SIGNATURES, Keys, KeySet, suitable
 
 
 class _Registry(JWSRegistry):
-    """Ignores unknown header parameters (RFC 7515 section 4); some issuers send certificates."""
+    """Ignores unknown header parameters (RFC 7515 section 4)."""
 
     max_header_length = 8192
 
@@ -72,7 +72,10 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _only(keys: KeySet, kid: object) -> Key:
-    """Return the one candidate; with several, a token must name its key (OpenID Connect Core section 10.1)."""
+    """Return the only candidate.
+
+    With several, a token must name its key (OpenID Connect Core section 10.1).
+    """
     if not keys:
         raise UnknownKey("the token is signed with a key that its issuer does not publish")
     if len(keys) > 1 and kid is None:
@@ -94,7 +97,7 @@ def _verified(token: str, alg: str, key: Key) -> Verified:
 
 
 def is_finite(claims: Any) -> bool:
-    """Whether claims can be written as JSON again; Python also reads NaN, Infinity and 1e400."""
+    """Whether claims are JSON; Python also parses NaN and 1e400."""
     try:
         json.dumps(claims, allow_nan=False)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""Keys of an issuer: fetched, cached, rotated (OpenID Connect Core section 10.1.1).
+"""Keys of an issuer: fetched, cached, rotated.
 
-`RemoteKeys` follows a JWK Set. It is fetched again when a token names an unknown key, or when a signature does not
-match, because some issuers change a key and keep its name. A client can send any number of tokens with invented names,
-so this happens at most once in ten seconds for all tokens together.
+`RemoteKeys` follows a JWK Set (OpenID Connect Core section 10.1.1). It is fetched again when a token names an unknown
+key, or when a signature does not match, because some issuers change a key and keep its name. A client can send any
+number of tokens with invented names, so this happens at most once in ten seconds for all tokens together.
 
 `FixedKeys` never change: a shared secret, or a configured set.
 """
@@ -119,7 +119,7 @@ class RemoteKeys:
 
 
 def parse_key_set(document: Mapping[str, Any]) -> KeySet:
-    """Return the usable public keys of a JWK Set; others are ignored (RFC 7517 section 5)."""
+    """Return the usable keys of a JWK Set (RFC 7517 section 5)."""
     found = document.get("keys")
     members = found if isinstance(found, list) else []
     return tuple(key for key in map(_parse_key, members[:MAX_KEYS]) if key is not None)

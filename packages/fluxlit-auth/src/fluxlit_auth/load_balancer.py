@@ -112,7 +112,7 @@ def _keys_of(arn: str) -> str:
 
 
 class RegionalKeys:
-    """Public keys by name, each fetched once: a key never changes under its name.
+    """Public keys by name, each fetched once: a key never changes.
 
     Args:
         url: URL without the key name.

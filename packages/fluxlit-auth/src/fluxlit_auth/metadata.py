@@ -1,4 +1,4 @@
-"""Provider metadata (OpenID Connect Discovery 1.0, RFC 8414), strictly parsed."""
+"""Provider metadata (Discovery 1.0, RFC 8414), strictly parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base of authenticators without a browser: no login, no routes, no sessions."""
+"""Base of authenticators without login, routes and sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users that a proxy has authenticated: oauth2-proxy, Cloudflare Access, and others.
+"""Users that a proxy has authenticated, such as oauth2-proxy.
 
 Such a proxy sends the user in request headers, which any client can send as well. So they are accepted only when the
 connection comes from a proxy that the operator trusts: `trust_proxy` is on, and its address is in

@@ -1,7 +1,7 @@
-"""The effective settings of a project, read by `fluxlit config` in a child process.
+"""The effective settings of a project, read by `fluxlit config`.
 
-That command knows all layers, including arguments in the application's code. Its output, with keys and passwords, stays
-in a pipe.
+That command knows all layers, including arguments in the application's code. It runs in a child process; its output,
+with keys and passwords, stays in a pipe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIMIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """The settings of a project's logins; a `fluxlit_auth.login.stores.StoreSettings`.
+    """The settings of a project's logins; a `StoreSettings`.
 
     Attributes:
         session_store: URL of the store.

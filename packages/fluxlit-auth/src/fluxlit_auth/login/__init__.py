@@ -1,1 +1,1 @@
-"""Login by browser: the flow, its attempts, the sessions that come of it, and the routes."""
+"""Login by browser: flows, routes, and login sessions."""

@@ -1,8 +1,9 @@
-"""The authorization code flow: `begin` serves ``/auth/login``, `complete` serves ``/auth/callback``.
+"""The authorization code flow: `begin` and `complete`.
 
-The order of the steps in `complete` is a security property. The pending request is taken, which works once, before
-anything in the response is trusted. The code goes to the token endpoint only after the response was matched to this
-browser and this provider. A session is opened only after the tokens were verified, and its id is always new.
+`begin` serves ``/auth/login``, `complete` serves ``/auth/callback``. The order of the steps in `complete` is a security
+property. The pending request is taken, which works once, before anything in the response is trusted. The code goes to
+the token endpoint only after the response was matched to this browser and this provider. A session is opened only after
+the tokens were verified, and its id is always new.
 """
 
 from __future__ import annotations
@@ -135,7 +136,10 @@ def _log_login(request: Request, session: LoginSession) -> None:
 
 
 def _attempt_cookies(url: PublicUrl, cookies: Cookies, state: str, encrypted: str) -> list[bytes]:
-    """Bind the request to the browser, and drop the oldest pending ones if they are too many or too large."""
+    """Bind the request to the browser, and drop its oldest others.
+
+    Their number and their total size are limited.
+    """
     names = url.cookies
     value = f"{int(time.time())}{SEPARATOR}{encrypted}"
     kept, room = 1, MAX_ATTEMPT_BYTES - len(value)

@@ -1,9 +1,10 @@
-"""Authorization requests that wait for their response while the browser is at the provider.
+"""Authorization requests that wait for their response.
 
 The request itself is in a cookie of the browser, encrypted with a key that only the store knows, under the ``state``.
 The key can be taken once. So a response is worth nothing in another browser (login CSRF, RFC 6749 section 10.12),
 nothing a second time, and nothing after ten minutes; each tab has its own. The store holds the same few bytes for
-every request, however long its return path is, and `LoginBudget` limits their number: anybody may begin a login.
+every request, however long its return path is, and `LoginBudget` limits their number, because every client may begin a
+login.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class AuthorizationRequestStore:
         self._store = store
 
     async def add(self, request: AuthorizationRequest) -> tuple[str, str]:
-        """Store the key of a request; return its state, for the provider, and its content, for a cookie.
+        """Store the key of a request; return its state and a cookie value.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
@@ -69,7 +70,10 @@ class AuthorizationRequestStore:
         return state, encrypt(asdict(request), key, PURPOSE)
 
     async def take(self, state: str, encrypted: str) -> AuthorizationRequest | None:
-        """Take a request out; `None` if it is unknown, expired, already taken, or of another browser.
+        """Take a request out.
+
+        Returns:
+            `None` if it is unknown, expired, already taken, or of another browser.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
@@ -80,7 +84,7 @@ class AuthorizationRequestStore:
 
 
 class LoginBudget:
-    """Counts the logins that are begun, for each address and in total. Constant work and memory.
+    """Counts logins for each address and in total, in constant time.
 
     Args:
         clock: seconds since the epoch.
@@ -92,7 +96,7 @@ class LoginBudget:
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def spend(self, address: str) -> bool:
-        """Count one login; false if the address, or all together, have begun too many.
+        """Count one login; false if the address or all have too many.
 
         Args:
             address: IP address of the client; empty if it is unknown, as on a UNIX socket.
@@ -117,7 +121,7 @@ class LoginBudget:
 
 
 def _network(address: str) -> str:
-    """Return the address, or the /64 network of an IPv6 address, which is what one client has."""
+    """Return the address; of IPv6 its /64 network, the share of a client."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

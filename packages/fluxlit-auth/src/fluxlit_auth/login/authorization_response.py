@@ -1,4 +1,4 @@
-"""Authorization responses: what a provider sends back through the browser. Strict, no I/O."""
+"""Authorization responses of a provider, strictly parsed. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`LoginContext`: the services that every login flow of one application uses."""
+"""`LoginContext`: the services that every login flow uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from fluxlit_auth.provider import Provider
 
 @dataclass(frozen=True, slots=True)
 class LoginContext:
-    """The services of one application's login. Complete from the start; flows keep their state in local variables.
+    """The services of one application's login.
+
+    It is complete from the start; flows keep their state in local variables.
 
     Attributes:
         options: the client and its provider, as configured.

@@ -1,4 +1,4 @@
-"""The cookies of a login: their names, how they are read, how they are set.
+"""The cookies of a login: names, reading, setting.
 
 With TLS every name begins with ``__Host-``: browsers then accept the cookie only over TLS, for this one host and path
 ``/``, and no sibling domain can replace it (RFC 6265bis section 4.1.3.2, ASVS 3.3.3). Over plain HTTP, which is for
@@ -26,7 +26,7 @@ MAX_ATTEMPTS = 5
 MAX_ATTEMPT_BYTES = 4096
 """Size of all pending logins of a browser: servers limit the whole Cookie header, nginx to 8 KiB by default."""
 
-# One pass over the header, whatever is in it: a pair begins at the start or behind a semicolon.
+# One pass over any header: a pair begins at the start or behind a semicolon.
 _PAIR = re.compile(r"(?:^|;)[ \t]*((?:__Host-fluxlit-|fluxlit-dev-)[A-Za-z0-9-]*)=([A-Za-z0-9._-]+)[ \t]*(?=;|\Z)")
 _MAX_VALUE = 4096
 _ATTEMPT = re.compile(r"[0-9a-f]{16}\Z")
@@ -71,17 +71,24 @@ class CookieNames:
         return f"{self.prefix}logout"
 
     def attempt(self, state: str) -> str:
-        """Return the name of the cookie that binds a pending login to the browser; it does not reveal the state."""
+        """Return the name of the cookie of a pending login.
+
+        It does not reveal the state.
+        """
         return f"{self.prefix}login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
     def attempts(self, cookies: Mapping[str, tuple[str, ...]]) -> list[str]:
-        """Return the names of the pending logins of a browser, oldest first: their values begin with the time."""
+        """Return the names of a browser's pending logins, oldest first."""
         begin = f"{self.prefix}login-"
         found = [name for name in cookies if name.startswith(begin) and _ATTEMPT.match(name.removeprefix(begin))]
+        # Their values begin with the time.
         return sorted(found, key=lambda name: cookies[name][0].zfill(20))
 
     def set(self, name: str, value: str, *, max_age: int | None = None) -> bytes:
-        """Return a Set-Cookie value; without `max_age` (seconds) the cookie lasts as long as the browser's session."""
+        """Return a Set-Cookie value.
+
+        Without `max_age` (seconds) the cookie lasts as long as the browser's session.
+        """
         parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
         if self.secure:
             parts.append("Secure")
@@ -95,7 +102,7 @@ class CookieNames:
 
 
 def read_cookies(scope: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the login's cookies of a request, each with all values that were sent under its name."""
+    """Return the login's cookies of a request, by name, with all values."""
     found: dict[str, list[str]] = {}
     for header, text in scope["headers"]:
         if header != b"cookie":
@@ -107,6 +114,9 @@ def read_cookies(scope: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def only(cookies: Mapping[str, tuple[str, ...]], name: str) -> str | None:
-    """Return the value of a cookie; `None` also if it was sent twice: one of the two was planted."""
+    """Return the value of a cookie; `None` if there is none, or several.
+
+    Of several, one was planted.
+    """
     values = cookies.get(name, ())
     return values[0] if len(values) == 1 else None

@@ -28,7 +28,7 @@ def new_secret() -> str:
 
 
 def encrypt(content: dict[str, Any], secret: str, purpose: str) -> str:
-    """Encrypt content so that only the same secret and purpose decrypt it; base64url, fit for a cookie."""
+    """Encrypt content for a secret and a purpose; return base64url."""
     nonce = secrets.token_bytes(_NONCE)
     plain = json.dumps(content, separators=(",", ":")).encode()
     raw = nonce + _cipher(secret, purpose).encrypt(nonce, plain, purpose.encode())
@@ -36,7 +36,7 @@ def encrypt(content: dict[str, Any], secret: str, purpose: str) -> str:
 
 
 def decrypt(encrypted: Any, secret: str, purpose: str) -> dict[str, Any] | None:
-    """Decrypt content; `None` if the secret or the purpose is wrong, or the content was changed."""
+    """Decrypt content; `None` if secret, purpose or content is wrong."""
     try:
         raw = urlsafe_b64decode(encrypted + "=" * (-len(encrypted) % 4))
         plain = _cipher(secret, purpose).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode())

@@ -184,10 +184,10 @@ class LoginSessionStore:
         return replace(session, login=login, session=stored, turn_ends=turn_ends)
 
     async def end(self, handles: Iterable[str], why: str) -> None:
-        """Notify all replicas that sessions have ended, then delete them. Both steps can be repeated.
+        """Notify all replicas that sessions have ended, then delete them.
 
-        In this order a failure in between leaves the record, by which the next attempt finds the session. Replicas
-        refuse an announced session even while its record is still there.
+        Both steps can be repeated. In this order a failure in between leaves the record, by which the next attempt
+        finds the session. Replicas refuse an announced session even while its record is still there.
 
         Raises:
             SessionStoreUnavailable: the store does not respond. The caller must try again.
@@ -197,7 +197,7 @@ class LoginSessionStore:
         await self.delete(ended, why)
 
     async def end_now(self, handles: Iterable[str], why: str) -> None:
-        """End sessions as `end` does, also while the store takes no writes because it is full.
+        """End sessions as `end` does, also while the store is full.
 
         The sessions are deleted, and this process announces them as soon as the store has room. For a process that
         keeps running.
@@ -236,7 +236,7 @@ class LoginSessionStore:
         return [info.handle async for info in self._store.alist(subject=subject_of(issuer, subject))]
 
     async def of_sid(self, issuer: str, sid: str) -> list[str]:
-        """Return the handles of the sessions of one provider session; some may have ended already.
+        """Return the handles of one provider session; some may have ended.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
@@ -249,13 +249,13 @@ class LoginSessionStore:
 
 
 def subject_of(issuer: str, subject: str) -> str:
-    """Return the subject of a stored session: issuer and user, or their hash if they are too long."""
+    """Return issuer and user, or their hash if they are too long."""
     text = f"{issuer} {subject}"
     return text if len(text.encode()) <= MAX_SUBJECT else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def sid_of(issuer: str, sid: str) -> str:
-    """Return the name of the list of sessions that belong to one provider session."""
+    """Return the name of the list of one provider session."""
     return hashlib.sha256(f"{issuer}\0{sid}".encode()).hexdigest()
 
 

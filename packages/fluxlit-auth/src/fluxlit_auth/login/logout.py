@@ -54,7 +54,7 @@ async def end(context: LoginContext, request: Request, url: PublicUrl) -> Respon
 
 
 def _is_intended(request: Request, url: PublicUrl, handle: str) -> bool:
-    """Whether a request comes from a page of the application, and not from another site or a prefetch."""
+    """Whether a request is no other site's and no prefetch."""
     site = request.headers.get("sec-fetch-site")
     if site not in (None, "same-origin", "none"):
         return False
@@ -74,7 +74,7 @@ def _question(request: Request, url: PublicUrl) -> Response:
 
 
 async def _ended(context: LoginContext, login: Login, wanted: str | None, url: PublicUrl) -> Response:
-    """Revoke the refresh token, then send the browser to the provider's logout or to the final page."""
+    """Revoke the refresh token and redirect the browser."""
     cookies = [url.cookies.clear(url.cookies.session)]
     return_to = wanted if wanted is not None and leads_inside(wanted, url.mount) else None
     try:
@@ -92,7 +92,7 @@ async def _ended(context: LoginContext, login: Login, wanted: str | None, url: P
 def _to_provider(
     context: LoginContext, endpoint: str, login: Login, return_to: str | None, url: PublicUrl, cookies: list[bytes]
 ) -> Response:
-    """Redirect to the provider's logout (OpenID Connect RP-Initiated Logout 1.0 section 2)."""
+    """Redirect to the provider (RP-Initiated Logout 1.0 section 2)."""
     state = new_secret()
     query = {
         "client_id": context.options.client_id,
@@ -107,7 +107,7 @@ def _to_provider(
 
 
 async def confirm(_context: LoginContext, request: Request, url: PublicUrl) -> Response:
-    """Serve ``/auth/logged-out``, where the provider sends the browser after a logout."""
+    """Serve ``/auth/logged-out``, the page after a logout."""
     names, cookies = url.cookies, read_cookies(request.scope)
     value = only(cookies, names.logout)
     states = request.query_params.getlist("state")
@@ -134,7 +134,7 @@ def _return_to(encoded: str, url: PublicUrl) -> str:
 
 
 async def end_by_provider(context: LoginContext, request: Request) -> Response:
-    """Serve ``/auth/backchannel-logout`` (OpenID Connect Back-Channel Logout 1.0 section 2.5)."""
+    """Serve ``/auth/backchannel-logout`` (section 2.5 of its standard)."""
     try:
         await _end_named(context, await _verified(context, await _token_of(request)))
     except TokenRefused as refused:
@@ -148,7 +148,7 @@ async def end_by_provider(context: LoginContext, request: Request) -> Response:
 
 
 async def _end_named(context: LoginContext, token: LogoutToken) -> None:
-    """End the sessions that a logout token names; it counts as used when that is done.
+    """End the sessions of a logout token, then mark it as used.
 
     A failure in between is reported as 503, and the provider sends the token again. To end a session twice is harmless.
     """

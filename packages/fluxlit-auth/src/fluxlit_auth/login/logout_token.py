@@ -1,4 +1,4 @@
-"""Logout tokens: OpenID Connect Back-Channel Logout 1.0 section 2.6. No I/O."""
+"""Logout tokens: Back-Channel Logout 1.0 section 2.6. No I/O."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LogoutToken:
 
 
 def parse_logout_token(token: Verified, issuer: str, client_id: str, now: float, leeway: float) -> LogoutToken:
-    """Parse a logout token whose signature has been verified.
+    """Parse a logout token with a verified signature.
 
     Raises:
         TokenRefused: it is not valid. An ID token in particular is no logout token: it has a nonce, another type, and

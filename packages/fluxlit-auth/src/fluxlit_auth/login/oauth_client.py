@@ -1,4 +1,4 @@
-"""`OAuthClient`: authorization requests, and requests to the endpoints that require client authentication."""
+"""`OAuthClient`: requests to a provider in the name of the client."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class OAuthClient:
         self._options, self._web = options, web
 
     def authorization_parameters(self, request: AuthorizationRequest, state: str) -> dict[str, str]:
-        """Return the parameters of an authorization request: code flow with PKCE S256 (RFC 9700 section 2.1.1)."""
+        """Return the parameters of a code flow with PKCE (RFC 9700, 2.1.1)."""
         options = self._options
         parameters = {
             **options.authorization_params,
@@ -81,7 +81,10 @@ class OAuthClient:
         return parameters if options.preset.known else {**parameters, "nonce": request.nonce}
 
     async def push(self, metadata: Metadata, parameters: Mapping[str, str]) -> dict[str, str]:
-        """Push an authorization request; return the parameters that refer to it (RFC 9126 section 2).
+        """Push an authorization request (RFC 9126 section 2).
+
+        Returns:
+            The parameters that refer to it.
 
         Raises:
             GrantRefused: the provider refuses it.
@@ -95,7 +98,7 @@ class OAuthClient:
         return {"client_id": self._options.client_id, "request_uri": reference}
 
     async def redeem(self, metadata: Metadata, request: AuthorizationRequest, code: str) -> Tokens:
-        """Exchange a code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+        """Exchange a code for tokens (RFC 6749, 4.1.3; RFC 7636, 4.5).
 
         Raises:
             GrantRefused, ProviderUnavailable: as for `push`.
@@ -135,7 +138,7 @@ class OAuthClient:
         return await self._web.send("POST", url, what, headers=headers, form={**form, **credentials})
 
     def _authentication(self, metadata: Metadata, url: str) -> tuple[dict[str, str], dict[str, str]]:
-        """Return headers and form parameters that authenticate the client (OpenID Connect Core section 9)."""
+        """Return headers and form that authenticate the client (Core, 9)."""
         options = self._options
         if options.client_key is not None:
             audience = url if options.preset.assertion_audience == "endpoint" else metadata.issuer
@@ -160,7 +163,7 @@ def code_challenge(verifier: str) -> str:
 
 
 def client_assertion(client_id: str, key: Key, audience: str) -> str:
-    """Return a signed statement that authenticates a client: ``private_key_jwt`` (RFC 7523 section 3)."""
+    """Return a JWT for ``private_key_jwt`` (RFC 7523 section 3)."""
     alg, now = signature_of(key), int(time.time())
     claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + ASSERTION_S}
     claims["jti"] = secrets.token_urlsafe(16)  # a provider accepts each assertion once
@@ -171,7 +174,7 @@ def client_assertion(client_id: str, key: Key, audience: str) -> str:
 
 
 def authorization_url(metadata: Metadata, parameters: Mapping[str, str]) -> str:
-    """Return the URL that the browser opens. The endpoint may already have a query (RFC 6749 section 3.1)."""
+    """Return the URL of an authorization request (RFC 6749 section 3.1)."""
     joint = "&" if "?" in metadata.authorization_endpoint else "?"
     return f"{metadata.authorization_endpoint}{joint}{urlencode(parameters)}"
 

@@ -115,7 +115,7 @@ class OIDC:
 
     @property
     def issuer(self) -> str | None:
-        """The provider that publishes metadata; `None` before `bind`, and for a provider without metadata."""
+        """The provider; `None` before `bind`, or if it has no metadata."""
         options = None if self._bound is None else self._bound.context.options
         return None if options is None or options.preset.known is not None else options.issuer
 
@@ -129,7 +129,7 @@ class OIDC:
         return f'Cookie realm="login", login="{self._login_path}"'
 
     def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
-        """The scheme for the OpenAPI document: the cookie. No script can read or set it; the login does."""
+        """The scheme for the OpenAPI document: the cookie of the login."""
         return {
             "OIDC": {
                 "type": "apiKey",
@@ -152,7 +152,7 @@ class OIDC:
         self._bound = _Bound(context.settings, self._given, self._web, self._clock)
 
     async def start(self) -> None:
-        """Log what is missing for production. The provider is first contacted by a login."""
+        """Log what is missing for production; the provider is not asked."""
         assert self._gateway is not None
         warn_about_memory(self._gateway.settings)
 
@@ -206,7 +206,7 @@ class OIDC:
             running.context.sessions.ended.remove(here.extend)
 
     async def _announced(self, known: set[str]) -> set[str]:
-        """Return the logins that ended recently on any replica; `known` if the store does not respond."""
+        """Return the logins that ended; `known` if the store is down."""
         try:
             return set(await self._running.context.revocations.announced())
         except SessionError:
@@ -291,7 +291,7 @@ class OIDC:
 
 
 class _Bound:
-    """The parts of a login whose settings are known."""
+    """The parts of a login that depend on the settings."""
 
     def __init__(self, settings: LoginSettings, given: Arguments, web: HttpClient, clock: Clock) -> None:
         options = read_options(settings, given)
@@ -318,7 +318,7 @@ def _not_allowed(*methods: str) -> Response:
 
 
 async def _session(context: LoginContext, request: Request, url: PublicUrl) -> Response:
-    """Serve ``/auth/session``: the current user as JSON. The request does not extend the session."""
+    """Serve ``/auth/session``: the user as JSON, without extending it."""
     headers = {"cache-control": "no-store"}
     ticket = only(read_cookies(request.scope), url.cookies.session)
     try:

@@ -1,4 +1,4 @@
-"""What a login by OpenID Connect is configured with: settings, arguments and presets put together and checked."""
+"""Options of a login: settings, arguments and presets, checked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from fluxlit_auth.metadata import Metadata
 PLAIN = Preset()
 NEEDED = (
     "Set it by FLUXLIT_{upper}, by {lower} in fluxlit.toml, or in code: OIDC({argument}=...). The provider's how-to "
-    "page says where to find it."
+    "page names the place."
 )
 
 
 class LoginSettings(Protocol):
-    """The settings that a login reads; `fluxlit.settings.Settings` describes each."""
+    """The settings of a login, described in `fluxlit.settings.Settings`."""
 
     root_path: str
     api_mount_path: str
@@ -48,7 +48,7 @@ class LoginSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What `OIDC` was given in code. Settings from outside win over it, as they do over arguments of `FluxLit`."""
+    """The arguments of `OIDC`. Settings take precedence."""
 
     issuer: str = ""
     client_id: str = ""
@@ -70,7 +70,7 @@ class LoginOptions:
         client_secret: its secret; empty with a key.
         client_key: its private key, for `private_key_jwt`.
         preset: what is particular about the provider.
-        scopes: what is asked for.
+        scopes: requested scopes.
         roles_claims: where roles are in the claims.
         authorization_params: further parameters of authorization requests.
         kept_claims: claims that remain when a refresh omits them.
@@ -97,7 +97,7 @@ class LoginOptions:
     absolute: float
 
     def algorithms_of(self, metadata: Metadata) -> list[str]:
-        """The signature algorithms that are accepted from a provider: configured, and not excluded by its metadata."""
+        """Return the configured algorithms that a provider may use."""
         return [name for name in self.algorithms if name in (metadata.algorithms or {name})]
 
 
@@ -166,7 +166,7 @@ def _needed(value: str, setting: str, argument: str) -> str:
 
 
 def _scopes(scopes: Sequence[str], preset: Preset) -> tuple[str, ...]:
-    # Without openid there is no ID token, and nobody would be logged in (OpenID Connect Core section 3.1.2.1).
+    # Without openid there is no ID token, and no login (OpenID Connect Core section 3.1.2.1).
     return tuple(scopes) if preset.known or "openid" in scopes else ("openid", *scopes)
 
 

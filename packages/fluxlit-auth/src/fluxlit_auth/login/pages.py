@@ -1,4 +1,4 @@
-"""Responses of the login's routes: redirects and small pages that are never cached, framed or sent as Referer."""
+"""Responses of the login's routes: redirects and small pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ background:none;color:inherit;text-decoration:none;cursor:pointer}}@media(prefer
 
 
 def redirect(location: str, cookies: Iterable[bytes] = ()) -> Response:
-    """Return a redirect by GET (RFC 9110 section 15.4.4: a code must not be posted again)."""
+    """Return a redirect by GET: a code must not be posted again.
+
+    RFC 9110 section 15.4.4.
+    """
     response = Response(status_code=303, headers={"location": location, **HEADERS})
     return _with_cookies(response, cookies)
 

@@ -1,4 +1,4 @@
-"""Presets for well-known providers: defaults for settings that are not set."""
+"""Presets: defaults for well-known providers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    # Its userinfo endpoint is Microsoft Graph's and says less than the ID token.
+    # Its userinfo endpoint is Microsoft Graph's and has less than the ID token.
     # https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference
     "entra": Preset(
         scopes=("openid", "profile", "email", "offline_access"), userinfo=False, assertion_audience="endpoint"

@@ -1,4 +1,4 @@
-"""`PublicUrl`: the public address of the application for one browser, and the login's routes below it."""
+"""`PublicUrl`: the public address of the application, and its routes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PublicUrl:
 
     @property
     def is_secure(self) -> bool:
-        """Whether cookies and codes may travel there: over TLS, or inside this machine."""
+        """Whether cookies may travel there: by TLS, or on this machine."""
         return self.origin.startswith("https://") or is_loopback(urlsplit(self.origin).hostname or "")
 
     def absolute(self, route: str) -> str:

@@ -1,8 +1,9 @@
-"""The path that a browser opens after a login: one of this application, or its start page. No open redirect.
+"""The path that a browser opens after a login. No open redirect.
 
-Only strings that are certainly a path are accepted, because browsers read many others as another host: a second slash
-or a backslash after the first one, control characters that they skip, a scheme. A percent-encoded slash or backslash
-is harmless to a browser, and still refused at the start of the path: a server behind may decode it.
+It is a path of this application, or its start page. Only strings that are certainly a path are accepted, because
+browsers read many others as another host: a second slash or a backslash after the first one, control characters that
+they skip, a scheme. A percent-encoded slash or backslash is harmless to a browser, and still refused at the start of
+the path: a server behind may decode it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def return_path(wanted: str | None, mount: str) -> str:
 
 
 def leads_inside(wanted: str, mount: str) -> bool:
-    """Whether a string is a path below the mount, however a browser or a proxy reads it; a query may follow."""
+    """Whether a string is a path below the mount, for every reader.
+
+    A query may follow.
+    """
     written, _, query = wanted.partition("?")
     if len(wanted) > MAX_LENGTH or not _PATH.match(written) or not _QUERY.match(query):
         return False
@@ -43,7 +47,7 @@ def leads_inside(wanted: str, mount: str) -> bool:
 
 
 def _decoded(path: str) -> str | None:
-    """Return the path with every layer of percent-encoding removed; `None` if there are too many."""
+    """Remove every layer of percent-encoding; `None` if there are many."""
     for _ in range(5):
         once = unquote(path, errors="replace")
         if once == path:

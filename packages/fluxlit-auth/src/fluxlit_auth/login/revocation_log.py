@@ -1,6 +1,6 @@
-"""`RevocationLog`: what replicas share through the store: ended logins, sessions by ``sid``, used logout tokens.
+"""`RevocationLog`: ended logins and what else replicas share.
 
-Each entry is a record whose id every replica can derive from its subject and its time. There are three kinds:
+Each entry is a record with an id that every replica can derive from its subject and its time. There are three kinds:
 
 - ``once``: the first replica to claim a text gets true, all others false, for as long as the record lives;
 - a list for each day, such as the logins with one ``sid`` of the provider;
@@ -78,7 +78,7 @@ class RevocationLog:
         await self._add(purpose, f"{self._day()} {about}", [text])
 
     async def notes(self, purpose: str, about: str) -> list[str]:
-        """Return the texts in the lists about a subject, of today and of all days within `lookback`.
+        """Return the texts about a subject of all days within `lookback`.
 
         Raises:
             SessionStoreUnavailable: the store does not respond.
@@ -99,7 +99,7 @@ class RevocationLog:
         self._postponed.difference_update(texts)
 
     def postpone(self, handles: Iterable[str]) -> None:
-        """Announce ended logins with the next call of `announced`, because the store takes no writes now."""
+        """Announce ended logins later; the store takes no writes now."""
         self._postponed.update(handles)
 
     async def announced(self) -> list[str]:
@@ -120,7 +120,7 @@ class RevocationLog:
         return _link(now, len(await self._chain(now)) - 1)
 
     async def _chain(self, slice_: int) -> list[list[str]]:
-        """Return the ended logins of one slice, record by record; the last one has room."""
+        """Return the ended logins of one slice; the last record has room."""
         chain = [await self._texts("ended", _link(slice_, 0))]
         while len(chain[-1]) >= FULL:
             chain.append(await self._texts("ended", _link(slice_, len(chain))))
@@ -153,7 +153,10 @@ class RevocationLog:
         return [] if found is None else list(found.data.get("texts", []))
 
     async def _readable(self, named: str) -> Session | None:
-        """Read a record. One under a former key is removed: it must not block what an operator revokes."""
+        """Read a record; remove it if it is under a former key.
+
+        It must not block what an operator revokes.
+        """
         try:
             return await self._store.aread(named)
         except SessionDataError:

@@ -1,4 +1,4 @@
-"""`SessionAdministration`: lists and ends the logins of an application, for operators.
+"""`SessionAdministration`: lists and ends logins, for operators.
 
 It uses the store alone; neither the provider nor the application has to run.
 """
@@ -100,7 +100,10 @@ class SessionAdministration:
 
 
 def _file(url: str) -> Path | None:
-    """Return the file of an SQLite store. A mistyped one must not be created: the list would look empty."""
+    """Return the file of an SQLite store.
+
+    A mistyped one must not be created: the list would look empty.
+    """
     scheme, _, rest = url.partition(":///")
     return Path(unquote(rest.partition("?")[0])) if scheme == "sqlite" else None
 

@@ -1,4 +1,4 @@
-"""`SessionAuthenticator`: authenticates requests by the cookie of a login session."""
+"""`SessionAuthenticator`: authenticates requests by session cookie."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SessionAuthenticator:
         context.sessions.ended.append(self.revoke)
 
     async def authenticate(self, ticket: str, names: CookieNames) -> Verdict:
-        """Return the user of a ticket. Never raises because of the store or the provider.
+        """Return the user of a ticket. An outage is a problem, no exception.
 
         Args:
             ticket: value of the session cookie.

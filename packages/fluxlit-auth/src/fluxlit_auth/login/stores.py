@@ -1,4 +1,4 @@
-"""The two stores of a login, at the URL of ``session_store`` but in namespaces of their own.
+"""The two stores of a login, in namespaces of their own.
 
 Login sessions have their own lifetimes, and a listing of them must not contain page sessions. The second store holds
 what replicas share (revocation_log.py).
@@ -30,7 +30,7 @@ WALL: Clock = time.time
 
 
 class StoreSettings(Protocol):
-    """The settings that name the store and the lifetimes of logins; `fluxlit.settings.Settings` describes each."""
+    """The store and the lifetimes of logins, of `fluxlit.settings`."""
 
     @property
     def session_store(self) -> str | None: ...  # noqa: D102
@@ -128,7 +128,7 @@ def _in_memory(settings: StoreSettings) -> bool:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the URL without the options that logins set themselves, and its namespace."""
+    """Return the URL without options of the login, and its namespace."""
     place, _, query = url.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name not in _OURS]

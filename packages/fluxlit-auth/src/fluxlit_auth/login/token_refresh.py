@@ -77,13 +77,13 @@ def _is_valid(login: Login, now: float) -> bool:
 
 
 def _retrieve(task: asyncio.Task[LoginSession | Ended]) -> None:
-    """Mark the exception of a refresh as retrieved, also when its client has disconnected."""
+    """Mark the exception as retrieved when the client has gone."""
     if not task.cancelled():
         task.exception()
 
 
 async def _without_turn(context: LoginContext, session: LoginSession) -> LoginSession | Ended:
-    """Serve the old token while it is valid, then wait for the replica that refreshes."""
+    """Serve the old token while it is valid, then wait for the other."""
     if _is_valid(session.login, context.clock()):
         return session
     loop = asyncio.get_running_loop()
@@ -155,7 +155,7 @@ def _kept(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 async def _store(context: LoginContext, session: LoginSession, renewed: Login) -> LoginSession | Ended:
-    """Store new tokens. The old ones may be dead by now, so a store that fails is asked again."""
+    """Store new tokens, with retries: the old ones may be dead by now."""
     turn_ends = context.clock() + PAUSE_S if renewed.claims_stale else 0.0
     for attempt in range(WRITES):
         try:
@@ -170,7 +170,7 @@ async def _store(context: LoginContext, session: LoginSession, renewed: Login) -
 
 
 async def _stored_earlier(context: LoginContext, session: LoginSession, renewed: Login) -> LoginSession | Ended:
-    """Return the stored session if it has the new tokens: then only the store's response was lost."""
+    """Return the session if only the response of the store was lost."""
     found = await context.sessions.read(session.ticket, touch=False)
     if found is ENDED or found.login.access_token == renewed.access_token:
         return found
@@ -181,7 +181,7 @@ async def _stored_earlier(context: LoginContext, session: LoginSession, renewed:
 async def _postpone(
     context: LoginContext, session: LoginSession, error: ProviderUnavailable | AuthConfigError
 ) -> LoginSession | Ended:
-    """Keep all replicas from asking a provider that is down; serve the old token while it is valid."""
+    """Pause refreshes of this session; serve the old token meanwhile."""
     waiting: LoginSession | Ended | Changed
     waiting = await context.sessions.write(session, session.login, turn_ends=context.clock() + PAUSE_S)
     if waiting is CHANGED:  # by a replica that took the turn when ours was over

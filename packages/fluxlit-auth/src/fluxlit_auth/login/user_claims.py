@@ -1,4 +1,4 @@
-"""From tokens to the claims of a user: ID token, UserInfo, and the login that they describe."""
+"""The claims of a user: ID token, UserInfo, and their login."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fluxlit_auth.login.login_session import Login
 from fluxlit_auth.login.oauth_client import Tokens
 from fluxlit_auth.metadata import Metadata
 
-# What an ID token says about itself and its login. UserInfo must not replace any of it.
+# What an ID token states about itself and its login. UserInfo must not replace any of it.
 PROTOCOL = frozenset(
     {"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "at_hash", "c_hash", "sid", "auth_time", "acr", "amr"}
 )
@@ -56,7 +56,7 @@ async def verified_claims(context: LoginContext, metadata: Metadata, tokens: Tok
 async def userinfo_claims(
     context: LoginContext, metadata: Metadata, tokens: Tokens, id_claims: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the claims of UserInfo (OpenID Connect Core section 5.3.2); none if it has nothing to add.
+    """Return the claims of UserInfo, if any (Core section 5.3.2).
 
     Raises:
         TokenRefused: UserInfo describes another subject.
