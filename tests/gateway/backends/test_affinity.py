@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import pytest
 
-from fluxlit.backends.affinity import Candidate, Claim, Kind, Standing, choose, claim, cookie_value, set_cookie
-from fluxlit.backends.worker_sessions import MOST_LEFT, Sessions
+from fluxlit.backends.affinity import (
+    Candidate,
+    Kind,
+    RoutingHint,
+    WorkerState,
+    choose,
+    cookie_value,
+    routing_hint,
+    worker_cookie,
+)
+from fluxlit.backends.worker import MOST_LEFT, Sessions
 
-A, S, L, D = Standing.ANSWERING, Standing.SILENT, Standing.LEAVING, Standing.DOWN
+A, S, L, D = WorkerState.ANSWERING, WorkerState.SILENT, WorkerState.LEAVING, WorkerState.DOWN
 
 CLAIMS = {
-    "a first connection": (("websocket", "/_stcore/stream", ["streamlit", "token"]), Claim(Kind.STREAM)),
+    "a first connection": (("websocket", "/_stcore/stream", ["streamlit", "token"]), RoutingHint(Kind.STREAM)),
     "a browser that comes back": (
         ("websocket", "/_stcore/stream", ["streamlit", "token", "s1"]),
-        Claim(Kind.STREAM, "s1"),
+        RoutingHint(Kind.STREAM, "s1"),
     ),
-    "an empty third subprotocol": (("websocket", "/_stcore/stream", ["streamlit", "t", ""]), Claim(Kind.STREAM)),
-    "an upload": (("http", "/_stcore/upload_file/s1/f1"), Claim(Kind.UPLOAD, "s1")),
-    "an upload for no session": (("http", "/_stcore/upload_file/"), Claim(Kind.UPLOAD)),
-    "an image": (("http", "/media/abc.png"), Claim(Kind.MEDIA)),
-    "a page": (("http", "/orders"), Claim(Kind.ANY)),
-    "a component": (("http", "/component/x/index.html"), Claim(Kind.ANY)),
-    "a page whose name begins like media": (("http", "/mediation"), Claim(Kind.ANY)),
+    "an empty third subprotocol": (("websocket", "/_stcore/stream", ["streamlit", "t", ""]), RoutingHint(Kind.STREAM)),
+    "an upload": (("http", "/_stcore/upload_file/s1/f1"), RoutingHint(Kind.UPLOAD, "s1")),
+    "an upload for no session": (("http", "/_stcore/upload_file/"), RoutingHint(Kind.UPLOAD)),
+    "an image": (("http", "/media/abc.png"), RoutingHint(Kind.MEDIA)),
+    "a page": (("http", "/orders"), RoutingHint(Kind.ANY)),
+    "a component": (("http", "/component/x/index.html"), RoutingHint(Kind.ANY)),
+    "a page whose name begins like media": (("http", "/mediation"), RoutingHint(Kind.ANY)),
 }
 
 
 @pytest.mark.parametrize(("request_", "expected"), CLAIMS.values(), ids=CLAIMS)
-def test_what_a_request_says(request_: tuple[str, ...], expected: Claim) -> None:
-    assert claim(*request_) == expected  # type: ignore[arg-type]
+def test_what_a_request_says(request_: tuple[str, ...], expected: RoutingHint) -> None:
+    assert routing_hint(*request_) == expected  # type: ignore[arg-type]
 
 
 COOKIES = {
@@ -46,76 +55,85 @@ def test_the_cookie_is_found(headers: list[tuple[bytes, bytes]], expected: str |
     assert cookie_value(headers) == expected
 
 
-def workers(*standings: tuple[Standing, int], holder: int | None = None) -> list[Candidate]:
-    """Workers called 0, 1, 2... with a standing and a load."""
+def workers(*standings: tuple[WorkerState, int], holder: int | None = None) -> list[Candidate]:
+    """Workers called 0, 1, 2... with a state and a load."""
     return [
-        Candidate(str(number), standing, load, holds=number == holder)
-        for number, (standing, load) in enumerate(standings)
+        Candidate(str(number), state, load, holds=number == holder) for number, (state, load) in enumerate(standings)
     ]
 
 
 CHOICES = {
-    "the least loaded gets a new session": (Claim(Kind.STREAM), workers((A, 3), (A, 1), (A, 2)), "1"),
-    "the first of two equals": (Claim(Kind.STREAM), workers((A, 1), (A, 1)), "0"),
-    "a cookie beats the load": (Claim(Kind.STREAM, cookie="0"), workers((A, 9), (A, 0)), "0"),
-    "a cookie of nobody": (Claim(Kind.STREAM, cookie="gone"), workers((A, 9), (A, 0)), "1"),
-    "a session beats the cookie": (Claim(Kind.STREAM, "s", "0"), workers((A, 0), (A, 9), holder=1), "1"),
-    "a session of nobody": (Claim(Kind.STREAM, "s"), workers((A, 2), (A, 1)), "1"),
-    "a session stays with a busy worker": (Claim(Kind.STREAM, "s"), workers((S, 9), (A, 0), holder=0), "0"),
-    "a new session avoids a busy worker": (Claim(Kind.STREAM, cookie="0"), workers((S, 0), (A, 9)), "1"),
-    "busy is better than nobody": (Claim(Kind.STREAM), workers((D, 0), (S, 5)), "1"),
-    "a session moves from a leaving worker": (Claim(Kind.STREAM, "s", "0"), workers((L, 0), (A, 9), holder=0), "1"),
-    "a session moves from a dead worker": (Claim(Kind.STREAM, "s", "0"), workers((D, 0), (A, 9), holder=0), "1"),
-    "nobody": (Claim(Kind.STREAM), workers((D, 0), (L, 0)), None),
-    "no workers": (Claim(Kind.ANY), [], None),
-    "an upload follows its session": (Claim(Kind.UPLOAD, "s", "0"), workers((A, 0), (A, 9), holder=1), "1"),
-    "an upload reaches a leaving worker": (Claim(Kind.UPLOAD, "s"), workers((L, 9), (A, 0), holder=0), "0"),
-    "an upload does not reach a dead one": (Claim(Kind.UPLOAD, "s"), workers((D, 9), (A, 0), holder=0), "1"),
-    "a page goes by the cookie": (Claim(Kind.ANY, cookie="1"), workers((A, 0), (A, 9)), "1"),
-    "a page avoids a leaving worker": (Claim(Kind.ANY, cookie="1"), workers((A, 5), (L, 0)), "0"),
+    "the least loaded gets a new session": (RoutingHint(Kind.STREAM), workers((A, 3), (A, 1), (A, 2)), "1"),
+    "the first of two equals": (RoutingHint(Kind.STREAM), workers((A, 1), (A, 1)), "0"),
+    "a cookie beats the load": (RoutingHint(Kind.STREAM, cookie="0"), workers((A, 9), (A, 0)), "0"),
+    "a cookie of nobody": (RoutingHint(Kind.STREAM, cookie="gone"), workers((A, 9), (A, 0)), "1"),
+    "a session beats the cookie": (RoutingHint(Kind.STREAM, "s", "0"), workers((A, 0), (A, 9), holder=1), "1"),
+    "a session of nobody": (RoutingHint(Kind.STREAM, "s"), workers((A, 2), (A, 1)), "1"),
+    "a session stays with a busy worker": (RoutingHint(Kind.STREAM, "s"), workers((S, 9), (A, 0), holder=0), "0"),
+    "a new session avoids a busy worker": (RoutingHint(Kind.STREAM, cookie="0"), workers((S, 0), (A, 9)), "1"),
+    "busy is better than nobody": (RoutingHint(Kind.STREAM), workers((D, 0), (S, 5)), "1"),
+    "a session moves from a leaving worker": (
+        RoutingHint(Kind.STREAM, "s", "0"),
+        workers((L, 0), (A, 9), holder=0),
+        "1",
+    ),
+    "a session moves from a dead worker": (RoutingHint(Kind.STREAM, "s", "0"), workers((D, 0), (A, 9), holder=0), "1"),
+    "nobody": (RoutingHint(Kind.STREAM), workers((D, 0), (L, 0)), None),
+    "no workers": (RoutingHint(Kind.ANY), [], None),
+    "an upload follows its session": (RoutingHint(Kind.UPLOAD, "s", "0"), workers((A, 0), (A, 9), holder=1), "1"),
+    "an upload reaches a leaving worker": (RoutingHint(Kind.UPLOAD, "s"), workers((L, 9), (A, 0), holder=0), "0"),
+    "an upload does not reach a dead one": (RoutingHint(Kind.UPLOAD, "s"), workers((D, 9), (A, 0), holder=0), "1"),
+    "a page goes by the cookie": (RoutingHint(Kind.ANY, cookie="1"), workers((A, 0), (A, 9)), "1"),
+    "a page avoids a leaving worker": (RoutingHint(Kind.ANY, cookie="1"), workers((A, 5), (L, 0)), "0"),
 }
 
 
 @pytest.mark.parametrize(("request_", "candidates", "expected"), CHOICES.values(), ids=CHOICES)
-def test_the_choice(request_: Claim, candidates: list[Candidate], expected: str | None) -> None:
+def test_the_choice(request_: RoutingHint, candidates: list[Candidate], expected: str | None) -> None:
     chosen = choose(request_, candidates)
     assert (chosen[0] if chosen else None) == expected
 
 
 MEDIA = {
-    "the cookie's first, then the busiest": (Claim(Kind.MEDIA, cookie="0"), workers((A, 1), (A, 2), (A, 3)), "021"),
-    "without a cookie the busiest": (Claim(Kind.MEDIA), workers((A, 1), (A, 3), (A, 2)), "120"),
-    "those that do not answer come last": (Claim(Kind.MEDIA), workers((S, 9), (A, 0), (L, 5), (D, 9)), "102"),
-    "the cookie's, even when it is leaving": (Claim(Kind.MEDIA, cookie="1"), workers((A, 1), (L, 0)), "10"),
+    "the cookie's first, then the busiest": (
+        RoutingHint(Kind.MEDIA, cookie="0"),
+        workers((A, 1), (A, 2), (A, 3)),
+        "021",
+    ),
+    "without a cookie the busiest": (RoutingHint(Kind.MEDIA), workers((A, 1), (A, 3), (A, 2)), "120"),
+    "those that do not answer come last": (RoutingHint(Kind.MEDIA), workers((S, 9), (A, 0), (L, 5), (D, 9)), "102"),
+    "the cookie's, even when it is leaving": (RoutingHint(Kind.MEDIA, cookie="1"), workers((A, 1), (L, 0)), "10"),
 }
 
 
 @pytest.mark.parametrize(("request_", "candidates", "expected"), MEDIA.values(), ids=MEDIA)
-def test_the_order_in_which_media_are_asked_for(request_: Claim, candidates: list[Candidate], expected: str) -> None:
+def test_the_order_in_which_media_are_asked_for(
+    request_: RoutingHint, candidates: list[Candidate], expected: str
+) -> None:
     assert "".join(choose(request_, candidates)) == expected
 
 
 def test_the_cookie_is_for_the_application_and_for_no_script() -> None:
-    assert set_cookie("k", path="", secure=False) == (
+    assert worker_cookie("k", path="", secure=False) == (
         b"set-cookie",
         b"fluxlit_worker=k; Path=/; HttpOnly; SameSite=Lax",
     )
-    assert set_cookie("k", path="/apps/shop", secure=True)[1] == (
+    assert worker_cookie("k", path="/apps/shop", secure=True)[1] == (
         b"fluxlit_worker=k; Path=/apps/shop; HttpOnly; SameSite=Lax; Secure"
     )
 
 
 def test_sessions_are_remembered_until_they_are_closed_or_too_many() -> None:
     sessions = Sessions()
-    sessions.heard("opened", "a")
+    sessions.note("opened", "a")
     assert ("a" in sessions, len(sessions)) == (True, 1)
-    sessions.heard("left", "a")
+    sessions.note("left", "a")
     assert ("a" in sessions, len(sessions)) == (True, 0)
-    sessions.heard("opened", "a")
-    sessions.heard("closed", "a")
+    sessions.note("opened", "a")
+    sessions.note("closed", "a")
     assert ("a" in sessions, len(sessions)) == (False, 0)
     for number in range(MOST_LEFT + 1):
-        sessions.heard("left", str(number))
+        sessions.note("left", str(number))
     assert ("0" in sessions, "1" in sessions) == (False, True)
     sessions.clear()
     assert "1" not in sessions

@@ -17,10 +17,10 @@ import pytest
 import uvicorn
 import websockets
 
-from fluxlit.backends import Placement, build_placement
-from fluxlit.backends.embedded import EmbeddedPlacement
-from fluxlit.backends.external import ExternalPlacement
-from fluxlit.backends.workers import WorkersPlacement
+from fluxlit.backends import Backend, build_backend
+from fluxlit.backends.embedded import EmbeddedBackend
+from fluxlit.backends.external import ExternalBackend
+from fluxlit.backends.workers import WorkersBackend
 from fluxlit.errors import SettingsError, WorkerError
 from fluxlit.settings import resolve
 from tests.gateway.supervisor.processes import until
@@ -29,11 +29,11 @@ from tests.gateway.worker.streamlit_client import Tab, http_get
 
 
 @asynccontextmanager
-async def served(placement: Placement, path: Path) -> AsyncIterator[None]:
-    """The placement under uvicorn on a UNIX socket."""
+async def served(backend: Backend, path: Path) -> AsyncIterator[None]:
+    """The backend under uvicorn on a UNIX socket."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        await placement(scope, receive, send)
+        await backend(scope, receive, send)
 
     config = uvicorn.Config(application, uds=str(path), lifespan="off", log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
@@ -46,14 +46,14 @@ async def served(placement: Placement, path: Path) -> AsyncIterator[None]:
         await serving
 
 
-def place(project: Project, **flags: Any) -> Placement:
-    return build_placement(project.facts(), resolve(flags=flags, environ={}, directory=project.root))
+def place(project: Project, **flags: Any) -> Backend:
+    return build_backend(project.facts(), resolve(flags=flags, environ={}, directory=project.root))
 
 
-def test_the_mode_chooses_the_placement(project: Project) -> None:
-    assert isinstance(place(project), WorkersPlacement)
-    assert isinstance(place(project, streamlit_mode="embedded"), EmbeddedPlacement)
-    assert isinstance(place(project, streamlit_upstream="http://127.0.0.1:8501"), ExternalPlacement)
+def test_the_mode_chooses_the_backend(project: Project) -> None:
+    assert isinstance(place(project), WorkersBackend)
+    assert isinstance(place(project, streamlit_mode="embedded"), EmbeddedBackend)
+    assert isinstance(place(project, streamlit_upstream="http://127.0.0.1:8501"), ExternalBackend)
 
 
 @pytest.mark.parametrize("key", ["server.enableCORS", "server.enableXsrfProtection", "server.port"])
@@ -69,14 +69,14 @@ def test_building_and_starting_workers_does_not_import_streamlit_here(project: P
         import asyncio, sys
         from pathlib import Path
         from fluxlit.settings import resolve
-        from fluxlit.backends import UiFacts, build_placement
+        from fluxlit.backends import UiFacts, build_backend
 
         async def main():
             facts = UiFacts(app=None, target="shop:app", script=None, run_directory=Path({str(project.sockets)!r}))
-            placement = build_placement(facts, resolve(environ={{}}))
-            await placement.start()
-            assert placement.readiness().ready
-            await placement.stop()
+            backend = build_backend(facts, resolve(environ={{}}))
+            await backend.start()
+            assert backend.readiness().ready
+            await backend.stop()
 
         asyncio.run(main())
         assert "streamlit" not in sys.modules
@@ -90,8 +90,8 @@ def test_while_the_worker_is_down_browsers_get_a_page_that_tries_again(project: 
     gate = project.sockets / "gate.sock"
 
     async def story() -> None:
-        placement = project.placement()
-        async with served(placement, gate):
+        backend = project.backend()
+        async with served(backend, gate):
             html = {"Accept": "text/html", "X-Request-ID": "abc-1"}
             status, headers, body = await asyncio.to_thread(http_get, gate, "/", html)
             assert (status, headers["retry-after"]) == (503, "1")
@@ -101,13 +101,13 @@ def test_while_the_worker_is_down_browsers_get_a_page_that_tries_again(project: 
             assert (status, headers["content-type"]) == (503, "text/plain; charset=utf-8")
             with pytest.raises(Exception, match="HTTP 503"):
                 await _connect(gate)
-            await placement.start()
+            await backend.start()
             try:
                 assert (await asyncio.to_thread(http_get, gate, "/", html))[0] == 200
                 async with Tab(gate) as tab:
                     assert (await tab.run()).texts == ["Version 1", "count 0"]
             finally:
-                await placement.stop()
+                await backend.stop()
             assert (await asyncio.to_thread(http_get, gate, "/", html))[0] == 503
 
     run(story)
@@ -124,12 +124,12 @@ def test_a_worker_killed_under_load_costs_503_at_worst(project: Project) -> None
     gate = project.sockets / "gate.sock"
 
     async def story() -> None:
-        async with project.running() as placement, served(placement, gate):
-            pid = placement.members[0].supervisor.status.pid
+        async with project.running() as backend, served(backend, gate):
+            pid = backend.pool[0].supervisor.status.pid
             assert pid is not None
             seen: list[int] = []
             os.kill(pid, signal.SIGKILL)
-            while not placement.readiness().ready or placement.restarts == 0:
+            while not backend.readiness().ready or backend.restarts == 0:
                 seen.append((await asyncio.to_thread(http_get, gate, "/_stcore/health"))[0])
             assert set(seen) <= {200, 503}
             assert 503 in seen
@@ -143,10 +143,10 @@ def test_an_external_ui_may_come_later_and_go(project: Project) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-            placement = place(project, streamlit_upstream=f"http://127.0.0.1:{port}", root_path="/shop")
-            await placement.start()
-            assert not placement.readiness().ready
-            assert str(port) in placement.readiness().detail
+            backend = place(project, streamlit_upstream=f"http://127.0.0.1:{port}", root_path="/shop")
+            await backend.start()
+            assert not backend.readiness().ready
+            assert str(port) in backend.readiness().detail
             asked: list[str] = []
 
             async def answer(scope: Any, _receive: Any, send: Any) -> None:
@@ -156,14 +156,14 @@ def test_an_external_ui_may_come_later_and_go(project: Project) -> None:
 
             server = uvicorn.Server(uvicorn.Config(answer, lifespan="off", log_config=None))
             serving = asyncio.create_task(server._serve([listener]))
-            await until(lambda: placement.readiness().ready)
+            await until(lambda: backend.readiness().ready)
             assert asked[0] == "/shop/_stcore/health"
             server.should_exit = True
             await serving
-            await until(lambda: not placement.readiness().ready)
+            await until(lambda: not backend.readiness().ready)
             with pytest.raises(WorkerError, match="cannot reload"):
-                await placement.reload(frozenset())
-            await placement.stop()
+                await backend.reload(frozenset())
+            await backend.stop()
 
     run(story)
 
@@ -175,7 +175,7 @@ from pathlib import Path
 import anyio.to_thread
 import shop
 from fluxlit.settings import resolve
-from fluxlit.backends import UiFacts, build_placement
+from fluxlit.backends import UiFacts, build_backend
 from tests.gateway.worker.streamlit_client import Tab, http_get
 from tests.gateway.backends.test_backend import served
 
@@ -185,12 +185,12 @@ gate = sockets / "gate.sock"
 
 async def life(resolved):
     before = [(l.level, l.propagate, list(l.handlers)) for l in map(logging.getLogger, ("uvicorn", "uvicorn.error"))]
-    placement = build_placement(UiFacts(shop.app, "shop:app", None, sockets), resolved)
-    async with served(placement, gate):
+    backend = build_backend(UiFacts(shop.app, "shop:app", None, sockets), resolved)
+    async with served(backend, gate):
         status, _, _ = await asyncio.to_thread(http_get, gate, "/")
         assert status == 503, status
-        await placement.start()
-        assert placement.readiness().ready
+        await backend.start()
+        assert backend.readiness().ready
         assert anyio.to_thread.current_default_thread_limiter().total_tokens == 17
         after = [(l.level, l.propagate, list(l.handlers)) for l in map(logging.getLogger, ("uvicorn", "uvicorn.error"))]
         assert after == before
@@ -202,11 +202,11 @@ async def life(resolved):
             assert shown.texts == ["Version 1", "count 1"], shown.texts
         async with Tab(gate, mount="/apps/shop", resume=tab.session_id) as tab:
             assert (await tab.run()).texts == ["Version 1", "count 1"]
-            line = await placement.reload(frozenset())
+            line = await backend.reload(frozenset())
             assert line == "1 open page rerun", line
             assert (await tab.shown()).texts == ["Version 1", "count 1"]
-        await placement.stop()
-        assert not placement.readiness().ready
+        await backend.stop()
+        assert not backend.readiness().ready
 
 async def main():
     anyio.to_thread.current_default_thread_limiter().total_tokens = 17

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import websockets
 
-from fluxlit.backends.affinity import Standing
-from fluxlit.backends.workers import WorkersPlacement
+from fluxlit.backends.affinity import WorkerState
+from fluxlit.backends.workers import WorkersBackend
 from fluxlit.errors import WorkerError
 from tests.gateway.backends.test_backend import served
 from tests.gateway.supervisor.processes import alive, until
@@ -41,8 +41,8 @@ def slow(st):
 """
 
 
-def pids(placement: WorkersPlacement) -> list[int]:
-    found = [member.supervisor.status.pid for member in placement.members]
+def pids(backend: WorkersBackend) -> list[int]:
+    found = [worker.supervisor.status.pid for worker in backend.pool]
     return [pid for pid in found if pid is not None]
 
 
@@ -62,15 +62,15 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
 
     async def story() -> None:
         settings = {"streamlit_workers": workers}
-        async with project.running(settings=settings) as placement, served(placement, gate):
-            before, done = pids(placement), asyncio.Event()
+        async with project.running(settings=settings) as backend, served(backend, gate):
+            before, done = pids(backend), asyncio.Event()
             asking = asyncio.create_task(ask_until(done, gate))
             async with Tab(gate) as tab, Tab(gate) as busy:
                 await tab.run()
                 running = asyncio.create_task(busy.run(page="slow"))
-                rolling = asyncio.create_task(placement.roll())
+                rolling = asyncio.create_task(backend.roll())
                 await until(
-                    lambda: any(busy.session_id in member.sessions for member in placement._leaving), timeout_s=60
+                    lambda: any(busy.session_id in worker.sessions for worker in backend._leaving), timeout_s=60
                 )
                 assert not (await asyncio.wait({rolling, running}, timeout=0.5))[0], "it waits for the run"
                 project.write("go", "")
@@ -84,10 +84,10 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
                 assert (await again.run()).texts[0].endswith(" run 1")
             done.set()
             assert set(await asking) == {200, 404}
-            assert len(pids(placement)) == workers
-            assert not set(pids(placement)) & set(before)
+            assert len(pids(backend)) == workers
+            assert not set(pids(backend)) & set(before)
             assert not any(map(alive, before))
-            assert placement.restarts == 0, "nothing had gone wrong"
+            assert backend.restarts == 0, "nothing had gone wrong"
 
     run(story)
 
@@ -96,13 +96,13 @@ def test_code_that_cannot_start_replaces_nothing(project: Project) -> None:
     project.write("shop.py", APP)
 
     async def story() -> None:
-        async with project.running(settings={"streamlit_workers": 2}) as placement:
-            before = pids(placement)
+        async with project.running(settings={"streamlit_workers": 2}) as backend:
+            before = pids(backend)
             project.write("shop.py", "1 / 0")
             with pytest.raises(WorkerError, match="division by zero"):
-                await placement.roll()
-            assert pids(placement) == before
-            assert placement.readiness().ready
+                await backend.roll()
+            assert pids(backend) == before
+            assert backend.readiness().ready
 
     run(story)
 
@@ -111,15 +111,15 @@ def test_two_calls_roll_once_and_a_stop_ends_both(project: Project) -> None:
     project.write("shop.py", APP)
 
     async def story() -> None:
-        async with project.running() as placement:
-            first = pids(placement)
-            await asyncio.gather(placement.roll(), placement.roll())
-            assert placement._started == 2
-            second = pids(placement)
+        async with project.running() as backend:
+            first = pids(backend)
+            await asyncio.gather(backend.roll(), backend.roll())
+            assert backend._started == 2
+            second = pids(backend)
             assert first != second
-            rolling = asyncio.create_task(placement.roll())
-            await until(lambda: placement._started == 3)
-            await placement.stop()
+            rolling = asyncio.create_task(backend.roll())
+            await until(lambda: backend._started == 3)
+            await backend.stop()
             assert await asyncio.gather(rolling, return_exceptions=True)
             assert not any(map(alive, (*first, *second)))
 
@@ -131,22 +131,22 @@ def test_a_worker_that_dies_takes_nobody_with_it(project: Project) -> None:
     gate = project.sockets / "gate.sock"
 
     async def story() -> None:
-        async with project.running(settings={"streamlit_workers": 2}) as placement, served(placement, gate):
-            victim = placement.members[0]
+        async with project.running(settings={"streamlit_workers": 2}) as backend, served(backend, gate):
+            victim = backend.pool[0]
             async with Tab(gate) as one, Tab(gate) as other:
                 runs = [(await tab.run()).texts[0] for tab in (one, other)]
-                assert placement.sessions == 2
+                assert backend.sessions == 2
                 key, pid = victim.key, victim.supervisor.status.pid
                 assert pid is not None
                 os.kill(pid, signal.SIGKILL)
-                await until(lambda: victim.standing is Standing.DOWN)
-                assert placement.readiness().ready
-                assert placement.sessions == 1
+                await until(lambda: victim.state is WorkerState.DOWN)
+                assert backend.readiness().ready
+                assert backend.sessions == 1
                 safe = other if runs[0].startswith(f"{pid} ") else one
                 assert (await safe.run()).texts[0].endswith(" run 2")
-                await until(lambda: victim.standing is Standing.ANSWERING, timeout_s=60)
+                await until(lambda: victim.state is WorkerState.ANSWERING, timeout_s=60)
                 assert victim.key != key
-                assert placement.restarts == 1
+                assert backend.restarts == 1
 
     run(story)
 
@@ -155,10 +155,10 @@ def test_one_worker_that_cannot_start_stops_all(project: Project) -> None:
     project.write("shop.py", "import os\nif os.path.exists('taken'):\n    1 / 0\nopen('taken', 'w')\n" + APP)
 
     async def story() -> None:
-        placement = project.placement(settings={"streamlit_workers": 2})
+        backend = project.backend(settings={"streamlit_workers": 2})
         with pytest.raises(WorkerError, match="division by zero"):
-            await placement.start()
-        assert not any(map(alive, pids(placement)))
+            await backend.start()
+        assert not any(map(alive, pids(backend)))
 
     run(story)
 
@@ -169,17 +169,17 @@ def test_a_stopped_worker_gets_no_new_sessions_and_is_replaced(project: Project)
 
     async def story() -> None:
         settings = {"streamlit_workers": 2, "streamlit_hung_timeout_s": 4}
-        async with project.running(settings=settings) as placement, served(placement, gate):
-            victim = placement.members[0]
+        async with project.running(settings=settings) as backend, served(backend, gate):
+            victim = backend.pool[0]
             pid = victim.supervisor.status.pid
             assert pid is not None
             os.kill(pid, signal.SIGSTOP)
-            await until(lambda: victim.standing is Standing.SILENT)
+            await until(lambda: victim.state is WorkerState.SILENT)
             for _ in range(3):
                 async with Tab(gate) as tab:
                     assert not (await tab.run()).texts[0].startswith(f"{pid} ")
-            await until(lambda: placement.restarts == 1, timeout_s=60)
+            await until(lambda: backend.restarts == 1, timeout_s=60)
             assert not alive(pid)
-            await until(lambda: victim.standing is Standing.ANSWERING, timeout_s=60)
+            await until(lambda: victim.state is WorkerState.ANSWERING, timeout_s=60)
 
     run(story)

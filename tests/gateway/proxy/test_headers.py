@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fluxlit.backends.external import ExternalPlacement
+from fluxlit.backends.external import ExternalBackend
 from fluxlit.proxy import ReverseProxy
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import OK, answering, get, post, stage
@@ -143,9 +143,9 @@ async def test_rule_07_the_name_in_via_is_a_setting(name: str, expected: list[by
     """RFC 9110 section 7.6.3: a pseudonym, for those who keep their hosts to themselves."""
     script, seen = answering(OK)
 
-    def placed(proxy: ReverseProxy) -> ExternalPlacement:
+    def placed(proxy: ReverseProxy) -> ExternalBackend:
         place = f"unix:{proxy.upstream.address.path}"
-        return ExternalPlacement(Settings(streamlit_upstream=place, gateway_via=name))
+        return ExternalBackend(Settings(streamlit_upstream=place, gateway_via=name))
 
     async with stage(script, wrap=placed) as scene:
         await (await scene.client()).ask(get("/", "Via: 1.0 edge"))

@@ -5,7 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-from fluxlit.supervisor import Command, Supervisor
+from fluxlit.supervisor.driver import Supervisor
+from fluxlit.supervisor.spawn import Command
 
 name, directory = sys.argv[1], Path(sys.argv[2])
 # A shell starts what runs in the background deaf to SIGINT, and nohup what it runs to SIGHUP.

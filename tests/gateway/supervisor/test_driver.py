@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from fluxlit.errors import WorkerError
-from fluxlit.supervisor import Backoff, Command, Policy, State, Supervisor
+from fluxlit.supervisor.backoff import Backoff
+from fluxlit.supervisor.driver import Policy, Supervisor
+from fluxlit.supervisor.spawn import Command
+from fluxlit.supervisor.state import State
 from tests.gateway.supervisor.processes import alive, until
 
 QUICK = Policy(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fluxlit.backends.backend import UiFacts
-from fluxlit.backends.workers import WorkersPlacement
+from fluxlit.backends.workers import WorkersBackend
 from fluxlit.settings import resolve
 
 COUNTER = """
@@ -50,18 +50,18 @@ class Project:
     def facts(self, *, target: str | None = "shop:app", **facts: Any) -> UiFacts:
         return UiFacts(app=None, target=target, script=facts.pop("script", None), run_directory=self.sockets, **facts)
 
-    def placement(self, *, settings: dict[str, Any] | None = None, **facts: Any) -> WorkersPlacement:
+    def backend(self, *, settings: dict[str, Any] | None = None, **facts: Any) -> WorkersBackend:
         resolved = resolve(flags=settings or {}, environ={}, directory=self.root)
-        return WorkersPlacement(self.facts(**facts), resolved)
+        return WorkersBackend(self.facts(**facts), resolved)
 
     @asynccontextmanager
-    async def running(self, **options: Any) -> AsyncIterator[WorkersPlacement]:
-        placement = self.placement(**options)
-        await placement.start()
+    async def running(self, **options: Any) -> AsyncIterator[WorkersBackend]:
+        backend = self.backend(**options)
+        await backend.start()
         try:
-            yield placement
+            yield backend
         finally:
-            await placement.stop()
+            await backend.stop()
 
 
 @pytest.fixture

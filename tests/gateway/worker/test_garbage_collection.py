@@ -44,9 +44,9 @@ def test_memory_stays_bounded_while_a_busy_page_leaves_cycles_behind(project: Pr
     project.write("shop.py", CYCLES)
 
     async def story() -> None:
-        async with project.running() as placement, Tab(project.socket) as tab:
+        async with project.running() as backend, Tab(project.socket) as tab:
             assert (await tab.run()).texts == ["True False"], "start is frozen, Streamlit's own collection is off"
-            pid = worker_pid(placement)
+            pid = worker_pid(backend)
             before = resident_mb(pid)
             peak = before
             for _ in range(300):  # leaves 600 MB behind

@@ -17,8 +17,8 @@ from tests.gateway.worker.project import COUNTER, Project, run
 from tests.gateway.worker.streamlit_client import Tab, http_get
 
 
-def worker_pid(placement: object) -> int:
-    pid = placement.members[0].supervisor.status.pid  # type: ignore[attr-defined]
+def worker_pid(backend: object) -> int:
+    pid = backend.pool[0].supervisor.status.pid  # type: ignore[attr-defined]
     assert isinstance(pid, int)
     return pid
 
@@ -111,9 +111,9 @@ def test_the_socket_belongs_to_its_owner_alone_and_the_process_leaves_no_lifelin
     project.write("shop.py", COUNTER)
 
     async def story() -> None:
-        async with project.running() as placement:
+        async with project.running() as backend:
             assert stat.S_IMODE(project.socket.stat().st_mode) == 0o600
-            assert str(Path(f"/proc/{worker_pid(placement)}/fd/0").readlink()) == os.devnull
+            assert str(Path(f"/proc/{worker_pid(backend)}/fd/0").readlink()) == os.devnull
 
     run(story)
 
@@ -229,12 +229,12 @@ def test_a_failure_at_start_is_one_message_and_leaves_nothing(
     project.write("shop.py", code)
 
     async def story() -> None:
-        placement = project.placement(**options)
+        backend = project.backend(**options)
         with pytest.raises(WorkerError, match=message) as raised:
-            await placement.start()
+            await backend.start()
         assert "Traceback" not in str(raised.value)
         assert raised.value.exit_code == 1
-        assert not placement.readiness().ready
+        assert not backend.readiness().ready
 
     run(story)
 
@@ -244,7 +244,7 @@ def test_the_traceback_is_there_for_those_who_ask(project: Project) -> None:
 
     async def story() -> None:
         with pytest.raises(WorkerError, match="Traceback"):
-            await project.placement(settings={"debug": True}).start()
+            await project.backend(settings={"debug": True}).start()
 
     run(story)
 
@@ -253,7 +253,7 @@ def test_a_script_that_is_gone_is_named(project: Project) -> None:
     async def story() -> None:
         script = project.root / "gone.py"
         with pytest.raises(WorkerError, match=r"gone\.py does not exist"):
-            await project.placement(target=None, script=script).start()
+            await project.backend(target=None, script=script).start()
 
     run(story)
 
@@ -262,13 +262,13 @@ def test_a_killed_worker_is_back_with_the_page(project: Project) -> None:
     project.write("shop.py", COUNTER)
 
     async def story() -> None:
-        async with project.running() as placement:
-            first = worker_pid(placement)
+        async with project.running() as backend:
+            first = worker_pid(backend)
             os.kill(first, signal.SIGKILL)
-            await until(lambda: not placement.readiness().ready)
-            assert "SIGKILL" in placement.readiness().detail
-            await until(lambda: placement.readiness().ready, timeout_s=60)
-            assert placement.restarts == 1
+            await until(lambda: not backend.readiness().ready)
+            assert "SIGKILL" in backend.readiness().detail
+            await until(lambda: backend.readiness().ready, timeout_s=60)
+            assert backend.restarts == 1
             async with Tab(project.socket) as tab:
                 assert (await tab.run()).texts == ["Version 1", "count 0"]
 
@@ -292,12 +292,12 @@ def test_stop_ends_a_worker_with_open_sessions_and_running_scripts_in_time(proje
     )
 
     async def story() -> None:
-        async with project.running() as placement:
-            pid = worker_pid(placement)
+        async with project.running() as backend:
+            pid = worker_pid(backend)
             async with Tab(project.socket) as tab:
                 running = asyncio.create_task(tab.run())
                 await asyncio.sleep(0)
-                await asyncio.wait_for(placement.stop(), 30)
+                await asyncio.wait_for(backend.stop(), 30)
                 assert not alive(pid)
                 running.cancel()
 

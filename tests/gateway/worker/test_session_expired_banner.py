@@ -10,7 +10,7 @@ import brotli
 import pytest
 
 from fluxlit._internal.asgi import Receive, Scope, Send
-from fluxlit.worker.session_expired_banner import SCRIPT, with_notice
+from fluxlit.worker.session_expired_banner import SCRIPT, with_session_expired_banner
 from tests.gateway.gateway.asking import Answer, ask, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ class Site:
 
 
 async def answer_to(site: Site, *fields: tuple[bytes, bytes], method: str = "GET") -> Answer:
-    return await ask(with_notice(site), scope_of("/orders", *fields, method=method))
+    return await ask(with_session_expired_banner(site), scope_of("/orders", *fields, method=method))
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ async def test_a_page_without_a_title_is_left_alone() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": b"<p>bare"})
 
-    assert (await ask(with_notice(bare), scope_of("/", WANTS_PAGE))).body == b"<p>bare"
+    assert (await ask(with_session_expired_banner(bare), scope_of("/", WANTS_PAGE))).body == b"<p>bare"

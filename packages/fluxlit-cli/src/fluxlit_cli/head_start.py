@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fluxlit.supervisor import Spawned
+    from fluxlit.supervisor.spawn import SpawnedProcess
 
 SERVERS = ("run", "dev", "workbench")
 HELP = {"-h", "--help", "-V", "--version"}
 
-_early: Spawned | None = None
+_early: SpawnedProcess | None = None
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def begun(arguments: Sequence[str]) -> Iterator[None]:
             _early.discard()
 
 
-def early() -> Spawned | None:
+def early() -> SpawnedProcess | None:
     """The worker process that runs already, if there is one."""
     return _early
 

@@ -1,9 +1,9 @@
-"""Which worker a request goes to: a pure function of what the request says and of how the workers are.
+"""Which worker a request goes to: a pure function of request and workers.
 
 Streamlit keeps a session in the memory of one process. What must reach that process, and how a request shows it:
 
 ==================================  ===============================================================================
-request                             what it says
+request                             what it names
 ==================================  ===============================================================================
 WebSocket of a browser that was     its last session id, the third subprotocol
 here before
@@ -35,11 +35,11 @@ class Kind(enum.Enum):
 
     STREAM = "its session, if it names one"
     UPLOAD = "the session that it names"
-    MEDIA = "whoever has the file"
-    ANY = "anybody"
+    MEDIA = "the worker that has the file"
+    ANY = "any worker"
 
 
-class Standing(enum.IntEnum):
+class WorkerState(enum.IntEnum):
     """What may be sent to a worker; the smaller the better."""
 
     ANSWERING = 0
@@ -49,8 +49,8 @@ class Standing(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a request says about where it belongs.
+class RoutingHint:
+    """What a request shows about the worker that it belongs to.
 
     Attributes:
         kind: what it needs.
@@ -69,47 +69,52 @@ class Candidate:
 
     Attributes:
         key: what the cookie calls it; another one after every start.
-        standing: what may be sent to it.
+        state: what may be sent to it.
         load: sessions that it has or is about to get.
         holds: it has the session that the request names.
     """
 
     key: str
-    standing: Standing
+    state: WorkerState
     load: int = 0
     holds: bool = False
 
 
-def claim(kind: str, path: str, subprotocols: Sequence[str] = (), headers: Iterable[tuple[bytes, bytes]] = ()) -> Claim:
-    """Read what a request says.
+def routing_hint(
+    kind: str, path: str, subprotocols: Sequence[str] = (), headers: Iterable[tuple[bytes, bytes]] = ()
+) -> RoutingHint:
+    """Read the session and the worker that a request names.
 
     Args:
         kind: ``http`` or ``websocket``.
         path: decoded path below the public mount.
         subprotocols: those that a WebSocket offers, in order.
-        headers: the request's fields.
+        headers: of the request.
     """
     cookie = cookie_value(headers)
     if kind == "websocket":
-        return Claim(Kind.STREAM, (subprotocols[2] or None) if len(subprotocols) > 2 else None, cookie)
+        return RoutingHint(Kind.STREAM, (subprotocols[2] or None) if len(subprotocols) > 2 else None, cookie)
     if path.startswith(UPLOAD):
-        return Claim(Kind.UPLOAD, path[len(UPLOAD) :].partition("/")[0] or None, cookie)
-    return Claim(Kind.MEDIA if path.startswith(MEDIA) else Kind.ANY, None, cookie)
+        return RoutingHint(Kind.UPLOAD, path[len(UPLOAD) :].partition("/")[0] or None, cookie)
+    return RoutingHint(Kind.MEDIA if path.startswith(MEDIA) else Kind.ANY, None, cookie)
 
 
-def choose(request: Claim, candidates: Sequence[Candidate]) -> list[str]:
-    """The workers to ask, best first; empty while none can be asked. Only media go on to the second and further."""
-    taking = Standing.LEAVING if request.kind in (Kind.UPLOAD, Kind.MEDIA) else Standing.SILENT
+def choose(request: RoutingHint, candidates: Sequence[Candidate]) -> list[str]:
+    """The workers to try, best first; empty while there is none.
+
+    Only media files are tried at the second and further ones.
+    """
+    taking = WorkerState.LEAVING if request.kind in (Kind.UPLOAD, Kind.MEDIA) else WorkerState.SILENT
 
     def order(candidate: Candidate) -> tuple[int, ...]:
         stranger = candidate.key != request.cookie
         if request.kind is Kind.MEDIA:
             # Without a cookie the worker with the most sessions has most probably made the file.
-            return stranger, candidate.standing, -candidate.load
-        # A session stays with a worker that is busy. What names none goes elsewhere, whatever the cookie says.
-        return not candidate.holds, candidate.standing, stranger, candidate.load
+            return stranger, candidate.state, -candidate.load
+        # A session stays with a worker that is busy. What names none goes elsewhere, in spite of the cookie.
+        return not candidate.holds, candidate.state, stranger, candidate.load
 
-    return [candidate.key for candidate in sorted(candidates, key=order) if candidate.standing <= taking]
+    return [candidate.key for candidate in sorted(candidates, key=order) if candidate.state <= taking]
 
 
 def cookie_value(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -123,8 +128,8 @@ def cookie_value(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return None
 
 
-def set_cookie(key: str, *, path: str, secure: bool) -> tuple[bytes, bytes]:
-    """The field that ties a browser to a worker until the browser is closed.
+def worker_cookie(key: str, *, path: str, secure: bool) -> tuple[bytes, bytes]:
+    """The header that ties a browser to a worker until the browser is closed.
 
     Args:
         key: the worker.

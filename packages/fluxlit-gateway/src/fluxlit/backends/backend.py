@@ -12,7 +12,7 @@ from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.observability.metrics import Readings
 from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
-from fluxlit.supervisor import Spawned
+from fluxlit.supervisor.spawn import SpawnedProcess
 from fluxlit.worker.worker_spec import WorkerSpec
 
 NO_WORKERS = "there are no workers to replace"
@@ -57,7 +57,7 @@ class WorkerStatus:
     restarts: int
 
 
-class Placement(Protocol):
+class Backend(Protocol):
     """The UI as an ASGI application with a life of its own."""
 
     async def start(self) -> None:
@@ -68,22 +68,22 @@ class Placement(Protocol):
         """
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
-        """Stop within `timeout_s` seconds, by force at the end. Open requests fail."""
+        """Stop within `timeout_s` seconds, by force at the end."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve an HTTP request or a WebSocket that the gateway has routed to the UI."""
+        """Serve an HTTP request or a WebSocket that is for the UI."""
 
     def readiness(self) -> Readiness:
         """What is known now; performs no I/O."""
 
     def workers(self) -> Sequence[WorkerStatus]:
-        """How the worker processes are; none where there are none. Performs no I/O."""
+        """The state of each worker process, if there are any; no I/O."""
 
     async def measure(self) -> Readings:
-        """What is counted about the UI and where it runs; asks the workers, and does not wait for one that hangs."""
+        """Collect the samples of the UI; does not wait for a worker that hangs."""
 
     async def roll(self) -> str:
-        """Replace worker processes by fresh ones, one by one, with no request failing.
+        """Replace the worker processes one by one, with no request failing.
 
         Returns:
             One line about what was done.
@@ -93,7 +93,7 @@ class Placement(Protocol):
         """
 
     async def reload(self, changed: frozenset[Path]) -> str:
-        """Load changed pages and rerun the open ones, keeping sessions (development only).
+        """Load changed pages and rerun open ones, in development.
 
         Returns:
             One line about what was done.
@@ -135,10 +135,10 @@ class UiFacts:
     arguments: tuple[str, ...] = ()
     login: bool = False
     development: bool = False
-    head_start: Spawned | None = None
+    head_start: SpawnedProcess | None = None
 
     def spec(self, resolved: Resolved, socket: Path, cookie_secret: str = "") -> WorkerSpec:
-        """What one worker is told; `cookie_secret` as in `WorkerSpec`."""
+        """The specification of one worker; `cookie_secret` as in `WorkerSpec`."""
         return WorkerSpec(
             socket=str(socket),
             project_root=str(resolved.project_root),

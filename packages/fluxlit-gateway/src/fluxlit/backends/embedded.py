@@ -1,9 +1,9 @@
-"""The UI in the gateway's own process: least memory and latency, and no isolation.
+"""The UI in the gateway's own process.
 
-Streamlit changes things that belong to the whole process. What can be put back is put back: AnyIO's number of threads
-(the API's ``def`` endpoints use them), the loggers of uvicorn and websockets, and ``sys.modules["__main__"]``, which
-Streamlit replaces at the begin of every run. What cannot: an adopted script (``FluxLit(ui=...)``) must be
-``__main__`` while it runs, and a page that computes slows the API down.
+It takes least memory and time, and isolates nothing. Streamlit changes things that belong to the whole process. What
+can be put back is put back: AnyIO's number of threads (the API's ``def`` endpoints use them), the loggers of uvicorn
+and websockets, and ``sys.modules["__main__"]``, which Streamlit replaces at the begin of every run. What cannot: an
+adopted script (``FluxLit(ui=...)``) must be ``__main__`` while it runs, and a page that computes slows the API down.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from fluxlit.streamlit.themes import keep_themes
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
     ActivityMiddleware,
-    Site,
+    AppContext,
     build_streamlit,
     imitate_streamlit_run,
     main_script,
@@ -45,14 +45,14 @@ from fluxlit.worker.app_context import (
 )
 from fluxlit.worker.counters import Runs
 from fluxlit.worker.garbage_collection import GarbageCollector
-from fluxlit.worker.session_expired_banner import with_notice
+from fluxlit.worker.session_expired_banner import with_session_expired_banner
 from fluxlit.worker.streamlit_options import configure_streamlit
 from fluxlit.worker.visitors import Visitors
 
 _TAKEN_OVER = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
 
 
-class EmbeddedPlacement:
+class EmbeddedBackend:
     """Streamlit's ASGI application in this process.
 
     Args:
@@ -109,7 +109,7 @@ class EmbeddedPlacement:
             self._app = copying.look_first(self._app)
             self._life.push_async_callback(copying.close)
         if self._spec.login:
-            self._app = with_notice(self._visitors.watched(self._app))
+            self._app = with_session_expired_banner(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
         self._life.callback(surround_runs(self._runs.measured))
         if not get_option("runner.postScriptGC"):
@@ -118,7 +118,7 @@ class EmbeddedPlacement:
         self._detail = "Streamlit is ready"
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
-        """See `Placement.stop`."""
+        """See `Backend.stop`."""
         self._app, self._detail = None, "Streamlit is stopped"
         runtime, self._runtime = self._runtime, None
         await self._life.aclose()
@@ -144,7 +144,7 @@ class EmbeddedPlacement:
         return ()
 
     async def measure(self) -> Readings:
-        """See `Placement.measure`."""
+        """See `Backend.measure`."""
         return self._runs.read("embedded")
 
     async def roll(self) -> str:
@@ -152,7 +152,7 @@ class EmbeddedPlacement:
         return NO_WORKERS
 
     async def reload(self, changed: frozenset[Path]) -> str:
-        """See `Placement.reload`. The gateway has imported the new code by now: it is this process's code too."""
+        """See `Backend.reload`; the gateway has imported the new code."""
         del changed
         if self._spec.script is None and self._target is not None:
             self._app_object = self._target.load()
@@ -180,7 +180,7 @@ class EmbeddedPlacement:
 
     def _show(self) -> None:
         pages = self._app_object.pages
-        show(Site(self._app_object, pages, self._settings, visitor=self._visitors.user, main=self._main))
+        show(AppContext(self._app_object, pages, self._settings, visitor=self._visitors.user, main=self._main))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The UI as a Streamlit server that somebody else runs."""
+"""The UI on a Streamlit server that FluxLit does not run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBE_INTERVAL_S = 1.0
 PROBE_S = 2.0
 
 
-class ExternalPlacement:
+class ExternalBackend:
     """Proxies to `streamlit_upstream`.
 
     The gateway starts whether or not that server answers: the two may be deployed in any order. A probe in the
@@ -43,7 +43,7 @@ class ExternalPlacement:
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
-        """See `Placement.stop`."""
+        """See `Backend.stop`."""
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -60,11 +60,11 @@ class ExternalPlacement:
         return self._readiness
 
     def workers(self) -> tuple[WorkerStatus, ...]:
-        """They are somebody else's."""
+        """None of ours."""
         return ()
 
     async def measure(self) -> Readings:
-        """See `Placement.measure`."""
+        """See `Backend.measure`."""
         readings = self._upstream.meter.read("external")
         readings.add("fluxlit_upstream_requests_active", self._upstream.active, "external")
         return readings

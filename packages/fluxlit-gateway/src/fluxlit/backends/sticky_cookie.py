@@ -1,4 +1,4 @@
-"""What the choice of a worker does to an answer: a cookie is set on it, and a 404 may not be the last word."""
+"""The worker cookie on responses, and requests repeated at other workers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _REPEATABLE = frozenset({"GET", "HEAD"})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
-class SettingCookie:
-    """A `send` that adds a cookie to an accepted WebSocket and to the HTML page that will open one.
+class CookieSetter:
+    """A `send` that adds a cookie to HTML pages and accepted WebSockets.
 
-    Other answers stay as they are: they can be cached and shared, and a cookie on each would only be noise.
+    Other responses stay as they are: they can be cached and shared, and a cookie on each would only be noise.
     """
 
     __slots__ = ("_field", "_send")
@@ -32,13 +32,13 @@ class SettingCookie:
 
 
 def is_page(message: Message) -> bool:
-    """Whether an answer's head announces HTML that was found."""
+    """Whether a response is an HTML page with status 200."""
     kinds = (value for name, value in message["headers"] if name == b"content-type")
     return message["status"] == 200 and next(kinds, b"").startswith(b"text/html")
 
 
-class Overlooking:
-    """A `send` that keeps an answer of 404 to itself.
+class NotFoundFilter:
+    """A `send` that drops a response of 404.
 
     Attributes:
         missed: there was one.
@@ -59,13 +59,13 @@ class Overlooking:
 
 
 async def ask_in_turn(places: Sequence[Application], scope: Scope, receive: Receive, send: Send) -> None:
-    """Ask one place after the other for a file; the 404 of the last is the answer.
+    """Try one worker after the other; the last may respond with 404.
 
     A request with a body, or one that changes something, is not repeated.
     """
     repeatable = scope["method"] in _REPEATABLE and not any(name in _FRAMING for name, _ in scope["headers"])
     for place in places[:-1] if repeatable else ():
-        attempt = Overlooking(send)
+        attempt = NotFoundFilter(send)
         await place(scope, receive, attempt)
         if not attempt.missed:
             return

@@ -1,4 +1,4 @@
-"""One worker: its process, the connections to it, the proxy over them, and what is known of its sessions."""
+"""One worker: its process, the proxy to it, and its sessions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import contextlib
 import json
 import logging
 import secrets
-from collections import deque
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import Any
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
-from fluxlit.backends.affinity import Candidate, Standing
+from fluxlit.backends.affinity import Candidate, WorkerState
 from fluxlit.backends.backend import WorkerStatus, health_path, proxy_limits
-from fluxlit.backends.worker_sessions import Sessions
 from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Readings
 from fluxlit.proxy import Address, Meter, ReverseProxy, Upstream, UpstreamError
 from fluxlit.proxy.reverse_proxy import refuse
-from fluxlit.supervisor import Policy, Spawned, Supervisor
+from fluxlit.supervisor.driver import Policy, Supervisor
+from fluxlit.supervisor.spawn import SpawnedProcess
 from fluxlit.worker.command import WORKER
 from fluxlit.worker.log_records import replay
 from fluxlit.worker.worker_spec import WorkerSpec
@@ -30,16 +30,19 @@ logger = logging.getLogger("fluxlit.worker")
 PROBE_S = 2.0
 RELOAD_S = 60.0
 MEASURE_S = 1.0
-PROMISE_S = 5.0
+RESERVATION_S = 5.0
 """How long a browser that was sent here by the cookie on its page counts as load before its WebSocket arrives."""
 
+MOST_LEFT = 4096
+"""Sessions without a browser that are remembered. By default Streamlit keeps 128, for two minutes."""
 
-class Member:
+
+class Worker:
     """One worker.
 
     Args:
         number: what logs call it.
-        spec: what it is told.
+        spec: its specification.
         meter: what is counted about the connections to it.
         head_start: its process, if that runs already.
 
@@ -49,7 +52,7 @@ class Member:
         sessions: as the worker reports them.
     """
 
-    def __init__(self, number: int, spec: WorkerSpec, meter: Meter, head_start: Spawned | None = None) -> None:
+    def __init__(self, number: int, spec: WorkerSpec, meter: Meter, head_start: SpawnedProcess | None = None) -> None:
         settings = spec.effective_settings()
         self.number = number
         self.key = secrets.token_hex(8)
@@ -63,7 +66,7 @@ class Member:
         self._idle = asyncio.Event()
         self._closed = False
         self._streams = 0
-        self._promises: deque[float] = deque()
+        self._reservations: deque[float] = deque()
         self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings), meter=meter)
         self._counted = Readings()
         self._ended = Readings()
@@ -117,42 +120,42 @@ class Member:
         return status.ready and status.answering
 
     @property
-    def standing(self) -> Standing:
+    def state(self) -> WorkerState:
         """What may be sent to the worker."""
         status = self.supervisor.status
         if self._closed or not status.ready:
-            return Standing.DOWN
+            return WorkerState.DOWN
         if self.leaving:
-            return Standing.LEAVING
-        return Standing.ANSWERING if status.answering else Standing.SILENT
+            return WorkerState.LEAVING
+        return WorkerState.ANSWERING if status.answering else WorkerState.SILENT
 
     @property
     def load(self) -> int:
         """Sessions that are open here, or are about to be."""
-        while self._promises and self._promises[0] <= asyncio.get_running_loop().time():
-            self._promises.popleft()
-        return self._streams + len(self._promises)
+        while self._reservations and self._reservations[0] <= asyncio.get_running_loop().time():
+            self._reservations.popleft()
+        return self._streams + len(self._reservations)
 
     def candidate(self, session: str | None) -> Candidate:
         """The worker as the choice sees it."""
-        return Candidate(self.key, self.standing, self.load, session is not None and session in self.sessions)
+        return Candidate(self.key, self.state, self.load, session is not None and session in self.sessions)
 
-    def promise(self) -> None:
+    def reserve(self) -> None:
         """Count a browser that will open its WebSocket here."""
-        self._promises.append(asyncio.get_running_loop().time() + PROMISE_S)
+        self._reservations.append(asyncio.get_running_loop().time() + RESERVATION_S)
 
-    def keep_promise(self) -> None:
+    def use_reservation(self) -> None:
         """A browser with this worker's cookie has come."""
-        if self._promises:
-            self._promises.popleft()
+        if self._reservations:
+            self._reservations.popleft()
 
     async def stop(self, timeout_s: float) -> None:
-        """End the worker; what is still under way fails, and browsers see their WebSocket close with 1012."""
+        """End the worker. Open requests fail, and WebSockets close with 1012."""
         await self.supervisor.stop(timeout_s)
         await self.upstream.close()
 
     async def drain(self, timeout_s: float) -> None:
-        """Let requests and runs of scripts that are under way come to their end; takes `timeout_s` at most.
+        """Wait at most `timeout_s` for open requests and runs to end.
 
         Until the last run has ended its browsers get their files here. Afterwards nothing more is sent here.
         """
@@ -169,7 +172,7 @@ class Member:
         self._closed = True
 
     async def reload(self, changed: frozenset[Path]) -> str:
-        """See `Placement.reload`."""
+        """See `Backend.reload`."""
         if not self.ready:
             return f"{self.supervisor.status.detail}; it will come back with the new code"
         question = {"type": "reload", "changed": sorted(map(str, changed))}
@@ -198,7 +201,7 @@ class Member:
         )
 
     async def measure(self) -> Readings:
-        """What the worker has counted since its first start; at least what it has told before."""
+        """The samples of this worker and its forerunners, or the last ones."""
         if self._measuring is None or self._measuring.done():
             self._measuring = asyncio.create_task(self._measure())
         await asyncio.shield(self._measuring)
@@ -217,7 +220,7 @@ class Member:
                 self._counted = Readings.from_json(answer["readings"])
 
     async def _ask(self, question: dict[str, Any], kind: str) -> dict[str, Any]:
-        """Send a message and wait for the one of `kind` that answers it, or for the end of the worker."""
+        """Send a message; wait for its reply, or for the worker's end."""
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._asked[kind] = answer
         self.supervisor.send_line(json.dumps(question))
@@ -240,20 +243,20 @@ class Member:
         elif kind == "ready":
             self.supervisor.expect_readiness()
         elif kind == "session":
-            self.sessions.heard(message["event"], message["id"])
+            self.sessions.note(message["event"], message["id"])
         elif kind == "failed":
             self._failure = message["message"] + (f"\n{message['traceback']}" if self._debug else "")
         elif kind in self._asked and not self._asked[kind].done():
             self._asked[kind].set_result(message)
 
     def _gone(self) -> str | None:
-        """Forget what ended with the worker; returns its own words about its end, once."""
+        """Forget what ended with the worker; return its own reason, once."""
         failure, self._failure = self._failure, None
         self.key = secrets.token_hex(8)
         self.sessions.clear()
         self._ended.update(self._counted)
         self._counted = Readings()
-        self._promises.clear()
+        self._reservations.clear()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_result({"ok": False, "detail": failure or "The worker ended while it reloaded."})
@@ -265,6 +268,41 @@ class Member:
             await answer_unavailable(scope, send)
         else:
             await refuse(scope, send, status, detail)
+
+
+class Sessions:
+    """Ids of a worker's sessions: with a browser, or left by one.
+
+    Streamlit does not report when it forgets a session that no browser came back to. Such an id stays here until others
+    push it out. It does no harm: a browser that names it is sent to this worker, and gets a new session.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+        self._left: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._open or session in self._left
+
+    def __len__(self) -> int:
+        """The number of sessions with a browser."""
+        return len(self._open)
+
+    def note(self, event: str, session: str) -> None:
+        """Note a session that was ``opened``, ``left`` or ``closed``."""
+        self._open.discard(session)
+        self._left.pop(session, None)
+        if event == "opened":
+            self._open.add(session)
+        elif event == "left":
+            self._left[session] = None
+            if len(self._left) > MOST_LEFT:
+                self._left.popitem(last=False)
+
+    def clear(self) -> None:
+        """The worker is gone, and all its sessions with it."""
+        self._open.clear()
+        self._left.clear()
 
 
 def _log_output(stream: str, line: str) -> None:

@@ -1,10 +1,10 @@
 """The UI in supervised worker processes behind the proxy.
 
-The pool is a list of members, and every request asks `affinity.choose` for one. With a single worker there is nothing
+Every request asks `affinity.choose` for a worker of the pool. With a single worker there is nothing
 to choose, and no cookie is set.
 
-A member is replaced by starting its successor first. Only when that answers does the old one stop getting new work;
-it ends when its requests and runs have. So nothing is lost if the successor cannot start, and nobody waits for it.
+A worker is replaced by starting its successor first. Only when that answers does the old one stop getting new work;
+it ends when its requests and runs have. So nothing is lost if the successor cannot start, and no request waits for it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from pathlib import Path
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
-from fluxlit.backends.affinity import Claim, Kind, choose, claim, set_cookie
+from fluxlit.backends.affinity import Kind, RoutingHint, choose, routing_hint, worker_cookie
 from fluxlit.backends.backend import STOP_S, Readiness, UiFacts, WorkerStatus
-from fluxlit.backends.sticky_cookie import Field, SettingCookie, ask_in_turn
-from fluxlit.backends.worker import Member
+from fluxlit.backends.sticky_cookie import CookieSetter, Field, ask_in_turn
+from fluxlit.backends.worker import Worker
 from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Readings
 from fluxlit.proxy import Meter
 from fluxlit.settings import Resolved
-from fluxlit.supervisor import Spawned
+from fluxlit.supervisor.spawn import SpawnedProcess
 
 logger = logging.getLogger("fluxlit.ui")
 
 
-class WorkersPlacement:
+class WorkersBackend:
     """The UI in worker processes.
 
     Args:
@@ -41,7 +41,7 @@ class WorkersPlacement:
         resolved: the effective settings.
 
     Attributes:
-        members: the workers, leaving ones excepted.
+        pool: the workers, leaving ones excepted.
     """
 
     def __init__(self, facts: UiFacts, resolved: Resolved) -> None:
@@ -53,20 +53,18 @@ class WorkersPlacement:
         self._former_restarts: Counter[int] = Counter()
         self._former_readings = Readings()
         self._meters: defaultdict[int, Meter] = defaultdict(Meter)
-        self._leaving: list[Member] = []
+        self._leaving: list[Worker] = []
         self._rolling: asyncio.Task[None] | None = None
         count = resolved.settings.streamlit_workers
         self._several = count > 1
-        self.members = [
-            self._build(number, facts.head_start if number == 1 else None) for number in range(1, count + 1)
-        ]
+        self.pool = [self._build(number, facts.head_start if number == 1 else None) for number in range(1, count + 1)]
 
-    def _build(self, number: int, head_start: Spawned | None = None) -> Member:
+    def _build(self, number: int, head_start: SpawnedProcess | None = None) -> Worker:
         self._started += 1
-        # A successor listens beside the member that it follows, so no name is used twice.
+        # A successor listens beside the worker that it follows, so no name is used twice.
         socket = self._facts.run_directory / f"worker-{self._started}.sock"
         spec = self._facts.spec(self._resolved, socket, self._cookie_secret)
-        return Member(number, spec, self._meters[number], head_start)
+        return Worker(number, spec, self._meters[number], head_start)
 
     async def start(self) -> None:
         """Start all workers; when one fails, all are stopped.
@@ -77,8 +75,8 @@ class WorkersPlacement:
         failure: WorkerError | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                for member in self.members:
-                    group.create_task(member.supervisor.start())
+                for worker in self.pool:
+                    group.create_task(worker.supervisor.start())
         except* WorkerError as failures:
             await self.stop()
             failure = _first(failures)
@@ -87,74 +85,76 @@ class WorkersPlacement:
             raise failure
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
-        """See `Placement.stop`."""
+        """See `Backend.stop`."""
         if self._rolling is not None:
             self._rolling.cancel()
             with contextlib.suppress(asyncio.CancelledError, WorkerError):
                 await self._rolling
-        everybody = [*self.members, *self._leaving]
-        for member in everybody:
-            await member.upstream.close()
-        await asyncio.gather(*(member.stop(timeout_s) for member in everybody))
+        every_worker = [*self.pool, *self._leaving]
+        for worker in every_worker:
+            await worker.upstream.close()
+        await asyncio.gather(*(worker.stop(timeout_s) for worker in every_worker))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Relay to a worker; 503 while there is none."""
-        if len(self.members) > 1 or self._leaving:
+        if len(self.pool) > 1 or self._leaving:
             return self._relay_to_chosen(scope, receive, send)
-        member = self.members[0]
-        return member(scope, receive, send) if member.ready else answer_unavailable(scope, send)
+        worker = self.pool[0]
+        return worker(scope, receive, send) if worker.ready else answer_unavailable(scope, send)
 
     async def _relay_to_chosen(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = self._settings.root_path
-        request = claim(scope["type"], scope["path"][len(mount) :], scope.get("subprotocols", ()), scope["headers"])
+        request = routing_hint(
+            scope["type"], scope["path"][len(mount) :], scope.get("subprotocols", ()), scope["headers"]
+        )
         chosen = self._choose(request)
         if not chosen:
             await answer_unavailable(scope, send)
             return
         if request.kind is Kind.STREAM and request.cookie == chosen[0].key:
-            chosen[0].keep_promise()
+            chosen[0].use_reservation()
         elif self._several and request.cookie != chosen[0].key:
-            send = SettingCookie(send, partial(self._tie, chosen[0], scope))
+            send = CookieSetter(send, partial(self._tie, chosen[0], scope))
         if request.kind is Kind.MEDIA:
             await ask_in_turn(chosen, scope, receive, send)
         else:
             await chosen[0](scope, receive, send)
 
-    def _choose(self, request: Claim) -> list[Member]:
-        everybody = {member.key: member for member in (*self.members, *self._leaving)}
-        candidates = [member.candidate(request.session) for member in everybody.values()]
-        return [everybody[key] for key in choose(request, candidates)]
+    def _choose(self, request: RoutingHint) -> list[Worker]:
+        every_worker = {worker.key: worker for worker in (*self.pool, *self._leaving)}
+        candidates = [worker.candidate(request.session) for worker in every_worker.values()]
+        return [every_worker[key] for key in choose(request, candidates)]
 
-    def _tie(self, member: Member, scope: Scope) -> Field:
+    def _tie(self, worker: Worker, scope: Scope) -> Field:
         """The cookie that brings a browser back to its worker."""
         if scope["type"] == "http":
-            member.promise()
-        return set_cookie(member.key, path=self._settings.root_path, secure=scope["scheme"] in ("https", "wss"))
+            worker.reserve()
+        return worker_cookie(worker.key, path=self._settings.root_path, secure=scope["scheme"] in ("https", "wss"))
 
     def readiness(self) -> Readiness:
         """Ready when at least one worker is."""
-        ready = any(member.answering for member in self.members)
-        return Readiness(ready, "; ".join(member.supervisor.status.detail for member in self.members))
+        ready = any(worker.answering for worker in self.pool)
+        return Readiness(ready, "; ".join(worker.supervisor.status.detail for worker in self.pool))
 
     async def reload(self, changed: frozenset[Path]) -> str:
-        """See `Placement.reload`. All workers are told at once."""
-        return "; ".join(dict.fromkeys(await asyncio.gather(*(member.reload(changed) for member in self.members))))
+        """See `Backend.reload`; all workers reload at once."""
+        return "; ".join(dict.fromkeys(await asyncio.gather(*(worker.reload(changed) for worker in self.pool))))
 
     async def roll(self) -> str:
-        """See `Placement.roll`. A call while another is under way waits for that one."""
+        """See `Backend.roll`; a second call waits for the first."""
         if self._rolling is None or self._rolling.done():
             self._rolling = asyncio.create_task(self._roll())
         await asyncio.shield(self._rolling)
-        return "the worker is new" if len(self.members) == 1 else f"all {len(self.members)} workers are new"
+        return "the worker is new" if len(self.pool) == 1 else f"all {len(self.pool)} workers are new"
 
     async def _roll(self) -> None:
-        for member in list(self.members):
-            await self._replace(member)
+        for worker in list(self.pool):
+            await self._replace(worker)
 
-    async def _replace(self, old: Member) -> None:
+    async def _replace(self, old: Worker) -> None:
         new = self._build(old.number)
         await new.supervisor.start()
-        self.members[self.members.index(old)] = new
+        self.pool[self.pool.index(old)] = new
         self._leaving.append(old)
         await old.drain(self._settings.uvicorn_graceful_shutdown_timeout_s)
         counted = await old.measure()
@@ -165,9 +165,9 @@ class WorkersPlacement:
         logger.info("Streamlit worker %d has been replaced.", old.number)
 
     def workers(self) -> list[WorkerStatus]:
-        """See `Placement.workers`."""
-        members = [member.status(self._former_restarts[member.number]) for member in self.members]
-        return members + [member.status() for member in self._leaving]
+        """See `Backend.workers`."""
+        statuses = [worker.status(self._former_restarts[worker.number]) for worker in self.pool]
+        return statuses + [worker.status() for worker in self._leaving]
 
     @property
     def restarts(self) -> int:
@@ -180,16 +180,16 @@ class WorkersPlacement:
         return sum(worker.sessions for worker in self.workers())
 
     async def measure(self) -> Readings:
-        """See `Placement.measure`."""
+        """See `Backend.measure`."""
         total = Readings()
         total.update(self._former_readings)
-        everybody = [*self.members, *self._leaving]
-        for counted in await asyncio.gather(*(member.measure() for member in everybody)):
+        every_worker = [*self.pool, *self._leaving]
+        for counted in await asyncio.gather(*(worker.measure() for worker in every_worker)):
             total.update(counted)
         for number, meter in self._meters.items():
             total.update(meter.read(str(number)))
-        for member in everybody:
-            total.add("fluxlit_upstream_requests_active", member.upstream.active, str(member.number))
+        for worker in every_worker:
+            total.add("fluxlit_upstream_requests_active", worker.upstream.active, str(worker.number))
         return total
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fluxlit._internal.garbage_collection import collection_paused
-from fluxlit.supervisor import Spawned
+from fluxlit.supervisor.spawn import SpawnedProcess
 from fluxlit.worker.command import WORKER
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def launch(
     *,
     on_ready: Callable[[Ready], None],
     watch: Watch | None = None,
-    head_start: Spawned | None = None,
+    head_start: SpawnedProcess | None = None,
 ) -> int:
     """Run an application until a signal stops it.
 
@@ -53,7 +53,7 @@ def launch(
         early.discard()
 
 
-def start_worker() -> Spawned:
+def start_worker() -> SpawnedProcess:
     """Start a worker process that imports first and then waits for its spec.
 
     Most applications want one. Whether this one does is known too late for a head start: the caller ends the process
@@ -62,4 +62,4 @@ def start_worker() -> Spawned:
     Raises:
         OSError: it cannot be started.
     """
-    return Spawned.of(WORKER)
+    return SpawnedProcess.of(WORKER)

@@ -165,7 +165,7 @@ class Lifecycle:
         if parts.auth is not None:
             await enter(parts.auth.running())
         if parts.ui.enabled:
-            self._status.placement = parts.ui.build(self._directory)
+            self._status.backend = parts.ui.build(self._directory)
             await enter(parts.ui.running(self._directory, parts.page_calls, self._ui_stop_timeout))
         async with log_if_slow("the start of the API (its lifespan)"):
             await parts.api.start()

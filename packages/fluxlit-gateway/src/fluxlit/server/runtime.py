@@ -19,7 +19,7 @@ from fluxlit.server.lifecycle import Lifecycle, Parts
 from fluxlit.server.reload import Reloader
 from fluxlit.server.ui import Ui, find_target
 from fluxlit.settings import Resolved, Settings, resolve
-from fluxlit.supervisor import Spawned
+from fluxlit.supervisor.spawn import SpawnedProcess
 from fluxlit.urls import STATE, PublicAddress
 
 
@@ -52,7 +52,7 @@ class Runtime:
         flags: Mapping[str, object] | None = None,
         target: str | None = None,
         development: bool = False,
-        head_start: Spawned | None = None,
+        head_start: SpawnedProcess | None = None,
     ) -> None:
         app = cast("AppDefinition", application)
         self.resolved: Resolved = resolve(flags=flags or {}, arguments=app.setting_arguments)

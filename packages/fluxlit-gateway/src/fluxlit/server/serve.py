@@ -32,7 +32,7 @@ from fluxlit.server.sockets.tls import Tls
 from fluxlit.server.uvicorn_server import AsgiServer
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.settings.target import DEFAULT_TARGET, load
-from fluxlit.supervisor import Spawned
+from fluxlit.supervisor.spawn import SpawnedProcess
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def serve(
     *,
     on_ready: Callable[[Ready], None],
     watch: Watch | None = None,
-    head_start: Spawned | None = None,
+    head_start: SpawnedProcess | None = None,
     started: float,
 ) -> int:
     """Run an application until it is told to stop; see `fluxlit.server.launch`.

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.slow_steps import log_if_slow
-from fluxlit.backends import NO_WORKERS, Placement, Readiness, UiFacts, build_placement
+from fluxlit.backends import NO_WORKERS, Backend, Readiness, UiFacts, build_backend
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.run_directory import RunDirectory
@@ -17,7 +17,7 @@ from fluxlit.server.sockets.internal_server import PrivateServer
 from fluxlit.server.sockets.listeners import bind_file
 from fluxlit.settings import Resolved, resolve_target
 from fluxlit.settings.target import DEFAULT_TARGET, locate
-from fluxlit.supervisor import Spawned
+from fluxlit.supervisor.spawn import SpawnedProcess
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
 
@@ -48,11 +48,11 @@ class Ui:
         find_target: Callable[[], str],
         login: bool = False,
         development: bool = False,
-        head_start: Spawned | None = None,
+        head_start: SpawnedProcess | None = None,
     ) -> None:
         mode = resolved.settings.streamlit_mode
         self.enabled = application.has_ui or mode == "external"
-        self.backend: Placement | None = None
+        self.backend: Backend | None = None
         self._application = application
         self._resolved = resolved
         self._find_target = find_target
@@ -74,13 +74,13 @@ class Ui:
             return NO_UI
         return NOT_STARTED if self.backend is None else self.backend.readiness()
 
-    def build(self, directory: RunDirectory) -> Placement:
+    def build(self, directory: RunDirectory) -> Backend:
         """Make the backend, without starting it.
 
         Raises:
             FluxLitError: settings or target are wrong.
         """
-        self.backend = build_placement(self._facts(directory), self._resolved)
+        self.backend = build_backend(self._facts(directory), self._resolved)
         return self.backend
 
     @contextlib.asynccontextmanager

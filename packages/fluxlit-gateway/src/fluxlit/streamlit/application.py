@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415, SLF001
-"""Streamlit's ASGI application and its Runtime, of which a process has one."""
+"""Streamlit's ASGI application and its Runtime, one per process."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def running_runtime() -> Runtime | None:
 
 
 def release_runtime() -> None:
-    """Forget the stopped Runtime of this process: Streamlit never does, and a second start would fail."""
+    """Forget the stopped Runtime of this process.
+
+    Streamlit never does, and a second start would fail.
+    """
 
     def release() -> None:
         from streamlit.runtime import Runtime

@@ -1,8 +1,8 @@
-"""One use of names of Streamlit that are not public: what needs it, and what happens without it.
+"""One use of names of Streamlit that are not public, and its fallback.
 
 A feature lists every such name that it uses. Before its first use it looks for all of them, and tries them where a
-name alone says too little. With a Streamlit that lacks one the feature is off: the log says so, and each function
-that belongs to it does what its docstring says instead. A feature that nothing can be served without, or without
+name alone proves too little. With a Streamlit that lacks one the feature is off: the log reports it, and each function
+that belongs to it does what its docstring describes instead. A feature that nothing can be served without, or without
 which users with a login would not be kept apart, refuses the start.
 """
 
@@ -48,7 +48,7 @@ class Feature:
         used: when it is in use.
         required: when the start is refused without it.
         since: name -> the release that introduced it, for names that older tested releases lack.
-        probe: tries what the presence of names does not show; raises if it does not work.
+        probe: tries what the presence of names does not prove; raises if it does not work.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from fluxlit.streamlit import (
     media,
     options,
     script_run,
-    sessions,
+    session_content,
     themes,
 )
 from fluxlit.streamlit.feature import Feature, When
@@ -37,13 +37,15 @@ FEATURES: tuple[Feature, ...] = (
     script_run.MEASURED_RUNS,
     script_run.PAGE_HASH,
     themes.THEMES,
-    sessions.RESTORE,
-    sessions.LOGOUT,
+    session_content.RESTORE,
+    session_content.LOGOUT,
 )
 
 
 def check_streamlit(*, login: bool, development: bool, embedded: bool, restore: bool) -> None:
-    """Look for what is used of Streamlit, and log what is off. Imports Streamlit.
+    """Probe the features that are in use, and log what is off.
+
+    Imports Streamlit.
 
     Args:
         login: the application has a login.

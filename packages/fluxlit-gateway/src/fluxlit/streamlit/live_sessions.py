@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001
-"""The sessions of the Runtime: reports about them, their users, whether they run, and reruns."""
+"""The Runtime's sessions: reports, users, running scripts, reruns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SESSION = "streamlit.runtime.app_session:AppSession"
 SESSION_REPORTS = Feature(
     "reports of sessions",
     off="The gateway does not know how many sessions are open, nor which worker has which: with several workers, a "
-    "tab whose browser refuses cookies may begin anew when it connects again.",
+    "tab of a browser that refuses cookies may begin anew when it connects again.",
     names=(
         f"{_RUNTIME}._session_mgr",
         f"{_MANAGER}.connect_session",
@@ -73,11 +73,11 @@ IDENTITY = Feature(
 
 
 def report_sessions(runtime: Runtime, report: Callable[[str, str], None]) -> None:
-    """Call `report` with ``opened``, ``left`` or ``closed`` and the session id, on Streamlit's event loop.
+    """Report every session that is opened, left by its browser or closed.
 
-    A session is opened again when its browser comes back. It may be forgotten after its browser has left without
-    any report. Streamlit has no public hook; its session manager is asked by the runtime alone, so its methods are
-    wrapped in place.
+    `report` gets ``opened``, ``left`` or ``closed`` and the session id, on Streamlit's event loop. A session is opened
+    again when its browser comes back. It may be forgotten after its browser has left without any report. Streamlit has
+    no public hook; its session manager is asked by the runtime alone, so its methods are wrapped in place.
     """
     SESSION_REPORTS.attempt(lambda: _wrap_manager(runtime, report), None)
 
@@ -107,7 +107,7 @@ def _wrap_manager(runtime: Runtime, report: Callable[[str, str], None]) -> None:
 def identify_sessions(
     runtime: Runtime, facts: Callable[[], Mapping[str, Any]], arrived: Callable[[str, Any], None]
 ) -> None:
-    """Give each session the user whose browser opens it. Required with a login, so this is never off.
+    """Give each session its user. Required with a login, so never off.
 
     Args:
         runtime: Streamlit's.
@@ -137,7 +137,7 @@ def running_scripts(runtime: Runtime) -> int:
 
 
 def rerun_sessions(runtime: Runtime) -> int:
-    """Ask every open page to run again, with its session state. To be called on Streamlit's event loop.
+    """Have every open page run again. To be called on the event loop.
 
     Returns:
         The number of sessions; 0 while that is off.

@@ -17,7 +17,7 @@ _HANDLER = "streamlit_console_handler"
 
 
 def route_logs() -> None:
-    """Let Streamlit's loggers, and those of others that it took over, hand their records to the root logger.
+    """Send the records of Streamlit's loggers to the root logger.
 
     Streamlit gives every logger a handler of its own and stops propagation, for ``uvicorn`` too.
     """

@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001
-"""Which session a file in Streamlit's store was made for: images, downloads, audio and video."""
+"""Which session a file in Streamlit's media store was made for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STORED_FILES = Feature(
 
 
 def report_media(runtime: Runtime, report: Callable[[str, str], None]) -> None:
-    """Call `report` with the URL of every file that a run shows or offers, and with the id of its session.
+    """Report the URL and the session of every file that a run offers.
 
     Required with a login, so this is never off.
     """

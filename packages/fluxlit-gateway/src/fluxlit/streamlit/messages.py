@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415
-"""What browsers and Streamlit tell each other about a session, as far as FluxLit reads or writes it: protobuf messages.
+"""Protobuf messages between browsers and Streamlit.
 
 Importing this module does not import Streamlit.
 """
@@ -13,7 +13,7 @@ NOT_CARRIED = frozenset({"trigger_value", "string_trigger_value", "json_trigger_
 """Kinds of widget values that mean something once, or in one process."""
 
 ASKED = "fluxlit-asked"
-"""Stands for a fragment in the timer by which a browser is asked for a run, and in its answer."""
+"""Stands for a fragment in the timer by which a browser is asked for a run, and in the reply."""
 
 ASK_S = 0.02
 
@@ -27,7 +27,7 @@ def mark_states(message: Any) -> str:
 
 
 def needs_widgets(message: Any) -> bool:
-    """A message that is for a part of the page, or says that something was pressed."""
+    """Whether a message is for a fragment, or for a button press."""
     request = message.rerun_script
     return bool(request.fragment_id) or any(
         state.WhichOneof("value") in NOT_CARRIED - {UPLOADS} and _is_active(state)
@@ -46,12 +46,12 @@ def is_run_request(message: Any) -> bool:
 
 
 def is_run_end(message: Any) -> bool:
-    """A server's message that says that a run has come to its end."""
+    """Whether a server's message ends a run."""
     return bool(message.WhichOneof("type") == "script_finished")
 
 
 def session_id_fields() -> list[int]:
-    """The way to a session's id in the message that begins a run: numbers of fields, each within the one before."""
+    """Field numbers of the session id in the first message of a run."""
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
     fields, within = [], ForwardMsg.DESCRIPTOR
@@ -63,10 +63,10 @@ def session_id_fields() -> list[int]:
 
 
 def ask_for_run() -> Any:
-    """A message that has the browser ask for a run by itself, with its address and the values of its widgets.
+    """A message that makes the browser ask for a run.
 
-    Only it knows them. Nothing but a timer does that, and timers belong to fragments: this one asks until it is
-    stopped, or a run begins.
+    Only the browser knows its address and the values of its widgets. Nothing but a timer does that, and timers belong
+    to fragments: this one asks until it is stopped, or a run begins.
     """
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -86,19 +86,19 @@ def stop_asking() -> Any:
 
 
 def is_answer(message: Any) -> bool:
-    """A browser's message that answers `ask_for_run`."""
+    """Whether a browser's message is the reply to `ask_for_run`."""
     return bool(message.rerun_script.fragment_id == ASKED)
 
 
 def plain_request(message: Any) -> Any:
-    """An answer to `ask_for_run` as what it stands for: a request for a run of the whole page."""
+    """A reply to `ask_for_run` as a request for a run of the whole page."""
     message.rerun_script.ClearField("fragment_id")
     message.rerun_script.ClearField("is_auto_rerun")
     return message
 
 
 def toast(body: str, icon: str, seconds: int) -> Any:
-    """A message that shows a toast, for 0 seconds: until it is closed. It needs no run of the page."""
+    """A message that shows a toast; 0 seconds mean until it is closed."""
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
     from streamlit.proto.RootContainer_pb2 import RootContainer
 
@@ -111,7 +111,7 @@ def toast(body: str, icon: str, seconds: int) -> Any:
 
 
 def no_toast() -> Any:
-    """A message that puts nothing where a toast was. Older front ends show another toast there only after that."""
+    """A message that clears a toast: older front ends need it first."""
     message = toast("", "", 0)
     message.delta.new_element.empty.SetInParent()
     return message

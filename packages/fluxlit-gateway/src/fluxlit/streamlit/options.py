@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415, SLF001
-"""Streamlit's options: reading, setting, and where its configuration is looked for."""
+"""Streamlit's options, and the folder of its configuration."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ FRESH_OPTIONS = Feature(
 EXTERNAL_ADDRESS = Feature(
     "no look-up of the external address",
     off="When a page is opened under an origin of allowed_origins, Streamlit asks a public service for the address "
-    "of this machine, and its event loop waits for the answer.",
+    "of this machine, and its event loop waits for that.",
     names=("streamlit.net_util:_external_ip",),
 )
 
 
 def set_project_folder(anchor: str) -> None:
-    """Make the folder of `anchor` the application's, before options are read: ``streamlit run`` does the same."""
+    """Set the application's folder, as ``streamlit run`` does, by a file."""
 
     def set_anchor() -> None:
         from streamlit import config
@@ -57,7 +57,7 @@ def set_project_folder(anchor: str) -> None:
 
 
 def option_templates() -> Mapping[str, Any]:
-    """Every option of this Streamlit by key, with its type, default and environment variable."""
+    """Every option by key, with type, default and environment variable."""
     from streamlit import config
 
     return config.get_config_options()
@@ -89,7 +89,10 @@ def is_set(key: str) -> bool:
 
 
 def never_look_up_external_address() -> None:
-    """Set the remembered answer of a blocking request to the internet. It is an address that is allowed anyway."""
+    """Set the cached result of a blocking request to the internet.
+
+    It is an address that is allowed anyway.
+    """
 
     def remember() -> None:
         from streamlit import net_util

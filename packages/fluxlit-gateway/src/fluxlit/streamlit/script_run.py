@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415, SLF001
-"""The run of a page: which session it belongs to, which page is asked for, and what surrounds it."""
+"""The run of a page: its session, its page, and what surrounds it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PAGE_HASH = Feature(
 
 
 def handshake(name: str) -> list[str]:
-    """The values of a header in the handshake of the session whose script runs in this thread."""
+    """The values of a header in the handshake of this thread's session."""
     if current_session() is None:
         return []
     import streamlit as st
@@ -56,7 +56,7 @@ def handshake(name: str) -> list[str]:
 
 
 def current_session() -> str | None:
-    """The id of the session whose script runs in this thread; `None` outside a run.
+    """The id of the session that runs in this thread; `None` outside a run.
 
     Nothing is imported: the log asks too, perhaps while another thread imports Streamlit and wants to log.
     """
@@ -67,7 +67,7 @@ def current_session() -> str | None:
 
 
 def is_requested(page: Any) -> bool:
-    """Whether the browser asks for this `st.Page` in the current run; no while that is off."""
+    """Whether the browser requests this `st.Page`; no while that is off."""
 
     def look() -> bool:
         from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
@@ -84,7 +84,7 @@ def is_requested(page: Any) -> bool:
 
 
 def surround_runs(around: Callable[[], AbstractContextManager[None]]) -> Callable[[], None]:
-    """Enter what `around` returns for each run of a script, in the thread of the run.
+    """Enter a context manager of `around` in the thread of each run.
 
     Returns:
         Ends that.
@@ -107,7 +107,7 @@ def _surround(around: Callable[[], AbstractContextManager[None]]) -> Callable[[]
 
 
 def page_hash(path: str) -> str | None:
-    """What Streamlit calls a page with this URL path; `None` while that is off."""
+    """Streamlit's name of a page, by URL path; `None` while that is off."""
 
     def compute() -> str:
         from streamlit.util import calc_hash

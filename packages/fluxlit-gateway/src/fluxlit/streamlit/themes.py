@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415, SLF001
-"""Streamlit's themes: the message about them that every run of a page begins with, kept until an option changes.
+"""Cache of the theme message that every run of a page begins with.
 
 Streamlit makes the message anew for each run, and walks all of its more than 300 options six times for that: 10 to
 20 % of the processor time of a rerun of a light page. The options hardly ever change, so the result is kept, section
@@ -22,9 +22,9 @@ from fluxlit.streamlit.feature import Feature
 
 
 def keep_themes() -> Callable[[], None]:
-    """Have Streamlit send the theme from memory until an option changes. Streamlit must be configured.
+    """Have Streamlit send the theme from memory until an option changes.
 
-    A theme that Streamlit warns of is warned of when it is set, no longer at every run.
+    Streamlit must be configured. A theme that Streamlit warns of is warned of when it is set, no longer at every run.
 
     Returns:
         Ends that.
@@ -106,7 +106,7 @@ class _Read:
 
 
 class Themes:
-    """What Streamlit has made of each section of the theme. Belongs to the event loop.
+    """Cached messages of the theme's sections, for the event loop.
 
     Args:
         fill: Streamlit's own, which fills a message from the options of a section.
@@ -131,7 +131,7 @@ class Themes:
             msg.MergeFromString(kept[1])
 
     def _keep(self, fresh: Any, section: str, options: list[Any]) -> tuple[_Read, bytes] | None:
-        """Keep what a section is now, unless it computes its values, or makes a section that is there and empty."""
+        """Cache a section, unless it computes values or is present and empty."""
         self._kept.pop(section, None)
         self._fill(fresh, section)
         kept = _Read.of(options), fresh.SerializeToString()  # filling has brought older forms of lists up to date

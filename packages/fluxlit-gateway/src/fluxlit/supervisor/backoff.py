@@ -26,7 +26,12 @@ class Backoff:
     factor: float = 2.0
 
     def delay(self, failures: int, chance: float) -> float:
-        """The delay in seconds after `failures` failures in a row (1 or more); `chance` is random in [0, 1)."""
+        """The delay in seconds before the next start.
+
+        Args:
+            failures: failures in a row, 1 or more.
+            chance: random, in [0, 1).
+        """
         # The exponent is bounded, else a child that fails for weeks overflows a float.
         ceiling = min(self.cap_s, self.first_s * self.factor ** min(failures - 1, 64))
         return ceiling * (0.5 + chance / 2)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import IO
 
-from fluxlit.supervisor.spawn import Spawned, kill_group
+from fluxlit.supervisor.spawn import SpawnedProcess, kill_group
 
 LineHandler = Callable[[str], None]
 OutputHandler = Callable[[str, str], None]
@@ -41,7 +41,7 @@ class ChildProcess:
         exit_code: `None` while it runs; negative for a signal.
     """
 
-    def __init__(self, spawned: Spawned, kept_lines: int) -> None:
+    def __init__(self, spawned: SpawnedProcess, kept_lines: int) -> None:
         self.pid = spawned.popen.pid
         self.exit_code: int | None = None
         self._popen = spawned.popen
@@ -56,7 +56,7 @@ class ChildProcess:
     @classmethod
     def attend(
         cls,
-        spawned: Spawned,
+        spawned: SpawnedProcess,
         *,
         on_line: LineHandler,
         on_output: OutputHandler,
@@ -101,7 +101,7 @@ class ChildProcess:
             kill_group(self.pid)
 
     async def wait(self) -> int:
-        """Wait for the exit, the end of the group and the rest of the output; returns the exit code."""
+        """Wait for the exit, the group and the output; return the exit code."""
         await self._exited.wait()
         assert self.exit_code is not None
         return self.exit_code

@@ -1,7 +1,7 @@
-"""The driver: performs what the table in `state` decides, and reports what it sees as events.
+"""The driver performs what the table in `state` decides.
 
-It does not know what it runs. Whether the child is ready is asked through a probe that the owner brings. All methods
-belong to one event loop; time is the loop's monotonic clock.
+It reports what it sees as events. It does not know what it runs. Whether the child is ready is asked through a probe
+that the owner brings. All methods belong to one event loop; time is the loop's monotonic clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fluxlit.errors import WorkerError
 from fluxlit.supervisor.backoff import Backoff
 from fluxlit.supervisor.child_process import ChildProcess, LineHandler, OutputHandler
-from fluxlit.supervisor.spawn import Command, Spawned
+from fluxlit.supervisor.spawn import Command, SpawnedProcess
 from fluxlit.supervisor.state import (
     BackoffElapsed,
     BecameReady,
@@ -116,7 +116,7 @@ class Supervisor:
         on_line: LineHandler = lambda _line: None,
         on_output: OutputHandler = lambda _stream, _line: None,
         explain: Callable[[], str | None] = lambda: None,
-        head_start: Spawned | None = None,
+        head_start: SpawnedProcess | None = None,
     ) -> None:
         self.name = name
         self._head_start = head_start
@@ -184,7 +184,7 @@ class Supervisor:
             raise WorkerError(f"{self.name} was stopped before it was ready.")
 
     async def stop(self, timeout_s: float) -> None:
-        """Stop the child: SIGTERM, and near the end of `timeout_s` SIGKILL to its whole group.
+        """Stop the child and its group within `timeout_s`: SIGTERM, then SIGKILL.
 
         Returns when child and group are gone. May be called in any state and more than once.
         """
@@ -198,7 +198,7 @@ class Supervisor:
             self._child.send_line(line)
 
     def expect_readiness(self) -> None:
-        """Probe a child that is starting now, and not after the pause: it says that it is ready."""
+        """Probe a child at once that has reported that it is ready."""
         self._hint.set()
 
     def _handle(self, event: Event) -> None:
@@ -226,7 +226,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         self._started_at = loop.time()
         try:
-            spawned = self._head_start or Spawned.of(self._command)
+            spawned = self._head_start or SpawnedProcess.of(self._command)
         except OSError as error:
             self._reason = f"it cannot be started: {error}"
             loop.call_soon(self._handle, Exited(None))
@@ -287,7 +287,7 @@ class Supervisor:
             self._child.kill()
 
     async def _terminate(self) -> None:
-        if self._child is None:  # it could not be started, and the event that says so is on its way
+        if self._child is None:  # it could not be started, and that event is on its way
             return
         self._child.signal(signal.SIGTERM)
         patience = self._stop_deadline - self._policy.kill_reserve_s - asyncio.get_running_loop().time()

@@ -1,9 +1,10 @@
 """The child's side: the line channel on fd 0, and death with the parent.
 
-Whatever ends the parent, the child and everything in its process group must end too. Three mechanisms, because each
+When the parent ends for any reason, the child and everything in its process group must end too. Three mechanisms,
+because each
 has a hole:
 
-1. Hang-up of a pipe whose write end only the parent holds. The child asks the kernel (`F_SETSIG`, fcntl(2)) to send
+1. Hang-up of a pipe; only the parent holds its write end. The child asks the kernel (`F_SETSIG`, fcntl(2)) to send
    SIGKILL to its whole process group on that event. It works for a child that is stopped or stuck in C code with
    the interpreter lock held, and it takes the child's own children along. Linux only.
 2. `PR_SET_PDEATHSIG` (prctl(2)). It reaches the child alone, but still works when some other process has
@@ -45,9 +46,10 @@ class Lifeline:
 
     @classmethod
     def adopt(cls) -> Lifeline:
-        """Take over fd 0, tie this process's life to its parent's, and leave ``/dev/null`` on fd 0.
+        """Take over the channel on fd 0, and end with the parent from now on.
 
-        Subprocesses that user code starts then inherit neither the channel nor the lifeline.
+        Fd 0 is ``/dev/null`` afterwards: subprocesses that user code starts inherit neither the channel nor the
+        lifeline.
         """
         channel = socket.socket(fileno=os.dup(0))  # dup() makes it close-on-exec
         null = os.open(os.devnull, os.O_RDONLY)
@@ -68,18 +70,18 @@ class Lifeline:
             end_group()
 
     def read_line(self) -> str:
-        """The next line from the parent without its line end; blocks. `""` means that the parent is gone."""
+        """The next line from the parent; blocks. `""`: the parent is gone."""
         with contextlib.suppress(OSError):
             return self._reader.readline().rstrip("\n")
         return ""
 
     def send_line(self, line: str) -> None:
-        """Send one line. Silent when the parent is gone: the end of this process is then a matter of moments."""
+        """Send one line; does nothing when the parent is gone."""
         with self._write_lock, contextlib.suppress(OSError):
             self._channel.sendall(line.encode() + b"\n")
 
     def watch(self, on_line: Callable[[str], None]) -> None:
-        """Hand every further line to `on_line`, in a thread; at the end of the channel kill the process group."""
+        """Pass further lines to `on_line` in a thread; end with the channel."""
         threading.Thread(target=self._watch, args=(on_line,), name="fluxlit-lifeline", daemon=True).start()
 
     def _watch(self, on_line: Callable[[str], None]) -> None:
@@ -107,7 +109,7 @@ def _kill_group_on_hangup(fd: int) -> None:
 
 
 def _peer_pid(channel: socket.socket) -> int:
-    """Process id of whoever made the socket pair (unix(7), SO_PEERCRED)."""
+    """Process id of the maker of the socket pair (unix(7), SO_PEERCRED)."""
     size = struct.calcsize("3i")
     pid, _uid, _gid = struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return int(pid)

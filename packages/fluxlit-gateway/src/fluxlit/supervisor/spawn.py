@@ -1,4 +1,4 @@
-"""Starting a process in a group of its own, with a line channel and a lifeline.
+"""Start a process in a group of its own, with a channel and a lifeline.
 
 It needs no event loop, and this module imports little: a process may be started before there is anything else.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIFELINE_VARIABLE = "FLUXLIT_LIFELINE_FD"
-"""Tells the child the number of its end of the pipe that hangs up with the parent; see `lifeline`."""
+"""Gives the child the number of its end of the pipe that hangs up with the parent; see `lifeline`."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Command:
 
 
 @dataclass
-class Spawned:
-    """A process that was started but that nobody listens to yet.
+class SpawnedProcess:
+    """A process that was started and has no listener yet.
 
     Attributes:
         popen: its handle; it leads a process group of its own.
         channel: the parent's end of the line channel.
         hangup_fd: the parent's end of the lifeline.
-        owned: somebody has taken the process over, or ended it.
+        owned: it was taken over, or ended.
         started: when, in seconds of `time.monotonic`.
     """
 
@@ -56,7 +56,7 @@ class Spawned:
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, command: Command) -> Spawned:
+    def of(cls, command: Command) -> SpawnedProcess:
         """Start a command.
 
         Raises:
@@ -90,7 +90,7 @@ class Spawned:
         return cls(popen, parent_end, hangup_write)
 
     def discard(self) -> None:
-        """End the process and its group, unless somebody has taken it over."""
+        """End the process and its group, unless it was taken over."""
         if self.owned:
             return
         self.owned = True
@@ -105,6 +105,6 @@ class Spawned:
 
 def kill_group(group: int) -> None:
     """SIGKILL a process group, if it is still there."""
-    # PermissionError: on macOS the answer for a group that holds nothing but a zombie.
+    # PermissionError: macOS's result for a group that holds nothing but a zombie.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""What a supervisor does next: a table, and nothing that could block, fail or forget.
+"""The states of a supervised child as a table, without I/O.
 
-A state says what is true of the child, an event what has just been seen, an effect what the driver must now do.
+A state is what is true of the child, an event what has just been seen, an effect what the driver must now do.
 `apply` looks up the pair; it performs no I/O and reads no clock, so every path can be walked in a test.
 
 Two rules keep the table small:
@@ -60,7 +60,11 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class Exited:
-    """The child is gone; `code` is negative for a signal, `None` when it could not even be started."""
+    """The child is gone.
+
+    Attributes:
+        code: exit code; negative for a signal, `None` if the child could not be started.
+    """
 
     code: int | None
 

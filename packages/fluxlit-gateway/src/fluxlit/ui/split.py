@@ -1,4 +1,7 @@
-"""Former name of `fluxlit.worker.external_pages`, kept for scripts that import it."""
+"""Former name of `fluxlit.worker.external_pages`.
+
+Kept for scripts that import it.
+"""
 
 from fluxlit.worker.external_pages import run_pages
 

@@ -1,1 +1,1 @@
-"""The worker process: ``python -m fluxlit.worker``, started by the gateway and by nobody else."""
+"""The worker process, ``python -m fluxlit.worker``."""

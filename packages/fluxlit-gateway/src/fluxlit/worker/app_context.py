@@ -1,7 +1,7 @@
-"""The one Streamlit application of this process: what is shown, and how it is run.
+"""The Streamlit application of this process, and the run of its script.
 
-Streamlit keeps one Runtime per process, so this module keeps one `Site`. The entry script asks it at every run, which
-is what makes a reload take effect at the next rerun.
+Streamlit keeps one Runtime per process, so this module keeps one `AppContext`. The entry script reads it at every run,
+which is what makes a reload take effect at the next rerun.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENTRY_SCRIPT = Path(__file__).parent / "entry" / "fluxlit_entry.py"
 
 
 @dataclass
-class Site:
+class AppContext:
     """What the entry script shows.
 
     Attributes:
@@ -41,7 +41,7 @@ class Site:
         settings: the effective settings.
         fault: why the last reload failed, shown above the pages that still serve; empty when it did not.
         visitor: gives the user of the run that calls it.
-        main: what ``sys.modules["__main__"]`` is to be again, where Streamlit is a guest in somebody else's process.
+        main: what ``sys.modules["__main__"]`` is to be again, where Streamlit runs in a process that is not its own.
     """
 
     app: object
@@ -57,56 +57,56 @@ class Site:
         return bool(getattr(self.app, "authenticators", ()))
 
 
-_current: Site | None = None
+_current: AppContext | None = None
 
 
-def show(site: Site) -> None:
-    """Make `site` the one that the entry script shows from its next run on."""
+def show(context: AppContext) -> None:
+    """Make `context` the one that the entry script shows from its next run on."""
     global _current  # noqa: PLW0603  (one per process, as Streamlit's Runtime is)
-    _current = site
+    _current = context
 
 
-def current() -> Site:
-    """The site of this process."""
+def current() -> AppContext:
+    """The context of this process."""
     if _current is None:
         raise WorkerError("This Streamlit process has no FluxLit application. Start it with `fluxlit run`.")
     return _current
 
 
-def load_site(target: str, settings: Settings, visitor: Callable[[], User | None] = lambda: None) -> Site:
-    """Import the FluxLit object that `target` names, and make its site; `visitor` as in `Site`.
+def load_app_context(target: str, settings: Settings, visitor: Callable[[], User | None] = lambda: None) -> AppContext:
+    """Import the FluxLit object of `target`; `visitor` as in `AppContext`.
 
     Raises:
         TargetError: it cannot be imported; the cause is the user's own exception.
         FluxLitError: what the import of the user's module raised of ours, a `PageError` for instance.
     """
     app: Any = load(target)
-    return Site(app, app.pages, settings, visitor=visitor)
+    return AppContext(app, app.pages, settings, visitor=visitor)
 
 
 def run_entry() -> None:
-    """One run of the entry script: the navigation, and the page that the browser asks for."""
+    """Run the entry script: the navigation and the requested page."""
     import streamlit as st  # noqa: PLC0415
 
-    site = current()
-    if site.main is not None:
-        # The entry script has defined nothing that anybody could look for in its `__main__`.
-        sys.modules["__main__"] = site.main
-    if site.fault:
+    context = current()
+    if context.main is not None:
+        # The entry script defines nothing that code could look for in its `__main__`.
+        sys.modules["__main__"] = context.main
+    if context.fault:
         st.error(
             "**The last change could not be loaded; this is still the code from before.**",
             icon=":material/sync_problem:",
         )
-        st.code(site.fault, language=None)
-    if not len(site.pages):
+        st.code(context.fault, language=None)
+    if not len(context.pages):
         st.info('This application has no pages yet. Add one with `@app.page("/")`.')
         return
     pages = build_navigation(
-        site.pages,
-        site.app,
-        settings=site.settings,
-        user=site.visitor(),
-        guarded=site.guarded,
+        context.pages,
+        context.app,
+        settings=context.settings,
+        user=context.visitor(),
+        guarded=context.guarded,
         is_asked_for=is_requested,
     )
     st.navigation(pages).run()
@@ -127,7 +127,7 @@ def main_script(spec: WorkerSpec) -> Path:
 
 
 def build_streamlit(spec: WorkerSpec) -> App:
-    """Streamlit's ASGI application for the main script. Its configuration must be loaded."""
+    """Streamlit's ASGI application, once its options are loaded."""
     routes: list[Any] = []
     if spec.script is None and get_option("server.enableStaticServing"):
         routes = application.static_routes(spec.anchor, get_option("server.baseUrlPath"))
@@ -135,7 +135,7 @@ def build_streamlit(spec: WorkerSpec) -> App:
 
 
 def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitStack | None = None) -> None:
-    """Give the user's script the import path and the arguments that ``streamlit run`` would give it."""
+    """Set import path and arguments of a script as ``streamlit run`` does."""
     folder, argv = str(Path(script).parent), sys.argv
     sys.path.insert(0, folder)
     sys.argv = [script, *arguments]
@@ -145,7 +145,7 @@ def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitSta
 
 
 class ActivityMiddleware:
-    """Reports every message between browsers and Streamlit to the garbage collector."""
+    """Reports every WebSocket message to the garbage collector."""
 
     def __init__(self, app: Application, touch: Callable[[], None]) -> None:
         self._app = app

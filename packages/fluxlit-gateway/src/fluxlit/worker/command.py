@@ -1,10 +1,10 @@
-"""How a worker process is started. It stands alone so that one can be started before anything else is imported."""
+"""The command of a worker process; importing it takes no time."""
 
 from __future__ import annotations
 
 import sys
 
-from fluxlit.supervisor import Command
+from fluxlit.supervisor.spawn import Command
 
 WORKER = Command(
     [sys.executable, "-m", "fluxlit.worker"],

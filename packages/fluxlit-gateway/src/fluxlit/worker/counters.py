@@ -1,6 +1,6 @@
-"""What is counted where Streamlit runs: runs of pages, the event loop's delay, and the session store.
+"""Counters of a worker: runs, event-loop lag and the session store.
 
-A worker tells the gateway when it is asked, so metrics that nobody reads cost nothing but the counting.
+A worker sends them on request, so metrics that are never read cost nothing but the counting.
 """
 
 from __future__ import annotations

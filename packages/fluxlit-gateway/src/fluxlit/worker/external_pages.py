@@ -1,4 +1,4 @@
-"""The pages of a FluxLit application under somebody else's ``streamlit run``, for `streamlit_mode = external`.
+"""Pages under a separate ``streamlit run``, for the mode `external`.
 
 ```python
 # pages_server.py
@@ -10,8 +10,8 @@ run_pages("app:app", api_url="http://gateway:8000/api")
 ``streamlit run pages_server.py --server.baseUrlPath ...`` then shows the pages, and the gateway, in another container
 perhaps, has ``FLUXLIT_STREAMLIT_UPSTREAM=http://pages:8501``.
 
-With a login, that Streamlit believes what the gateway says of its users: nobody but the gateway may reach it. It must
-put that into `st.user`, because it gives a session back only to a user of whom `st.user` says the same:
+With a login, that Streamlit trusts the gateway's headers about its users: only the gateway may reach it. It must put
+them into `st.user`, because it gives a session back only to a user with the same `st.user`:
 ``STREAMLIT_SERVER_TRUSTED_USER_HEADERS={"X-FluxLit-User-Subject": "sub", "X-FluxLit-User-Issuer": "iss"}``, and name,
 email and roles likewise, if pages read them there.
 """
@@ -30,7 +30,7 @@ from fluxlit.settings import resolve
 from fluxlit.settings.target import load
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import RUN_SESSION, handshake
-from fluxlit.worker.app_context import Site, run_entry, show
+from fluxlit.worker.app_context import AppContext, run_entry, show
 
 WANTED = "x-fluxlit-user-subject"
 
@@ -45,7 +45,7 @@ _loaded: set[str] = set()
 
 
 def run_pages(target: str, *, api_url: str | None = None) -> None:
-    """Show the pages; to be called by the script that Streamlit runs, at every run.
+    """Show the pages; to be called by the script at every run.
 
     The application is imported once. Its settings come from the same layers as the gateway's.
 
@@ -66,15 +66,15 @@ def run_pages(target: str, *, api_url: str | None = None) -> None:
 def _load(target: str, api_url: str | None) -> None:
     app: Any = load(target)
     settings = resolve(arguments=app.setting_arguments).settings
-    site = Site(app, app.pages, settings, visitor=_user)
-    if site.guarded and not _knows_users():
+    context = AppContext(app, app.pages, settings, visitor=_user)
+    if context.guarded and not _knows_users():
         raise FluxLitError(NO_IDENTITY)
-    if site.guarded and not RUN_SESSION.on:
+    if context.guarded and not RUN_SESSION.on:
         raise FluxLitError(RUN_SESSION.refusal())
     users.configure(users.CurrentUserProvider(_user, settings.root_path + settings.api_mount_path))
     if api_url is not None:
         client.configure(client.InternalApi(api_url, identify=_call_headers))
-    show(site)
+    show(context)
 
 
 def _knows_users() -> bool:
@@ -82,7 +82,7 @@ def _knows_users() -> bool:
 
 
 def _user() -> User | None:
-    """The user whom the gateway has named at the WebSocket's handshake."""
+    """The user that the gateway has named at the WebSocket's handshake."""
     return read_user(value.encode("latin-1") for value in handshake(USER_FIELD.decode("ascii")))
 
 

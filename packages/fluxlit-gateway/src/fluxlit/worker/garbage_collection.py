@@ -6,10 +6,10 @@ and does three things instead:
 
 * At start everything that lives is moved out of the collector's sight (`gc.freeze`): modules, classes and functions
   stay anyway. Python's own automatic collections go on; they are now cheap, because they walk only what came later.
-  What has become garbage by then is collected with the rest, the first time that the worker is quiet: nobody is to wait
-  for that, and at its start everybody waits for the worker.
+  What has become garbage by then is collected with the rest, the first time that the worker is quiet: at its start all
+  users wait for the worker.
 * When the worker has been quiet for `idle_s` after activity, it collects everything once and freezes what is left.
-  Nobody waits for that.
+  No user waits for that.
 * When its resident memory has grown by `growth_bytes` since the last collection, it collects at once, busy or not. That
   is the bound: objects in reference cycles hold at most `growth_bytes` (and what one `look_s` adds) beyond what lives.
 
@@ -73,7 +73,7 @@ class GarbageCollector:
         self._baseline = 0
 
     def touch(self) -> None:
-        """Something happened: a message to or from a browser. Called often, so it does next to nothing."""
+        """Note a message to or from a browser; cheap, as it is called often."""
         self._last_activity = time.monotonic()
         self._active.set()
 
@@ -103,7 +103,7 @@ class GarbageCollector:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process in bytes; 0 where the system does not tell cheaply."""
+    """Resident memory of this process in bytes; 0 without ``/proc``."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

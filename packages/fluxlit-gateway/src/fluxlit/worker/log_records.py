@@ -1,7 +1,7 @@
-"""Log records of a worker travel to the gateway, which formats and writes them.
+"""Log records of a worker, sent to the gateway.
 
-So there is one configuration for all processes, and a line of a worker looks like any other. What user code prints is
-not a record: the gateway reads it from the worker's output.
+The gateway formats and writes them, so there is one configuration for all processes, and a line of a worker looks like
+any other. What user code prints is not a record: the gateway reads it from the worker's output.
 """
 
 from __future__ import annotations

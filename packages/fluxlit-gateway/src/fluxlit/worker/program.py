@@ -1,4 +1,4 @@
-"""One worker process, from what the gateway tells it to its end.
+"""One worker process, from its specification to its end.
 
 It reads its `WorkerSpec` from the line channel, sets Streamlit up, imports the user's application once before it serves
 (so that the first visitors, however many, never meet a half-imported module), and serves Streamlit's ASGI application
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -27,7 +26,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fluxlit import client, sessions, users
 from fluxlit._internal.descriptors import watched
-from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.errors import FluxLitError
 from fluxlit.observability.event_loop_lag import Pulse
 from fluxlit.settings import Settings
@@ -38,22 +36,22 @@ from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
-from fluxlit.supervisor import Lifeline
+from fluxlit.supervisor.lifeline import Lifeline
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
     ActivityMiddleware,
     build_streamlit,
     imitate_streamlit_run,
-    load_site,
+    load_app_context,
     main_script,
     show,
 )
 from fluxlit.worker.counters import Runs, worker_readings
 from fluxlit.worker.garbage_collection import GarbageCollector
 from fluxlit.worker.log_records import ChannelHandler
-from fluxlit.worker.reload import reload_pages, report_fault
+from fluxlit.worker.page_reload import reload_pages, report_fault
 from fluxlit.worker.resume import Resumption
-from fluxlit.worker.session_expired_banner import with_notice
+from fluxlit.worker.session_expired_banner import with_session_expired_banner
 from fluxlit.worker.streamlit_options import configure_streamlit
 from fluxlit.worker.visitors import Visitors
 from fluxlit.worker.worker_spec import WorkerSpec
@@ -68,7 +66,7 @@ _DRAIN_LOOK_S = 0.02
 
 
 def work(lifeline: Lifeline) -> int:
-    """Run a worker as the gateway says; returns the exit code."""
+    """Run a worker for the gateway; return the exit code."""
     line = lifeline.read_line()
     if not line:
         return 1  # the gateway is gone
@@ -76,8 +74,7 @@ def work(lifeline: Lifeline) -> int:
     configure_logging(spec.effective_settings(), lifeline.send_line)
     try:
         worker = Worker(spec, lifeline)
-        with collection_paused():
-            worker.prepare()
+        worker.prepare()
         worker.serve()
     except FluxLitError as error:
         report_failure(lifeline, str(error), error)
@@ -90,7 +87,7 @@ def work(lifeline: Lifeline) -> int:
 
 
 def report_failure(lifeline: Lifeline, message: str, error: BaseException) -> None:
-    """Tell the gateway why this worker ends; the traceback is for those who ask for it."""
+    """Send the gateway the reason why this worker ends."""
     trace = "".join(traceback.format_exception(error))
     lifeline.send_line(json.dumps({"type": "failed", "message": message, "traceback": trace}))
 
@@ -146,7 +143,7 @@ class Worker:
         if spec.script is not None:
             imitate_streamlit_run(spec.script, spec.arguments)
         elif spec.target is not None:
-            show(load_site(spec.target, self._settings, self._visitors.user))
+            show(load_app_context(spec.target, self._settings, self._visitors.user))
 
     def _call_headers(self) -> Callable[[], dict[str, str]]:
         visitor = self._visitors.call_headers
@@ -185,7 +182,7 @@ class Worker:
         self._copying = resume.set_up(self._settings)
         inner = self._copying.look_first(watched) if self._copying else watched
         if self._spec.login:
-            inner = with_notice(self._visitors.watched(inner))
+            inner = with_session_expired_banner(self._visitors.watched(inner))
         return forwarded(inner, self._settings)
 
     def _touch(self) -> None:
@@ -208,9 +205,7 @@ class Worker:
         assert runtime is not None
         self._runtime = runtime
         self._collecting: asyncio.Task[None] | None = None
-        if get_option("runner.postScriptGC"):
-            gc.unfreeze()  # what `collection_paused` has put aside
-        else:
+        if not get_option("runner.postScriptGC"):
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
         if self._copying is not None:
@@ -259,9 +254,9 @@ class Worker:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it listens, and that ends with exit code 0 after SIGTERM.
+    """Uvicorn with a callback at start and exit code 0 after SIGTERM.
 
-    Uvicorn raises the signal again after its shutdown. A supervisor could then not tell an orderly end from a kill.
+    Uvicorn raises the signal again after its shutdown. A supervisor would then take an orderly end for a kill.
     """
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
@@ -281,7 +276,7 @@ class _Server(uvicorn.Server):
 
 
 def tracing() -> Any:
-    """The module of traces, which needs a library that only those have who switched it on."""
+    """The module of traces; its library is there if they are switched on."""
     from fluxlit.observability import tracing as module  # noqa: PLC0415
 
     return module
@@ -316,7 +311,10 @@ def forwarded(app: Any, settings: Settings) -> Any:
 
 
 def reserve_socket(path: str) -> None:
-    """Create the socket's file for its owner alone; uvicorn binds anew and keeps the mode of the file that it finds."""
+    """Create the socket's file for its owner alone.
+
+    Uvicorn binds again and keeps the mode of the file that it finds.
+    """
     Path(path).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as placeholder:
         before = os.umask(0o177)

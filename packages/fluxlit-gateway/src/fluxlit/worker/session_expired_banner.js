@@ -1,7 +1,7 @@
 // What a tab does when its login has ended. Streamlit's front end keeps what it has shown, and tries for ever to reach a
 // server that refuses it; or it is let in without a user, where a page is public, and still shows what the user has
-// seen. Before it opens its WebSocket, again or for the first time, it asks whether the server is there. Those answers
-// say who asks, so they are watched here.
+// seen. Before it opens its WebSocket, again or for the first time, it asks whether the server is there. The responses
+// name the visitor, so they are watched here.
 (() => {
   const PROBE = /\/_stcore\/(health|host-config)$/;
   const STYLE = `
@@ -27,14 +27,14 @@
     return answer;
   };
 
-  // Whoever has just clicked "Sign out" is on the way to another page.
+  // A user who has just clicked "Sign out" is on the way to another page.
   addEventListener("beforeunload", () => {
     leaving = true;
     setTimeout(() => { leaving = false; }, 10000);
   });
 
   function meet(now) {
-    if (now && (notice || (visitor && now !== visitor))) location.reload();  // signed in again, perhaps somebody else
+    if (now && (notice || (visitor && now !== visitor))) location.reload();  // signed in again, perhaps as another user
     else if (visitor && !now) show("Reload this page to go on.", "Reload");
     else visitor = now;
   }

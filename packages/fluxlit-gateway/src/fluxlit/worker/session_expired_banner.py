@@ -1,9 +1,9 @@
-"""The notice that an open tab shows when its login has ended: a script in Streamlit's page, and what puts it there.
+"""The banner of an open tab after the end of its login.
 
 The gateway closes the WebSockets of a login that has ended. Streamlit's front end then asks whether its server is
-there. It is refused with 401 for as long as nobody signs in; or, where a page is public, it is let in without a user,
-and does not even run the page again. The script sees by those answers that the user is gone, clears the page and
-says why. It needs no address of any login: a reload leads through it, whoever does it, and back to the same page.
+there. It is refused with 401 until the user signs in again; or, where a page is public, it is let in without a user,
+and does not even run the page again. The script learns from these responses that the user is gone, clears the page and
+shows why. It needs no address of any login: a reload leads through it and back to the same page.
 
 An external Streamlit serves its own page. There the person reads the text of the refusal in Streamlit's own dialog.
 """
@@ -26,8 +26,8 @@ _NOT_WHOLE = frozenset({b"accept-encoding", b"range", b"if-none-match", b"if-mod
 _OF_THE_FILE = frozenset({b"content-length", b"etag", b"last-modified", b"accept-ranges"})
 
 
-def with_notice(application: Application) -> Application:
-    """An application around Streamlit's whose page has the script."""
+def with_session_expired_banner(application: Application) -> Application:
+    """Streamlit's application with the script in its page."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not _wants_page(scope):
@@ -45,7 +45,7 @@ def _wants_page(scope: Scope) -> bool:
 
 
 class _Page:
-    """A `send` that keeps back an answer in HTML until it is whole, and adds the script to it."""
+    """A `send` that adds the script to an HTML response."""
 
     def __init__(self, send: Send, accepted: bytes, *, head: bool) -> None:
         self._send = send

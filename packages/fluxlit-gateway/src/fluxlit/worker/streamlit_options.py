@@ -1,4 +1,4 @@
-"""Streamlit's configuration, the same for a worker and for the embedded placement.
+"""Streamlit's configuration in a worker and in the embedded backend.
 
 Order, strongest first:
 
@@ -6,7 +6,7 @@ Order, strongest first:
 2. the setting `streamlit_options`;
 3. ``STREAMLIT_*`` environment variables. Streamlit reads them in its command line only, so they are read here;
 4. ``config.toml``: in the home folder, the working directory, and beside the application;
-5. FluxLit's soft defaults, which only fill in what nobody has set.
+5. FluxLit's soft defaults, which only fill in what is not set.
 
 An owned key in `streamlit_options` is refused with its reason. In a ``config.toml`` or an environment variable, which
 may be there for ``streamlit run``, it is overruled with a warning.
@@ -74,7 +74,7 @@ _HARMLESS = {
 
 
 def refuse_owned(options: Mapping[str, Any], where: str) -> None:
-    """Refuse keys of `streamlit_options` that FluxLit owns. Does not need Streamlit.
+    """Refuse keys of `streamlit_options` that FluxLit owns.
 
     Raises:
         SettingsError: naming each such key and what to do instead.
@@ -135,7 +135,7 @@ def owned_values(spec: WorkerSpec, settings: Settings) -> dict[str, Any]:
 
 
 def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
-    """What FluxLit sets where nobody has said anything."""
+    """What FluxLit sets where the user has set nothing."""
     shared = {"server.cookieSecret": spec.cookie_secret} if spec.cookie_secret else {}
     return {
         **shared,
@@ -150,7 +150,10 @@ def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
 
 
 def _fragment_threads() -> int:
-    """What a pool of threads has by default. Streamlit makes one for each run, and Python reads a file to find out."""
+    """The default size of a thread pool.
+
+    Streamlit makes a pool for each run, and Python reads a file for its size.
+    """
     processors: Callable[[], int | None] = getattr(os, "process_cpu_count", os.cpu_count)  # as Python 3.13 counts them
     return min(32, (processors() or 1) + 4)
 

@@ -1,10 +1,10 @@
-"""Who the visitors of this process are: the user and the handle that came with each session's WebSocket.
+"""The visitors of this process: user and handle of each session.
 
-The fields that say so are taken off every request before Streamlit sees it, so that no page finds the handle among
+The headers that name them are taken off every request before Streamlit sees it, so that no page finds the handle among
 its headers. A session keeps the visitor of its newest handshake, for as long as Streamlit keeps the session.
 
-A file that a run has shown (`/media/...`) is named after its content, so its name is no secret. It is given to the
-user for whom it was made, and to nobody else; an upload is taken from the user of the session that it is for.
+A file that a run has shown (`/media/...`) is named after its content, so its name is no secret. It is given only
+to the user that it was made for; an upload is taken from the user of the session that it is for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MEDIA = "/media/"
 UPLOAD = "/_stcore/upload_file/"
 
 MOST_FILES = 10_000
-"""Files whose owners are remembered before those that Streamlit has dropped are forgotten."""
+"""Files with remembered owners, before those of dropped files are forgotten."""
 
 Person = tuple[str, str] | None
 
@@ -51,7 +51,7 @@ class Visitor:
         return (self.user.issuer, self.user.subject) if self.user is not None else None
 
 
-NOBODY = Visitor()
+ANONYMOUS = Visitor()
 
 
 class Visitors:
@@ -63,14 +63,14 @@ class Visitors:
 
     def __init__(self, base: str) -> None:
         self._base = base
-        self._arriving: ContextVar[Visitor] = ContextVar("fluxlit_visitor", default=NOBODY)
+        self._arriving: ContextVar[Visitor] = ContextVar("fluxlit_visitor", default=ANONYMOUS)
         self._known: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
         self._owners: dict[str, set[Person]] = {}
         self._lock = threading.Lock()
         self._runtime: Any = None
 
     def attach(self, runtime: Any) -> None:
-        """Learn from now on which session belongs to whom."""
+        """Learn from now on to which user a session belongs."""
         self._runtime = runtime
         identify_sessions(runtime, self._facts, self._arrived)
         report_media(runtime, self._shown)
@@ -95,22 +95,25 @@ class Visitors:
         return serve
 
     def current(self) -> Visitor:
-        """The visitor of the run that calls this; nobody outside a run."""
+        """The visitor of the run that calls this; anonymous outside a run."""
         session = current_session()
-        return (self._known.get(session) if session else None) or NOBODY
+        return (self._known.get(session) if session else None) or ANONYMOUS
 
     def user(self) -> User | None:
         """The user of the run that calls this."""
         return self.current().user
 
     def call_headers(self) -> dict[str, str]:
-        """What calls of the API carry in the run that calls this: whose page it is, and for which request it runs."""
+        """The headers of the API calls of this run: handle and request id."""
         handle, request_id = self.current().handle, handshake(REQUEST_FIELD)
         carried = {RUN_FIELD.decode("ascii"): handle} if handle else {}
         return {**carried, REQUEST_FIELD: request_id[0]} if request_id else carried
 
     def _facts(self) -> dict[str, Any]:
-        """What `st.user` says. Streamlit resumes a session only if all of it is the same as before."""
+        """The content of `st.user`.
+
+        Streamlit resumes a session only if all of it is the same as before.
+        """
         return streamlit_facts(self._arriving.get().user)
 
     def _arrived(self, session_id: str, session: Any) -> None:
@@ -119,7 +122,7 @@ class Visitors:
         self._known[session_id] = visitor
 
     def _shown(self, url: str, session_id: str) -> None:
-        visitor = self._known.get(session_id) or NOBODY
+        visitor = self._known.get(session_id) or ANONYMOUS
         with self._lock:
             if len(self._owners) >= MOST_FILES:
                 self._forget_dropped_files()
@@ -142,7 +145,7 @@ class Visitors:
 
 
 def streamlit_facts(user: User | None) -> dict[str, Any]:
-    """What `st.user` says of a user, or of a visitor who has not logged in."""
+    """The content of `st.user` for a user, or for an anonymous visitor."""
     if user is None:
         return {"is_logged_in": False}
     facts = {"sub": user.subject, "iss": user.issuer, "name": user.name, "email": user.email}
@@ -150,10 +153,10 @@ def streamlit_facts(user: User | None) -> dict[str, Any]:
 
 
 def read_visitor(headers: list[tuple[bytes, bytes]]) -> tuple[Visitor, list[tuple[bytes, bytes]]]:
-    """The visitor that the gateway has named, and the fields without those that did."""
+    """The visitor that the gateway has named, and the other headers."""
     named = [field for field in headers if field[0].startswith(PREFIX)]
     if not named:
-        return NOBODY, headers
+        return ANONYMOUS, headers
     handle = next((value.decode("ascii") for name, value in named if name == RUN_FIELD), "")
     user = read_user(value for name, value in named if name == USER_FIELD)
     return Visitor(user, handle), [field for field in headers if not field[0].startswith(PREFIX)]

@@ -1,4 +1,4 @@
-"""What a worker is told, and what the two sides say to each other afterwards.
+"""The specification of a worker, and the messages of the channel.
 
 One line of JSON each way. The gateway's first line is the `WorkerSpec`. Then:
 
@@ -24,13 +24,13 @@ from fluxlit.settings import Settings
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """Everything that a worker must know. It travels over the channel, never through the environment or arguments.
+    """Everything that a worker must know, sent over the channel alone.
 
     Attributes:
         socket: path of the UNIX socket to listen on.
         project_root: folder of the project file, else the gateway's working directory.
         settings: the effective settings.
-        target: ``module:attribute`` of the FluxLit object whose pages are shown; unused with `script`.
+        target: ``module:attribute`` of the FluxLit object with the pages; unused with `script`.
         script: the user's own Streamlit script, for ``FluxLit(ui=...)``.
         api_socket: path of the UNIX socket on which the gateway serves the API to its workers.
         api_base_url: what the API is to see as its own address.
@@ -77,8 +77,9 @@ class WorkerSpec:
 
     @property
     def anchor(self) -> str:
-        """The file whose folder Streamlit takes for the application's: for its configuration, secrets and static files.
+        """The file in the folder that Streamlit takes for the application's.
 
-        With pages that is a file of this name in the project's root; nobody opens it.
+        That is the folder of configuration, secrets and static files. With pages it is a file of this name in the
+        project's root, which is never opened.
         """
         return self.script or str(Path(self.project_root) / "fluxlit-pages")

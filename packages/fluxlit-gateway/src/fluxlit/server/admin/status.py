@@ -13,7 +13,7 @@ from typing import Any
 
 from fluxlit._internal.descriptors import descriptor_limit
 from fluxlit._internal.procfs import open_descriptors, usage
-from fluxlit.backends import Placement, WorkerStatus
+from fluxlit.backends import Backend, WorkerStatus
 from fluxlit.observability.event_loop_lag import Pulse
 from fluxlit.observability.logs.masking import masked
 from fluxlit.observability.metrics import Readings
@@ -35,7 +35,7 @@ class Reporter:
         traffic: what the gateway has answered.
         pulse: the delay of the gateway's event loop.
         target: the FluxLit object that is served.
-        placement: the UI, once there is one.
+        backend: the UI, once there is one.
         addresses: where the application is served.
         resolved: the settings in force.
         started_at: when the server started, in seconds since the epoch.
@@ -46,7 +46,7 @@ class Reporter:
     traffic: Traffic
     pulse: Pulse = field(default_factory=Pulse)
     target: str = ""
-    placement: Placement | None = None
+    backend: Backend | None = None
     addresses: tuple[str, ...] = ()
     resolved: Resolved | None = None
     started_at: float = field(default_factory=time.time)
@@ -54,7 +54,7 @@ class Reporter:
     @property
     def workers(self) -> Sequence[WorkerStatus]:
         """The worker processes."""
-        return () if self.placement is None else self.placement.workers()
+        return () if self.backend is None else self.backend.workers()
 
     @property
     def sessions(self) -> int:
@@ -75,14 +75,14 @@ class Reporter:
         readings.add("fluxlit_event_loop_delay_seconds", self.pulse.delays, "gateway")
         readings.update(TALLY.read())
         self._read_workers(readings)
-        if self.placement is not None:
-            readings.update(await self.placement.measure())
+        if self.backend is not None:
+            readings.update(await self.backend.measure())
         _read_process(readings, self.started_at)
         return readings
 
     def _read_workers(self, readings: Readings) -> None:
         workers = self.workers
-        if not workers and self.placement is not None:
+        if not workers and self.backend is not None:
             readings.add("fluxlit_sessions", self._ui_sockets(), self.mode)
         for worker in workers:
             number = str(worker.number)

@@ -1,8 +1,8 @@
-"""The end of a run is told to the browser when what the run has changed is in the store.
+"""Hold the end of a run until its changes are in the store.
 
 Everything else passes at once, so a page shows its content as early as ever. What follows an end that is held back
 waits behind it, for the order matters. Nothing is held longer than `HOLD_S`: a store that takes longer counts as
-away, and the page says so before it says that the run has ended.
+away, and the page shows that before the end of the run.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from fluxlit.streamlit import messages
 HOLD_S = 1.0
 
 
-class Gate:
+class CommitBarrier:
     """Stands between Streamlit and one connection. Belongs to the event loop.
 
     Args:
         client: Streamlit's connection to a browser.
         copy: of its session.
         down: the store is known to be away.
-        late: called with what sends a message to this browser, when a run ends whose changes are not in the store.
+        late: called with what sends a message to this browser, when the changes of an ended run are not in the store.
     """
 
     def __init__(

@@ -1,18 +1,18 @@
-"""Keeps a copy of each session of this process, and makes sessions anew from the copies of others.
+"""Copy the sessions of this process, and restore those of others.
 
 Before a WebSocket reaches Streamlit, `look_first` looks whether there is a copy of the session that it names, so that
-Streamlit's own code, which does not wait, has the answer at hand when it connects:
+Streamlit's own code, which does not wait, has the result at hand when it connects:
 
 ==========================  ==========================  ==============================================================
 this process has it         the store has                then
 ==========================  ==========================  ==============================================================
 no                          no copy                      a new session; what the browser said is never adopted
 no                          a copy of the same user      the session is made anew, under its id (*)
-no                          a copy of somebody else      a new session; the copy stays as it is
+no                          a copy of another user       a new session; the copy stays as it is
 yes                         our copy, or none            Streamlit goes on with the session
 yes                         another process's copy       ours is out of date and dropped; it is made anew
-yes                         no answer                    Streamlit goes on; the writer will notice if it is outdated
-no                          no answer                    503: the browser tries again, and keeps its session's id
+yes                         no reply                     Streamlit goes on; the writer will notice if it is outdated
+no                          no reply                     503: the browser tries again, and keeps its session's id
 ==========================  ==========================  ==============================================================
 
 (*) All or nothing: a part of a session can break a page for good, where an empty one is what it begins with anyway. So
@@ -36,10 +36,9 @@ from fluxlit._internal.responses import answer_unavailable
 from fluxlit._internal.streamlit_paths import STREAM
 from fluxlit.pages.restored_session import ASKS, restored_note
 from fluxlit.sessions import SessionCopies, SessionCopy
-from fluxlit.streamlit import messages
-from fluxlit.streamlit import sessions as session_internals
-from fluxlit.streamlit.sessions import SessionContent
-from fluxlit.worker.resume.commit_barrier import Gate
+from fluxlit.streamlit import messages, session_content
+from fluxlit.streamlit.session_content import SessionContent
+from fluxlit.worker.resume.commit_barrier import CommitBarrier
 from fluxlit.worker.resume.tab_reload import RELOADED, with_script
 from fluxlit.worker.resume.warm_up import WarmUp
 
@@ -55,14 +54,16 @@ MOVED = 1012
 
 FLUSH_S = 3.0
 RENDER_S = 0.3
-"""By then a browser has shown what it was told before."""
+"""By then a browser has shown the message before."""
 
 
 class Copying:
-    """Copies and restores the sessions of one Streamlit runtime. Belongs to its event loop, where nothing else is said.
+    """Copies and restores the sessions of one Streamlit runtime.
+
+    Belongs to its event loop, where nothing else is stated.
 
     Args:
-        make_copies: makes the copies, given who hears of them.
+        make_copies: makes the copies, given the object that is notified of their fate.
         base: public mount, if a tab that is loaded again goes on with its session; else `None`.
     """
 
@@ -72,7 +73,7 @@ class Copying:
         self._copies = make_copies(self)
         self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-        self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
+        self._barriers: weakref.WeakSet[CommitBarrier] = weakref.WeakSet()
         self._told: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._looked: dict[str, Any] = {}
         self._manager: Any = None
@@ -81,7 +82,7 @@ class Copying:
     def attach(self, runtime: Any) -> None:
         """Take part in the life of a runtime's sessions."""
         self._loop = asyncio.get_running_loop()
-        manager = self._manager = session_internals.manager_of(runtime)
+        manager = self._manager = session_content.manager_of(runtime)
         self._connect = manager.connect_session
         disconnect = manager.disconnect_session
 
@@ -91,7 +92,7 @@ class Copying:
 
         manager.connect_session = self._connect_session
         manager.disconnect_session = disconnect_session
-        session_internals.hear_logouts(manager, self._logged_out)
+        session_content.hear_logouts(manager, self._logged_out)
 
     async def close(self) -> None:
         """Write what has not been written yet."""
@@ -101,7 +102,7 @@ class Copying:
     # --- before Streamlit connects
 
     def look_first(self, app: Application) -> Application:
-        """An application that has looked for the session that a WebSocket names before `app` gets it."""
+        """Wrap `app`: look for the session of a WebSocket before it connects."""
 
         async def looking(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "websocket" or not scope["path"].endswith(STREAM):
@@ -123,11 +124,11 @@ class Copying:
         return looking if self._base is None else with_script(looking, self._base)
 
     async def _look(self, session_id: str) -> bool:
-        """Have the answer at hand; says no where it is needed and there is none."""
+        """Look for a copy; `False` where one is needed and the store is away."""
         try:
             found = await self._copies.look(session_id)
         except Exception as error:  # noqa: BLE001 - another package's: an outage, or a copy that cannot be read
-            here = session_internals.live_session(self._manager, session_id) is not None
+            here = session_content.live_session(self._manager, session_id) is not None
             logger.log(
                 logging.INFO if here else logging.WARNING,
                 "A browser comes back, and the session store cannot say what it had: %s",
@@ -158,24 +159,24 @@ class Copying:
                 **plain, existing_session_id=existing_session_id, session_id_override=session_id_override
             )
             if connected == existing_session_id and self._reloaded.get():
-                session = session_internals.live_session(self._manager, connected)
-                warm_up = session_internals.attached(session, "warm_up")
-                session_internals.begin_again(session, None if warm_up is None else warm_up.give_up())
-        session = session_internals.live_session(self._manager, connected)
+                session = session_content.live_session(self._manager, connected)
+                warm_up = session_content.attached(session, "warm_up")
+                session_content.begin_again(session, None if warm_up is None else warm_up.give_up())
+        session = session_content.live_session(self._manager, connected)
         copy = self._copy_of.get(session)
         if copy is None:
             copy = self._keep(session, self._copies.begin(connected, user_info))
         copy.attached = True
-        gate = Gate(client, copy, lambda: self._copies.down, self._say_away(client, copy))
-        self._gates.add(gate)
-        session_internals.attach(client, "gate", gate)
-        if (warm_up := session_internals.attached(session, "warm_up")) is not None:
+        barrier = CommitBarrier(client, copy, lambda: self._copies.down, self._say_away(client, copy))
+        self._barriers.add(barrier)
+        session_content.attach(client, "barrier", barrier)
+        if (warm_up := session_content.attached(session, "warm_up")) is not None:
             warm_up.ask(client)
         return connected
 
     def _resume(self, session_id: str, found: Any, plain: Mapping[str, Any]) -> str | None:
-        """Make a session anew, `None` if the one here is the right one or the copy is not for this user."""
-        here = session_internals.live_session(self._manager, session_id)
+        """Restore a session; `None` if ours is right or the user is another."""
+        here = session_content.live_session(self._manager, session_id)
         ours = None if here is None else self._copy_of.get(here)
         if here is not None and (ours is None or ours.owner == found.owner):
             return None
@@ -190,11 +191,11 @@ class Copying:
         if here is not None:
             self._drop(session_id, ours)
         connected: str = self._connect(**plain, existing_session_id=None, session_id_override=session_id)
-        session = session_internals.live_session(self._manager, connected)
+        session = session_content.live_session(self._manager, connected)
         if connected != session_id:
             return connected
         content = content_of(groups)
-        missing = sorted(name for name, why in groups["lost"].items() if why != session_internals.UPLOADS_STAY)
+        missing = sorted(name for name, why in groups["lost"].items() if why != session_content.UPLOADS_STAY)
         if missing and not groups["page"].get("asks"):
             self._keep(session, copy)
             logger.warning(
@@ -203,14 +204,14 @@ class Copying:
                 ", ".join(missing),
             )
             return connected
-        session_internals.write(session, content, restored_note(groups["lost"], found.saved_at))
+        session_content.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
-        session_internals.attach(session, "on_trial", True)
-        session_internals.attach(session, "restored", True)
+        session_content.attach(session, "on_trial", True)
+        session_content.attach(session, "restored", True)
         if self._reloaded.get():  # nothing was pressed on a page that is not there yet
-            session_internals.begin_again(session, content)
+            session_content.begin_again(session, content)
         else:
-            session_internals.attach(session, "warm_up", WarmUp(session, content))
+            session_content.attach(session, "warm_up", WarmUp(session, content))
         self._copies.submit(copy)
         logger.info("A session has been restored from its copy in the session store.")
         return connected
@@ -218,64 +219,64 @@ class Copying:
     def _keep(self, session: Any, copy: SessionCopy) -> SessionCopy:
         self._copy_of[session] = copy
         self._session_of[copy.owner] = session
-        session_internals.watch(session, self._run_ended)
+        session_content.watch(session, self._run_ended)
         return copy
 
     # --- while it lives
 
     def _run_ended(self, session: Any) -> None:
         """Called in the thread of the script."""
-        copy, warm_up = self._copy_of.get(session), session_internals.attached(session, "warm_up")
+        copy, warm_up = self._copy_of.get(session), session_content.attached(session, "warm_up")
         warming = warm_up is not None and warm_up.under_way
         if copy is None or self._has_failed_trial(session, warming=warming) or warming:
             return
         try:
-            content = session_internals.read(session)
+            content = session_content.read(session)
             if copy.put(content.state, groups_of(content), content.lost):
                 self._copies.submit(copy)
-        except Exception:  # whatever a session holds, its run must come to its end
+        except Exception:  # with any content of a session, its run must come to its end
             logger.exception("A session could not be copied.")
 
     def _has_failed_trial(self, session: Any, *, warming: bool) -> bool:
-        """Empty a restored session that raised in its first run, unseen or seen, and have the run repeated."""
-        if not session_internals.attached(session, "on_trial"):
+        """Empty a restored session that raised in its first run, and repeat that."""
+        if not session_content.attached(session, "on_trial"):
             return False
-        failed = session_internals.has_raised(session)
+        failed = session_content.has_raised(session)
         if failed or not warming:
-            session_internals.attach(session, "on_trial", None)
+            session_content.attach(session, "on_trial", None)
         if failed:
             logger.warning("A restored session raised in its first run. It begins anew.")
-            session_internals.empty(session)
+            session_content.empty(session)
             if not warming:  # else the browser's own request comes next
-                self._soon(session_internals.repeat_request, session)
+                self._soon(session_content.repeat_request, session)
         return failed
 
     def _left(self, session_id: str) -> None:
-        session = session_internals.live_session(self._manager, session_id)
+        session = session_content.live_session(self._manager, session_id)
         copy = None if session is None else self._copy_of.get(session)
         if copy is not None:
             copy.attached = False
 
     def _logged_out(self, session_id: str) -> None:
         """Called in any thread."""
-        session = session_internals.live_session(self._manager, session_id)
+        session = session_content.live_session(self._manager, session_id)
         copy = None if session is None else self._copy_of.get(session)
         if copy is not None:
             copy.end()
             self._copies.submit(copy)
 
     def _drop(self, session_id: str, copy: SessionCopy | None) -> None:
-        """End a session of this process that went on elsewhere; its browser, if there is one, connects again."""
+        """End a session that went on elsewhere; its browser connects again."""
         if copy is not None:
             copy.lost = True
-        client = session_internals.client_of(self._manager, session_id)
+        client = session_content.client_of(self._manager, session_id)
         self._manager.close_session(session_id)
         if client is not None:
-            task = asyncio.create_task(session_internals.close_client(client, MOVED))
+            task = asyncio.create_task(session_content.close_client(client, MOVED))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    # --- what the writer says, in its threads
+    # --- what the writer reports, in its threads
 
     def taken(self, copy: SessionCopy) -> None:
         """Another process has the session."""
@@ -295,13 +296,13 @@ class Copying:
 
     def _taken(self, copy: SessionCopy) -> None:
         session = self._session_of.get(copy.owner)
-        if session is not None and session_internals.live_session(self._manager, session.id) is session:
+        if session is not None and session_content.live_session(self._manager, session.id) is session:
             logger.info("A session went on in another process; what this one had of it is dropped.")
             self._drop(session.id, copy)
 
     def _away(self) -> None:
-        for gate in list(self._gates):
-            gate.give_up()
+        for barrier in list(self._barriers):
+            barrier.give_up()
 
     def _say_away(self, client: Any, copy: SessionCopy) -> Callable[[Callable[[Any], None]], None]:
         weak = weakref.ref(client)
@@ -329,7 +330,10 @@ class Copying:
 
 
 def is_outage(error: Exception) -> bool:
-    """A store's error says that it could not be reached. Errors of other packages are known by the names of classes."""
+    """Whether a store's error means that it could not be reached.
+
+    Errors of other packages are recognised by class name.
+    """
     return any(kind.__name__ == "SessionStoreUnavailable" for kind in type(error).__mro__)
 
 
@@ -354,7 +358,10 @@ def groups_of(content: SessionContent) -> dict[str, Any]:
 
 
 def content_of(groups: Mapping[str, Any]) -> SessionContent:
-    """What a session is made from. Widgets of another release of Streamlit may have other ids and forms."""
+    """The content to restore.
+
+    Widgets of another release of Streamlit may have other ids and forms.
+    """
     import streamlit  # noqa: PLC0415
 
     page = groups["page"]

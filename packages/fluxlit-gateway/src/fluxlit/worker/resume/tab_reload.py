@@ -1,4 +1,4 @@
-"""A tab that is loaded again goes on with its session: the script that lets it, put into Streamlit's page.
+"""The script in Streamlit's page that keeps a session over a reload.
 
 Streamlit's front end offers the id of its last session whenever its connection was lost, and forgets it on a reload.
 The script (tab_reload.js) keeps it in the tab and offers it once more, with a mark by which the server knows that this
@@ -27,7 +27,7 @@ _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"if-range", b"
 
 
 def with_script(app: Application, base: str) -> Application:
-    """An application around Streamlit's whose page has the script.
+    """Streamlit's application with the script in its page.
 
     Args:
         app: Streamlit's.
@@ -49,7 +49,7 @@ def with_script(app: Application, base: str) -> Application:
 
 
 class _Answer:
-    """A `send` that puts the script into a page, and lets everything else through."""
+    """A `send` that puts the script into a page."""
 
     def __init__(self, send: Send, script: bytes, *, whole: bool) -> None:
         self._send = send
@@ -59,7 +59,7 @@ class _Answer:
         self._body = b""
 
     async def __call__(self, message: Message) -> None:
-        """Take one message of the answer."""
+        """Take one message of the response."""
         if message["type"] == "http.response.start" and _is_page(message):
             self._start = message
         elif self._start is None:

@@ -1,4 +1,4 @@
-"""The first thing that a browser asks of a session that was made anew from its copy.
+"""The unseen run of a restored session before its first visible one.
 
 Callbacks and fragments are code, and code comes back by running the page. So the page runs once as it was, with the
 old values of its widgets and unseen, before the message of the browser gets through: what was pressed or changed then
@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 from typing import Any
 
-from fluxlit.streamlit import messages
-from fluxlit.streamlit import sessions as session_internals
-from fluxlit.streamlit.sessions import SessionContent
+from fluxlit.streamlit import messages, session_content
+from fluxlit.streamlit.session_content import SessionContent
 
 PATIENCE_S = 1.0
 """A page that runs longer is interrupted as soon as all widgets that the message speaks of have been on it."""
@@ -25,14 +24,14 @@ _running: set[asyncio.Task[None]] = set()
 
 
 class WarmUp:
-    """Waits for the browser's first request, runs the page, and lets the request through.
+    """Runs the page at the browser's first request, then passes that on.
 
     Args:
         session: Streamlit's, which has not run yet.
         content: what it was made from.
 
     Attributes:
-        under_way: the run that nobody sees is under way.
+        under_way: the unseen run is under way.
     """
 
     def __init__(self, session: Any, content: SessionContent) -> None:
@@ -41,17 +40,20 @@ class WarmUp:
         self._queue: list[Any] = []
         self._asked: Any = None
         self.under_way = False
-        self._diversion = session_internals.divert_messages(session, self._handle)
+        self._diversion = session_content.divert_messages(session, self._handle)
         self._let_through = self._diversion.__enter__()
 
     def ask(self, client: Any) -> None:
-        """Have the browser ask for a run, if what it shows may need this process: a download would find nothing."""
+        """Have the browser request a run, if what it shows may need this process.
+
+        A download would find nothing.
+        """
         if self._content.serves:
             self._asked = client
             client.write_forward_msg(messages.ask_for_run())
 
     def give_up(self) -> SessionContent | None:
-        """Let the first run be any run; returns what the session was made from, `None` once a run is under way."""
+        """Do without the unseen run; the content, `None` once it is under way."""
         if self.under_way:
             return None
         self._finish()
@@ -66,7 +68,7 @@ class WarmUp:
         else:
             if messages.is_answer(message):
                 message = messages.plain_request(message)
-            session_internals.drop_missing_uploads(self._session, message)
+            session_content.drop_missing_uploads(self._session, message)
             self._queue.append(message)
             if not self._is_needed(message):
                 self._finish()
@@ -84,8 +86,8 @@ class WarmUp:
 
     async def _run(self, message: Any) -> None:
         try:
-            with session_internals.unseen(self._session):
-                session_internals.run_as_before(self._session, self._content, message)
+            with session_content.unseen(self._session):
+                session_content.run_as_before(self._session, self._content, message)
                 await self._wait(message)
         finally:
             self.under_way = False
@@ -94,10 +96,10 @@ class WarmUp:
     async def _wait(self, message: Any) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        while session_internals.is_running(self._session):
+        while session_content.is_running(self._session):
             await asyncio.sleep(LOOK_S)
             took = loop.time() - started
-            enough = took > PATIENCE_S and session_internals.knows_widgets(self._session, message)
+            enough = took > PATIENCE_S and session_content.knows_widgets(self._session, message)
             if enough or took > LIMIT_S:
                 return
 
@@ -107,6 +109,6 @@ class WarmUp:
             with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
                 self._asked.write_forward_msg(messages.stop_asking())
             self._asked = None
-        session_internals.attach(self._session, "warm_up", None)
+        session_content.attach(self._session, "warm_up", None)
         for message in self._queue:
             self._session.handle_backmsg(message)

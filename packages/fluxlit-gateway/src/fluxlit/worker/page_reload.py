@@ -1,8 +1,8 @@
-"""Load changed pages into a running process, keeping every session (development only).
+"""Load changed pages into a running process, in development.
 
-The user's modules are taken out of `sys.modules`, and the target is imported again. If that succeeds the new pages
-are shown from the next run on; if not, the old modules are put back and go on serving. Only modules whose file lies
-in the project are taken out: what is installed stays, so that a reload takes as long as the user's own code does.
+Sessions stay. The user's modules are taken out of `sys.modules`, and the target is imported again. If that succeeds the
+new pages are shown from the next run on; if not, the old modules are put back and go on serving. Only modules with a
+file in the project are taken out: what is installed stays, so that a reload takes as long as the user's own code does.
 
 A run that is under way keeps the modules that it has. One that begins during the import still shows the old pages.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fluxlit._internal.reimport import Project
 from fluxlit.errors import FluxLitError
-from fluxlit.worker.app_context import current, load_site, show
+from fluxlit.worker.app_context import current, load_app_context, show
 from fluxlit.worker.worker_spec import WorkerSpec
 
 
@@ -34,7 +34,7 @@ def reload_pages(spec: WorkerSpec) -> str:
     try:
         with project.reimported():
             if spec.script is None and spec.target is not None:
-                show(load_site(spec.target, spec.effective_settings(), current().visitor))
+                show(load_app_context(spec.target, spec.effective_settings(), current().visitor))
     except FluxLitError:
         raise
     except (Exception, SystemExit) as error:
@@ -45,8 +45,8 @@ def reload_pages(spec: WorkerSpec) -> str:
 
 def report_fault(text: str) -> None:
     """Show, above the pages that still serve, why the last reload failed."""
-    site_now = current()
-    show(dataclasses.replace(site_now, fault=text))
+    context = current()
+    show(dataclasses.replace(context, fault=text))
 
 
 def _ms(started: float) -> int:

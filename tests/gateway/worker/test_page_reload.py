@@ -17,12 +17,12 @@ def test_a_changed_page_shows_in_the_open_browser_and_sessions_keep_their_state(
     project.write("shop.py", COUNTER)
 
     async def story() -> None:
-        async with project.running() as placement, Tab(project.socket) as tab, Tab(project.socket) as other:
+        async with project.running() as backend, Tab(project.socket) as tab, Tab(project.socket) as other:
             first = await tab.run()
             await tab.run(widgets={first.widget("button"): True})
             await other.run()
             path = project.write("shop.py", COUNTER.replace("Version 1", "Version 2"))
-            line = await placement.reload(frozenset({path}))
+            line = await backend.reload(frozenset({path}))
             assert (await tab.shown()).texts == ["Version 2", "count 1"], "nobody clicked"
             assert (await other.shown()).texts == ["Version 2", "count 0"]
             assert "1 module reloaded" in line
@@ -49,10 +49,10 @@ def test_modules_that_the_pages_import_are_new_too(project: Project) -> None:
     )
 
     async def story() -> None:
-        async with project.running() as placement, Tab(project.socket) as tab:
+        async with project.running() as backend, Tab(project.socket) as tab:
             assert (await tab.run()).texts == ["old"]
             project.write("stock/words.py", "WORD = 'new and longer'")
-            await placement.reload(frozenset())
+            await backend.reload(frozenset())
             assert (await tab.shown()).texts == ["new and longer"]
 
     run(story)
@@ -66,17 +66,17 @@ def test_a_mistake_keeps_the_old_code_serving_and_is_shown(project: Project, mis
     project.write("shop.py", COUNTER)
 
     async def story() -> None:
-        async with project.running() as placement, Tab(project.socket) as tab:
+        async with project.running() as backend, Tab(project.socket) as tab:
             first = await tab.run()
             await tab.run(widgets={first.widget("button"): True})
             project.write("shop.py", mistake)
             with pytest.raises(WorkerError, match=message):
-                await placement.reload(frozenset())
+                await backend.reload(frozenset())
             shown = (await tab.shown()).texts
             assert shown[-2:] == ["Version 1", "count 1"]
             assert any(message in text for text in shown)
             project.write("shop.py", COUNTER.replace("Version 1", "Version 3"))
-            await placement.reload(frozenset())
+            await backend.reload(frozenset())
             assert (await tab.shown()).texts == ["Version 3", "count 1"]
 
     run(story)
@@ -86,10 +86,10 @@ def test_a_worker_that_dies_while_it_reloads_is_an_error_at_once(project: Projec
     project.write("shop.py", COUNTER)
 
     async def story() -> None:
-        async with project.running() as placement:
+        async with project.running() as backend:
             project.write("shop.py", "import os\nos._exit(3)")
             with pytest.raises(WorkerError, match="ended while it reloaded"):
-                await placement.reload(frozenset())
+                await backend.reload(frozenset())
 
     run(story)
 
@@ -98,10 +98,10 @@ def test_pages_come_and_go(project: Project) -> None:
     project.write("shop.py", COUNTER)
 
     async def story() -> None:
-        async with project.running() as placement, Tab(project.socket) as tab:
+        async with project.running() as backend, Tab(project.socket) as tab:
             await tab.run()
             project.write("shop.py", COUNTER + '\n@app.page("/more")\ndef more(st):\n    st.text("more")\n')
-            await placement.reload(frozenset())
+            await backend.reload(frozenset())
             await tab.shown()
             assert (await tab.run(page="more")).texts == ["more"]
 
@@ -113,11 +113,11 @@ def test_an_adopted_script_and_its_modules_are_rerun(project: Project) -> None:
     script = project.write("main.py", "import streamlit as st\nimport helper\nst.text(helper.WORD)\n")
 
     async def story() -> None:
-        async with project.running(target=None, script=script) as placement, Tab(project.socket) as tab:
+        async with project.running(target=None, script=script) as backend, Tab(project.socket) as tab:
             assert (await tab.run()).texts == ["old"]
             project.write("helper.py", "WORD = 'new and longer'")
             project.write("main.py", "import streamlit as st\nimport helper\nst.text(helper.WORD + '!')\n")
-            await placement.reload(frozenset())
+            await backend.reload(frozenset())
             assert (await tab.shown()).texts == ["new and longer!"]
 
     run(story)

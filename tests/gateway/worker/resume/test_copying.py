@@ -11,7 +11,9 @@ import psutil
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
+from fluxlit.streamlit.session_content import SessionContent
 from fluxlit.testing import Server, run_server
+from fluxlit.worker.resume.copying import content_of, groups_of
 from fluxlit.worker.resume.tab_reload import RELOADED
 from tests.sessions.servers import wait_until
 from tests.support.session import Session
@@ -188,3 +190,11 @@ async def test_a_page_that_always_raises_is_repeated_once(server: Server) -> Non
     async with Session(server.url, resume=session) as again:
         await run_until(again, "broken", "clicks 1")
         assert (await again.run("broken"))[0] == "clicks 2"
+
+
+def test_widgets_of_another_release_of_streamlit_are_left_to_the_browser() -> None:
+    content = SessionContent({"cart": 1}, "page", {"k": "e"}, {"e": ("int_value", 5)}, sent="1-x")
+    groups = {**groups_of(content), "state": {"cart": 1}}
+    assert content_of(groups) == content
+    groups["page"] = {**groups["page"], "streamlit": "0.1"}
+    assert content_of(groups) == SessionContent({"cart": 1}, "page")

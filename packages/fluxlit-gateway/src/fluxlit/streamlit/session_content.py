@@ -10,7 +10,7 @@ callbacks and everything else that is code. Code comes back by running the page.
 
 A widget's value is carried as it is where it is plain data, else in the form in which the browser sends it. Until the
 page has run, a restored widget has a stand-in for its metadata, under which Streamlit neither drops the value as that
-of a widget that nobody knows nor reads what the browser sends before it knows how.
+of an unknown widget nor reads what the browser sends before it knows how.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ LOGOUT = Feature(
 
 
 def read(session: Any) -> SessionContent:
-    """What a session holds; to be called in the thread of its script, when that has come to its end."""
+    """Read a session, in the thread of its script after its end."""
     content = _read(session._session_state, session._pages_manager.current_page_script_hash, mark_of(session))
     return dataclasses.replace(content, serves=_serves(session.id), path=_path_of(session))
 
@@ -233,7 +233,7 @@ def _serves(session_id: str) -> bool:
 
 
 def write(session: Any, content: SessionContent, notes: Mapping[str, Any]) -> None:
-    """Make a new session, which has not run yet, hold what another held, and more keys of ours."""
+    """Fill a session that has not run yet, with more keys of ours."""
     _write(session._session_state, content)
     session._session_state._old_state.update(notes)
     session._pages_manager.set_current_page_script_hash(content.page)
@@ -274,7 +274,7 @@ def _read(state: Any, page: str, sent: str) -> SessionContent:
 
 
 def _wire_of(metadata: Any, value: Any) -> Any:
-    """The form that a browser would send, of a value that this one has not sent in its last message."""
+    """A value in the form in which a browser sends it."""
     from streamlit.runtime.state.session_state import WStates
 
     states = WStates()
@@ -335,12 +335,15 @@ def _stand_in(element: str, kind: str) -> Any:
 
 
 def mark_of(session: Any) -> str:
-    """Mark of the widget values that the browser has sent last; empty before it has."""
+    """Mark of the widget values that the browser has sent last, or empty."""
     return attached(session, "sent") or ""
 
 
 def drop_missing_uploads(session: Any, message: Any) -> None:
-    """Take files out of a message that this process does not have: a page would be told that they were deleted."""
+    """Take files that this process does not have out of a message.
+
+    A page would take them for deleted ones.
+    """
     for state in message.rerun_script.widget_states.widgets:
         if state.WhichOneof("value") != UPLOADS:
             continue
@@ -360,9 +363,10 @@ def drop_missing_uploads(session: Any, message: Any) -> None:
 
 
 def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
-    """Call `run_ended` with the session in the thread of its script, after each run and before the browser is told.
+    """Call `run_ended` with the session after each run.
 
-    Also notes what the browser sends. The session must have no run yet. Nothing here keeps it alive.
+    It is called in the thread of the script, before the end of the run is sent to the browser. Also notes what the
+    browser sends. The session must have no run yet. Nothing here keeps it alive.
     """
     kind, weak = type(session), weakref.ref(session)
 
@@ -395,9 +399,9 @@ def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
 
 
 def begin_again(session: Any, content: SessionContent | None = None) -> None:
-    """The browser has loaded the page anew and knows of no widget: let the next run tell it their values.
+    """Let the next run send the values of widgets to a reloaded page.
 
-    Values that a page cannot tell a browser, the rows that somebody has edited in a table for instance, are dropped:
+    Values that a page cannot send to a browser, such as rows that the user has edited in a table, are dropped:
     both sides begin with the page's own again.
 
     Args:
@@ -419,12 +423,15 @@ def begin_again(session: Any, content: SessionContent | None = None) -> None:
 
 
 _telling: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""Sessions whose next run tells the browser the values of widgets, by the identity of their state."""
+"""Sessions that send the values of widgets in their next run, by the identity of their state."""
 
 
 @functools.cache
 def _telling_state() -> type[Any]:
-    """Streamlit's state with one method changed. Its objects take no attributes, so the method is the class's."""
+    """Streamlit's state with one method changed.
+
+    Its objects take no attributes, so the method is the class's.
+    """
     from streamlit.runtime.state import SessionState
 
     class Telling(SessionState):
@@ -443,7 +450,7 @@ def _telling_state() -> type[Any]:
 
 
 def _complete(session: Any, message: Any) -> None:
-    """Note which widgets a browser knows, and add what it has forgotten and the session does not hold."""
+    """Note the widgets that a browser knows, and add those it has forgotten."""
     request = message.rerun_script
     known = frozenset(state.id for state in request.widget_states.widgets)
     attach(session, "known", known)
@@ -515,7 +522,7 @@ def is_running(session: Any) -> bool:
 
 
 def knows_widgets(session: Any, message: Any) -> bool:
-    """All widgets that a message speaks of have been on the page since the session was made anew."""
+    """Whether a restored session has shown all widgets of a message."""
     metadata = session._session_state._new_widget_state.widget_metadata
     return all(
         state.id in metadata and metadata[state.id].deserializer is not _unknown
@@ -524,7 +531,7 @@ def knows_widgets(session: Any, message: Any) -> bool:
 
 
 def has_raised(session: Any) -> bool:
-    """Whether the run that has just ended raised an exception that it did not handle."""
+    """Whether the run that has just ended raised an exception."""
     from streamlit.runtime.state.session_state import SCRIPT_RUN_WITHOUT_ERRORS_KEY as KEY
 
     state = session._session_state
@@ -532,19 +539,19 @@ def has_raised(session: Any) -> bool:
 
 
 def empty(session: Any) -> None:
-    """Take everything out of a session's state, as in a new session. To be called in the thread of its script."""
+    """Empty a session's state, in the thread of its script."""
     session._session_state.clear()
 
 
 def repeat_request(session: Any) -> None:
-    """Let the last run that the browser has asked for run again. To be called on Streamlit's event loop."""
+    """Repeat the last request of the browser, on the event loop."""
     message = attached(session, "request")
     if message is not None:
         session.handle_backmsg(message)
 
 
 def attach(owner: Any, name: str, value: Any) -> None:
-    """Let a session or a connection hold something of ours, for as long as it lives."""
+    """Store a value of ours in a session or a connection."""
     owner.__dict__[f"_fluxlit_{name}"] = value
 
 
@@ -562,7 +569,7 @@ def manager_of(runtime: Any) -> Any:
 
 
 def live_session(manager: Any, session_id: str) -> Any:
-    """The session with this id in this process, with or without a browser, `None` if there is none."""
+    """The session with this id in this process, `None` if there is none."""
     info = manager.get_session_info(session_id)
     return None if info is None else info.session
 
@@ -574,7 +581,7 @@ def client_of(manager: Any, session_id: str) -> Any:
 
 
 def hear_logouts(manager: Any, logged_out: Callable[[str], None]) -> None:
-    """Call `logged_out` with the id of a session that `st.logout` ends, in the thread of its script.
+    """Report each session that `st.logout` ends, in its script's thread.
 
     Older releases let the same user resume such a session, and have nothing to be heard.
     """
