@@ -50,8 +50,8 @@ def page_test(
     Args:
         app: the FluxLit object. With `FluxLit(ui=...)` the adopted script runs, and only `query` applies.
         path: the page.
-        user: who has logged in; `None` for a visitor who has not. The page, `st.user`, `current_user()` and the calls
-            of `client` know the same one.
+        user: who has logged in; `None` for a visitor who has not. The page, `current_user()`, the calls of `client`
+            and, from Streamlit 1.67 on, `st.user` know the same one.
         client: given to the page; by default one that calls the application's API in this process, without the API's
             lifespan. `with api_client(app) as client:` makes one with it.
         settings: given to the page; by default those that the application's code gives.
