@@ -231,3 +231,17 @@ def test_nodes_and_elements_never_fail_on_anything() -> None:
     for text in (b"", b'"', b"\\", b'for="\\', b"[", b"[::1", b"a:b:c"):
         assert isinstance(node(text), bytes)
         assert isinstance(forwarded_elements([text]), list)
+
+
+@pytest.mark.parametrize("value", [b'for=6.6.6.6;host="evil', b'\\"' * 4000, b"for=6.6.6.6," * 400])
+def test_a_forwarded_header_that_is_malformed_or_too_long_says_nothing(value: bytes) -> None:
+    assert forwarded_elements([value]) == []
+    assert forwarded_elements([b"for=1.1.1.1"]) == [{b"for": b"1.1.1.1"}]
+
+
+def test_forwarded_is_not_read_beside_x_forwarded_for() -> None:
+    """An edge that writes the one may pass on what a client wrote into the other."""
+    who = seen(
+        (b"x-forwarded-for", b"1.1.1.1"), (b"forwarded", b"host=evil.example;proto=https"), trust=trusting("10.0.0.0/8")
+    )
+    assert (who.host, who.scheme) == (b"public.example", "http")

@@ -48,6 +48,8 @@ _SHOWN_BODY_CHARACTERS = 300
 _MAX_WEBSOCKET_MESSAGE_BYTES = 25 * 1024 * 1024
 
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|//")
+_SEPARATOR = re.compile(r"[/\\]")
+_MAX_LAYERS = 5
 _FORBIDDEN = re.compile(r"[\\#\x00-\x20\x7f]")
 
 
@@ -438,10 +440,12 @@ def _check_path(path: str) -> None:
         raise ClientError(
             f"{path!r} holds {found.group()!r}. Encode parts of a path with urllib.parse.quote(part, safe='')."
         )
-    decoded, previous = route, None
-    while decoded != previous:
-        decoded, previous = unquote(decoded), decoded
-    if ".." in re.split(r"[/\\]", decoded):
+    decoded = route
+    for _ in range(_MAX_LAYERS):
+        decoded = unquote(decoded)
+    if decoded != unquote(decoded):
+        raise ClientError(f"{path[:80]!r} is percent-encoded more than {_MAX_LAYERS} times.")
+    if ".." in _SEPARATOR.split(decoded):
         raise ClientError(f"{path!r} holds a '..' segment, which could leave the API. Give the path without it.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from fluxlit.observability.logs import RedactionFilter, redact, redact_headers
+from fluxlit.observability.logs.redaction import redact_value
 
 SECRET = "s3cr3t-Value.x9"
 
@@ -31,6 +32,16 @@ HIDDEN = [
     f"connecting to https://me:{SECRET}@host/path",
     f"/apps/x/_stcore/upload_file/{SECRET}/file-1",
     f"X-Api-Key: {SECRET}",
+    f"{{'authorization': 'Bearer {SECRET}', 'cookie': 'sid={SECRET}'}}",
+    f"Headers({{'host': 'x', 'cookie': 'sid=\\'{SECRET}', 'authorization': '{SECRET}'}})",
+    f"[(b'authorization', b'{SECRET}'), (b'host', b'x'), (b'cookie', b'a={SECRET}')]",
+    f'{{"cookie": "a=\\"{SECRET}", "password": "{SECRET}", "host": "x"}}',
+    f'"{{\\"authorization\\": \\"Bearer {SECRET}\\", \\"cookie\\": \\"{SECRET}\\"}}"',
+    f"{{'cookie': ['a=1', 'b={SECRET}'], 'access_token': ['{SECRET}']}}",
+    f"{{'HTTP_COOKIE': 'a={SECRET}', 'client_secret': '{SECRET}'}}",
+    f"Login(token='{SECRET}', name='ada')",
+    f"Cookie: ***; sid={SECRET}",
+    f"refused eyJhbGciOiJIUzI1NiJ9.{SECRET}",
 ]
 
 KEPT = [
@@ -144,3 +155,21 @@ def test_streamlits_own_messages_do_not_tell_the_id_of_a_session() -> None:
     ):
         assert secret not in redact(text)
         assert "***" in redact(text)
+
+
+def test_of_a_long_string_only_the_beginning_and_the_last_lines_stay() -> None:
+    clean = redact("first\n" + "x" * 100_000 + f"\nCookie: a={SECRET}\nlast")
+    assert len(clean) < 20_000
+    assert clean.startswith("first\n")
+    assert clean.endswith("\nCookie: ***\nlast")
+    assert SECRET not in redact("Cookie: " + "a" * 100_000 + SECRET)
+
+
+def test_structured_values_lose_every_secret() -> None:
+    headers = [(b"cookie", b"a=1"), (b"host", b"x"), ["Authorization", "Bearer abc"]]
+    clean = redact_value("headers", {"raw": headers, "Cookie": "a=1", "retries": 3})
+    assert clean == {
+        "raw": [["cookie", "***"], ["host", "x"], ["Authorization", "***"]],
+        "Cookie": "***",
+        "retries": 3,
+    }

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from fluxlit._internal.cookies import cookie_pairs
+
 Header = tuple[bytes, bytes]
 
 COOKIE = b"cookie"
@@ -55,8 +57,8 @@ class Secrets:
         return kept
 
     def _cookies(self, value: bytes) -> bytes:
-        pairs = [pair.strip() for pair in value.split(b";")]
-        return b"; ".join(pair for pair in pairs if pair and not self._is_secret(pair.partition(b"=")[0].strip()))
+        pairs = cookie_pairs(value)
+        return b"; ".join(pair for pair in pairs if not self._is_secret(pair.partition(b"=")[0].strip()))
 
     def _is_secret(self, name: bytes) -> bool:
         return name in self.cookies or (bool(self.prefixes) and name.startswith(self.prefixes))

@@ -24,6 +24,8 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fluxlit._internal.cookies import cookie_pairs
+
 COOKIE = b"fluxlit_worker"
 
 UPLOAD = "/_stcore/upload_file/"
@@ -121,8 +123,8 @@ def cookie_value(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The worker that a request's cookie names (RFC 6265 section 4.2.1)."""
     for name, value in headers:
         if name == b"cookie" and COOKIE in value:
-            for pair in value.split(b";"):
-                key, _, text = pair.strip().partition(b"=")
+            for pair in cookie_pairs(value):
+                key, _, text = pair.partition(b"=")
                 if key == COOKIE:
                     return text.decode("latin-1")
     return None

@@ -60,6 +60,13 @@ SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 DEFAULT_PORTS = {"http": b"80", "https": b"443"}
 PORT = re.compile(rb":([0-9]+)\Z")
 MAX_PORT_DIGITS = 5
+ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+QUOTE, BACKSLASH = b'"\\'
+MAX_FORWARDED = 4096
+"""Bytes of all Forwarded headers of a request: some dozens of hops."""
+MAX_CACHED_CHAIN = 256
+MAX_HOST = 255 + len(":65535")
+"""Bytes of a Host: a domain name has at most 255 (RFC 1035 section 2.3.4)."""
 UNIX = "unix"
 
 
@@ -149,7 +156,8 @@ class Sender:
         Args:
             root_path: the public path under which the application is mounted.
         """
-        return forwarding_fields(self.scheme, self.host, self.chain, root_path)
+        find = forwarding_fields if len(self.chain) <= MAX_CACHED_CHAIN else forwarding_fields.__wrapped__
+        return find(self.scheme, self.host, self.chain, root_path)
 
 
 @lru_cache(maxsize=1024)
@@ -168,9 +176,13 @@ def forwarding_fields(scheme: str, host: bytes, chain: bytes, root_path: str) ->
     return tuple(fields)
 
 
-@lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
-    """Whether a Host field has the form that RFC 9110 section 7.2 gives it."""
+    """Whether a Host has the form of RFC 9110 section 7.2."""
+    return len(value) <= MAX_HOST and _has_form_of_host(value)
+
+
+@lru_cache(maxsize=1024)
+def _has_form_of_host(value: bytes) -> bool:
     return HOST.match(value) is not None
 
 
@@ -189,7 +201,7 @@ def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:
     told = [field for field in headers if SPEAKING[field[0]]]
     if not told:
         return Sender(headers, host, scheme, client, peer.encode())
-    seen = Sender([field for field in headers if field not in told], host, scheme, client, peer.encode())
+    seen = Sender([field for field in headers if not SPEAKING[field[0]]], host, scheme, client, peer.encode())
     return _believed(seen, told, peer, trust) if trust and trust.trusts(peer) else seen
 
 
@@ -198,13 +210,13 @@ def _believed(seen: Sender, fields: list[Header], peer: str, trust: Trust) -> Se
     for name, value in fields:
         told.setdefault(name, []).append(value)
     hops = _list(told.get(b"x-forwarded-for", ()))
-    elements = forwarded_elements(told.get(b"forwarded", ()))
-    if not hops:
-        hops = [node(element[b"for"]) for element in elements if b"for" in element]
+    # An edge that writes X-Forwarded-For may pass on what a client wrote into Forwarded.
+    elements = [] if b"x-forwarded-for" in told else forwarded_elements(told.get(b"forwarded", ()))
+    hops = hops or [node(element[b"for"]) for element in elements if b"for" in element]
     nearest = elements[-1] if elements else {}
     proto = _last(told, b"x-forwarded-proto") or nearest.get(b"proto", b"")
     host = _last(told, b"x-forwarded-host") or nearest.get(b"host", b"")
-    if not HOST.match(host):
+    if not is_host(host):
         host = seen.host
     port = _last(told, b"x-forwarded-port")
     scheme = SCHEMES.get(proto.lower(), seen.scheme)
@@ -251,17 +263,49 @@ def _last(told: dict[bytes, list[bytes]], name: bytes) -> bytes:
     return items[-1] if items else b""
 
 
-def forwarded_elements(values: Iterable[bytes]) -> list[dict[bytes, bytes]]:
-    """The elements of Forwarded fields, farthest hop first (RFC 7239 section 4).
+def forwarded_elements(values: Sequence[bytes]) -> list[dict[bytes, bytes]]:
+    """The elements of Forwarded headers, farthest hop first (RFC 7239 section 4).
 
-    Quoted strings may hold commas, so this is no plain split.
+    A header with a quoted string that is never closed has no elements; nor do headers that are too long together.
     """
-    elements: list[dict[bytes, bytes]] = []
-    for value in values:
-        for part in re.findall(rb'(?:[^,"]|"(?:[^"\\]|\\.)*")+', value):
-            pairs = re.findall(rb'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,\s]*)', part)
-            elements.append({name.lower(): re.sub(rb"\\(.)", rb"\1", text.strip(b'"')) for name, text in pairs})
-    return elements
+    if sum(map(len, values)) > MAX_FORWARDED:
+        return []
+    parts = [part for value in values for part in split_unquoted(value, b",") if part.strip()]
+    return [dict(map(_parameter, split_unquoted(part, b";"))) for part in parts]
+
+
+def split_unquoted(value: bytes, separator: bytes) -> list[bytes]:
+    """Split at a separator that stands outside of quoted strings (RFC 9110 section 5.6.4).
+
+    Args:
+        value: at which each byte is looked once: a regular expression for this backtracks.
+        separator: one byte.
+
+    Returns:
+        The parts, none if a quoted string is not closed.
+    """
+    parts: list[bytes] = []
+    begin = 0
+    quoted = escaped = False
+    for at, byte in enumerate(value):
+        if escaped:
+            escaped = False
+        elif byte == QUOTE:
+            quoted = not quoted
+        elif quoted:
+            escaped = byte == BACKSLASH
+        elif byte == separator[0]:
+            parts.append(value[begin:at])
+            begin = at + 1
+    return [] if quoted else [*parts, value[begin:]]
+
+
+def _parameter(pair: bytes) -> tuple[bytes, bytes]:
+    name, _, value = pair.partition(b"=")
+    value = value.strip()
+    if value[:1] == b'"' == value[-1:]:
+        value = ESCAPED.sub(rb"\1", value[1:-1])
+    return name.strip().lower(), value
 
 
 def node(text: bytes) -> bytes:

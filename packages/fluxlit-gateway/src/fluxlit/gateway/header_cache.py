@@ -8,7 +8,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MOST = 1024
-"""Names that are remembered. Clients choose some of them, so their number is bounded."""
+LONGEST = 64
+"""Names that are remembered, and bytes of each. Clients choose some of them, so both are bounded."""
 
 
 class ByName(dict[bytes, T]):
@@ -24,6 +25,6 @@ class ByName(dict[bytes, T]):
 
     def __missing__(self, name: bytes) -> T:
         found = self._find(name)
-        if len(self) < MOST:
+        if len(self) < MOST and len(name) <= LONGEST:
             self[name] = found
         return found

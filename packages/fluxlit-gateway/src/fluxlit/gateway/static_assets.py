@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -23,10 +22,9 @@ from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants, chosen, m
 from fluxlit.frontend.background_compression import Improvement
 from fluxlit.frontend.variants import Variant
 
-# 18 digits are an exabyte.
-MAX_DIGITS = 18
-
-RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)\Z")
+DIGITS = 18
+"""Digits of a position in a file; `int` itself refuses thousands of them."""
 MEMORY = 12 * 1024 * 1024
 
 
@@ -143,5 +141,6 @@ def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, byte
 
 
 def position(digits: str) -> int:
-    """A number of a range, which may have thousands of digits; `int` raises an error for those."""
-    return int(digits) if len(digits) <= MAX_DIGITS else sys.maxsize
+    """A number of bytes; one that is larger than any file stands for all larger ones."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= DIGITS else 10**DIGITS

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 
 from fluxlit._internal.asgi import Scope
+from fluxlit.observability.logs.redaction import ACCESS, redact, shortened
 from fluxlit.observability.request_record import Observation
 
-logger = logging.getLogger("fluxlit.access")
+logger = logging.getLogger(ACCESS)
+
+MAX_PATH = 2048
+"""Characters of a path that are logged."""
 
 CLIENT_LEFT = 499
 """Status of a request whose client left before it was answered: nginx's word, never sent."""
@@ -45,7 +49,8 @@ class AccessLog:
             return
         method = scope.get("method", "WEBSOCKET")
         client = scope.get("client")
-        path = (scope.get("raw_path") or b"").decode("latin-1")
+        # Redacted here, as a value: what has been made into a line need not be searched for secrets.
+        path = redact(shortened((scope.get("raw_path") or b"").decode("latin-1"), MAX_PATH))
         logger.info(
             "%s %s %d",
             method,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fluxlit.observability.current_request import REQUEST_ID
-from fluxlit.observability.logs.redaction import redact, redact_value
+from fluxlit.observability.logs.redaction import ACCESS, is_clean, redact, redact_value
 
 # What every record carries; anything beyond it was passed as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -26,7 +26,7 @@ _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICA
 def extras(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields of a record beyond the message, without secrets; uvicorn's access line yields its parts."""
     fields = {
-        name: redact_value(name, value)
+        name: value if record.name == ACCESS else redact_value(name, value)
         for name, value in vars(record).items()
         if name not in _STANDARD and name not in _FOREIGN and not name.startswith("_")
     }
@@ -49,7 +49,7 @@ class JsonLogFormatter(logging.Formatter):
             "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": _message(record),
         }
         entry |= {name: value for name, value in extras(record).items() if name not in entry}
         if request_id := REQUEST_ID.get():
@@ -58,7 +58,7 @@ class JsonLogFormatter(logging.Formatter):
             entry["exception"] = exception
         if record.stack_info:
             entry["stack"] = redact(record.stack_info)
-        return json.dumps(_finite(entry), ensure_ascii=False, default=str)
+        return json.dumps(_finite(entry), ensure_ascii=False, default=_described)
 
 
 class TerminalLogFormatter(logging.Formatter):
@@ -80,7 +80,7 @@ class TerminalLogFormatter(logging.Formatter):
         clock = f"{time.strftime('%H:%M:%S', time.localtime(record.created))}.{int(record.msecs):03d}"
         level = self._paint(f"{record.levelname:<8}", _COLOURS.get(record.levelname, "0"))
         fields = "" if record.name == "uvicorn.access" else self._fields(record)
-        text = f"{redact(record.getMessage())}{fields}"
+        text = f"{_message(record)}{fields}"
         for detail in (_exception(self, record), redact(record.stack_info or "")):
             text += f"\n{detail}" if detail else ""
         return f"{self._paint(clock, '2')} {level} {self._paint(record.name, '2')}  {_escaped(text)}"
@@ -91,6 +91,14 @@ class TerminalLogFormatter(logging.Formatter):
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+
+def _message(record: logging.LogRecord) -> str:
+    return record.getMessage() if is_clean(record) else redact(record.getMessage())
+
+
+def _described(value: object) -> str:
+    return redact(str(value))
 
 
 def _timestamp(seconds: float) -> str:

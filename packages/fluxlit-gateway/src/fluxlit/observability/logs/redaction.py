@@ -1,12 +1,16 @@
-"""Keeping secrets out of the log.
+"""Redaction: replaces secrets in log records.
 
-What is replaced, wherever it stands in a line: the values of query and form parameters that name
-a session, a code, a token or a password; everything after `Authorization`, `Cookie` and their kin;
-bearer and basic credentials; the password of a URL; Streamlit's session id in an upload path, because
-whoever knows it can take over the session. In uvicorn's own lines every value of a query is replaced.
+Replaced are, anywhere in a message, an argument or a traceback: values of query and form parameters with the name of a
+session, a code, a token or a password; values of `Authorization`, `Cookie` and similar headers, and of such names in
+dicts, lists and JSON; bearer and basic credentials; JSON Web Tokens; the password of a URL; Streamlit's session id in
+an upload path, with which a client can take over the session. In uvicorn's own lines every value of a query is
+replaced.
 
-A filter on the handlers does it for every record, including uvicorn's access line. Names are judged
-generously: a value hidden without need costs a look into the application, a value shown cannot be taken back.
+A filter on the handlers does it for every record. Names are judged generously: a value that is hidden without need
+costs a look into the application, a value that was logged cannot be taken back.
+
+Clients choose much of what is logged, so every search here is linear, and of a long string only `MOST` characters are
+searched and logged.
 """
 
 from __future__ import annotations
@@ -20,6 +24,14 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 
+MOST = 16_384
+"""Characters of one string that are logged. Container runtimes split lines at 16 KiB."""
+
+ACCESS = "fluxlit.access"
+"""Logger of the access log, which redacts path and client before it makes a record."""
+
+CLEAN = "_fluxlit_redacted"
+
 # The whole of a name, after removing every character but letters. The second set is too common
 # outside of URLs: a log field called "state" is hardly ever the one of a login.
 _NAMES = frozenset({"sig", "sid", "otp", "pin", "pwd", "auth", "jwt", "xsrf"})
@@ -28,39 +40,99 @@ _PARTS = re.compile(
     r"token|secret|passw|passphrase|session|credential|signature|apikey|accesskey|privatekey|authoriz|cookie|assertion"
     r"|codeverifier|fluxlitsid|csrf|onetime"
 )
-# What the settings name, such as the parameter of a visitor's session.
+_NO_LETTER = re.compile(r"[^a-z]")
+# Names from the settings, such as the parameter of a visitor's session.
 _CHOSEN: set[str] = set()
-# uvicorn tells the whole target of each request, and of each WebSocket.
+# uvicorn logs the whole target of each request, and of each WebSocket.
 _UVICORN = frozenset({"uvicorn.access", "uvicorn.error"})
-_HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|x-auth-token|x-xsrftoken|x-csrf-token"
 
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#?\s\"'<>]+)=([^&;#\s\"'<>]+)")
-_HEADER = re.compile(rf"""(?i)\b({_HEADERS})(["']?\s*(?:[:=,]\s*(?:b(?=["']))?|\]\s*=\s*))(["']?)([^\r\n]+)""")
 _CREDENTIALS = re.compile(r"\b((?i:bearer|basic|digest))(\s+)(?=[a-z]*[^a-z\s])[A-Za-z0-9._~+/=-]{6,}")
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w=-]*")
 _URL_PASSWORD = re.compile(r"(://[^/\s:@\"']*):([^/\s\"']*)@")
 _UPLOAD = re.compile(r"(/_stcore/upload_file/)[^/\s\"'?]+")
 # Streamlit's own messages: "Session with id ... is already connected", "logged-out session id ...".
 _SESSION = re.compile(r"(?i)(\bsession (?:with )?(?:id:? )?)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-_WORTH_A_LOOK = re.compile(r"(?i)[?&;#][^=\s]+=|://|upload_file|\bsession |bearer|basic|digest|" + _HEADERS)
+# A name and its value: a header line, an item of a dict, of a list of pairs, of JSON, also of JSON within JSON.
+_NAMED = re.compile(
+    r"""(?<![\w-])(?P<name>[A-Za-z][\w-]{1,63})(?P<key>\\*["'])?\]?[ \t]*(?:=>|[:=,])[ \t]*"""
+    r"""(?:b(?=["']))?(?P<quote>\\*["'])?"""
+)
+_HEADER = re.compile(r"(?i)(?:^|-)(?:authorization|cookie2?|x-api-key|x-auth-token|x-xsrftoken|x-csrf-token)\Z")
+_QUOTED = {'"': re.compile(r'(?:[^"\\\r\n]|\\.)*'), "'": re.compile(r"(?:[^'\\\r\n]|\\.)*")}
+_LINE = re.compile(r"[^\r\n]*")
 
 
 def redact(text: str) -> str:
-    """Replace every secret in a text with ``***``.
+    """Replace every secret in a string with ``***``.
 
-    The text may be a path with a query, a URL, a header line, a whole log line or a traceback.
+    The string may be a path with a query, a URL, a header line, a whole log line or a traceback.
 
     >>> redact("GET /callback?code=abc&page=2")
     'GET /callback?code=***&page=2'
     """
-    if not _WORTH_A_LOOK.search(text):
-        return text
+    text = shortened(text)
     text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
     text = _PARAMETER.sub(_parameter, text)
     text = _UPLOAD.sub(rf"\1{HIDDEN}", text)
     text = _SESSION.sub(rf"\1{HIDDEN}", text)
-    text = _HEADER.sub(_header, text)
-    return _CREDENTIALS.sub(rf"\1\2{HIDDEN}", text)
+    text = _without_named(text)
+    text = _CREDENTIALS.sub(rf"\1\2{HIDDEN}", text)
+    return _JWT.sub(HIDDEN, text)
+
+
+def shortened(text: str, most: int = MOST) -> str:
+    """Return the beginning of a long string, and the last of its lines if it has several.
+
+    A line is never kept without its beginning: the name of a secret could be there.
+    """
+    if len(text) <= most:
+        return text
+    half = most // 2
+    tail = text[-half:].partition("\n")[2]
+    return f"{text[:half]}... ({len(text) - half - len(tail)} characters left out)" + (f"\n{tail}" if tail else "")
+
+
+def _without_named(text: str) -> str:
+    """Hide the values of headers, and those of other secrets in items."""
+    parts: list[str] = []
+    at = 0
+    while found := _NAMED.search(text, at):
+        begin = found.end()
+        parts.append(text[at:begin])
+        at = _end_of_secret(text, found)
+        if at > begin:
+            parts.append(HIDDEN)
+    return "".join([*parts, text[at:]])
+
+
+def _end_of_secret(text: str, found: re.Match[str]) -> int:
+    """Where the value after a name ends; where it begins, if it is no secret.
+
+    A quoted one ends at the closing quote. A header's value without quotes ends with the line, and so does a list.
+    """
+    name, quote, begin = found["name"], found["quote"], found.end()
+    is_header = _HEADER.search(name) is not None
+    if quote:
+        return _end_of_quoted(text, quote, begin) if is_header or is_secret_name(name) else begin
+    in_brackets = found["key"] and text[begin : begin + 1] in ("[", "{", "(") and is_secret_name(name)
+    if not (is_header or in_brackets):
+        return begin
+    return _end(_LINE, text, begin)
+
+
+def _end_of_quoted(text: str, quote: str, begin: int) -> int:
+    if quote in _QUOTED:
+        return _end(_QUOTED[quote], text, begin)
+    # Escaped quotes, as JSON within JSON has them. The whole line is not searched for each of them.
+    closing = text.find(quote, begin)
+    return closing if closing >= 0 and "\n" not in text[begin:closing] else _end(_LINE, text, begin)
+
+
+def _end(pattern: re.Pattern[str], text: str, begin: int) -> int:
+    found = pattern.match(text, begin)
+    return found.end() if found else begin
 
 
 def redact_query(target: str) -> str:
@@ -82,16 +154,25 @@ def redact_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def redact_value(name: str, value: Any) -> Any:
-    """Return the value of a structured log field without secrets, judged by its name and its content."""
+    """Return the value of a structured log field without secrets, judged by its name and its content.
+
+    A list of two is an item of a list of headers, as well as a list.
+    """
     if value is not None and not isinstance(value, (bool, int, float)) and is_secret_name(name):
         return HIDDEN
-    if isinstance(value, str):
-        return redact(value)
+    if isinstance(value, (str, bytes)):
+        return redact(_text(value))
     if isinstance(value, Mapping):
         return {str(key): redact_value(str(key), inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
+        if len(value) == len(("name", "value")) and isinstance(value[0], (str, bytes)):
+            return [redact_value(name, value[0]), redact_value(f"{name} {_text(value[0])}", value[1])]
         return [redact_value(name, inner) for inner in value]
     return value
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def hide_parameter(name: str) -> None:
@@ -106,7 +187,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.lower())
+    return _NO_LETTER.sub("", name.lower())
 
 
 def _parameter(match: re.Match[str]) -> str:
@@ -115,18 +196,14 @@ def _parameter(match: re.Match[str]) -> str:
     return f"{match[1]}={HIDDEN}" if secret else match[0]
 
 
-def _header(match: re.Match[str]) -> str:
-    """Hide a header's value: up to the closing quote where it is quoted, else up to the end of the line."""
-    name, separator, quote, value = match.groups()
-    rest = value[value.index(quote) :] if quote and quote in value else ""
-    return f"{name}{separator}{quote}{HIDDEN}{rest}"
-
-
 class RedactionFilter(logging.Filter):
     """Removes secrets from each record that passes; it never drops one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact message, arguments and traceback of a record in place."""
+        if is_clean(record):
+            return True
+        setattr(record, CLEAN, True)
         # The text is left alone while it is a template: "?code=%s" must keep its place for the argument.
         record.args = self._arguments(record.args)
         if record.name in _UVICORN and isinstance(record.args, tuple):
@@ -155,6 +232,11 @@ class RedactionFilter(logging.Filter):
         clean = redact(message)
         if clean != message:
             record.msg, record.args = clean, ()
+
+
+def is_clean(record: logging.LogRecord) -> bool:
+    """Whether message and traceback of a record have been redacted."""
+    return record.name == ACCESS or CLEAN in vars(record)
 
 
 def _target(value: Any) -> Any:
