@@ -308,6 +308,22 @@ async def test_answers_for_users_are_kept_by_no_cache_and_carry_renewed_cookies(
     assert opened.all(b"set-cookie") == [b"login=new", b"more=1"]
 
 
+@pytest.mark.parametrize("target", ["/about", "/media/0123.txt", "/_stcore/health", "/api/hook", "/app/static/a.css"])
+async def test_a_response_to_a_user_is_private_on_public_paths_too(target: str) -> None:
+    """Who may send a request, and who may keep the response, are two decisions."""
+    scene = Scene()
+    assert (await scene.ask(target, BOB)).all(b"cache-control") == [b"private, no-store"]
+    assert (await scene.ask(target)).all(b"cache-control") == []
+
+
+@pytest.mark.parametrize("target", ["/static/js/index.js", "/component/a/index.html", "/_stcore/bidi-components/a.js"])
+async def test_code_of_the_front_end_may_be_kept_by_caches(target: str) -> None:
+    scene = Scene()
+    assert (await scene.ask(target, BOB)).all(b"cache-control") == []
+    scene.auth.set_cookies = (b"login=new",)
+    assert (await scene.ask(target, BOB)).all(b"cache-control") == [b"private, no-store"]
+
+
 class Socket:
     """A WebSocket that is open until somebody closes it."""
 

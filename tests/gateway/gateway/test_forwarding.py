@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from fluxlit.gateway.forwarding import IDENTITY, Sender, Trust, forwarded_elements, node, sender
+from fluxlit._internal.header_names import is_from_proxy
+from fluxlit.gateway.forwarding import Sender, Trust, forwarded_elements, node, sender
+from fluxlit_auth import TrustedProxy
+from fluxlit_deploy.edges.headers import NAMES, ROUTE
 from tests.gateway.gateway.asking import Field, scope_of
 
+IDENTITY = frozenset(name.lower().encode() for name in (*NAMES, *ROUTE))
 EDGE = ("10.1.2.3", 5000)
 EVERY = [
     (b"x-forwarded-for", b"1.1.1.1"),
@@ -245,3 +249,32 @@ def test_forwarded_is_not_read_beside_x_forwarded_for() -> None:
         (b"x-forwarded-for", b"1.1.1.1"), (b"forwarded", b"host=evil.example;proto=https"), trust=trusting("10.0.0.0/8")
     )
     assert (who.host, who.scheme) == (b"public.example", "http")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        TrustedProxy.oauth2_proxy(),
+        TrustedProxy.cloudflare_access("acme", "tag"),
+        TrustedProxy.pomerium("app.example"),
+        TrustedProxy.azure_easy_auth(),
+    ],
+    ids=["oauth2-proxy", "Cloudflare Access", "Pomerium", "Azure"],
+)
+def test_rule_09_headers_that_a_trusted_proxy_reads_are_removed(proxy: TrustedProxy) -> None:
+    """API and UI never see them, whether or not that proxy is configured."""
+    assert proxy.strips()
+    assert [name for name in proxy.strips() if not is_from_proxy(name.lower())] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("X-Goog-Authenticated-User-Email", "X-Goog-IAP-JWT-Assertion", "X-MS-CLIENT-PRINCIPAL", "X-WebAuth-User"),
+        *("X-Authentik-Username", "X_authentik_groups", "Tailscale-User-Login", "X-Vouch-Idp-Claims-Groups"),
+        *("REMOTE_USER", "OIDC_CLAIM_email", "X-Consumer-Username", "X-SSL-Client-S-DN", "X-Original-URL"),
+    ],
+)
+def test_rule_09_every_header_of_a_known_proxy_is_removed(name: str) -> None:
+    who = seen((name.lower().encode(), b"root"), trust=trusting("*"))
+    assert who.headers == [(b"host", b"public.example")]

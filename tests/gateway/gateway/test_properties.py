@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from fluxlit._internal.asgi import Application
 from fluxlit.gateway import Gateway, Map
-from fluxlit.gateway.forwarding import IDENTITY
 from fluxlit.observability.middleware import Observer
 from fluxlit.proxy import ReverseProxy
+from fluxlit_deploy.edges.headers import NAMES, ROUTE
 from tests.gateway.gateway.asking import Recorder
 from tests.gateway.proxy.harness import Peer, stage, until
 from tests.gateway.proxy.websocket import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, Wire, accepting, close, connect
@@ -31,14 +31,7 @@ Field = tuple[bytes, bytes]
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
 HOP |= {"transfer-encoding", "upgrade"}
-FORWARDING = {
-    "forwarded",
-    "x-real-ip",
-    "x-client-ip",
-    "true-client-ip",
-    "cf-connecting-ip",
-    *(n.decode() for n in IDENTITY),
-}
+FORWARDING = {name.lower() for name in (*NAMES, *ROUTE)}
 FRAMING = {"host", "content-length", "transfer-encoding", "expect", "upgrade", "connection"}
 INTERESTING = [
     "cookie",

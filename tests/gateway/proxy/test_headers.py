@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fluxlit.auth.contract import User
+from fluxlit.auth.user_headers import RUN_FIELD, fact_fields, user_fields
 from fluxlit.backends.external import ExternalBackend
 from fluxlit.proxy import ReverseProxy
+from fluxlit.proxy.headers import HANDSHAKE_DROPPED, REQUEST_DROPPED, end_to_end
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import OK, answering, get, post, stage
 
@@ -221,3 +224,28 @@ async def test_environment_proxies_are_ignored(monkeypatch: pytest.MonkeyPatch) 
     script, _ = answering(OK)
     async with stage(script) as scene:
         assert (await (await scene.client()).ask(get())).status == 200
+
+
+OWN = [
+    *("x-fluxlit-user", "x-fluxlit-run", "x-fluxlit-user-subject", "x-forwarded-for", "x-forwarded-prefix"),
+    *("x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "via", "x-request-id", "traceparent"),
+]
+
+
+@pytest.mark.parametrize("dropped", [REQUEST_DROPPED, HANDSHAKE_DROPPED])
+@pytest.mark.parametrize("written", ["{}", "close, {}", "{} ,upgrade", "\t{}\t"])
+def test_rule_03_connection_removes_none_of_the_gateways_own_headers(written: str, dropped: frozenset[bytes]) -> None:
+    """golang/go#50580, for every header that the gateway adds and every spelling of its name."""
+    own = [(name.encode(), b"1") for name in OWN]
+    for name in OWN:
+        for spelling in (name, name.upper(), name.title()):
+            headers = [(b"connection", written.format(spelling).encode()), *own, (b"x-other", b"1")]
+            assert [header for header in end_to_end(headers, dropped) if header in own] == own
+    assert end_to_end([(b"connection", b"x-other"), (b"x-other", b"1")], dropped) == []
+
+
+def test_rule_03_covers_every_header_about_a_user() -> None:
+    user = User(subject="ada", issuer="x", name="Ada", email="a@example.org", roles=frozenset({"admin"}))
+    written = [*user_fields(user), *fact_fields(user), (RUN_FIELD, b"1")]
+    named = b", ".join(name for name, _ in written)
+    assert end_to_end([(b"connection", named), *written], REQUEST_DROPPED) == written

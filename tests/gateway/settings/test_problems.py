@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit.errors import SettingsError
-from fluxlit.settings import resolve, resolve_target
+from fluxlit import FluxLit
+from fluxlit.errors import FluxLitError, SettingsError
+from fluxlit.server.authentication import build_gate
+from fluxlit.settings import Settings, resolve, resolve_target
+from fluxlit.settings.contradictions import login_needs_key
+from tests.gateway.auth.scripted import Scripted
 
 
 def problems(directory: Path, **layers: dict[str, object]) -> list[str]:
@@ -236,3 +240,29 @@ def test_a_file_that_cannot_be_read(content: bytes, message: str, tmp_path: Path
 def test_a_dotenv_file_that_cannot_be_read(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(content)
     assert problems(tmp_path) == [message]
+
+
+@pytest.mark.parametrize(
+    ("store", "key", "refused"),
+    [
+        (None, "", False),
+        ("memory://", "", False),
+        ("sqlite:///sessions.db", "", False),
+        ("redis://cache", "", True),
+        ("REDISS://cache:6379/1", "", True),
+        ("acme://table", "", True),
+        ("redis://cache", "a key of the operator, 32 characters", False),
+    ],
+)
+def test_a_login_with_a_shared_store_needs_a_key(store: str | None, key: str, refused: bool) -> None:
+    settings = Settings(session_store=store, **({"secret_key": (key,)} if key else {}))
+    problem = login_needs_key(settings)
+    assert (problem is not None) is refused
+    assert problem is None or ("FLUXLIT_SECRET_KEY" in problem and "secrets.token_urlsafe" in problem)
+
+
+def test_such_an_application_does_not_start() -> None:
+    settings = Settings(session_store="redis://cache")
+    with pytest.raises(FluxLitError, match="needs secret_key"):
+        build_gate(FluxLit(auth=Scripted()), settings)
+    assert build_gate(FluxLit(), settings) is None

@@ -40,19 +40,23 @@ DELIBERATE = frozenset({"bearer", "api-key"})
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a request needs.
+    """Who may send a request, and who may keep the response.
 
     Attributes:
-        user: somebody must have logged in.
-        roles: of which the user needs one; empty if any user will do.
+        user: a login is required.
+        roles: of which the user needs one; empty if any user may.
+        shared: the response is the same for all clients, so a cache may give it to others. Any other response to a
+            user is private, whether or not the path is public.
     """
 
     user: bool
     roles: frozenset[str] = ANYBODY
+    shared: bool = False
 
 
 PUBLIC = Need(user=False)
 LOGIN = Need(user=True)
+FRONT_END = Need(user=False, shared=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ class Rules:
         page = path.rstrip("/") or "/"
         if roles := self.roles.get(page):
             return Need(user=True, roles=roles)
-        return PUBLIC if page in self.pages or is_asset(path) or self._serves_public_pages(path) else LOGIN
+        if is_asset(path) or (self.pages and path.startswith(CODE)):
+            return FRONT_END
+        return PUBLIC if page in self.pages or self._serves_public_pages(path) else LOGIN
 
     def _is_public(self, path: str) -> bool:
         if ".." in path:  # What it means is decided by others, and not by all of them alike.
@@ -100,7 +106,7 @@ class Rules:
     def _serves_public_pages(self, path: str) -> bool:
         if not self.pages:
             return False
-        if path in PROBED or path.startswith(CODE):
+        if path in PROBED:
             return True
         return path.startswith(BELONGINGS) and (self.owners_known or self.all_pages)
 

@@ -245,7 +245,8 @@ class Gate:
         fields: list[Header] = [(b"set-cookie", cookie) for cookie in judged.cookies]
         if user is not None and routed.route is Route.UI and is_probe(routed.path):
             fields.append((VISITOR, mark_of(user)))
-        private = need.user and user is not None
+        # A path may be public and its response still be for this user alone: media, for instance.
+        private = bool(judged.cookies) or (user is not None and not need.shared)
         if fields or private:
             send = Noted(send, fields, private=private)
         scope = routed.scope

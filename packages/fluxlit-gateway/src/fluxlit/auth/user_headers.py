@@ -21,13 +21,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Any
 
+from fluxlit._internal.header_names import OWN
 from fluxlit.auth.contract import User
 
 Header = tuple[bytes, bytes]
 
-PREFIX = b"x-fluxlit-"
-USER_FIELD = b"x-fluxlit-user"
-RUN_FIELD = b"x-fluxlit-run"
+USER_FIELD = OWN + b"user"
+RUN_FIELD = OWN + b"run"
 
 PART = 6000
 """Bytes of one field: WebSocket servers allow 8 KiB a line (`websockets`), and 128 of them."""

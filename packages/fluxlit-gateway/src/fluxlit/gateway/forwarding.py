@@ -16,38 +16,10 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from fluxlit._internal.asgi import Scope
+from fluxlit._internal.header_names import is_from_proxy
 from fluxlit.gateway.header_cache import ByName
 
 Header = tuple[bytes, bytes]
-
-# Fields with which authenticating proxies (oauth2-proxy, Cloudflare Access, AWS, Authelia) name a user.
-IDENTITY = frozenset(
-    {
-        b"cf-access-authenticated-user-email",
-        b"cf-access-jwt-assertion",
-        b"remote-email",
-        b"remote-groups",
-        b"remote-name",
-        b"remote-user",
-        b"x-amzn-oidc-accesstoken",
-        b"x-amzn-oidc-data",
-        b"x-amzn-oidc-identity",
-        b"x-auth-request-access-token",
-        b"x-auth-request-email",
-        b"x-auth-request-groups",
-        b"x-auth-request-preferred-username",
-        b"x-auth-request-user",
-        b"x-authenticated-user",
-        b"x-pomerium-jwt-assertion",
-        b"x-remote-user",
-        b"x-user",
-        b"x-user-email",
-    }
-)
-ROUTE = frozenset({b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
-
-# What the gateway says to the UI's process and to itself; see `fluxlit.auth.user_headers`.
-OWN = b"x-fluxlit-"
 
 # What is taken over from a trusted peer; every other x-forwarded-* field (-user, -email, -groups...) names a user.
 HONOURED = frozenset(
@@ -70,16 +42,7 @@ MAX_HOST = 255 + len(":65535")
 UNIX = "unix"
 
 
-def speaks_for_others(name: bytes) -> bool:
-    """Whether a field tells of another sender than the one at the other end of the connection.
-
-    Underscores count as hyphens: many a framework reads both as one name (CGI's rule, RFC 3875 section 4.1.18).
-    """
-    name = name.replace(b"_", b"-")
-    return name in IDENTITY or name in ROUTE or name.startswith((b"x-forwarded-", OWN))
-
-
-SPEAKING = ByName(speaks_for_others)
+FROM_PROXY = ByName(is_from_proxy)
 
 
 @dataclass(frozen=True)
@@ -198,10 +161,10 @@ def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:
     peer = client[0] if client else ""
     headers: list[Header] = scope["headers"]
     scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
-    told = [field for field in headers if SPEAKING[field[0]]]
+    told = [field for field in headers if FROM_PROXY[field[0]]]
     if not told:
         return Sender(headers, host, scheme, client, peer.encode())
-    seen = Sender([field for field in headers if not SPEAKING[field[0]]], host, scheme, client, peer.encode())
+    seen = Sender([field for field in headers if not FROM_PROXY[field[0]]], host, scheme, client, peer.encode())
     return _believed(seen, told, peer, trust) if trust and trust.trusts(peer) else seen
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fluxlit._internal.header_names import is_own
+
 Header = tuple[bytes, bytes]
 
 # Fields that speak about one connection only, listed or not (RFC 9110 section 7.6.1), and the two that
@@ -26,23 +28,9 @@ HOP_BY_HOP = frozenset(
     }
 )
 
-# What a sender may not take away by naming it in Connection: framing and routing would change under the
-# next hop's feet, and the forwarding fields are the gateway's own word (golang/go#50580).
-UNREMOVABLE = frozenset(
-    {
-        b"content-length",
-        b"host",
-        b"forwarded",
-        b"via",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-real-ip",
-        b"x-request-id",
-    }
-)
+# Connection cannot remove these (golang/go#50580): framing and routing would change for the next hop. Nor can it remove
+# the gateway's own headers.
+FRAMING = frozenset({b"content-length", b"host"})
 
 # `expect` is answered by the server in front of the gateway as soon as the body is asked for.
 REQUEST_DROPPED = HOP_BY_HOP | {b"expect"}
@@ -79,8 +67,8 @@ def end_to_end(headers: list[Header], dropped: frozenset[bytes]) -> list[Header]
     kept = [header for header in headers if header[0] not in dropped]
     if len(kept) == len(headers):  # Most requests name no such field, and so have no Connection field either.
         return kept
-    named = named_by_connection(headers) - UNREMOVABLE
-    return [header for header in kept if header[0] not in named] if named else kept
+    named = named_by_connection(headers) - FRAMING
+    return [header for header in kept if header[0] not in named or is_own(header[0])] if named else kept
 
 
 def request_target(raw_path: bytes, query: bytes) -> bytes:

@@ -15,6 +15,7 @@ from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.settings import Settings
+from fluxlit.settings.contradictions import login_needs_key
 
 NO_LOGIN = "there is no login to tell who has them. Give the application one: FluxLit(auth=...)."
 
@@ -25,11 +26,14 @@ def build_gate(application: AppDefinition, settings: Settings) -> Gate | None:
     """The gate of an application; `None` for one without a login.
 
     Raises:
-        FluxLitError: an authenticator cannot work with these settings, or a page has roles that nobody can have.
+        FluxLitError: an authenticator or the session store cannot work with these settings, or a page has roles that no
+            user can have.
     """
     if not application.authenticators:
         application.pages.require_login(NO_LOGIN)
         return None
+    if problem := login_needs_key(settings):
+        raise FluxLitError(problem)
     context = AuthContext(settings, sessions.session_store, PublicOrigin.of(settings.public_base_url))
     for each in application.authenticators:
         try:

@@ -120,6 +120,26 @@ def _target_fits_head(settings: Settings, sources: Mapping[str, Source]) -> Iter
         )
 
 
+LOCAL_STORES = frozenset({"memory", "sqlite"})
+"""Session stores that only this application can write to: its memory, and a file of its user with mode 0600."""
+
+
+def login_needs_key(settings: Settings) -> str | None:
+    """Return what is wrong if an application with a login keeps sessions in a shared store without a key.
+
+    Shared is every store that is reached over a connection. A client with write access to it could invent the login
+    of any user; with `secret_key` only this application can write what it accepts.
+    """
+    scheme = (settings.session_store or "memory:").partition(":")[0].lower()
+    if settings.secret_key or scheme in LOCAL_STORES:
+        return None
+    return (
+        f"session_store: a login with a shared session store ({scheme}://) needs secret_key. Without it, anything that "
+        f"can write to the store can sign in as any user. Set FLUXLIT_SECRET_KEY, the same for all replicas; make one "
+        f"with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    )
+
+
 def select_mode(settings: Settings, sources: Mapping[str, Source]) -> tuple[Settings, Mapping[str, Source]]:
     """Let an upstream select the external mode, unless a layer names a mode."""
     if settings.streamlit_upstream is None or sources["streamlit_mode"].layer is not Layer.DEFAULT:

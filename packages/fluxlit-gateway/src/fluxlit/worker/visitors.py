@@ -17,8 +17,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.header_names import OWN
 from fluxlit.auth.contract import User
-from fluxlit.auth.user_headers import PREFIX, RUN_FIELD, USER_FIELD, read_user
+from fluxlit.auth.user_headers import RUN_FIELD, USER_FIELD, read_user
 from fluxlit.observability.current_request import REQUEST_FIELD
 from fluxlit.streamlit.live_sessions import identify_sessions
 from fluxlit.streamlit.media import report_media, stored_files
@@ -154,12 +155,12 @@ def streamlit_facts(user: User | None) -> dict[str, Any]:
 
 def read_visitor(headers: list[tuple[bytes, bytes]]) -> tuple[Visitor, list[tuple[bytes, bytes]]]:
     """The visitor that the gateway has named, and the other headers."""
-    named = [field for field in headers if field[0].startswith(PREFIX)]
+    named = [field for field in headers if field[0].startswith(OWN)]
     if not named:
         return ANONYMOUS, headers
     handle = next((value.decode("ascii") for name, value in named if name == RUN_FIELD), "")
     user = read_user(value for name, value in named if name == USER_FIELD)
-    return Visitor(user, handle), [field for field in headers if not field[0].startswith(PREFIX)]
+    return Visitor(user, handle), [field for field in headers if not field[0].startswith(OWN)]
 
 
 def file_id(path: str) -> str:
