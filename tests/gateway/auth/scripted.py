@@ -15,7 +15,10 @@ COOKIE = "login"
 
 
 class Scripted:
-    """``login=ada:admin,staff`` is Ada with two roles. ``login=!503`` cannot be judged. Bearer tokens likewise."""
+    """``login=ada:admin,staff`` is Ada with two roles. ``login=!503`` cannot be judged. Bearer tokens likewise.
+
+    What follows a ``~`` is a secret without a meaning.
+    """
 
     def __init__(self, *, expires_at: float | None = None) -> None:
         self.expires_at = expires_at
@@ -45,7 +48,7 @@ class Scripted:
     def _verdict(self, text: str, scheme: str) -> Verdict:
         if text.startswith("!"):
             return Verdict(problem=Problem(int(text[1:]), "It cannot be told who you are."))
-        name, _, roles = text.partition(":")
+        name, _, roles = text.partition("~")[0].partition(":")
         user = User(
             subject=name,
             issuer="https://issuer.example",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -398,20 +399,87 @@ async def test_an_idle_websocket_ends_with_its_time_and_a_busy_one_goes_on() -> 
     assert (await busy.closed())["code"] == 1008
 
 
-async def test_an_event_stream_is_cut_when_its_login_ends() -> None:
+@pytest.mark.parametrize("target", ["/api/news", "/media/large.bin"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"content-type", b"text/event-stream")],
+        [(b"content-type", b"application/x-ndjson")],
+        [(b"content-type", b"text/plain")],
+        [(b"content-type", b"application/octet-stream"), (b"content-length", b"1000000000")],
+    ],
+)
+async def test_a_stream_is_cut_when_its_login_ends(headers: list[tuple[bytes, bytes]], target: str) -> None:
     started = asyncio.Event()
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
         started.set()
         await asyncio.Event().wait()
 
-    scene = Scene(api=endless)
+    scene = Scene(api=endless, ui=endless)
+    task = asyncio.create_task(scene.ask(target, ADA))
+    await started.wait()
+    assert scene.gate.connections.end("handle-ada") == 1
+    async with asyncio.timeout(60):
+        assert (await task).status == 200
+
+
+async def test_a_stream_that_sends_nothing_yet_is_cut_too() -> None:
+    started = asyncio.Event()
+
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        started.set()
+        await asyncio.Event().wait()
+
+    scene = Scene(api=silent)
     task = asyncio.create_task(scene.ask("/api/news", ADA))
     await started.wait()
     assert scene.gate.connections.end("handle-ada") == 1
     async with asyncio.timeout(60):
         assert (await task).status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "changes", "status", "reason", "level"),
+    [
+        ("/api/me", [], {}, 401, "no credentials", "INFO"),
+        ("/api/me", [(b"authorization", b"Bearer !401")], {}, 401, "credentials are not valid", "WARNING"),
+        ("/api/me", [(b"authorization", b"Bearer !503")], {}, 503, "credentials cannot be checked", "WARNING"),
+        ("/admin", [BOB], {}, 403, "the user lacks the role", "WARNING"),
+        ("/api/me", [BOB], {"method": "POST"}, 403, "the CSRF check failed", "WARNING"),
+    ],
+)
+async def test_refusals_are_security_events(
+    target: str,
+    fields: list[tuple[bytes, bytes]],
+    changes: dict[str, Any],
+    status: int,
+    reason: str,
+    level: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With user, address and reason, and without anything that is worth something to a reader of the log."""
+    scene = Scene()
+    with caplog.at_level(logging.INFO, "fluxlit.security"):
+        await scene.ask(f"{target}?code=secret", *fields, **changes)
+    [record] = caplog.records
+    facts = vars(record)
+    assert (record.levelname, facts["status"], facts["reason"]) == (level, status, reason)
+    assert (facts["client"], facts["path"], facts["event"]) == ("203.0.113.9", target, "access_denied")
+    assert facts.get("user") == ("bob" if BOB in fields else None)
+    assert "handle-" not in str(facts)
+
+
+async def test_an_origin_for_websockets_proves_no_call_of_the_api() -> None:
+    """`allowed_origins` is about WebSockets; calls take `cors_allow_origins` with credentials."""
+    scene = Scene()
+    scene.gate._origins = OriginPolicy.of(["https://partner.example"])
+    partner = (b"origin", b"https://partner.example")
+    assert (await scene.ask("/api/change", BOB, partner, method="POST")).status == 403
+    assert (await scene.ask("/api/chat", BOB, partner, kind="websocket")).status == 101
 
 
 async def test_a_page_calls_the_api_as_its_user_while_its_websocket_is_open() -> None:

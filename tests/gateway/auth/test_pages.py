@@ -310,7 +310,7 @@ def test_no_secret_of_a_login_is_in_the_logs_of_a_server(portal: Server) -> None
     secrets = {name: f"{name}-{'s3cr3t' * 4}" for name in ("code", "state", "session_state", "bearer", "ticket", "run")}
     sent = {
         "cookie": f"login=ada; login_flow_1={secrets['ticket']}",
-        "authorization": f"Bearer {secrets['bearer']}",
+        "authorization": f"Bearer ada~{secrets['bearer']}",
         "x-fluxlit-run": secrets["run"],
     }
     query = {name: secrets[name] for name in ("code", "state", "session_state")}

@@ -46,11 +46,33 @@ def test_rule_41_only_the_applications_own_origin_and_listed_ones_are_let_in(
     origin: str | None, host: str, allowed: bool
 ) -> None:
     """RFC 6455 section 10.2; OWASP ASVS 4.4.2."""
-    assert POLICY.allows(origin, host) is allowed
+    assert POLICY.allows(origin, host, "http") is allowed
 
 
 def test_an_empty_policy_lets_in_the_own_origin_only() -> None:
     policy = OriginPolicy.of(())
-    assert policy.allows("https://a.example", "a.example")
-    assert not policy.allows("https://friend.example", "a.example")
+    assert policy.allows("https://a.example", "a.example", "http")
+    assert not policy.allows("https://friend.example", "a.example", "http")
     assert normalised("") == ""
+
+
+@pytest.mark.parametrize(
+    ("public", "host", "scheme", "origin", "allowed"),
+    [
+        ("", "a.example", "https", "https://a.example", True),
+        ("", "a.example", "https", "http://a.example", False),
+        ("", "a.example", "wss", "http://a.example", False),
+        ("", "a.example:8443", "https", "http://a.example:8443", False),
+        ("", "a.example", "http", "http://a.example", True),
+        ("", "a.example", "http", "https://a.example", True),
+        ("https://a.example/app", "a.example", "http", "http://a.example", False),
+        ("https://a.example/app", "a.example", "http", "https://a.example", True),
+        ("https://a.example/app", "localhost:8000", "http", "http://localhost:8000", True),
+        ("http://a.example", "a.example", "http", "http://a.example", True),
+    ],
+)
+def test_the_scheme_is_compared_where_it_is_known(
+    public: str, host: str, scheme: str, origin: str, allowed: bool
+) -> None:
+    """An attacker in the network can write a page for `http:` of the same host; TLS is what prevents that."""
+    assert OriginPolicy.of((), public).allows(origin, host, scheme) is allowed

@@ -35,19 +35,23 @@ async def test_every_answer_is_complete(path: str) -> None:
         headers = (await http.get(path)).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "SAMEORIGIN"
-    assert headers["referrer-policy"] == "same-origin"
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
     assert "strict-transport-security" not in headers
 
 
 async def test_what_the_application_says_itself_stands() -> None:
     async with client() as http:
-        assert (await http.get("/api/own")).headers.get_list("x-frame-options") == ["DENY"]
+        headers = (await http.get("/api/own")).headers
+    assert headers.get_list("x-frame-options") == ["DENY"]
+    assert "content-security-policy" not in headers, "frame-ancestors would override it"
 
 
 async def test_each_can_be_left_out() -> None:
     async with client(frame_options="", referrer_policy="no-referrer") as http:
         headers = (await http.get("/api/plain")).headers
     assert "x-frame-options" not in headers
+    assert "content-security-policy" not in headers
     assert headers["referrer-policy"] == "no-referrer"
     async with client(enable_security_headers=False) as http:
         assert "x-content-type-options" not in (await http.get("/api/plain")).headers
@@ -72,6 +76,27 @@ async def test_browsers_are_bound_to_tls_only_where_it_is_certain(scheme: str, p
     async with client(scheme, hsts_max_age_s=3600, public_base_url=public) as http:
         headers = (await http.get("/api/plain")).headers
     assert headers.get("strict-transport-security") == ("max-age=3600; includeSubDomains" if sent else None)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "settings", "sent"),
+    [
+        ("http", "portal.example", {}, None),
+        ("https", "portal.example", {}, "max-age=31536000"),
+        ("http", "portal.example", {"public_base_url": "https://portal.example"}, "max-age=31536000"),
+        ("https", "localhost", {}, None),
+        ("http", "localhost", {"public_base_url": "https://localhost"}, None),
+        ("https", "localhost", {"hsts_max_age_s": 60}, "max-age=60; includeSubDomains"),
+        ("https", "portal.example", {"hsts_max_age_s": 0}, None),
+    ],
+)
+async def test_by_default_the_host_is_bound_to_tls_for_a_year(
+    scheme: str, host: str, settings: dict[str, Any], sent: str | None
+) -> None:
+    """ASVS 5.0, 3.4.1. What subdomains do is not known; nor what else is on this machine."""
+    async with client(scheme, **settings) as http:
+        headers = (await http.get("/api/plain", headers={"host": host})).headers
+    assert headers.get("strict-transport-security") == sent
 
 
 async def test_a_foreign_script_may_call_the_api_only_if_its_origin_is_listed() -> None:

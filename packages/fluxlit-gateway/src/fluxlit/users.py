@@ -24,7 +24,9 @@ import fastapi
 from fastapi import HTTPException
 from fastapi.requests import HTTPConnection
 
+from fluxlit._internal.asgi import Scope
 from fluxlit.auth.contract import USER, User
+from fluxlit.auth.security_log import NO_CREDENTIALS, NO_ROLE, log_refusal
 
 NO_USER = "This needs a user. Please sign in."
 
@@ -46,21 +48,27 @@ class Requirement:
 
     roles: frozenset[str] = frozenset()
 
-    def check(self, user: User | None) -> User:
+    def check(self, user: User | None, scope: Scope | None = None) -> User:
         """Give the user back.
+
+        Args:
+            user: the user, `None` for none.
+            scope: the request, where it is known.
 
         Raises:
             Denied: there is none, or not with such a role.
         """
         if user is None:
+            log_refusal(401, NO_CREDENTIALS, None, scope)
             raise Denied(401, NO_USER)
         if self.roles and not self.roles & user.roles:
+            log_refusal(403, NO_ROLE, user, scope)
             raise Denied(403, f"This is for users with the role {' or '.join(sorted(self.roles))}.")
         return user
 
     def __call__(self, connection: HTTPConnection) -> User:
         """Check the user of a request, as FastAPI asks for it."""
-        return self.check(connection.scope.get(USER))
+        return self.check(connection.scope.get(USER), connection.scope)
 
 
 @dataclass(frozen=True)

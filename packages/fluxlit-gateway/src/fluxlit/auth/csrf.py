@@ -43,7 +43,7 @@ def is_proven(scope: Scope, peer: Peer, origins: OriginPolicy) -> bool:
     origin = field_of(scope, b"origin")
     if origin is not None:
         host = field_of(scope, b"host") or b""
-        return origins.allows(origin.decode("latin-1"), host.decode("latin-1"))
+        return origins.allows(origin.decode("latin-1"), host.decode("latin-1"), scope["scheme"])
     if scope["type"] == "websocket":
         return site is None  # No browser: they send Origin with every handshake.
     return site is None and any(name == MARK for name, _ in peer.headers)

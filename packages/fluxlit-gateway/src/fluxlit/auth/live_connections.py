@@ -117,7 +117,9 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection) -> None:
-        """Know a connection from now on."""
+        """Know a connection from now on; adding it again changes nothing."""
+        if connection.handle in self._open:
+            return
         connection.checked = self._wall()
         self._open[connection.handle] = connection
         if connection.user.session is not None:

@@ -22,6 +22,8 @@ from fluxlit.auth.credentials import Secrets
 from fluxlit.auth.csrf import MISSING, is_proven
 from fluxlit.auth.live_connections import Connection, Connections
 from fluxlit.auth.refusals import Refusal, to_login
+from fluxlit.auth.security_log import BAD_CREDENTIALS, NO_CREDENTIALS, NO_CSRF_TOKEN, UNAVAILABLE, log_refusal
+from fluxlit.auth.security_log import NO_ROLE as NO_ROLE_FOR_IT
 from fluxlit.auth.user_headers import RUN_FIELD, Header, fact_fields, user_fields
 from fluxlit.gateway.origin_policy import OriginPolicy
 from fluxlit.gateway.routes import Route, RoutedRequest
@@ -33,6 +35,8 @@ AGAIN_S = 1.0
 
 NO_USER = "This needs a user: log in, or send credentials."
 NO_ROLE = "You are signed in{who}, but this is for users with another role."
+
+NO_OTHERS = OriginPolicy(frozenset())
 
 PRIVATE: Header = (b"cache-control", b"private, no-store")
 
@@ -63,7 +67,8 @@ class Gate:
     Args:
         authenticators: asked in this order; the first that knows the user decides.
         rules: what needs a user.
-        origins: who, beside the application itself, may send requests that a browser signs by itself.
+        origins: what, beside the application itself, may open WebSockets with the cookies of a user.
+        callers: what may send other requests with them; allowing WebSockets does not allow these.
         api: where the API is mounted.
         documents: paths of the API that people open in a browser: its documentation.
         away: the UI runs in another container: it gets the user in single facts too, and its calls of the API come
@@ -80,13 +85,14 @@ class Gate:
         rules: Rules,
         *,
         origins: OriginPolicy,
+        callers: OriginPolicy = NO_OTHERS,
         api: str,
         documents: frozenset[str] = frozenset(),
         away: bool = False,
     ) -> None:
         self.rules = rules
         self._authenticators = tuple(authenticators)
-        self._origins = origins
+        self._origins, self._callers = origins, callers
         self._documents = documents
         self._away = away
         self._logout = api + LOGOUT
@@ -134,13 +140,15 @@ class Gate:
         if (
             judged.user is not None
             and not judged.deliberate
-            and not is_proven(routed.scope, routed.peer, self._origins)
+            and not is_proven(routed.scope, routed.peer, self._may_send(routed.scope))
         ):
             if need.user:
+                log_refusal(403, NO_CSRF_TOKEN, judged.user, routed.scope)
                 await self._refuse(routed, Refusal(403, MISSING, (), judged.cookies))
                 return
             judged = Judged(cookies=judged.cookies)  # A public path does not learn who was made to ask for it.
         if refusal := self._objection(judged, need, routed):
+            _log(refusal, judged, routed.scope)
             await self._turn_away(routed, shown, refusal)
         else:
             await self._pass(application, routed, shown, judged, need)
@@ -160,10 +168,14 @@ class Gate:
         routed = RoutedRequest(Route.API, scope, peer, mount, path, quote(path).encode("ascii"), receive, send)
         judged = self._by_run(routed.peer) or await self._judge(routed.shown)
         if refusal := self._objection(judged, self.rules.need(Route.API, scope, path), routed):
+            _log(refusal, judged, scope)
             await refusal.to_program(scope, send)
             return
         headers = [field for field in scope["headers"] if field[0] != RUN_FIELD]
         await application(self._for_api({**scope, "headers": headers}, judged.user), receive, send)
+
+    def _may_send(self, scope: Scope) -> OriginPolicy:
+        return self._origins if scope["type"] == "websocket" else self._callers
 
     # Who it is.
 
@@ -254,7 +266,7 @@ class Gate:
             await application(self._for(routed.route, scope, None, ""), routed.receive, send)
         elif scope["type"] == "websocket":
             await self._pass_socket(application, routed, Connection(user, shown), send)
-        elif routed.route is Route.API and may_outlive(user):
+        elif may_outlive(user):
             await self._pass_call(application, routed, Connection(user, shown), send)
         else:
             await application(self._for(routed.route, scope, user, ""), routed.receive, send)
@@ -272,15 +284,16 @@ class Gate:
     async def _pass_call(
         self, application: Application, routed: RoutedRequest, connection: Connection, send: Send
     ) -> None:
-        """A call whose answer may turn out to be an event stream, which ends with the login."""
+        """Serve an HTTP request; a response that is sent in parts ends with the login."""
 
         async def watching(message: Message) -> None:
-            if message["type"] == "http.response.start" and is_event_stream(message):
+            if message.get("more_body") or has_no_length(message):
                 self.connections.add(connection)
             await send(message)
 
+        scope = self._for(routed.route, routed.scope, connection.user, "")
         try:
-            await connection.stream(application, self._for_api(routed.scope, connection.user), routed.receive, watching)
+            await connection.stream(application, scope, routed.receive, watching)
         finally:
             self.connections.remove(connection)
 
@@ -301,6 +314,14 @@ class Gate:
         return {**scope, "headers": headers} | ({USER: user} if user is not None else {})
 
 
+def _log(refusal: Refusal, judged: Judged, scope: Scope) -> None:
+    if judged.problem is not None:
+        reason = UNAVAILABLE if refusal.status == 503 else BAD_CREDENTIALS
+    else:
+        reason = NO_CREDENTIALS if judged.user is None else NO_ROLE_FOR_IT
+    log_refusal(refusal.status, reason, judged.user, scope)
+
+
 def mark_of(user: User) -> bytes:
     """What is the same for one user and different for others, and says nothing else."""
     return sha256(f"{user.issuer}\0{user.subject}".encode()).hexdigest()[:16].encode("ascii")
@@ -311,10 +332,11 @@ def may_outlive(user: User) -> bool:
     return user.session is not None or user.expires_at is not None
 
 
-def is_event_stream(message: Message) -> bool:
-    """Whether an answer goes on until somebody ends it (HTML standard, "Server-sent events")."""
-    kinds = (value for name, value in message.get("headers", ()) if name.lower() == b"content-type")
-    return any(kind.lower().startswith(b"text/event-stream") for kind in kinds)
+def has_no_length(message: Message) -> bool:
+    """Whether a response begins that may go on for any time: events, lines of JSON, text."""
+    return message["type"] == "http.response.start" and all(
+        name != b"content-length" for name, _ in message.get("headers", ())
+    )
 
 
 class Noted:

@@ -24,27 +24,36 @@ class OriginPolicy:
 
     Attributes:
         allowed: normalised origins.
+        public: the application's own, if it is known to be reached over TLS; else empty.
     """
 
     allowed: frozenset[str]
+    public: str = ""
 
     @classmethod
     def of(cls, origins: Iterable[str], public_base_url: str = "") -> OriginPolicy:
         """Read the settings ``allowed_origins`` and ``public_base_url``."""
-        return cls(frozenset(filter(None, (normalised(origin) for origin in (*origins, public_base_url)))))
+        public = normalised(public_base_url) if public_base_url.startswith("https:") else ""
+        return cls(frozenset(filter(None, (normalised(origin) for origin in (*origins, public_base_url)))), public)
 
-    def allows(self, origin: str | None, host: str) -> bool:
-        """Whether a handshake may go on.
+    def allows(self, origin: str | None, host: str, scheme: str) -> bool:
+        """Whether a request from a page may be carried out.
 
         Args:
-            origin: value of the Origin field, `None` if there is none.
-            host: value of the Host field of the public address.
+            origin: value of `Origin`, `None` if there is none.
+            host: value of `Host` at the public address.
+            scheme: of the public address, as far as it is known. An edge that ends TLS may not report it, so only
+                `https` and `wss` are certain.
         """
         if origin is None:
             return True
         theirs = normalised(origin)
-        # The scheme is theirs: an edge that ends TLS may not have told us of it.
-        return bool(theirs) and (theirs == normalised(f"{theirs.partition(':')[0]}://{host}") or theirs in self.allowed)
+        if not theirs or theirs in self.allowed:
+            return bool(theirs)
+        secure = normalised(f"https://{host}")
+        if scheme in ("https", "wss") or (self.public and secure == self.public):
+            return theirs == secure
+        return theirs == normalised(f"{theirs.partition(':')[0]}://{host}")
 
 
 def normalised(origin: str) -> str:

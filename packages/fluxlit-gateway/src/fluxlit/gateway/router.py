@@ -109,7 +109,8 @@ class Gateway:
         if self.ui is None:
             return reply_text(scope, send, 404, "Not found: this application has no pages.")
         who = sender(scope, host, self.trust)
-        if scope["type"] == "websocket" and not self.origins.allows(header(scope, b"origin"), who.host.decode("ascii")):
+        origin = header(scope, b"origin") if scope["type"] == "websocket" else None
+        if not self.origins.allows(origin, who.host.decode("ascii"), who.scheme):
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] = [*seen["headers"], *who.fields(mount or who.prefix)]

@@ -11,6 +11,8 @@ from fluxlit.observability.request_id import HEADER
 
 Header = tuple[bytes, bytes]
 
+CSP, FRAME_OPTIONS = b"content-security-policy", b"x-frame-options"
+
 OBSERVATION = "fluxlit.observation"
 """Key of the `Observation` in an ASGI scope."""
 
@@ -39,6 +41,8 @@ class Defaults:
 
     def missing(self, present: set[bytes]) -> list[Header]:
         """Those that an answer with these names gets."""
+        # `frame-ancestors` overrides X-Frame-Options, which the application has set to a value of its own here.
+        present = present | {CSP} if FRAME_OPTIONS in present else present
         return [field for field in self.fields if field[0] not in present]
 
 

@@ -42,10 +42,13 @@ def build_gate(application: AppDefinition, settings: Settings) -> Gate | None:
             raise
         except Exception as error:  # another package's; what it says is for the person who configured it
             raise FluxLitError(f"FluxLit(auth=...): {error}") from error
+    # Sites with scripts that may call the API with the cookies of a user.
+    scripts = settings.cors_allow_origins if settings.cors_allow_credentials else ()
     return Gate(
         application.authenticators,
         rules_of(application, settings),
-        origins=_trusted_origins(settings),
+        origins=OriginPolicy.of((*settings.allowed_origins, *scripts), settings.public_base_url),
+        callers=OriginPolicy.of(scripts, settings.public_base_url),
         api=settings.api_mount_path,
         documents=_documents(application.api, settings.api_mount_path),
         away=settings.streamlit_mode == "external",
@@ -100,12 +103,6 @@ def secure_openapi(api: FastAPI, authenticators: Sequence[Authenticator], settin
 
     openapi.says_schemes = True  # type: ignore[attr-defined]
     api.openapi = openapi  # type: ignore[method-assign]
-
-
-def _trusted_origins(settings: Settings) -> OriginPolicy:
-    """Who may send requests that a browser signs by itself: those whose scripts may, by the operator's word."""
-    scripts = settings.cors_allow_origins if settings.cors_allow_credentials else ()
-    return OriginPolicy.of((*settings.allowed_origins, *scripts), settings.public_base_url)
 
 
 def _documents(api: FastAPI, mount: str) -> frozenset[str]:

@@ -35,7 +35,7 @@ class SettingsArguments(TypedDict, total=False):
     enable_security_headers: bool
     frame_options: Literal["SAMEORIGIN", "DENY", ""]
     referrer_policy: str
-    hsts_max_age_s: int
+    hsts_max_age_s: int | None
     cors_allow_origins: Sequence[str]
     cors_allow_credentials: bool
     streamlit_open_routes: Sequence[str]

@@ -175,7 +175,9 @@ class Settings(BaseSettings):
         "Its path must equal `root_path`.",
     )
     allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
-        default=(), description="Further browser origins, beyond the application's own, that may open WebSockets."
+        default=(),
+        description="Further browser origins, beyond the application's own, that may open WebSockets. "
+        "Writing to the API takes `cors_allow_origins` with `cors_allow_credentials`.",
     )
     public_paths: Annotated[Texts, AfterValidator(_each_public_path)] = Field(
         default=(),
@@ -184,22 +186,24 @@ class Settings(BaseSettings):
     )
     enable_security_headers: bool = Field(
         default=True,
-        description="Add to every answer that does not have them: `X-Content-Type-Options`, `X-Frame-Options` and "
-        "`Referrer-Policy`.",
+        description="Add to every response that does not have them: `X-Content-Type-Options`, `X-Frame-Options`, "
+        "`Content-Security-Policy` with `frame-ancestors`, and `Referrer-Policy`.",
     )
     frame_options: Literal["SAMEORIGIN", "DENY", ""] = Field(
         default="SAMEORIGIN",
         description="Who may show the application in a frame: its own origin, nobody, or, when empty, everybody.",
     )
     referrer_policy: Annotated[str, AfterValidator(grammar.referrer_policy)] = Field(
-        default="same-origin",
-        description="What other sites learn of the address of a page. The default tells them nothing, as an address "
-        "may carry a session id. Empty leaves it to the browser.",
+        default="strict-origin-when-cross-origin",
+        description="What other sites learn of the address of a page. The default is the origin alone, without the "
+        "path and the query, which may carry a session id; maps and videos in a page may need the origin. Empty leaves "
+        "it to the browser.",
     )
-    hsts_max_age_s: Annotated[int, Field(ge=0, json_schema_extra={"unit": "seconds"})] = Field(
-        default=0,
+    hsts_max_age_s: Annotated[int | None, Field(ge=0, json_schema_extra={"unit": "seconds"})] = Field(
+        default=None,
         description="How long browsers insist on HTTPS, sent only where TLS is certain: this process speaks it, or "
-        "`public_base_url` begins with `https:`. 0 sends nothing; the edge may do it.",
+        "`public_base_url` begins with `https:`. By default a year, for this host; a value is for subdomains too. 0 "
+        "sends nothing, for instance because the edge does.",
     )
     cors_allow_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
         default=(), description="Origins whose scripts may call the API from a browser."
