@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from fluxlit.testing import run_server
+from tests.support.ports import free_port
 from tests.support.session import Session
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +54,10 @@ async def test_every_line_about_a_request_has_its_id_in_every_process(
 ) -> None:
     """In JSON, under both ways to start, and without cookies, credentials and queries."""
     (tmp_path / "app.py").write_text(dedent(APP))
+    admin = free_port()
     wanted: dict[str, Any] = {"log_format": "json", "enable_gateway_access_log": True}
+    if command == "run":
+        wanted["admin_port"] = admin
     with run_server("app:app", tmp_path, command=command, **wanted) as server:
         async with httpx.AsyncClient(base_url=server.api_url, headers=SECRETS, trust_env=False, timeout=60) as client:
             assert (await client.get("/order?x=s3cr3t", headers={"X-Request-ID": "order-1"})).json() == "order-1"
@@ -61,6 +65,10 @@ async def test_every_line_about_a_request_has_its_id_in_every_process(
             assert (failed.status_code, failed.headers["x-request-id"]) == (500, "fails-1")
         async with Session(server.url, headers={**SECRETS, "X-Request-ID": "page-1"}) as tab:
             assert await tab.run() == ["page-1", "page-1"], "the page, and the API that it calls"
+        if command == "run":
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+                metrics = (await client.get(f"http://127.0.0.1:{admin}/metrics")).text
+            assert 'fluxlit_http_requests_total{route="api",code="200"} 2' in metrics, "one of a client, one of a page"
         server.stop()
         log = server.log()
 
@@ -73,5 +81,6 @@ async def test_every_line_about_a_request_has_its_id_in_every_process(
     assert told["Exception in ASGI application"] == "fails-1"
     assert (told["shown"], told["counted"]) == ("page-1", "page-1")
     assert told["GET /api/order 200"] == "order-1"
+    assert told["GET /api/stock 200"] == "page-1", "a call of a page"
     assert told["WEBSOCKET /_stcore/stream 101"] == "page-1"
     assert {"RuntimeError: out of stock"} <= set("\n".join(line.get("exception", "") for line in lines).splitlines())

@@ -27,9 +27,10 @@ class Observer:
         application: what is observed.
         log: the access log; falsy for none.
         fields: which fields an answer to a request gets unless it has them; by default none.
+        traffic: counters that are shared with another way in; by default its own.
 
     Attributes:
-        traffic: what was seen.
+        traffic: the counters.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class Observer:
         *,
         log: AccessLog | None = None,
         fields: Callable[[Scope], Defaults] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._application = application
         self._fields = fields or (lambda _: NO_DEFAULTS)
         self._log = log or None
-        self.traffic = Traffic()
+        self.traffic = Traffic() if traffic is None else traffic
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request or WebSocket."""

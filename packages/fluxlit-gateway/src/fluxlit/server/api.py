@@ -8,10 +8,10 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.lifespan import Lifespan
-from fluxlit._internal.responses import request_id_of
 from fluxlit.auth.middleware import Gate
 from fluxlit.errors import FluxLitError
-from fluxlit.observability.current_request import REQUEST_ID
+from fluxlit.gateway.routes import Route
+from fluxlit.observability.request_record import classify
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.settings import Settings
 from fluxlit.urls import INTERNAL
@@ -53,8 +53,8 @@ class Api:
 
     async def serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a call of the application's own pages, at the mount that browsers use."""
-        REQUEST_ID.set(request_id_of(scope))
         settings = self._settings
+        classify(scope, Route.API)
         self.add_state(scope)
         scope = {**scope, "root_path": settings.root_path + settings.api_mount_path, INTERNAL: True}
         if self._auth is None:

@@ -89,7 +89,10 @@ class Runtime:
             gateway=gateway,
             auth=auth,
             api=self._api,
-            page_calls=self._traced("call of a page", self._api.serve_page),
+            # Pages reach the API past the gateway, and are counted and logged as other clients are.
+            page_calls=Observer(
+                self._traced("call of a page", self._api.serve_page), log=log, traffic=observed.traffic
+            ),
             ui=ui,
             counters=observed.traffic,
             address=_address(app, self.settings),
