@@ -376,7 +376,10 @@ NUMBERS = {
     "fluxlit.gateway.static_assets: int(digits or '0')",  # at most 18 digits
     "fluxlit.observability.logs.formatters: int(record.msecs)",
     "fluxlit.proxy.message_framing: int(value)",  # at most 19 digits
+    "fluxlit.server.http.protocol: int(info[1])",  # port of a socket
+    "fluxlit.server.http.request_response: int(time.time())",
     "fluxlit.server.http.request_response: int(value)",  # of the application
+    "fluxlit.server.websocket.protocol: int(code)",  # of the application, or parsed by websockets
     "fluxlit.worker.resume.tab_reload: int(value)",  # of Streamlit
 }
 """Conversions to numbers. `int` raises ValueError for more than 4,300 digits, and takes superscripts for none."""

@@ -255,7 +255,7 @@ def test_a_dotenv_file_that_cannot_be_read(content: bytes, message: str, tmp_pat
     ],
 )
 def test_a_login_with_a_shared_store_needs_a_key(store: str | None, key: str, refused: bool) -> None:
-    settings = Settings(session_store=store, **({"secret_key": (key,)} if key else {}))
+    settings = Settings(session_store=store, secret_key=(key,) if key else ())
     problem = login_needs_key(settings)
     assert (problem is not None) is refused
     assert problem is None or ("FLUXLIT_SECRET_KEY" in problem and "secrets.token_urlsafe" in problem)

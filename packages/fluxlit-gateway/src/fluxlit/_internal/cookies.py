@@ -7,5 +7,5 @@ MOST = 512
 
 
 def cookie_pairs(value: bytes) -> list[bytes]:
-    """Return the pairs of a Cookie header (RFC 6265 section 4.2.1) without blanks around them; at most `MOST`."""
+    """Return the pairs of a Cookie header (RFC 6265), at most `MOST`."""
     return [pair for part in value.split(b";", MOST)[:MOST] if (pair := part.strip())]

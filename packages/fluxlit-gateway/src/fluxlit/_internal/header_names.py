@@ -1,4 +1,4 @@
-"""Names of request headers that no client may send: the gateway's own, and those by which proxies identify users.
+"""Names of headers that only the gateway or a trusted proxy may send.
 
 All names are in lower case, with hyphens. `fluxlit_deploy.edges.headers` has them for the edges.
 """
@@ -39,12 +39,12 @@ IDENTITY = frozenset({b"x-user", b"x-user-email", b"x-user-id", b"x-userinfo", b
 
 
 def is_own(name: bytes) -> bool:
-    """Whether the gateway writes a header for the next hop, so that `Connection` may not remove it."""
+    """Whether the gateway writes a header, so `Connection` may not remove it."""
     return name in ROUTE or name in TRACE or name.startswith((OWN, FORWARDED)) or name in (b"via", b"x-request-id")
 
 
 def is_from_proxy(name: bytes) -> bool:
-    """Whether a header describes another sender than the one at the other end of the connection.
+    """Whether only a proxy may send a header: it describes another sender.
 
     Underscores count as hyphens: many frameworks read both as one name (CGI's rule, RFC 3875 section 4.1.18).
     """
