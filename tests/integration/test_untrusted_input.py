@@ -119,7 +119,7 @@ def gateway() -> Observer:
         readiness=lambda: None,  # type: ignore[arg-type,return-value]  # never asked
         trust=Trust.of(enabled=True, allowed=["*"]),
         origins=origins,
-        gate=Gate([Reading()], rules, origins=origins, api="/api"),
+        guard=Gate([Reading()], rules, origins=origins, api="/api").admit,
     )
     return Observer(served, log=AccessLog(gateway=True, api=True))
 
@@ -212,7 +212,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "Range": lambda text: sliced(b"body", f"bytes={text}", True, []),
     "framing": framing,
     "worker cookie": lambda text: affinity.cookie_value([(b"cookie", text.encode())]),
-    "upload path": lambda text: affinity.claim("http", affinity.UPLOAD + text),
+    "upload path": lambda text: affinity.routing_hint("http", affinity.UPLOAD + text),
     "login cookies": lambda text: read_cookies({"headers": [(b"cookie", text.encode())]}),
     "return path": lambda text: return_path(f"/{text}", ""),
     "path of a page's call": client_path,
