@@ -77,7 +77,7 @@ def own_fields(answer: Message) -> dict[bytes, list[bytes]]:
 USUAL = {
     b"x-content-type-options": [b"nosniff"],
     b"x-frame-options": [b"SAMEORIGIN"],
-    b"referrer-policy": [b"same-origin"],
+    b"referrer-policy": [b"strict-origin-when-cross-origin"],
 }
 
 
