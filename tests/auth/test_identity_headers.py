@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from fluxlit.auth.access_policy import Rules
+from fluxlit.auth.access_policy import AccessPolicy
 from fluxlit.auth.contract import USER
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.auth.user_headers import read_user
-from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust
+from fluxlit.gateway import Gateway, OriginPolicy, RouteTable, Trust
 from fluxlit_auth import TrustedProxy
 from tests.auth.test_load_balancer import ARN, KEY, NOW, Keys, assertion, data, principal
 from tests.gateway.gateway.asking import Answer, Recorder, ask, scope_of
@@ -78,14 +78,14 @@ class Scene:
         make, arguments, self.said, self.cookie = PRESETS[preset]
         self.api, self.ui = Recorder("api"), Recorder("ui")
         self.proxy = make(*arguments, web=Keys().web, clock=lambda: NOW)
-        rules = Rules(pages=frozenset({"/about"}), paths=("/api/hook",))
+        rules = AccessPolicy(pages=frozenset({"/about"}), paths=("/api/hook",))
         self.gateway = Gateway(
-            map=Map("/api", assets=False),
+            routes=RouteTable("/api", assets=False),
             api=self.api,
             ui=self.ui,
             readiness=Readiness,
             trust=Trust.of(enabled=trust, allowed=["10.0.0.1"]),
-            guard=Gate([self.proxy], rules, origins=OriginPolicy.of(()), api="/api").admit,
+            guard=AuthMiddleware([self.proxy], rules, origins=OriginPolicy.of(()), api="/api").admit,
         )
 
     async def ask(

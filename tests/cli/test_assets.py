@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit.frontend import Shelf
+from fluxlit.frontend import Cache
 from tests.cli.command import nothing_left, says
 from tests.support.processes import clean_environ
 from tests.support.terminal import CTRL_C, terminal
@@ -81,4 +81,4 @@ def test_ctrl_c_ends_it_and_what_is_done_is_whole(small: list[str], tmp_path: Pa
     folder = tmp_path / "environment" / "share" / "fluxlit" / "streamlit-1.0"
     names = [file.name for file in folder.iterdir()]
     assert 0 < len(names) < 40
-    assert all(Shelf([folder], None).get(name) is not None for name in names)
+    assert all(Cache([folder], None).get(name) is not None for name in names)

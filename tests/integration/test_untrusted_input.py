@@ -1,4 +1,4 @@
-"""No bytes of a client can hold the event loop: every parser of them takes time in proportion to their number.
+"""No bytes of a client can hold the event loop: all parsers are linear.
 
 Two lists are reviewed by hand and compared with the source: the regular expressions and the conversions to numbers in
 modules that see bytes of clients. A new one is added here with an example, after a look at what it does with 64 kB.
@@ -21,21 +21,21 @@ from typing import Any
 import pytest
 
 from fluxlit._internal.asgi import Application, Message, Scope
-from fluxlit.auth.access_policy import Rules
+from fluxlit.auth.access_policy import AccessPolicy
 from fluxlit.auth.contract import Verdict
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.backends import affinity
 from fluxlit.client import _check_path
 from fluxlit.errors import ClientError
 from fluxlit.frontend.content_negotiation import chosen, matches
-from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust
+from fluxlit.gateway import Gateway, OriginPolicy, RouteTable, Trust
 from fluxlit.gateway.forwarding import forwarded_elements, sender
 from fluxlit.gateway.origin_policy import normalised
 from fluxlit.gateway.static_assets import sliced
 from fluxlit.observability.access_log import AccessLog
 from fluxlit.observability.logs import JsonLogFormatter, RedactionFilter, TerminalLogFormatter, redact
 from fluxlit.observability.logs.redaction import redact_query
-from fluxlit.observability.middleware import Observer
+from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.proxy.headers import HANDSHAKE_DROPPED, end_to_end
 from fluxlit.proxy.message_framing import Framing, RefusedError
 from fluxlit_auth.login.cookies import read_cookies
@@ -71,7 +71,7 @@ def seconds(run: Callable[[int], object], length: int) -> float:
 
 
 def ratio(run: Callable[[int], object], length: int = LENGTH) -> float:
-    """How many times as long a run takes for four times as much; 0 if that is quick."""
+    """The factor in time for four times the length; 0 for quick runs."""
     large = seconds(run, length)
     return large / max(seconds(run, length // 4), QUICK_S / 4) if large > QUICK_S else 0.0
 
@@ -103,25 +103,25 @@ async def ask(application: Application, scope: Scope) -> None:
 
 
 class Reading(Scripted):
-    """Reads cookies as the login does: the parser of the standard library is not linear itself."""
+    """Reads cookies as the login does; `http.cookies` is not linear."""
 
     async def authenticate(self, scope: Scope) -> Verdict:
         return self._verdict("ada", "oidc") if read_cookies(scope) else Verdict()
 
 
-def gateway() -> Observer:
+def gateway() -> ObservabilityMiddleware:
     origins = OriginPolicy.of(["https://other.example"])
-    rules = Rules(paths=("/api/hook", "/api/public/"), pages=frozenset({"/"}))
+    rules = AccessPolicy(paths=("/api/hook", "/api/public/"), pages=frozenset({"/"}))
     served = Gateway(
-        map=Map("/api"),
+        routes=RouteTable("/api"),
         api=Recorder(),
         ui=Recorder(),
         readiness=lambda: None,  # type: ignore[arg-type,return-value]  # never asked
         trust=Trust.of(enabled=True, allowed=["*"]),
         origins=origins,
-        guard=Gate([Reading()], rules, origins=origins, api="/api").admit,
+        guard=AuthMiddleware([Reading()], rules, origins=origins, api="/api").admit,
     )
-    return Observer(served, log=AccessLog(gateway=True, api=True))
+    return ObservabilityMiddleware(served, log=AccessLog(gateway=True, api=True))
 
 
 HEADERS = [
@@ -325,7 +325,7 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def expressions() -> dict[str, re.Pattern[Any]]:
-    """The regular expressions of modules that see bytes of clients; they stand at the top of these modules."""
+    """The regular expressions of modules that see bytes of clients."""
     found: dict[str, re.Pattern[Any]] = {}
     for name, tree in sources():
         if not any(calls(tree)):

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from fluxlit._internal.asgi import Message, Receive, Scope, Send
-from fluxlit.auth.access_policy import Rules
+from fluxlit.auth.access_policy import AccessPolicy
 from fluxlit.auth.contract import USER
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.auth.user_headers import read_user
-from fluxlit.gateway import Gateway, Map, OriginPolicy, PublicOrigin, Trust
+from fluxlit.gateway import Gateway, OriginPolicy, PublicOrigin, RouteTable, Trust
 from tests.gateway.auth.scripted import Scripted
 from tests.gateway.gateway.asking import Answer, Recorder, ask, scope_of
 
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.anyio
 ADA = (b"cookie", b"login=ada:admin")
 BOB = (b"cookie", b"login=bob")
 NAVIGATION = (b"sec-fetch-mode", b"navigate")
-RULES = Rules(pages=frozenset({"/about"}), roles={"/admin": frozenset({"admin"})}, paths=("/api/hook", "/app/static/"))
+RULES = AccessPolicy(
+    pages=frozenset({"/about"}), roles={"/admin": frozenset({"admin"})}, paths=("/api/hook", "/app/static/")
+)
 
 
 @dataclass
@@ -34,16 +36,16 @@ class Readiness:
 
 
 class Scene:
-    def __init__(self, rules: Rules = RULES, *, away: bool = False, **changes: Any) -> None:
+    def __init__(self, rules: AccessPolicy = RULES, *, away: bool = False, **changes: Any) -> None:
         self.api, self.ui, self.auth = Recorder("api"), Recorder("ui"), Scripted()
-        self.gate = Gate([self.auth], rules, origins=OriginPolicy.of(()), api="/api", away=away)
+        self.middleware = AuthMiddleware([self.auth], rules, origins=OriginPolicy.of(()), api="/api", away=away)
         self.gateway = Gateway(
             **{
-                "map": Map("/api", assets=False),
+                "routes": RouteTable("/api", assets=False),
                 "api": self.api,
                 "ui": self.ui,
                 "readiness": Readiness,
-                "guard": self.gate.admit,
+                "guard": self.middleware.admit,
                 **changes,
             }
         )
@@ -106,11 +108,11 @@ async def test_what_is_public_needs_nobody(target: str) -> None:
 
 @pytest.mark.parametrize("target", ["/_stcore/health", "/media/x.png", "/_stcore/upload_file/a/b", "/component/x/y"])
 async def test_without_public_pages_nothing_of_them_is_public_either(target: str) -> None:
-    assert (await Scene(Rules()).ask(target)).status == 401
+    assert (await Scene(AccessPolicy()).ask(target)).status == 401
 
 
 async def test_a_ui_elsewhere_keeps_media_for_users_as_nobody_there_knows_whose_they_are() -> None:
-    rules = Rules(pages=frozenset({"/about"}), owners_known=False)
+    rules = AccessPolicy(pages=frozenset({"/about"}), owners_known=False)
     assert (await Scene(rules).ask("/media/x.png")).status == 401
 
 
@@ -136,9 +138,9 @@ async def test_a_call_of_the_api_gets_a_problem_and_a_challenge() -> None:
 
 @pytest.mark.parametrize("target", ["/_stcore/health", "/_stcore/host-config", "/page/_stcore/health"])
 async def test_the_front_end_is_told_in_words_that_it_can_show(target: str) -> None:
-    answer = await Scene(Rules()).ask(target, (b"sec-fetch-mode", b"cors"))
+    answer = await Scene(AccessPolicy()).ask(target, (b"sec-fetch-mode", b"cors"))
     assert (answer.status, answer.body) == (401, b"You are signed out. Reload this page to sign in again.")
-    unknown = await Scene(Rules()).ask(target, (b"sec-fetch-mode", b"cors"), (b"cookie", b"login=!503"))
+    unknown = await Scene(AccessPolicy()).ask(target, (b"sec-fetch-mode", b"cors"), (b"cookie", b"login=!503"))
     assert (unknown.status, unknown.body) == (503, b"It cannot be told who you are.")
 
 
@@ -160,7 +162,7 @@ async def test_a_person_who_is_refused_is_shown_ways_to_go_on() -> None:
     assert refused.status == 403
     assert b'<a href="/apps/x/">Start page</a>' in refused.body
     assert b"Sign out" not in refused.body, "this authenticator has no logout"
-    scene.gate._routes["/api/auth/logout"] = scene.api
+    scene.middleware._routes["/api/auth/logout"] = scene.api
     again = await scene.ask("/apps/x/admin", NAVIGATION, BOB)
     assert b'<a href="/apps/x/api/auth/logout?session=handle-bob">Sign out</a>' in again.body
     unknown = await scene.ask("/apps/x/page", NAVIGATION, (b"cookie", b"login=!503"))
@@ -169,7 +171,7 @@ async def test_a_person_who_is_refused_is_shown_ways_to_go_on() -> None:
 
 async def test_a_websocket_without_user_is_refused_with_401() -> None:
     """ASVS 5.0, 4.4.3 and 4.4.4: a WebSocket has the session of HTTP, or none."""
-    scene = Scene(Rules())
+    scene = Scene(AccessPolicy())
     assert (await scene.ask("/_stcore/stream", kind="websocket")).status == 401
     assert (await scene.ask("/api/chat", kind="websocket")).status == 401
     assert scene.reached == 0
@@ -186,7 +188,7 @@ async def test_a_role_page_refuses_others_at_its_address() -> None:
     scene = Scene()
     answer = await scene.ask("/admin", BOB, NAVIGATION)
     assert (answer.status, scene.reached) == (403, 0)
-    assert b"another role" in answer.body
+    assert b"lacks the required role" in answer.body
     assert (await scene.ask("/admin", ADA, NAVIGATION)).status == 200
 
 
@@ -357,18 +359,18 @@ async def patient(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def test_websockets_are_closed_when_their_login_ends() -> None:
     scene = Scene(api=patient, ui=patient)
-    async with scene.gate.running():
+    async with scene.middleware.running():
         hers = [Socket(scene, "/api/chat", ADA), Socket(scene, "/_stcore/stream", ADA)]
         his = Socket(scene, "/api/chat", BOB)
         for each in (*hers, his):
             await each.opened()
-        assert len(scene.gate.connections) == 3
+        assert len(scene.middleware.connections) == 3
         started = time.monotonic()
         scene.auth.gone.put_nowait("handle-ada")
         for each in hers:
             assert (await each.closed())["code"] == 1008
         assert time.monotonic() - started < 10
-        assert (len(scene.gate.connections), his.task.done()) == (1, False)
+        assert (len(scene.middleware.connections), his.task.done()) == (1, False)
         his.inbox.put_nowait({"type": "websocket.disconnect"})
         await his.task
 
@@ -376,7 +378,7 @@ async def test_websockets_are_closed_when_their_login_ends() -> None:
 async def test_an_idle_websocket_ends_with_its_time_and_a_busy_one_goes_on() -> None:
     scene = Scene(api=patient)
     now = time.time()
-    scene.gate.connections._wall = lambda: now
+    scene.middleware.connections._wall = lambda: now
     scene.auth.expires_at = now + 100
     idle, busy = Socket(scene, "/api/chat", BOB), Socket(scene, "/api/chat", ADA)
     await idle.opened()
@@ -388,14 +390,14 @@ async def test_an_idle_websocket_ends_with_its_time_and_a_busy_one_goes_on() -> 
     while not busy.inbox.empty():  # noqa: ASYNC110  # likewise
         await asyncio.sleep(0)
     await asyncio.sleep(0)
-    scene.gate.connections.look()
-    await asyncio.gather(*scene.gate.connections._checks)
+    scene.middleware.connections.look()
+    await asyncio.gather(*scene.middleware.connections._checks)
     now += 60
-    scene.gate.connections.look()
+    scene.middleware.connections.look()
     assert (await idle.closed())["code"] == 1008
     assert not busy.task.done()
     now += 60
-    scene.gate.connections.look()
+    scene.middleware.connections.look()
     assert (await busy.closed())["code"] == 1008
 
 
@@ -421,7 +423,7 @@ async def test_a_stream_is_cut_when_its_login_ends(headers: list[tuple[bytes, by
     scene = Scene(api=endless, ui=endless)
     task = asyncio.create_task(scene.ask(target, ADA))
     await started.wait()
-    assert scene.gate.connections.end("handle-ada") == 1
+    assert scene.middleware.connections.end("handle-ada") == 1
     async with asyncio.timeout(60):
         assert (await task).status == 200
 
@@ -437,7 +439,7 @@ async def test_a_stream_that_sends_nothing_yet_is_cut_too() -> None:
     scene = Scene(api=silent)
     task = asyncio.create_task(scene.ask("/api/news", ADA))
     await started.wait()
-    assert scene.gate.connections.end("handle-ada") == 1
+    assert scene.middleware.connections.end("handle-ada") == 1
     async with asyncio.timeout(60):
         assert (await task).status == 200
 
@@ -476,7 +478,7 @@ async def test_refusals_are_security_events(
 async def test_an_origin_for_websockets_proves_no_call_of_the_api() -> None:
     """`allowed_origins` is about WebSockets; calls take `cors_allow_origins` with credentials."""
     scene = Scene()
-    scene.gate._origins = OriginPolicy.of(["https://partner.example"])
+    scene.middleware._origins = OriginPolicy.of(["https://partner.example"])
     partner = (b"origin", b"https://partner.example")
     assert (await scene.ask("/api/change", BOB, partner, method="POST")).status == 403
     assert (await scene.ask("/api/chat", BOB, partner, kind="websocket")).status == 101
@@ -486,14 +488,14 @@ async def test_a_page_calls_the_api_as_its_user_while_its_websocket_is_open() ->
     scene = Scene(ui=patient)
     socket = Socket(scene, "/_stcore/stream", ADA)
     await socket.opened()
-    handle = next(iter(scene.gate.connections._open))
+    handle = next(iter(scene.middleware.connections._open))
     called = Recorder()
 
     async def call(*fields: tuple[bytes, bytes], path: str = "/api/me") -> int:
         scope = scope_of(path, *fields, client=None, method="POST")
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            await scene.gate.admit_page(called, scope, receive, send, scope["path"])
+            await scene.middleware.admit_page(called, scope, receive, send, scope["path"])
 
         return (await ask(application, scope)).status
 
@@ -506,7 +508,7 @@ async def test_a_page_calls_the_api_as_its_user_while_its_websocket_is_open() ->
     assert await call(path="/api/hook") == 200
     # The public port knows no handles, whoever may have got hold of one.
     assert (await scene.ask("/api/me", run)).status == 401
-    scene.gate.connections.end("handle-ada")
+    scene.middleware.connections.end("handle-ada")
     assert await call(run) == 401
     await socket.closed()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit.frontend import Shelf
+from fluxlit.frontend import Cache
 from fluxlit.frontend.cache import UNFINISHED, UNFINISHED_S, environment_folder
 
 
@@ -23,30 +23,30 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
+def shelf(tmp_path: Path) -> Cache:
     (tmp_path / "shelf").mkdir()
-    return Shelf([tmp_path / "shelf"], tmp_path / "shelf")
+    return Cache([tmp_path / "shelf"], tmp_path / "shelf")
 
 
-def test_what_is_kept_comes_back_whole(shelf: Shelf) -> None:
+def test_what_is_kept_comes_back_whole(shelf: Cache) -> None:
     shelf.put("a.br11", b"body")
     assert shelf.get("a.br11") == b"body"
     assert shelf.get("b.br11") is None
 
 
 def test_a_folder_that_others_may_write_is_not_used(home: Path) -> None:
-    folder = Shelf.of("1.0").writable
+    folder = Cache.of("1.0").writable
     assert folder is not None
     folder.chmod(0o777)
-    assert (Shelf.of("1.0").folders, Shelf.of("1.0").writable) == ((), None)
+    assert (Cache.of("1.0").folders, Cache.of("1.0").writable) == ((), None)
     environment_folder("1.0").mkdir(parents=True)
     environment_folder("1.0").chmod(0o775)
-    assert Shelf.of("1.0").folders == ()
+    assert Cache.of("1.0").folders == ()
 
 
 def test_a_read_only_home_is_no_obstacle(home: Path) -> None:
     home.write_text("a file in its place")
-    shelf = Shelf.of("1.0")
+    shelf = Cache.of("1.0")
     assert (shelf.folders, shelf.writable) == ((), None)
     shelf.put("a.br11", b"body")
     assert shelf.get("a.br11") is None
@@ -59,30 +59,30 @@ def test_a_user_without_a_home_is_no_obstacle(home: Path, monkeypatch: pytest.Mo
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", none)
-    assert Shelf.of("1.0").writable is None
+    assert Cache.of("1.0").writable is None
 
 
 def test_what_an_image_was_built_with_is_found_without_writing_anywhere(home: Path) -> None:
-    built = Shelf.to_fill("1.0")
+    built = Cache.to_fill("1.0")
     assert built is not None
     assert built.writable == environment_folder("1.0")
     built.put("a.br11", b"body")
     home.write_text("a file in its place")
-    assert Shelf.of("1.0").get("a.br11") == b"body"
-    assert Shelf.of("1.1").get("a.br11") is None, "another version has other files"
+    assert Cache.of("1.0").get("a.br11") == b"body"
+    assert Cache.of("1.1").get("a.br11") is None, "another version has other files"
 
 
 def test_without_a_writable_environment_the_user_s_cache_is_filled(home: Path, tmp_path: Path) -> None:
     (tmp_path / "environment").write_text("a file in its place")
-    shelf = Shelf.to_fill("1.0")
+    shelf = Cache.to_fill("1.0")
     assert shelf is not None
     assert shelf.writable == home / "fluxlit" / "streamlit-1.0"
     home.chmod(0o700)
     shelf.writable.chmod(0o777)
-    assert Shelf.to_fill("1.0") is None
+    assert Cache.to_fill("1.0") is None
 
 
-def test_what_cannot_be_written_leaves_nothing_behind(shelf: Shelf) -> None:
+def test_what_cannot_be_written_leaves_nothing_behind(shelf: Cache) -> None:
     assert shelf.writable is not None
     (shelf.writable / "a.br11").mkdir()
     with pytest.raises(OSError, match=r"a\.br11"):
@@ -90,7 +90,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(shelf: Shelf) -> None:
     assert [file.name for file in shelf.writable.iterdir()] == ["a.br11"]
 
 
-def test_what_killed_processes_left_is_removed_but_not_what_is_being_written(shelf: Shelf) -> None:
+def test_what_killed_processes_left_is_removed_but_not_what_is_being_written(shelf: Cache) -> None:
     assert shelf.writable is not None
     old, new = shelf.writable / f"{UNFINISHED}old", shelf.writable / f"{UNFINISHED}new"
     old.write_bytes(b"half")
@@ -113,7 +113,7 @@ while True:
 """
 
 
-def test_several_writers_that_are_killed_in_the_middle_leave_nothing_half(shelf: Shelf) -> None:
+def test_several_writers_that_are_killed_in_the_middle_leave_nothing_half(shelf: Cache) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(shelf.writable)], stdout=subprocess.PIPE) for _ in range(3)
     ]

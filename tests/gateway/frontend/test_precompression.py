@@ -11,7 +11,7 @@ import brotli
 import psutil
 import pytest
 
-from fluxlit.frontend import Files, Shelf
+from fluxlit.frontend import Cache, Files
 
 # The environment that runs the tests may be prepared already.
 PROGRAM = """
@@ -46,7 +46,7 @@ def test_it_makes_what_it_is_asked_for_and_passes_over_what_is_no_file(
         process.stdin.write(json.dumps(["/static/../../etc/passwd", "/static/js/gone.js", path]).encode() + b"\n")
         process.stdin.flush()
         assert process.wait(60) == 0
-    shelf = Shelf([tmp_path / "fluxlit" / f"streamlit-{files.version}"], None)
+    shelf = Cache([tmp_path / "fluxlit" / f"streamlit-{files.version}"], None)
     (kept,) = shelf.folders[0].iterdir()
     body = shelf.get(kept.name)
     assert body is not None
@@ -70,7 +70,7 @@ def test_it_runs_at_the_lowest_priority_and_ends_with_the_gateway(
         assert psutil.Process(process.pid).nice() == 19
         process.stdin.close()
         assert process.wait(60) == 0
-    shelf = Shelf([folder], None)
+    shelf = Cache([folder], None)
     names = [file.name for file in folder.iterdir() if not file.name.startswith("unfinished-")]
     assert len(names) < len(everything)
     assert all(shelf.get(name) is not None for name in names)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fluxlit._internal.header_names import is_from_proxy
-from fluxlit.gateway.forwarding import Sender, Trust, forwarded_elements, node, sender
+from fluxlit.gateway.forwarding import RequestOrigin, Trust, forwarded_elements, node, sender
 from fluxlit_auth import TrustedProxy
 from fluxlit_deploy.edges.headers import NAMES, ROUTE
 from tests.gateway.gateway.asking import Field, scope_of
@@ -35,7 +35,7 @@ EVERY = [
 ]
 
 
-def seen(*fields: Field, trust: Trust, client: tuple[str, int] | None = EDGE, **changes: Any) -> Sender:
+def seen(*fields: Field, trust: Trust, client: tuple[str, int] | None = EDGE, **changes: Any) -> RequestOrigin:
     scope = scope_of("/", *fields, client=client, **changes)
     return sender(scope, b"public.example", trust)
 
@@ -52,7 +52,7 @@ def test_rule_08_what_a_stranger_says_about_the_sender_is_removed_and_written_an
     who = seen(*EVERY, (b"x-custom", b"1"), trust=trust)
     assert who.headers == [(b"host", b"public.example"), (b"x-custom", b"1")]
     assert who.client == EDGE
-    assert dict(who.fields("/mount")) == {
+    assert dict(who.forwarding_headers("/mount")) == {
         b"x-forwarded-proto": b"http",
         b"x-forwarded-host": b"public.example",
         b"x-forwarded-port": b"80",
@@ -65,7 +65,7 @@ def test_rule_08_what_a_stranger_says_about_the_sender_is_removed_and_written_an
 def test_rule_08_a_trusted_edge_is_believed_and_its_chain_continued(allowed: list[str]) -> None:
     """Addresses, networks, and everybody if that was written."""
     who = seen(*EVERY, trust=trusting(*allowed))
-    fields = dict(who.fields(""))
+    fields = dict(who.forwarding_headers(""))
     assert fields[b"x-forwarded-for"] == b"1.1.1.1, 10.1.2.3"
     assert fields[b"x-forwarded-proto"] == b"https"
     assert fields[b"x-forwarded-host"] == b"evil.example:444"

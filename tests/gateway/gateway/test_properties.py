@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fluxlit._internal.asgi import Application
-from fluxlit.gateway import Gateway, Map
-from fluxlit.observability.middleware import Observer
+from fluxlit.gateway import Gateway, RouteTable
+from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.proxy import ReverseProxy
 from fluxlit_deploy.edges.headers import NAMES, ROUTE
 from tests.gateway.gateway.asking import Recorder
@@ -68,7 +68,8 @@ answer_names = names.filter(lambda n: n.lower() not in HOP | {"date", "server", 
 
 def scene(proxy: ReverseProxy) -> Application:
     ready = SimpleNamespace(ready=True, detail="")
-    return Observer(Gateway(map=Map("/never"), api=Recorder(), ui=proxy, readiness=lambda: ready))
+    gateway = Gateway(routes=RouteTable("/never"), api=Recorder(), ui=proxy, readiness=lambda: ready)
+    return ObservabilityMiddleware(gateway)
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:

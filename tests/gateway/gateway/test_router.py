@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fluxlit.gateway import Gateway, Map, OriginPolicy, Trust, closed_prefixes
-from fluxlit.observability.middleware import Observer
+from fluxlit.gateway import Gateway, OriginPolicy, RouteTable, Trust, closed_prefixes
+from fluxlit.observability.middleware import ObservabilityMiddleware
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ class Scene:
         self.api, self.ui, self.readiness = Recorder("api"), Recorder("ui"), Readiness()
         self.gateway = Gateway(
             **{
-                "map": Map("/api", closed_prefixes(())),
+                "routes": RouteTable("/api", closed_prefixes(())),
                 "api": self.api,
                 "ui": self.ui,
                 "readiness": lambda: self.readiness,
@@ -211,7 +211,7 @@ async def test_without_pages_there_is_only_the_api() -> None:
 
 async def test_rule_24_errors_are_json_under_the_api_and_plain_elsewhere_and_carry_the_id() -> None:
     """RFC 9457."""
-    observed = Observer(Scene().gateway)
+    observed = ObservabilityMiddleware(Scene().gateway)
     known = (b"x-request-id", b"abc-1")
     api = await ask(observed, scope_of("/api/x", headers=[known]))
     assert (api.status, api.all(b"content-type")) == (400, [b"application/problem+json"])
@@ -230,5 +230,5 @@ async def test_the_scope_that_came_in_is_not_changed() -> None:
     """Go's TestClonesRequestHeaders: whoever is outside still sees what was asked."""
     scope = scope_of("/x", (b"x-forwarded-for", b"1.1.1.1"))
     before = {**scope, "headers": list(scope["headers"])}
-    await ask(Observer(Scene(root_path="/m").gateway), scope)
+    await ask(ObservabilityMiddleware(Scene(root_path="/m").gateway), scope)
     assert scope == before

@@ -7,9 +7,9 @@ from urllib.parse import unquote
 import pytest
 
 from fluxlit.gateway.router import raw_after
-from fluxlit.gateway.routes import CLOSABLE, Map, Route, below_mount, closed_prefixes
+from fluxlit.gateway.routes import CLOSABLE, Route, RouteTable, below_mount, closed_prefixes
 
-MAP = Map("/api", closed_prefixes(()), frozenset({"/redoc"}))
+MAP = RouteTable("/api", closed_prefixes(()), frozenset({"/redoc"}))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_websockets_go_where_their_path_says() -> None:
 
 @pytest.mark.parametrize("name", sorted(CLOSABLE))
 def test_each_closed_route_can_be_opened_by_name(name: str) -> None:
-    opened = Map("/api", closed_prefixes((name,)))
+    opened = RouteTable("/api", closed_prefixes((name,)))
     assert opened.route("http", "GET", CLOSABLE[name]) is Route.UI
     others = set(CLOSABLE) - {name}
     assert all(opened.route("http", "GET", CLOSABLE[other]) is Route.CLOSED for other in others)

@@ -12,7 +12,7 @@ import brotli
 import httpx
 import pytest
 
-from fluxlit.frontend import Files, Shelf
+from fluxlit.frontend import Cache, Files
 from fluxlit.frontend import background_compression as improvement
 from fluxlit.frontend.precompression import prepare
 from fluxlit.gateway.static_assets import Assets
@@ -42,7 +42,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def assets_of(folder: Path, cache: Path | None) -> Assets:
-    return Assets(Files(folder, "1.0"), Shelf([cache] if cache else [], cache))
+    return Assets(Files(folder, "1.0"), Cache([cache] if cache else [], cache))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ async def raw(assets: Assets, encoding: str = "gzip") -> bytes:
 async def test_a_compressed_file_is_made_once_for_all_processes(folder: Path, cache: Path) -> None:
     assert gzip.decompress(await raw(assets_of(folder, cache))) == SCRIPT
     (stored,) = cache.iterdir()
-    Shelf([cache], cache).put(stored.name, b"from the cache")
+    Cache([cache], cache).put(stored.name, b"from the cache")
     assert await raw(assets_of(folder, cache)) == b"from the cache"
 
 
@@ -176,7 +176,7 @@ async def test_a_damaged_file_of_the_cache_is_never_sent(folder: Path, cache: Pa
     for damage in (stored.read_bytes()[:-1], stored.read_bytes()[:40], b"", stored.read_bytes() + b"x"):
         stored.write_bytes(damage)
         assert await raw(assets_of(folder, cache)) == whole
-        assert Shelf([cache], cache).get(stored.name) == whole, "it is made anew"
+        assert Cache([cache], cache).get(stored.name) == whole, "it is made anew"
 
 
 async def test_without_a_cache_nothing_is_written(folder: Path, cache: Path) -> None:
@@ -190,7 +190,7 @@ async def test_a_cache_that_cannot_be_written_is_no_obstacle(folder: Path, tmp_p
 
 
 async def test_what_is_prepared_is_sent_in_its_best_variant(folder: Path, cache: Path) -> None:
-    files, shelf = Files(folder, "1.0"), Shelf([cache], cache)
+    files, shelf = Files(folder, "1.0"), Cache([cache], cache)
     _, prepared = prepare(files, shelf, threads=2)
     assert [(each.path, each.size) for each in prepared] == [(JS, len(SCRIPT))]
     body = await raw(Assets(files, shelf), "br")
@@ -229,7 +229,7 @@ async def test_entity_tags_tell_the_variants_apart_and_do_not_depend_on_times(fo
             ]
 
     quick = await tags(assets_of(folder, cache))
-    list(prepare(Files(folder, "1.0"), Shelf([cache], cache), threads=1)[1])
+    list(prepare(Files(folder, "1.0"), Cache([cache], cache), threads=1)[1])
     for file in folder.rglob("*.*"):
         os.utime(file, (1, 1))
     best = await tags(assets_of(folder, cache))

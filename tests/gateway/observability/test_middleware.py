@@ -8,7 +8,7 @@ import pytest
 
 from fluxlit._internal.asgi import Message, Receive, Scope, Send
 from fluxlit.observability.access_log import AccessLog
-from fluxlit.observability.middleware import Observer
+from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.observability.request_id import is_request_id, new_request_id
 from fluxlit.observability.request_record import classify
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_well_formed_id_is_kept_and_any_other_replaced(value: bytes, kept: bool) -> None:
     """It goes on to API and UI, and back to the client, once."""
     inner = Recorder()
-    answer = await ask(Observer(inner), scope_of("/", (b"x-request-id", value)))
+    answer = await ask(ObservabilityMiddleware(inner), scope_of("/", (b"x-request-id", value)))
     (passed,) = inner.field(b"x-request-id")
     assert answer.all(b"x-request-id") == [passed]
     assert (passed == value) is kept
@@ -46,9 +46,9 @@ async def test_a_well_formed_id_is_kept_and_any_other_replaced(value: bytes, kep
 
 async def test_without_an_id_one_is_made_and_two_are_none() -> None:
     inner = Recorder()
-    await ask(Observer(inner), scope_of("/"))
+    await ask(ObservabilityMiddleware(inner), scope_of("/"))
     (first,) = inner.field(b"x-request-id")
-    await ask(Observer(inner), scope_of("/", (b"x-request-id", b"a"), (b"x-request-id", b"b")))
+    await ask(ObservabilityMiddleware(inner), scope_of("/", (b"x-request-id", b"a"), (b"x-request-id", b"b")))
     (second,) = inner.field(b"x-request-id")
     assert len({first, second, b"a", b"b"}) == 4
     assert len(first) == 32
@@ -60,13 +60,13 @@ async def test_an_id_that_the_application_answers_is_not_repeated() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x-request-id", b"own"), (b"a", b"b")]})
         await send({"type": "http.response.body"})
 
-    answer = await ask(Observer(echoing), scope_of("/", (b"x-request-id", b"abc")))
+    answer = await ask(ObservabilityMiddleware(echoing), scope_of("/", (b"x-request-id", b"abc")))
     assert answer.headers == [(b"a", b"b"), (b"x-request-id", b"abc")]
 
 
 async def test_websockets_have_ids_too() -> None:
     inner = Recorder()
-    answer = await ask(Observer(inner), scope_of("/", (b"x-request-id", b"abc"), kind="websocket"))
+    answer = await ask(ObservabilityMiddleware(inner), scope_of("/", (b"x-request-id", b"abc"), kind="websocket"))
     assert (answer.status, answer.all(b"x-request-id")) == (101, [b"abc"])
 
 
@@ -81,7 +81,7 @@ async def test_the_access_line_is_written_after_the_answer_with_all_that_is_know
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without the query: that is where tokens are."""
-    observer = Observer(answering, log=AccessLog(gateway=True, api=False))
+    observer = ObservabilityMiddleware(answering, log=AccessLog(gateway=True, api=False))
     with caplog.at_level(logging.INFO, "fluxlit.access"):
         await ask(observer, scope_of("/a%2Fb?fluxlit_sid=secret", (b"x-request-id", b"abc")))
     (record,) = caplog.records
@@ -106,7 +106,7 @@ async def test_request_logging_is_for_the_api_alone(route: str, logged: bool, ca
         await answering({}, receive, send)
 
     with caplog.at_level(logging.INFO, "fluxlit.access"):
-        await ask(Observer(classified, log=AccessLog(gateway=False, api=True)), scope_of("/"))
+        await ask(ObservabilityMiddleware(classified, log=AccessLog(gateway=False, api=True)), scope_of("/"))
     assert bool(caplog.records) is logged
 
 
@@ -115,7 +115,7 @@ async def test_rule_22_a_client_that_left_is_logged_as_499(caplog: pytest.LogCap
         """The proxy returns without an answer when the client is gone."""
 
     with caplog.at_level(logging.INFO, "fluxlit.access"):
-        await ask(Observer(silent, log=AccessLog(gateway=True, api=False)), scope_of("/"))
+        await ask(ObservabilityMiddleware(silent, log=AccessLog(gateway=True, api=False)), scope_of("/"))
     assert vars(caplog.records[0])["status"] == 499
 
 
@@ -124,23 +124,23 @@ async def test_a_crash_is_logged_as_500(caplog: pytest.LogCaptureFixture) -> Non
         raise RuntimeError
 
     with caplog.at_level(logging.INFO, "fluxlit.access"), pytest.raises(RuntimeError):
-        await ask(Observer(crashing, log=AccessLog(gateway=True, api=False)), scope_of("/"))
+        await ask(ObservabilityMiddleware(crashing, log=AccessLog(gateway=True, api=False)), scope_of("/"))
     assert vars(caplog.records[0])["status"] == 500
 
 
 async def test_with_the_log_off_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "fluxlit.access"):
-        await ask(Observer(answering, log=AccessLog(gateway=False, api=False)), scope_of("/"))
+        await ask(ObservabilityMiddleware(answering, log=AccessLog(gateway=False, api=False)), scope_of("/"))
     assert caplog.records == []
 
 
-def numbers(observer: Observer) -> dict[tuple[str, tuple[str, ...]], object]:
+def numbers(observer: ObservabilityMiddleware) -> dict[tuple[str, tuple[str, ...]], object]:
     counted = {(name, labels): value for name, labels, value in observer.traffic.read()}
     return {key: getattr(value, "count", value) for key, value in counted.items()}
 
 
 async def test_what_is_answered_is_counted() -> None:
-    observer = Observer(answering)
+    observer = ObservabilityMiddleware(answering)
     for _ in range(2):
         await ask(observer, scope_of("/"))
     assert numbers(observer) == {
@@ -157,7 +157,7 @@ async def test_an_attack_statuses_that_are_none_make_one_series(status: int, lab
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body"})
 
-    observer = Observer(odd)
+    observer = ObservabilityMiddleware(odd)
     await ask(observer, scope_of("/"))
     assert numbers(observer)["fluxlit_http_requests_total", ("none", label)] == 1
 
@@ -168,7 +168,7 @@ async def test_a_client_that_left_and_a_crash_are_counted_and_nothing_stays_acti
         if scope["path"] == "/crash":
             raise RuntimeError
 
-    observer = Observer(silent)
+    observer = ObservabilityMiddleware(silent)
     await ask(observer, scope_of("/"))
     with pytest.raises(RuntimeError):
         await ask(observer, scope_of("/crash"))
@@ -188,7 +188,7 @@ async def test_a_websocket_is_open_as_long_as_it_is_and_takes_no_part_in_the_dur
         if scope["path"] == "/crash":
             raise RuntimeError
 
-    observer = Observer(talking)
+    observer = ObservabilityMiddleware(talking)
     await ask(observer, scope_of("/", kind="websocket"))
     with pytest.raises(RuntimeError):
         await ask(observer, scope_of("/crash", kind="websocket"))
@@ -214,7 +214,7 @@ async def test_a_refused_handshake_is_counted_as_what_it_was_answered(message: M
         if message is not None:
             await send(message)
 
-    observer = Observer(refusing)
+    observer = ObservabilityMiddleware(refusing)
     await ask(observer, scope_of("/", kind="websocket"))
     found = numbers(observer)
     assert found["fluxlit_websocket_handshakes_total", ("ui", code)] == 1

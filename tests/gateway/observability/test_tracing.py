@@ -23,7 +23,7 @@ from websockets.typing import Origin, Subprotocol
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.observability import tracing
-from fluxlit.observability.middleware import Observer
+from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.testing import run_server
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
 from tests.support.processes import clean_environ
@@ -73,7 +73,7 @@ def passed_on(inner: Recorder) -> list[str]:
 @pytest.mark.anyio
 async def test_the_context_of_a_trusted_peer_is_continued(spans: Spans) -> None:
     inner = Recorder()
-    traced = tracing.Traced(inner, "gateway", believes=lambda peer: peer == "203.0.113.9")
+    traced = tracing.TracingMiddleware(inner, "gateway", trusts=lambda peer: peer == "203.0.113.9")
     await ask(traced, scope_of("/a?token=secret", PARENT, STATE, BAGGAGE))
     span = spans.only
     assert (trace_of(span), span.name, span.kind) == (TRACE, "GET gateway", SpanKind.SERVER)
@@ -101,7 +101,7 @@ async def test_the_context_of_a_trusted_peer_is_continued(spans: Spans) -> None:
 async def test_an_attack_a_strangers_context_ends_at_the_gateway(fields: tuple[Any, ...], spans: Spans) -> None:
     """It could be somebody else's trace, or one that says: sample everything."""
     inner = Recorder()
-    await ask(tracing.Traced(inner, "gateway", believes=lambda _: False), scope_of("/", *fields))
+    await ask(tracing.TracingMiddleware(inner, "gateway", trusts=lambda _: False), scope_of("/", *fields))
     assert spans.only.parent is None
     assert trace_of(spans.only) != TRACE
     assert passed_on(inner)[0] == trace_of(spans.only)
@@ -112,14 +112,15 @@ async def test_an_attack_a_strangers_context_ends_at_the_gateway(fields: tuple[A
 @pytest.mark.parametrize("fields", [(PARENT, PARENT), ((b"traceparent", b"00-0-0-01"),), (STATE,)])
 async def test_a_context_that_is_none_begins_a_trace(fields: tuple[Any, ...], spans: Spans) -> None:
     inner = Recorder()
-    await ask(tracing.Traced(inner, "gateway"), scope_of("/", *fields))
+    await ask(tracing.TracingMiddleware(inner, "gateway"), scope_of("/", *fields))
     assert spans.only.parent is None
     assert len(inner.field(b"traceparent")) == 1
 
 
 @pytest.mark.anyio
 async def test_a_span_is_found_by_the_id_in_the_logs(spans: Spans) -> None:
-    await ask(Observer(tracing.Traced(Recorder(), "gateway")), scope_of("/", (b"x-request-id", b"abc")))
+    traced = tracing.TracingMiddleware(Recorder(), "gateway")
+    await ask(ObservabilityMiddleware(traced), scope_of("/", (b"x-request-id", b"abc")))
     assert dict(spans.only.attributes or {})["fluxlit.request_id"] == "abc"
 
 
@@ -131,7 +132,7 @@ async def test_failures_are_marked(spans: Spans) -> None:
         await send({"type": "http.response.start", "status": int(scope["path"][1:]), "headers": []})
         await send({"type": "http.response.body"})
 
-    traced = tracing.Traced(failing, "gateway")
+    traced = tracing.TracingMiddleware(failing, "gateway")
     for path in ("/503", "/404"):
         await ask(traced, scope_of(path))
     with pytest.raises(RuntimeError):
@@ -147,7 +148,7 @@ async def test_the_span_of_a_websocket_ends_with_its_handshake(spans: Spans) -> 
         (span,) = spans.all()
         assert (span.name, dict(span.attributes or {})["http.response.status_code"]) == ("WEBSOCKET gateway", 101)
 
-    await ask(tracing.Traced(talking, "gateway"), scope_of("/", kind="websocket"))
+    await ask(tracing.TracingMiddleware(talking, "gateway"), scope_of("/", kind="websocket"))
     assert len(spans.all()) == 1
 
 

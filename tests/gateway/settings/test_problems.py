@@ -6,7 +6,7 @@ import pytest
 
 from fluxlit import FluxLit
 from fluxlit.errors import FluxLitError, SettingsError
-from fluxlit.server.authentication import build_gate
+from fluxlit.server.authentication import build_auth
 from fluxlit.settings import Settings, resolve, resolve_target
 from fluxlit.settings.contradictions import login_needs_key
 from tests.gateway.auth.scripted import Scripted
@@ -264,5 +264,5 @@ def test_a_login_with_a_shared_store_needs_a_key(store: str | None, key: str, re
 def test_such_an_application_does_not_start() -> None:
     settings = Settings(session_store="redis://cache")
     with pytest.raises(FluxLitError, match="needs secret_key"):
-        build_gate(FluxLit(auth=Scripted()), settings)
-    assert build_gate(FluxLit(), settings) is None
+        build_auth(FluxLit(auth=Scripted()), settings)
+    assert build_auth(FluxLit(), settings) is None

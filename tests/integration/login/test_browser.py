@@ -67,7 +67,7 @@ def test_a_public_page_is_for_everybody_and_leads_to_the_login_and_out_again(
     assert refused is not None
     assert refused.status == 403
     visitor.problems.clear()  # the 400 after the cancelling, and the 403
-    expect(visitor.heading("Not for you")).to_be_visible()
+    expect(visitor.heading("Access denied")).to_be_visible()
     page.get_by_role("link", name="Start page").click()
     visitor.settle()
     visitor.follow("Orders")

@@ -23,14 +23,14 @@ def assets() -> int:
     command the gateway compresses each file quickly when a browser first asks for it, and better soon after.
     """
     from fluxlit._internal.cpus import usable_cpus  # noqa: PLC0415  (of another distribution)
-    from fluxlit.frontend import Files, Shelf  # noqa: PLC0415
+    from fluxlit.frontend import Cache, Files  # noqa: PLC0415
     from fluxlit.frontend.precompression import prepare  # noqa: PLC0415
 
     files = Files.of_streamlit()
     if files is None:
         output.error("Streamlit is not installed here, so there is nothing to compress. Install fluxlit-gateway.")
         return exit_codes.FAILURE
-    shelf = Shelf.to_fill(files.version)
+    shelf = Cache.to_fill(files.version)
     if shelf is None:
         output.error(
             "There is no folder that only you may write, neither in the Python environment nor in your cache. "

@@ -1,3 +1,3 @@
-"""Former name of `fluxlit.auth.contract`, kept for authenticators that import it."""
+"""Former name of `fluxlit.auth.contract`, kept for its importers."""
 
 from fluxlit.auth.contract import *  # noqa: F403

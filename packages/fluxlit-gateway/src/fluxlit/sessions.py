@@ -21,7 +21,7 @@ from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlencode
 
 from fluxlit.errors import FluxLitError
-from fluxlit.observability.session_store_counters import TALLY
+from fluxlit.observability.session_store_counters import STORE_COUNTERS
 from fluxlit.settings import Settings
 
 STORES = "fluxlit.session_stores"
@@ -289,7 +289,7 @@ def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
     except Exception as error:  # another package's; its message is for the person who set it
         raise FluxLitError(f"session_store: {error}") from error
     if callable(observe := getattr(store, "add_observer", None)):
-        observe(TALLY)
+        observe(STORE_COUNTERS)
     return cast("SessionStore", store)
 
 

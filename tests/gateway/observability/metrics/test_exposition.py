@@ -8,7 +8,7 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fluxlit.observability.metrics import CATALOGUE, SECONDS, Family, Histogram, Kind, Readings, exposition
+from fluxlit.observability.metrics import CATALOGUE, SECONDS, Family, Histogram, Kind, Samples, exposition
 
 
 def histogram(*values: float, bounds: tuple[float, ...] = (0.1, 1.0)) -> Histogram:
@@ -27,7 +27,7 @@ def read(text: str) -> dict[str, float]:
 
 
 def test_every_family_is_read_as_what_it_is() -> None:
-    readings = Readings()
+    readings = Samples()
     for family in CATALOGUE:
         labels = [f"a {name}" for name in family.labels]
         readings.add(family.name, histogram(0.05, 2) if family.kind is Kind.HISTOGRAM else 12.5, *labels)
@@ -41,7 +41,7 @@ def test_every_family_is_read_as_what_it_is() -> None:
 
 def test_the_buckets_of_a_histogram_are_cumulated() -> None:
     """A value that equals a bound is in its bucket: `le` is less or equal."""
-    readings = Readings()
+    readings = Samples()
     readings.add("h", histogram(0.05, 0.1, 0.5, 7), "a")
     text = exposition([Family("h", Kind.HISTOGRAM, "H.", ("x",))], readings)
     assert read(text) == {
@@ -55,7 +55,7 @@ def test_the_buckets_of_a_histogram_are_cumulated() -> None:
 
 @pytest.mark.parametrize("hostile", ['"', "\\", "\n", '\\"\n', 'a"} 1\nevil{x="', "é", "\\n"])
 def test_a_label_can_hold_anything_and_adds_no_line(hostile: str) -> None:
-    readings = Readings()
+    readings = Samples()
     readings.add("m", 1, hostile)
     text = exposition([Family("m", Kind.GAUGE, 'Help with "quotes",\na line and a \\.', ("x",))], readings)
     (family,) = text_string_to_metric_families(text)
@@ -64,24 +64,24 @@ def test_a_label_can_hold_anything_and_adds_no_line(hostile: str) -> None:
 
 
 def test_what_has_no_value_is_not_shown() -> None:
-    assert exposition(CATALOGUE, Readings()) == ""
+    assert exposition(CATALOGUE, Samples()) == ""
 
 
 def test_readings_of_processes_are_added_up_and_survive_the_way_between_them() -> None:
-    one, other = Readings(), Readings()
+    one, other = Samples(), Samples()
     one.add("n", 1, "a")
     one.add("n", 5, "b")
     other.add("n", 2, "a")
     for each in (one, other):
         each.add("h", histogram(0.5))
-    one.update(Readings.from_json(json.loads(json.dumps(other.to_json()))))
+    one.update(Samples.from_json(json.loads(json.dumps(other.to_json()))))
     assert one.of("n") == {("a",): 3, ("b",): 5}
     assert one.of("h") == {(): histogram(0.5, 0.5)}
     assert other.of("h") == {(): histogram(0.5)}, "adding changes nobody else's"
 
 
 def test_what_cannot_be_added_is_said() -> None:
-    readings = Readings()
+    readings = Samples()
     readings.add("n", 1)
     with pytest.raises(TypeError):
         readings.add("n", histogram(1))

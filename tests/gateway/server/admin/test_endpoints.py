@@ -16,7 +16,7 @@ import pytest
 
 from fluxlit._internal.asgi import Scope
 from fluxlit.errors import FluxLitError
-from fluxlit.observability.request_counters import Traffic
+from fluxlit.observability.request_counters import RequestCounters
 from fluxlit.server.admin import Admin, AdminServer, Reporter
 from fluxlit.settings import Settings, describe, resolve
 from tests.gateway.gateway.asking import ask, scope_of
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 def admin(state: str = "ready") -> Admin:
-    return Admin(Reporter("workers", lambda: (state, "a reason"), Traffic(), target="app:app"))
+    return Admin(Reporter("workers", lambda: (state, "a reason"), RequestCounters(), target="app:app"))
 
 
 def asked(path: str, host: str = "127.0.0.1:9100", server: Any = ("127.0.0.1", 9100), **changes: Any) -> Scope:
@@ -52,7 +52,7 @@ async def test_the_settings_in_force_are_told_without_secrets(tmp_path: Path) ->
     key, password = "k" * 40, "hunter2"
     environ = {"FLUXLIT_SECRET_KEY": key, "FLUXLIT_SESSION_STORE": f"redis://:{password}@cache/0"}
     resolved = resolve(environ=environ, flags={"gateway_port": 81}, directory=tmp_path)
-    reporter = Reporter("workers", lambda: ("ready", ""), Traffic(), resolved=resolved)
+    reporter = Reporter("workers", lambda: ("ready", ""), RequestCounters(), resolved=resolved)
 
     answer = await ask(Admin(reporter), asked("/settings"))
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from fluxlit.errors import SettingsError
-from fluxlit.server.authentication import build_gate
+from fluxlit.server.authentication import build_auth
 from fluxlit.settings import Layer, Resolved, Settings, Source, resolve
 from fluxlit.settings.target import DEFAULT_TARGET
 from fluxlit_cli.doctor.machine import Machine
@@ -122,7 +122,7 @@ class Subject:
         """
         with self._binding:
             if not self._bound:
-                build_gate(self.application, self.settings)
+                build_auth(self.application, self.settings)
                 self._bound = True
         return self.application.authenticators
 

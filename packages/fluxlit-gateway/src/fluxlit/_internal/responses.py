@@ -6,9 +6,7 @@ import json
 from html import escape
 from http import HTTPStatus
 
-from fluxlit._internal.asgi import Scope, Send
-
-Header = tuple[bytes, bytes]
+from fluxlit._internal.asgi import Header, Scope, Send
 
 NO_STORE = (b"cache-control", b"no-store")
 

@@ -1,1 +1,1 @@
-"""Authentication: the contract with authenticators, the middleware that asks them, and what it enforces."""
+"""Authentication: contract, middleware, access policy, CSRF check."""

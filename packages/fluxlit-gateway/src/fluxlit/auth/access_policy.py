@@ -1,19 +1,21 @@
-"""What needs a user: a pure function of what is asked for. What nobody has declared public is guarded.
+"""Access policy: which requests need a user or a role, by route and path.
+
+A pure function. A path that is not declared public needs a user.
 
 ==============================================  =======================================================================
-what is asked for                               who gets it
+request for                                     may be sent by
 ==============================================  =======================================================================
-probes, routes of the login, Streamlit's own    everybody
+probes, routes of the login, Streamlit's own    any client
 front end, `public_paths`
-a public page                                   everybody, and with it what such a page needs: the session's WebSocket,
-                                                media, uploads, components. The page guard inside the worker decides
-                                                which page a WebSocket may run, and whose media it may have
+a public page                                   any client, and with it what such a page needs: the session's WebSocket,
+                                                media, uploads, components. The worker decides which page a WebSocket
+                                                may run, and the media of which user it may have
 a page with roles                               users with one of them
 everything else                                 users
 ==============================================  =======================================================================
 
 A page shows up here by its address alone. All pages of a browser share one WebSocket, so this is not where a page is
-guarded; it is where a browser is sent to the login, or told no, before anything is loaded.
+protected; it is where a browser is sent to the login or refused before anything is loaded.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from fluxlit.gateway.routes import Route, is_asset
 
 ANYBODY: frozenset[str] = frozenset()
 
-# What the front end asks for before it opens the WebSocket; both say nothing about anybody.
+# The front end requests these before it opens the WebSocket; neither depends on the user.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 PROBED = frozenset({STREAM, *PROBES})
 CODE = ("/component/", "/_stcore/bidi-components/")
@@ -39,7 +41,7 @@ DELIBERATE = frozenset({"bearer", "api-key"})
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class AccessRule:
     """Who may send a request, and who may keep the response.
 
     Attributes:
@@ -54,21 +56,23 @@ class Need:
     shared: bool = False
 
 
-PUBLIC = Need(user=False)
-LOGIN = Need(user=True)
-FRONT_END = Need(user=False, shared=True)
+PUBLIC = AccessRule(user=False)
+LOGIN = AccessRule(user=True)
+FRONT_END = AccessRule(user=False, shared=True)
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What is public, and what needs roles. All paths are without the public mount.
+class AccessPolicy:
+    """The public paths and pages, and the roles of pages.
+
+    All paths are without the public mount.
 
     Attributes:
         pages: public pages.
         roles: page -> the roles of which one is needed.
         paths: further public paths; one that ends in a slash stands for all below it.
         all_pages: every page is public.
-        owners_known: the UI runs where FluxLit sees whose media and uploads are asked for.
+        owners_known: the UI runs where FluxLit knows the owners of media and uploads.
         preflights: the API answers other sites (CORS), which first ask without credentials.
     """
 
@@ -79,7 +83,7 @@ class Rules:
     owners_known: bool = True
     preflights: bool = False
 
-    def need(self, route: Route, scope: Scope, path: str) -> Need:
+    def need(self, route: Route, scope: Scope, path: str) -> AccessRule:
         """Decide.
 
         Args:
@@ -93,7 +97,7 @@ class Rules:
             return PUBLIC if self.preflights and is_preflight(scope) else LOGIN
         page = path.rstrip("/") or "/"
         if roles := self.roles.get(page):
-            return Need(user=True, roles=roles)
+            return AccessRule(user=True, roles=roles)
         if is_asset(path) or (self.pages and path.startswith(CODE)):
             return FRONT_END
         return PUBLIC if page in self.pages or self._serves_public_pages(path) else LOGIN
@@ -112,17 +116,17 @@ class Rules:
 
 
 def is_probe(path: str) -> bool:
-    """Whether Streamlit's front end asks for its server, at whatever page it is."""
+    """Whether Streamlit's front end probes its server, at any page."""
     return path.endswith(PROBES)
 
 
 def is_preflight(scope: Scope) -> bool:
-    """Whether a browser asks if another site's script may call (Fetch standard, "CORS-preflight request")."""
+    """Whether a request is a CORS preflight (Fetch standard)."""
     return scope.get("method") == "OPTIONS" and field_of(scope, b"access-control-request-method") is not None
 
 
 def is_navigation(scope: Scope, path: str) -> bool:
-    """Whether a person waits for a document, and not a script for an answer.
+    """Whether a person waits for a document, and not a script for data.
 
     Browsers say so (Fetch Metadata, section 2.2). Of anything else that asks the UI for something it can show, the
     same is assumed, except where Streamlit's scripts do the asking.

@@ -1,6 +1,6 @@
-"""What the gateway asks of a login, and what it knows of a user afterwards.
+"""The contract between the gateway and authenticators.
 
-The gateway decides what needs a user, and what happens without one. Who somebody is, is decided by an
+The gateway decides what needs a user, and what happens without one. Who the client is, is decided by an
 `Authenticator`: those of another distribution, `fluxlit-auth`, or one of the user's own. An authenticator needs
 nothing of FluxLit: it has the methods below, and what it returns has the attributes of `Identity`, `Judgement` and
 `Objection`. `User`, `Verdict` and `Problem` are the plain classes of that shape.
@@ -48,15 +48,15 @@ LOGOUT = "/auth/logout"
 """Path below the API's mount where a browser logs out: what the sign-out element leads to, by GET."""
 
 RETURN_TO = "return_to"
-"""Query parameter of both: path of the page to go back to, with the public mount. Not to be believed unchecked."""
+"""Query parameter of both: path of the page to go back to, with the public mount. Untrusted: check it."""
 
 SESSION = "session"
-"""Query parameter of `LOGOUT`: the handle of the login session, `User.session`. Whoever knows it is the user's own
-page, so a GET that names the right one is no forgery of another site; without it `LOGOUT` must insist on POST."""
+"""Query parameter of `LOGOUT`: the handle of the login session, `User.session`. Only the user's own pages
+know it, so a GET that names the right one is no forgery of another site; without it `LOGOUT` must insist on POST."""
 
 
 class Identity(Protocol):
-    """A user, as an authenticator describes one. `User` says what each attribute means."""
+    """A user as an authenticator describes one, like `User`."""
 
     @property
     def subject(self) -> str: ...  # noqa: D102
@@ -79,7 +79,7 @@ class Identity(Protocol):
 
 
 class Objection(Protocol):
-    """Why credentials are refused. `Problem` says what each attribute means."""
+    """Why credentials are refused, like `Problem`."""
 
     @property
     def status(self) -> int: ...  # noqa: D102
@@ -90,7 +90,7 @@ class Objection(Protocol):
 
 
 class Judgement(Protocol):
-    """What an authenticator makes of a request. `Verdict` says what each attribute means."""
+    """The result of an authenticator for a request, like `Verdict`."""
 
     @property
     def user(self) -> Identity | None: ...  # noqa: D102
@@ -102,7 +102,7 @@ class Judgement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who has logged in: the same in API routes, in pages and in `st.user`.
+    """A user who has logged in, in API routes, in pages and in `st.user`.
 
     Attributes:
         subject: the user's name at the issuer, which never changes and is never given to another.
@@ -160,12 +160,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one authenticator makes of one request. Without user and problem: no credentials of its kind were there.
+    """The result of one authenticator for one request.
+
+    Without user and problem there were no credentials of its kind.
 
     Attributes:
-        user: whom the credentials belong to.
+        user: the owner of the credentials.
         problem: what is wrong with them.
-        set_cookies: whole values of Set-Cookie to add to the answer, whatever the answer is: renewed, or cleared.
+        set_cookies: whole values of Set-Cookie to add to any response: renewed, or cleared.
     """
 
     user: User | None = None
@@ -175,15 +177,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class AuthContext:
-    """What an authenticator is told once, before anything starts.
+    """What an authenticator gets once, before anything starts.
 
     Attributes:
         settings: the effective settings, among them `root_path`, `api_mount_path`, `public_base_url`, `secret_key`.
         session_store: opens the session store of this process when it is first called, and returns it.
         public_origin: scheme, host and port under which the browser of a request knows the application:
-            `public_base_url` if that is set, else what a trusted proxy says, else the address of a request that came
-            over the loopback interface to a loopback name. `None` otherwise: a Host that a stranger wrote is never
-            believed.
+            `public_base_url` if that is set, else what a trusted proxy reports, else the address of a request that came
+            over the loopback interface to a loopback name. `None` otherwise: a Host of any other client is never
+            trusted.
     """
 
     settings: Settings
@@ -192,7 +194,7 @@ class AuthContext:
 
 
 class Authenticator(Protocol):
-    """Tells who sends a request.
+    """Recognises the user of a request.
 
     A scope that an authenticator sees is as the browser addressed it: public scheme, Host and path, the client behind
     trusted proxies, `root_path` without the API's mount; and it holds a `Peer` under `PEER`.
@@ -206,13 +208,15 @@ class Authenticator(Protocol):
         """
 
     async def start(self) -> None:
-        """Begin background work. A provider that is down must not keep the application from starting."""
+        """Begin background work; a provider that is down must not prevent it."""
 
     async def stop(self) -> None:
         """End background work."""
 
     async def authenticate(self, scope: Scope) -> Judgement:
-        """Look for credentials of one kind and judge them. Never raises; a call counts as activity of the session.
+        """Look for credentials of one kind and judge them.
+
+        Never raises; a call counts as activity of the session.
 
         A WebSocket's scope is shown again while the user works over it, from time to time before `User.expires_at`:
         then cookies cannot be set any more.
@@ -220,23 +224,26 @@ class Authenticator(Protocol):
         ...
 
     def routes(self) -> Mapping[str, Application]:
-        """Path below the API's mount, such as ``/auth/login``, -> application. They are public."""
+        """Public routes: path below the API's mount -> application."""
         ...
 
     def login_location(self, scope: Scope) -> str | None:
-        """Where a browser without a user is sent, with the way back inside; `None` if nobody can log in by browser."""
+        """Where a browser without a user is sent, with the way back inside.
+
+        `None` if there is no login by browser.
+        """
         ...
 
     def strips(self) -> tuple[bytes, ...]:
-        """Names of request fields that only this authenticator may read: they reach neither API nor UI."""
+        """Names of headers that reach neither API nor UI."""
         ...
 
     def strips_cookies(self) -> tuple[bytes, ...]:
-        """Names of cookies likewise; one that ends in ``*`` stands for all that begin so."""
+        """Names of such cookies; ``*`` at the end stands for any ending."""
         ...
 
     def ended(self) -> AsyncIterator[str]:
-        """Handles of login sessions that ended, on whatever replica, each within a second."""
+        """Handles of login sessions that ended on any replica, within a second."""
         ...
 
 
@@ -245,9 +252,9 @@ class Described(Protocol):
     """What an authenticator may say of itself beside."""
 
     def challenge(self) -> str:
-        """Value of WWW-Authenticate for a caller of the API without credentials (RFC 9110 section 11.6.1)."""
+        """Value of WWW-Authenticate (RFC 9110 section 11.6.1)."""
         ...
 
     def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
-        """The security schemes for the API's OpenAPI document, by name; each alone is enough."""
+        """Security schemes of the OpenAPI document; each alone is enough."""
         ...

@@ -1,4 +1,4 @@
-"""Taking out of a request what only the login may see.
+"""Removal of credentials from requests to API and UI.
 
 API and UI are other people's code, and what they log or show is theirs to decide. The cookie of a login is worth as
 much as a password for as long as the login lasts.
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from fluxlit._internal.asgi import Header
 from fluxlit._internal.cookies import cookie_pairs
-
-Header = tuple[bytes, bytes]
 
 COOKIE = b"cookie"
 AUTHORIZATION = b"authorization"
@@ -22,29 +21,29 @@ class Secrets:
     """What is taken out.
 
     Attributes:
-        fields: names of fields, in lower case.
+        headers: names of headers, in lower case.
         cookies: names of cookies.
         prefixes: beginnings of names of cookies.
     """
 
-    fields: frozenset[bytes] = frozenset()
+    headers: frozenset[bytes] = frozenset()
     cookies: frozenset[bytes] = frozenset()
     prefixes: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, fields: Collection[bytes], cookies: Collection[bytes]) -> Secrets:
-        """Read names as authenticators give them; a cookie that ends in ``*`` stands for all that begin so."""
+    def of(cls, headers: Collection[bytes], cookies: Collection[bytes]) -> Secrets:
+        """Read names as authenticators give them: `strips` and `strips_cookies`."""
         return cls(
-            fields=frozenset(plain(name) for name in fields),
+            headers=frozenset(plain(name) for name in headers),
             cookies=frozenset(name for name in cookies if not name.endswith(b"*")),
             prefixes=tuple(name[:-1] for name in cookies if name.endswith(b"*")),
         )
 
     def without(self, headers: list[Header], *, authorization: bool) -> list[Header]:
-        """The fields of a request without what is taken out.
+        """The headers of a request without the credentials.
 
         Args:
-            headers: the fields.
+            headers: of the request.
             authorization: keep Authorization.
         """
         kept: list[Header] = []
@@ -52,7 +51,7 @@ class Secrets:
             if name == COOKIE:
                 if left := self._cookies(value):
                     kept.append((name, left))
-            elif plain(name) not in self.fields and (authorization or name != AUTHORIZATION):
+            elif plain(name) not in self.headers and (authorization or name != AUTHORIZATION):
                 kept.append((name, value))
         return kept
 
@@ -65,5 +64,5 @@ class Secrets:
 
 
 def plain(name: bytes) -> bytes:
-    """A field name as frameworks compare them: underscores count as hyphens (RFC 3875 section 4.1.18)."""
+    """A header name with underscores as hyphens (RFC 3875 section 4.1.18)."""
     return name.lower().replace(b"_", b"-")

@@ -1,13 +1,13 @@
-"""Proof that a call comes from the application's own pages, for calls that a browser signs without being asked.
+"""CSRF check of requests that a browser authenticates by itself.
 
-A browser adds cookies, and a proxy its user, to whatever another site makes it send. `SameSite=Lax` keeps most of that
+A browser adds cookies, and a proxy its user, to all that another site makes it send. `SameSite=Lax` keeps most of that
 away, but not what sibling sites of one domain send, nor every old browser. So a call that may change something must
 show where it comes from (OWASP ASVS 5.0, 3.5.1; RFC 10017, "Cross-Site Request Forgery"):
 
-1. Sec-Fetch-Site says `same-origin`, or `none`: a browser writes it, no script can (Fetch Metadata, section 2.1);
+1. Sec-Fetch-Site is `same-origin`, or `none`: a browser writes it, no script can (Fetch Metadata, section 2.1);
 2. else Origin is the application's own, or one of those that an operator has allowed;
-3. else, without either, the field `X-FluxLit-CSRF` is there. Another site's script may not send it: it would have to
-   ask first (CORS), and is told no. This is for programs that keep a cookie.
+3. else, without either, the header `X-FluxLit-CSRF` is there. Another site's script may not send it: it would have to
+   ask first (CORS), and is refused. This is for programs that keep a cookie.
 
 A WebSocket that such a browser opens must show the same, by Origin: all browsers send it (RFC 6455 section 10.2).
 """
@@ -23,7 +23,7 @@ MARK = b"x-fluxlit-csrf"
 
 MISSING = (
     "This call is authenticated by a cookie, so it has to show that it comes from the application itself: by "
-    "Sec-Fetch-Site or Origin, as browsers send them, or by the field X-FluxLit-CSRF with any value."
+    "Sec-Fetch-Site or Origin, as browsers send them, or by the header X-FluxLit-CSRF with any value."
 )
 
 
@@ -32,7 +32,7 @@ def is_proven(scope: Scope, peer: Peer, origins: OriginPolicy) -> bool:
 
     Args:
         scope: the request with its public Host.
-        peer: what it came from, with every field.
+        peer: what it came from, with every header.
         origins: who else may send such requests.
     """
     if scope["type"] == "http" and scope["method"] in SAFE:

@@ -1,9 +1,11 @@
-"""Connections that outlive the moment in which their user was checked: WebSockets, and event streams of the API.
+"""Live connections of users: WebSockets, and responses in parts.
+
+They outlive the moment in which their user was checked.
 
 Each is known here by the login session that opened it. When that session ends, when its time is over, or when the
 user has other roles than before, the connection is closed. A WebSocket over which a user works counts as activity:
-its credentials are shown to the authenticator again half-way to their end, which is what keeps a session alive whose
-user clicks and never reloads. One over which nothing comes is left to end.
+its credentials are checked again half-way to their end, which keeps the session of a user alive who clicks and never
+reloads. One over which nothing comes is left to end.
 
 A WebSocket of the UI also has a handle: a random name by which calls of its pages are recognised on the private
 socket. It means nothing anywhere else, and nothing any more once the WebSocket is closed.
@@ -45,7 +47,7 @@ class Connection:
         scope: as given.
         handle: what the pages behind it call it.
         checked: when its credentials were judged last, in seconds since the epoch.
-        heard: something has come over it since.
+        active: a message has come over it since.
     """
 
     def __init__(self, user: User, scope: Scope) -> None:
@@ -53,7 +55,7 @@ class Connection:
         self.handle = secrets.token_urlsafe(32)
         self.scope = scope
         self.checked = time.time()
-        self.heard = False
+        self.active = False
         self._task: asyncio.Task[object] | None = None
         self._ended = False
 
@@ -61,13 +63,13 @@ class Connection:
         """Run a WebSocket's application until it returns, or until `end`."""
         self._task = asyncio.current_task()
 
-        async def hearing() -> Message:
+        async def receiving() -> Message:
             message = await receive()
-            self.heard = self.heard or message["type"] == "websocket.receive"
+            self.active = self.active or message["type"] == "websocket.receive"
             return message
 
         try:
-            await application(scope, hearing, send)
+            await application(scope, receiving, send)
         except asyncio.CancelledError:
             if not self._was_ended():
                 raise
@@ -77,7 +79,7 @@ class Connection:
             self._task = None
 
     async def stream(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
-        """The same for an answer over HTTP: it is cut, which makes the server close the connection."""
+        """Run the application of an HTTP request likewise; it is cut short."""
         self._task = asyncio.current_task()
         try:
             await application(scope, receive, send)
@@ -91,7 +93,7 @@ class Connection:
         return self._ended and self._task is not None and self._task.uncancel() == 0
 
     def end(self) -> None:
-        """Close the connection, whatever is under way on it."""
+        """Close the connection at once."""
         if not self._ended and self._task is not None:
             self._ended = True
             self._task.cancel()
@@ -147,7 +149,7 @@ class Connections:
         return len(ending)
 
     async def watch(self) -> None:
-        """Close connections whose time is over, and keep alive those in use. Runs until it is cancelled."""
+        """Close expired connections and renew those in use, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
             self.look()
@@ -161,8 +163,8 @@ class Connections:
                 continue
             if now >= end:
                 self._end(connection)
-            elif connection.heard and now - connection.checked >= (end - connection.checked) / 2:
-                connection.heard = False
+            elif connection.active and now - connection.checked >= (end - connection.checked) / 2:
+                connection.active = False
                 connection.checked = now
                 task = asyncio.create_task(self._check(connection))
                 self._checks.add(task)
@@ -183,5 +185,5 @@ class Connections:
 
 
 def identity(user: User) -> tuple[object, ...]:
-    """What must stay the same for a connection to stay open: a page has been told, and acts on it."""
+    """What must stay the same for a connection to stay open."""
     return user.issuer, user.subject, user.roles, user.session

@@ -1,7 +1,7 @@
-"""The gate: asks the authenticators who sends a request, and lets it through, or not.
+"""Authentication middleware around the API and the UI.
 
-What is public and what needs a user is decided in `guard`, whether a call comes from the application's own pages in
-`proof`, what is taken out of a request in `credentials`. Here these are put together around the API and the UI.
+It asks the authenticators for the user of a request. `access_policy` decides what needs a user, `csrf` whether a call
+comes from the application's own pages, `credentials` what is removed from a request.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send
 from fluxlit._internal.cancellation import cancel
-from fluxlit.auth.access_policy import DELIBERATE, Need, Rules, is_navigation, is_probe
+from fluxlit.auth.access_policy import DELIBERATE, AccessPolicy, AccessRule, is_navigation, is_probe
 from fluxlit.auth.contract import LOGOUT, PEER, SESSION, USER, Authenticator, Described, Objection, Peer, User
 from fluxlit.auth.credentials import Secrets
 from fluxlit.auth.csrf import MISSING, is_proven
@@ -24,34 +24,34 @@ from fluxlit.auth.live_connections import Connection, Connections
 from fluxlit.auth.refusals import Refusal, to_login
 from fluxlit.auth.security_log import BAD_CREDENTIALS, NO_CREDENTIALS, NO_CSRF_TOKEN, UNAVAILABLE, log_refusal
 from fluxlit.auth.security_log import NO_ROLE as NO_ROLE_FOR_IT
-from fluxlit.auth.user_headers import RUN_FIELD, Header, fact_fields, user_fields
+from fluxlit.auth.user_headers import RUN_FIELD, fact_fields, user_fields
 from fluxlit.gateway.origin_policy import OriginPolicy
 from fluxlit.gateway.routes import Route, RoutedRequest
 
 logger = logging.getLogger("fluxlit.login")
 
 AGAIN_S = 1.0
-"""Seconds before an authenticator that stopped telling of ended sessions is listened to again."""
+"""Seconds before the revocation listener of an authenticator is restarted."""
 
-NO_USER = "This needs a user: log in, or send credentials."
-NO_ROLE = "You are signed in{who}, but this is for users with another role."
+NO_USER = "Authentication required: log in, or send credentials."
+NO_ROLE = "You are signed in{who}. Your account lacks the required role."
 
 NO_OTHERS = OriginPolicy(frozenset())
 
 PRIVATE: Header = (b"cache-control", b"private, no-store")
 
 VISITOR = b"x-fluxlit-visitor"
-"""Field of answers to the front end's probes: a mark of the user. By it an open tab sees that its user has gone."""
+"""Header of responses to the front end's probes, by which an open tab sees that its user has gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What all authenticators together make of a request.
+class AuthResult:
+    """The result of all authenticators for a request.
 
     Attributes:
         user: who sends it.
         problem: what is wrong with its credentials, if no others are good.
-        cookies: values of Set-Cookie for the answer.
+        cookies: values of Set-Cookie for the response.
         deliberate: the caller has proved who it is on purpose; a browser would not have done so by itself.
     """
 
@@ -61,8 +61,8 @@ class Judged:
     deliberate: bool = False
 
 
-class Gate:
-    """Guards the API and the UI.
+class AuthMiddleware:
+    """Protects the API and the UI.
 
     Args:
         authenticators: asked in this order; the first that knows the user decides.
@@ -76,13 +76,13 @@ class Gate:
 
     Attributes:
         rules: may be replaced while the gateway runs.
-        connections: open WebSockets and event streams.
+        connections: open WebSockets, and responses that are sent in parts.
     """
 
     def __init__(
         self,
         authenticators: Sequence[Authenticator],
-        rules: Rules,
+        rules: AccessPolicy,
         *,
         origins: OriginPolicy,
         callers: OriginPolicy = NO_OTHERS,
@@ -106,7 +106,7 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start the authenticators, and close connections whose login ends, for as long as this is entered."""
+        """Start the authenticators, and close connections when their login ends."""
         async with contextlib.AsyncExitStack() as stack:
             for each in self._authenticators:
                 await each.start()
@@ -125,11 +125,11 @@ class Gate:
                     self.connections.end(session)
                 return
             except Exception:
-                logger.exception("Ended logins are not heard of; trying again in %g s", AGAIN_S)
+                logger.exception("Session revocation listener failed; retrying in %g s", AGAIN_S)
                 await asyncio.sleep(AGAIN_S)
 
     async def admit(self, application: Application, routed: RoutedRequest) -> None:
-        """Serve a request that came over the public port: by the application, a route of a login, or a refusal."""
+        """Serve a request that came over the public port."""
         shown = routed.shown
         own = self._routes.get(routed.path)
         if own is not None and routed.scope["type"] == "http":
@@ -146,7 +146,7 @@ class Gate:
                 log_refusal(403, NO_CSRF_TOKEN, judged.user, routed.scope)
                 await self._refuse(routed, Refusal(403, MISSING, (), judged.cookies))
                 return
-            judged = Judged(cookies=judged.cookies)  # A public path does not learn who was made to ask for it.
+            judged = AuthResult(cookies=judged.cookies)  # A public path does not learn who was made to ask for it.
         if refusal := self._objection(judged, need, routed):
             _log(refusal, judged, routed.scope)
             await self._turn_away(routed, shown, refusal)
@@ -177,9 +177,9 @@ class Gate:
     def _may_send(self, scope: Scope) -> OriginPolicy:
         return self._origins if scope["type"] == "websocket" else self._callers
 
-    # Who it is.
+    # Authentication.
 
-    async def _judge(self, shown: Scope) -> Judged:
+    async def _judge(self, shown: Scope) -> AuthResult:
         if self._away and (page := self._by_run(shown[PEER])):
             return page
         problem: Objection | None = None
@@ -189,23 +189,23 @@ class Gate:
             cookies += tuple(verdict.set_cookies)
             if verdict.user is not None:
                 user = User.of(verdict.user)
-                return Judged(user, None, cookies, user.scheme in DELIBERATE)
+                return AuthResult(user, None, cookies, user.scheme in DELIBERATE)
             problem = problem or verdict.problem
-        return Judged(None, problem, cookies)
+        return AuthResult(None, problem, cookies)
 
-    def _by_run(self, peer: Peer) -> Judged | None:
+    def _by_run(self, peer: Peer) -> AuthResult | None:
         """The user of the page that sends a call."""
         handle = next((value for name, value in peer.headers if name == RUN_FIELD), None)
         user = self.connections.find(handle.decode("latin-1")) if handle else None
-        return Judged(user, deliberate=True) if user is not None else None
+        return AuthResult(user, deliberate=True) if user is not None else None
 
     async def _recheck(self, shown: Scope) -> tuple[User | None, bool]:
         judged = await self._judge(shown)
         return judged.user, judged.problem is None or judged.problem.status != 503
 
-    # No.
+    # Refusals.
 
-    def _objection(self, judged: Judged, need: Need, routed: RoutedRequest) -> Refusal | None:
+    def _objection(self, judged: AuthResult, need: AccessRule, routed: RoutedRequest) -> Refusal | None:
         if not need.user:
             return None
         if judged.user is None:
@@ -221,7 +221,7 @@ class Gate:
         return None
 
     def _ways_on(self, user: User, routed: RoutedRequest) -> tuple[tuple[str, str], ...]:
-        """Where somebody can go who may not be here: to the start page, or away to come back as somebody else."""
+        """Links for a user without access: the start page, and sign out."""
         start = ((f"{routed.mount}/", "Start page"),) if routed.path != "/" else ()
         if user.session is None or self._logout not in self._routes:
             return start
@@ -247,20 +247,20 @@ class Gate:
     def _login(self, shown: Scope) -> str | None:
         return next((place for each in self._authenticators if (place := each.login_location(shown))), None)
 
-    # Yes.
+    # Access.
 
     async def _pass(
-        self, application: Application, routed: RoutedRequest, shown: Scope, judged: Judged, need: Need
+        self, application: Application, routed: RoutedRequest, shown: Scope, judged: AuthResult, need: AccessRule
     ) -> None:
         user = judged.user
         send: Send = routed.send
         fields: list[Header] = [(b"set-cookie", cookie) for cookie in judged.cookies]
         if user is not None and routed.route is Route.UI and is_probe(routed.path):
-            fields.append((VISITOR, mark_of(user)))
+            fields.append((VISITOR, user_mark(user)))
         # A path may be public and its response still be for this user alone: media, for instance.
         private = bool(judged.cookies) or (user is not None and not need.shared)
         if fields or private:
-            send = Noted(send, fields, private=private)
+            send = ResponseHeaders(send, fields, private=private)
         scope = routed.scope
         if user is None:
             await application(self._for(routed.route, scope, None, ""), routed.receive, send)
@@ -284,7 +284,7 @@ class Gate:
     async def _pass_call(
         self, application: Application, routed: RoutedRequest, connection: Connection, send: Send
     ) -> None:
-        """Serve an HTTP request; a response that is sent in parts ends with the login."""
+        """Serve an HTTP request; a response in parts ends with the login."""
 
         async def watching(message: Message) -> None:
             if message.get("more_body") or has_no_length(message):
@@ -314,7 +314,7 @@ class Gate:
         return {**scope, "headers": headers} | ({USER: user} if user is not None else {})
 
 
-def _log(refusal: Refusal, judged: Judged, scope: Scope) -> None:
+def _log(refusal: Refusal, judged: AuthResult, scope: Scope) -> None:
     if judged.problem is not None:
         reason = UNAVAILABLE if refusal.status == 503 else BAD_CREDENTIALS
     else:
@@ -322,27 +322,27 @@ def _log(refusal: Refusal, judged: Judged, scope: Scope) -> None:
     log_refusal(refusal.status, reason, judged.user, scope)
 
 
-def mark_of(user: User) -> bytes:
-    """What is the same for one user and different for others, and says nothing else."""
+def user_mark(user: User) -> bytes:
+    """Opaque identifier of a user."""
     return sha256(f"{user.issuer}\0{user.subject}".encode()).hexdigest()[:16].encode("ascii")
 
 
 def may_outlive(user: User) -> bool:
-    """Whether a login can end while an answer is under way."""
+    """Whether a login can end while a response is being sent."""
     return user.session is not None or user.expires_at is not None
 
 
 def has_no_length(message: Message) -> bool:
-    """Whether a response begins that may go on for any time: events, lines of JSON, text."""
+    """Whether a response of unknown length begins: events, lines of JSON."""
     return message["type"] == "http.response.start" and all(
         name != b"content-length" for name, _ in message.get("headers", ())
     )
 
 
-class Noted:
-    """A `send` that adds to an answer's head what the gate has to say.
+class ResponseHeaders:
+    """A `send` that adds headers to a response.
 
-    What was shown to a user is kept by no cache, unless the application has decided otherwise (ASVS 5.0, 14.3.2).
+    A response to a user is private unless the application sets Cache-Control (ASVS 5.0, 14.3.2).
     """
 
     __slots__ = ("_fields", "_private", "_send")

@@ -1,4 +1,4 @@
-"""The answers of the guard: to a browser, to a program that calls the API, and to a WebSocket."""
+"""Responses for requests without access."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 
-from fluxlit._internal.asgi import Scope, Send
-from fluxlit._internal.responses import NO_STORE, Header, answer_problem, reply, request_id_of
+from fluxlit._internal.asgi import Header, Scope, Send
+from fluxlit._internal.responses import NO_STORE, answer_problem, reply, request_id_of
 
 RETRY_AFTER_S = 5
 
@@ -21,7 +21,7 @@ text-decoration:none}}small{{color:#6f7383}}@media(prefers-color-scheme:dark){{b
 small{{color:#9ea1ad}}}}</style></head>
 <body><h1>{title}</h1><p>{detail}</p>{ways}{note}</body></html>
 """
-_TITLES = {401: "Please sign in", 403: "Not for you", 503: "Sign-in is not available now"}
+_TITLES = {401: "Authentication required", 403: "Access denied", 503: "Sign-in is not available now"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Refusal:
     """Why a request is not carried out.
 
     Attributes:
-        status: 401 nobody is logged in; 403 not allowed; 503 nobody can tell now.
-        detail: for whoever asked.
+        status: 401 no login; 403 not allowed; 503 credentials cannot be checked now.
+        detail: for the client.
         challenges: values of WWW-Authenticate.
-        cookies: values of Set-Cookie to go with the answer.
+        cookies: values of Set-Cookie for the response.
         ways: where a person can go from here: address and label of each link.
     """
 
@@ -43,7 +43,7 @@ class Refusal:
     ways: tuple[tuple[str, str], ...] = ()
 
     async def to_browser(self, scope: Scope, send: Send) -> None:
-        """Answer with a small page."""
+        """Send a small page."""
         request_id = request_id_of(scope)
         note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
         title = _TITLES.get(self.status, HTTPStatus(self.status).phrase)
@@ -53,12 +53,12 @@ class Refusal:
         await reply(scope, send, self.status, page.encode(), b"text/html; charset=utf-8", self._fields())
 
     async def to_front_end(self, scope: Scope, send: Send) -> None:
-        """Answer Streamlit's scripts, which show the body to the person when they cannot reach their server."""
+        """Send the plain string that Streamlit's scripts show to the person."""
         text = SIGNED_OUT if self.status == 401 else self.detail
         await reply(scope, send, self.status, text.encode(), b"text/plain; charset=utf-8", self._fields())
 
     async def to_program(self, scope: Scope, send: Send) -> None:
-        """Answer with a problem document (RFC 9457)."""
+        """Send a problem document (RFC 9457)."""
         await answer_problem(scope, send, self.status, self.detail, self._fields())
 
     def _fields(self) -> list[Header]:
@@ -70,7 +70,7 @@ class Refusal:
 
 
 async def to_login(scope: Scope, send: Send, location: str, cookies: tuple[bytes, ...]) -> None:
-    """Send a browser to the login, by GET whatever it came with (RFC 9110 section 15.4.3)."""
+    """Send a browser to the login, always by GET (RFC 9110 section 15.4.3)."""
     fields: list[Header] = [(b"location", location.encode("latin-1", "replace")), NO_STORE]
     fields += [(b"set-cookie", cookie) for cookie in cookies]
     await reply(scope, send, 302, b"", b"text/plain; charset=utf-8", fields)

@@ -1,4 +1,4 @@
-"""Security events: what was refused, to which user and address, in which request."""
+"""Security events: refusals with user, address and request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_PATH = 256
 
 
 def log_refusal(status: int, reason: str, user: User | None, scope: Scope | None = None) -> None:
-    """Log a refusal as an event of its own (OWASP ASVS 5.0, 16.3.1 and 16.3.2).
+    """Log a refusal as a security event (ASVS 5.0, 16.3.1 and 16.3.2).
 
     A request without credentials is ordinary, so it is logged as information; credentials that are wrong or not
     sufficient are a warning. The id of the request is added by the formatter.

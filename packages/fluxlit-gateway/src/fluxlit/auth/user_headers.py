@@ -1,12 +1,12 @@
-"""How the gateway tells the process of the UI who a request's user is: in fields that no client can send.
+"""Headers by which the gateway passes the user on to the UI.
 
-The gateway removes every field that begins with `x-fluxlit-` from what clients send, then adds its own. So their being
-there proves that they are the gateway's, as long as nobody else can reach the process: a worker listens on a UNIX
+The gateway removes every header that begins with `x-fluxlit-` from what clients send, then adds its own. Their presence
+therefore proves that the gateway set them, as long as nothing else can reach the process: a worker listens on a UNIX
 socket in a private folder, an embedded UI on nothing at all, and an external Streamlit must be reachable by the
 gateway alone.
 
 ============================  =========================================================================================
-`x-fluxlit-user`              the user as JSON in base64url, in as many fields as it takes
+`x-fluxlit-user`              the user as JSON in base64url, in as many headers as it takes
 `x-fluxlit-run`               the handle by which the API recognises calls of the pages behind this WebSocket
 `x-fluxlit-user-subject`,     single facts, for an external Streamlit's `server.trustedUserHeaders`
 `-issuer`, `-name`,
@@ -21,22 +21,21 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Any
 
+from fluxlit._internal.asgi import Header
 from fluxlit._internal.header_names import OWN
 from fluxlit.auth.contract import User
-
-Header = tuple[bytes, bytes]
 
 USER_FIELD = OWN + b"user"
 RUN_FIELD = OWN + b"run"
 
 PART = 6000
-"""Bytes of one field: WebSocket servers allow 8 KiB a line (`websockets`), and 128 of them."""
+"""Bytes of one header: WebSocket servers allow 8 KiB a line (`websockets`), and 128 of them."""
 MOST = 60 * PART
 """A user with more than this travels without claims."""
 
 
 def user_fields(user: User) -> list[Header]:
-    """The fields that say who a user is."""
+    """The headers that describe a user."""
     encoded = _encode(user, with_claims=True)
     if len(encoded) > MOST:
         encoded = _encode(user, with_claims=False)
@@ -56,7 +55,7 @@ def fact_fields(user: User) -> list[Header]:
 
 
 def read_user(values: Iterable[bytes]) -> User | None:
-    """The user in the fields of one request; `None` if there are none."""
+    """The user in the headers of a request; `None` if there are none."""
     encoded = b"".join(values)
     return user_of(json.loads(urlsafe_b64decode(encoded))) if encoded else None
 
@@ -87,7 +86,7 @@ def _encode(user: User, *, with_claims: bool) -> bytes:
 
 
 def _line(text: str) -> bytes:
-    """Text that may stand in a field (RFC 9110 section 5.5); fields are read as Latin-1 where that is possible."""
+    """A value for a header (RFC 9110 section 5.5), in Latin-1 if possible."""
     clean = "".join(character if character.isprintable() else " " for character in text)
     try:
         return clean.encode("latin-1")

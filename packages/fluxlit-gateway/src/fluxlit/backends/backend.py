@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fluxlit._internal.asgi import Receive, Scope, Send
-from fluxlit.observability.metrics import Readings
+from fluxlit.observability.metrics import Samples
 from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
 from fluxlit.supervisor.spawn import SpawnedProcess
@@ -79,7 +79,7 @@ class Backend(Protocol):
     def workers(self) -> Sequence[WorkerStatus]:
         """The state of each worker process, if there are any; no I/O."""
 
-    async def measure(self) -> Readings:
+    async def measure(self) -> Samples:
         """Collect the samples of the UI; does not wait for a worker that hangs."""
 
     async def roll(self) -> str:

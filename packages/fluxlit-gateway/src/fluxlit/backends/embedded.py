@@ -24,7 +24,7 @@ from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
 from fluxlit.backends.backend import NO_WORKERS, STOP_S, Readiness, UiFacts, WorkerStatus
 from fluxlit.errors import WorkerError
-from fluxlit.observability.metrics import Readings
+from fluxlit.observability.metrics import Samples
 from fluxlit.settings import Resolved
 from fluxlit.settings.target import locate
 from fluxlit.streamlit.application import release_runtime, running_runtime
@@ -143,7 +143,7 @@ class EmbeddedBackend:
         """There is none."""
         return ()
 
-    async def measure(self) -> Readings:
+    async def measure(self) -> Samples:
         """See `Backend.measure`."""
         return self._runs.read("embedded")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.backends.backend import NO_WORKERS, STOP_S, Readiness, WorkerStatus, health_path, proxy_limits
 from fluxlit.errors import WorkerError
-from fluxlit.observability.metrics import Readings
+from fluxlit.observability.metrics import Samples
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
 from fluxlit.settings import Settings
 
@@ -63,7 +63,7 @@ class ExternalBackend:
         """None of ours."""
         return ()
 
-    async def measure(self) -> Readings:
+    async def measure(self) -> Samples:
         """See `Backend.measure`."""
         readings = self._upstream.meter.read("external")
         readings.add("fluxlit_upstream_requests_active", self._upstream.active, "external")

@@ -16,7 +16,7 @@ from fluxlit._internal.responses import answer_unavailable
 from fluxlit.backends.affinity import Candidate, WorkerState
 from fluxlit.backends.backend import WorkerStatus, health_path, proxy_limits
 from fluxlit.errors import WorkerError
-from fluxlit.observability.metrics import Readings
+from fluxlit.observability.metrics import Samples
 from fluxlit.proxy import Address, Meter, ReverseProxy, Upstream, UpstreamError
 from fluxlit.proxy.reverse_proxy import refuse
 from fluxlit.supervisor.driver import Policy, Supervisor
@@ -68,8 +68,8 @@ class Worker:
         self._streams = 0
         self._reservations: deque[float] = deque()
         self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings), meter=meter)
-        self._counted = Readings()
-        self._ended = Readings()
+        self._counted = Samples()
+        self._ended = Samples()
         self._measuring: asyncio.Task[None] | None = None
         self._proxy = ReverseProxy(self.upstream, via=settings.gateway_via, refusal=self._refuse)
         self.supervisor = Supervisor(
@@ -200,12 +200,12 @@ class Worker:
             self.number, state, self.answering, self.leaving, status.pid, len(self.sessions), restarts + status.restarts
         )
 
-    async def measure(self) -> Readings:
+    async def measure(self) -> Samples:
         """The samples of this worker and its forerunners, or the last ones."""
         if self._measuring is None or self._measuring.done():
             self._measuring = asyncio.create_task(self._measure())
         await asyncio.shield(self._measuring)
-        total = Readings()
+        total = Samples()
         total.update(self._ended)
         total.update(self._counted)
         return total
@@ -217,7 +217,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             answer = await asyncio.wait_for(self._ask(question, "measured"), MEASURE_S)
             if "readings" in answer:  # not, if the worker ended meanwhile
-                self._counted = Readings.from_json(answer["readings"])
+                self._counted = Samples.from_json(answer["readings"])
 
     async def _ask(self, question: dict[str, Any], kind: str) -> dict[str, Any]:
         """Send a message; wait for its reply, or for the worker's end."""
@@ -255,7 +255,7 @@ class Worker:
         self.key = secrets.token_hex(8)
         self.sessions.clear()
         self._ended.update(self._counted)
-        self._counted = Readings()
+        self._counted = Samples()
         self._reservations.clear()
         for answer in self._asked.values():
             if not answer.done():

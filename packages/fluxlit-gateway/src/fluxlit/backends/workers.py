@@ -25,7 +25,7 @@ from fluxlit.backends.backend import STOP_S, Readiness, UiFacts, WorkerStatus
 from fluxlit.backends.sticky_cookie import CookieSetter, Field, ask_in_turn
 from fluxlit.backends.worker import Worker
 from fluxlit.errors import WorkerError
-from fluxlit.observability.metrics import Readings
+from fluxlit.observability.metrics import Samples
 from fluxlit.proxy import Meter
 from fluxlit.settings import Resolved
 from fluxlit.supervisor.spawn import SpawnedProcess
@@ -51,7 +51,7 @@ class WorkersBackend:
         self._cookie_secret = secrets.token_hex(32)
         self._started = 0
         self._former_restarts: Counter[int] = Counter()
-        self._former_readings = Readings()
+        self._former_readings = Samples()
         self._meters: defaultdict[int, Meter] = defaultdict(Meter)
         self._leaving: list[Worker] = []
         self._rolling: asyncio.Task[None] | None = None
@@ -179,9 +179,9 @@ class WorkersBackend:
         """How many sessions have a browser now."""
         return sum(worker.sessions for worker in self.workers())
 
-    async def measure(self) -> Readings:
+    async def measure(self) -> Samples:
         """See `Backend.measure`."""
-        total = Readings()
+        total = Samples()
         total.update(self._former_readings)
         every_worker = [*self.pool, *self._leaving]
         for counted in await asyncio.gather(*(worker.measure() for worker in every_worker)):

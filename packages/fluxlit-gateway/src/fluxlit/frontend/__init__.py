@@ -1,8 +1,8 @@
-"""Streamlit's front end as it is sent to browsers: its files, their compressed variants, and where those are kept."""
+"""Streamlit's front end: its files, compressed variants and cache."""
 
-from fluxlit.frontend.cache import Shelf
+from fluxlit.frontend.cache import Cache
 from fluxlit.frontend.content_negotiation import chosen, matches
 from fluxlit.frontend.files import Asset, Files
 from fluxlit.frontend.variants import ENCODINGS, Variants
 
-__all__ = ["ENCODINGS", "Asset", "Files", "Shelf", "Variants", "chosen", "matches"]
+__all__ = ["ENCODINGS", "Asset", "Cache", "Files", "Variants", "chosen", "matches"]

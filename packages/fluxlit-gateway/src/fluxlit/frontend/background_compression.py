@@ -1,4 +1,4 @@
-"""Having the best variant made of what has been sent in a quick one, beside the gateway and at the lowest priority.
+"""Compression at the best level, in a process of the lowest priority.
 
 A process of its own does it: the compressor takes seconds and tens of megabytes, and both are gone with it.
 """
@@ -20,13 +20,13 @@ SETTLE_S = 5.0
 COMMAND = (sys.executable, "-m", "fluxlit.frontend.precompression")
 
 
-class Improvement:
+class BackgroundCompression:
     """What is to be improved, and the task that has it done.
 
-    Each file is tried once; where a shelf cannot be written to, trying again would not help.
+    Each file is tried once; where a cache cannot be written to, trying again would not help.
 
     Args:
-        done: told which files may have a better variant now.
+        done: called with the files that may have a better variant now.
     """
 
     def __init__(self, done: Callable[[Sequence[str]], None]) -> None:

@@ -1,8 +1,8 @@
-"""Where finished variants of files are kept on disk, so that they are made once.
+"""Cache of compressed variants of files on disk.
 
 There are two folders for each version of Streamlit. One is in the Python environment: `fluxlit assets` fills it when
 an image is built, and it goes wherever the environment goes. The other is in the cache of the user; there the gateway
-keeps what it makes itself. What others may write is no shelf of ours: they would choose what browsers run.
+keeps what it makes itself. What others may write is no cache of ours: they would choose what browsers run.
 
 A browser keeps these files for a year, so a damaged one must never leave the house. Each begins with the SHA-256
 of the rest; what does not fit is as good as absent, and is made again.
@@ -24,7 +24,7 @@ UNFINISHED = "unfinished-"
 UNFINISHED_S = 3600.0
 
 
-class Shelf:
+class Cache:
     """Finished bytes by name.
 
     Args:
@@ -37,14 +37,16 @@ class Shelf:
         self.writable = writable
 
     @classmethod
-    def of(cls, version: str) -> Shelf:
-        """The shelf of this process for a version of Streamlit."""
+    def of(cls, version: str) -> Cache:
+        """The cache of this process for a version of Streamlit."""
         shared, own = environment_folder(version), own_folder(version)
         return cls([folder for folder in (shared, own) if folder is not None and trusted(folder)], own)
 
     @classmethod
-    def to_fill(cls, version: str) -> Shelf | None:
-        """The shelf for what is prepared ahead of time: the environment's, else the user's; `None` if neither can be.
+    def to_fill(cls, version: str) -> Cache | None:
+        """The cache for variants that are made ahead of time.
+
+        The folder of the environment, else of the user; `None` if neither can be written.
 
         Only what is in the one folder counts as there: that is what an image is built with.
         """
@@ -55,7 +57,7 @@ class Shelf:
         return cls([found], found) if found else None
 
     def get(self, name: str) -> bytes | None:
-        """What is kept under a name, whole; `None` if there is nothing, or nothing that can be relied upon."""
+        """The bytes under a name; `None` if there are none, or damaged ones."""
         for folder in self.folders:
             with contextlib.suppress(OSError):
                 found = (folder / name).read_bytes()
@@ -64,7 +66,7 @@ class Shelf:
         return None
 
     def put(self, name: str, body: bytes) -> None:
-        """Keep something, so that nobody ever reads half of it; without a writable folder it is not kept.
+        """Keep bytes under a name, atomically, if there is a writable folder.
 
         Raises:
             OSError: it cannot be written.

@@ -6,7 +6,7 @@ from fluxlit.frontend.variants import ENCODINGS
 
 
 def chosen(accepted: str) -> str:
-    """The best coding that a client accepts (RFC 9110 section 12.5.3), empty for none."""
+    """The best Content-Encoding that a client accepts, or an empty string."""
     weights = {}
     for item in accepted.split(","):
         name, _, parameters = item.partition(";")

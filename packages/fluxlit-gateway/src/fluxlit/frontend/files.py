@@ -67,7 +67,7 @@ class Files:
 
     @classmethod
     def of_streamlit(cls) -> Files | None:
-        """The front end of the installed Streamlit, found without importing it; `None` if there is none."""
+        """The front end of the installed Streamlit, which is not imported."""
         spec = importlib.util.find_spec("streamlit")
         if spec is None or not spec.submodule_search_locations:
             return None

@@ -1,7 +1,7 @@
 """Making the best variant of files ahead of time.
 
 ``python -m fluxlit.frontend.precompression`` is how the gateway has that done beside itself: at the lowest priority, in
-a process whose memory is gone when it ends, and that ends with the gateway. It reads one line from fd 0, a JSON list
+a process that gives its memory back and ends with the gateway. It reads one line from fd 0, a JSON list
 of paths, and takes the end of fd 0 for the end of the gateway.
 """
 
@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from fluxlit.frontend.cache import Shelf
+from fluxlit.frontend.cache import Cache
 from fluxlit.frontend.files import Asset, Files
 from fluxlit.frontend.variants import ENCODINGS, Variants
 
 LOWEST = 19
 PREPARED = next(iter(ENCODINGS))
-"""The coding that is worth the work and the space: what browsers prefer. Others are made quickly when asked for."""
+"""The Content-Encoding that is worth the work and the space: what browsers prefer. Others are made on request."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Prepared:
     compressed: int
 
 
-def prepare(files: Files, shelf: Shelf, threads: int) -> tuple[int, Iterator[Prepared]]:
+def prepare(files: Files, cache: Cache, threads: int) -> tuple[int, Iterator[Prepared]]:
     """Make the best variants of all files.
 
     Args:
         files: the front end.
-        shelf: what is there already is not made again.
+        cache: what is there already is not made again.
         threads: how many files at a time; the compressors let other threads run.
 
     Returns:
@@ -54,9 +54,9 @@ def prepare(files: Files, shelf: Shelf, threads: int) -> tuple[int, Iterator[Pre
     """
     texts = [asset for asset in files.assets().values() if asset.compressible]
     texts.sort(key=lambda asset: asset.file.stat().st_size, reverse=True)
-    shelf.tidy()
+    cache.tidy()
     total = sum(asset.file.stat().st_size for asset in texts)
-    return total, _prepared(texts, Variants(shelf), threads)
+    return total, _prepared(texts, Variants(cache), threads)
 
 
 def _prepared(texts: Sequence[Asset], variants: Variants, threads: int) -> Iterator[Prepared]:
@@ -71,10 +71,10 @@ def _prepared(texts: Sequence[Asset], variants: Variants, threads: int) -> Itera
         pool.shutdown(cancel_futures=True)
 
 
-def improve(paths: Sequence[str], files: Files, shelf: Shelf) -> None:
-    """Make the best variants of some files, one after the other; what is no file of the front end is passed over."""
-    assets, variants = files.assets(), Variants(shelf)
-    shelf.tidy()
+def improve(paths: Sequence[str], files: Files, cache: Cache) -> None:
+    """Make the best variants of some files; other paths are ignored."""
+    assets, variants = files.assets(), Variants(cache)
+    cache.tidy()
     for path in paths:
         if path in assets and assets[path].compressible:
             variants.best(assets[path], PREPARED)
@@ -89,14 +89,14 @@ def main() -> int:
     threading.Thread(target=_end_with_gateway, daemon=True).start()
     files = Files.of_streamlit()
     if files is not None:
-        improve(paths, files, Shelf.of(files.version))
+        improve(paths, files, Cache.of(files.version))
     return 0
 
 
 def _end_with_gateway() -> None:
     while os.read(0, 1024):
         pass
-    os._exit(0)  # In the middle of a file: it has no name yet, so nobody misses the rest.
+    os._exit(0)  # In the middle of a file: it has no name yet.
 
 
 if __name__ == "__main__":

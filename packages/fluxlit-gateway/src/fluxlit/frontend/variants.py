@@ -14,16 +14,16 @@ from typing import NamedTuple
 
 import brotli
 
-from fluxlit.frontend.cache import Shelf
+from fluxlit.frontend.cache import Cache
 from fluxlit.frontend.files import Asset
 
 
 class Levels(NamedTuple):
-    """The levels of one content coding.
+    """The levels of one Content-Encoding.
 
     Attributes:
-        best: what is worth to be sent to everybody.
-        quick: what can be made while somebody waits.
+        best: worth its time because many clients get it.
+        quick: made while a client waits.
     """
 
     best: str
@@ -31,7 +31,7 @@ class Levels(NamedTuple):
 
 
 ENCODINGS = {"br": Levels("br11", "br9"), "gzip": Levels("gzip9", "gzip9")}
-"""Content codings in the order of preference."""
+"""Values of Content-Encoding in the order of preference."""
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "br11": partial(brotli.compress, quality=11),
@@ -56,14 +56,16 @@ class Variants:
     """Makes variants, and finds those that are made.
 
     Args:
-        shelf: where they are kept.
+        cache: where they are kept.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
 
     def at_once(self, asset: Asset, encoding: str) -> Variant:
-        """The best variant that there is; if there is none, a quick one is made and kept. An empty coding is none.
+        """The best variant that exists; without one, a quick one is made.
+
+        An empty encoding is the file itself.
 
         Raises:
             OSError: the file cannot be read.
@@ -72,11 +74,11 @@ class Variants:
             return Variant(asset.file.read_bytes(), "")
         levels = ENCODINGS[encoding]
         for level in dict.fromkeys(levels):
-            if (found := self.shelf.get(name_of(asset, level))) is not None:
+            if (found := self.cache.get(name_of(asset, level))) is not None:
                 return Variant(found, level)
         body = COMPRESSORS[levels.quick](asset.file.read_bytes())
         with contextlib.suppress(OSError):  # A full disk is no reason not to serve.
-            self.shelf.put(name_of(asset, levels.quick), body)
+            self.cache.put(name_of(asset, levels.quick), body)
         return Variant(body, levels.quick)
 
     def best(self, asset: Asset, encoding: str) -> int:
@@ -89,13 +91,13 @@ class Variants:
             OSError: the file cannot be read, or the variant not be kept.
         """
         name = name_of(asset, ENCODINGS[encoding].best)
-        if (found := self.shelf.get(name)) is not None:
+        if (found := self.cache.get(name)) is not None:
             return len(found)
         body = COMPRESSORS[ENCODINGS[encoding].best](asset.file.read_bytes())
-        self.shelf.put(name, body)
+        self.cache.put(name, body)
         return len(body)
 
 
 def name_of(asset: Asset, level: str) -> str:
-    """The name of a variant on the shelf."""
+    """The name of a variant in the cache."""
     return f"{asset.path[1:].replace('/', '-')}.{asset.tag}.{level}"

@@ -1,10 +1,10 @@
-"""Who sent a request, under which name, and what the next hop is told about it.
+"""Forwarding headers: where a request comes from, for the next hop.
 
-A client may write anything into a forwarding field, so by default all of them are removed and written
-anew from what the gateway sees itself. Only a peer that is listed as a trusted proxy is believed, and then
-the chain is continued, not replaced (RFC 7239 section 4; X-Forwarded-* by convention).
+A client may write anything into them, so by default all are removed and written anew from what the gateway sees.
+Only a peer that is listed as a trusted proxy is trusted, and then the chain is continued, not replaced (RFC 7239
+section 4; X-Forwarded-* by convention).
 
-Fields that name a user are removed from everybody: no proxy identity is configured here.
+Headers that name a user are always removed: identity from a proxy is configured elsewhere.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.header_names import is_from_proxy
 from fluxlit.gateway.header_cache import ByName
-
-Header = tuple[bytes, bytes]
 
 # What is taken over from a trusted peer; every other x-forwarded-* field (-user, -email, -groups...) names a user.
 HONOURED = frozenset(
@@ -47,17 +45,17 @@ FROM_PROXY = ByName(is_from_proxy)
 
 @dataclass(frozen=True)
 class Trust:
-    """Which peers are believed.
+    """The peers with forwarding headers that are accepted.
 
     Attributes:
         networks: addresses of trusted proxies.
         unix: a peer on a UNIX socket, which has no address, is trusted.
-        everybody: all are; only if `*` was written.
+        all_peers: every peer is; only if `*` was written.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     unix: bool = False
-    everybody: bool = False
+    all_peers: bool = False
 
     @classmethod
     def of(cls, *, enabled: bool, allowed: Sequence[str]) -> Trust:
@@ -72,7 +70,7 @@ class Trust:
         return cls(networks, UNIX in allowed, "*" in allowed)
 
     def __bool__(self) -> bool:
-        return bool(self.networks) or self.unix or self.everybody
+        return bool(self.networks) or self.unix or self.all_peers
 
     def trusts(self, peer: str) -> bool:
         """Whether a peer is a trusted proxy.
@@ -80,7 +78,7 @@ class Trust:
         Args:
             peer: its IP address; empty for a UNIX socket.
         """
-        if self.everybody:
+        if self.all_peers:
             return True
         if not peer:
             return self.unix
@@ -94,12 +92,12 @@ class Trust:
 
 
 @dataclass(slots=True)  # not frozen: making one would take three times as long
-class Sender:
-    """What is known of a request's way to the gateway.
+class RequestOrigin:
+    """The origin of a request: client, scheme, host and forwarding chain.
 
     Attributes:
-        headers: the request's fields without those that speak for others, and with `host`.
-        host: the Host field of the public address.
+        headers: of the request without those that a proxy writes, and with `host`.
+        host: `Host` of the public address.
         scheme: ``http`` or ``https``, also for a WebSocket.
         client: the client's address and port; `None` on a UNIX socket.
         chain: value of X-Forwarded-For for the next hop.
@@ -113,8 +111,8 @@ class Sender:
     chain: bytes
     prefix: str = ""
 
-    def fields(self, root_path: str) -> tuple[Header, ...]:
-        """The forwarding fields for the next hop.
+    def forwarding_headers(self, root_path: str) -> tuple[Header, ...]:
+        """The headers for the next hop.
 
         Args:
             root_path: the public path under which the application is mounted.
@@ -125,18 +123,18 @@ class Sender:
 
 @lru_cache(maxsize=1024)
 def forwarding_fields(scheme: str, host: bytes, chain: bytes, root_path: str) -> tuple[Header, ...]:
-    """The fields for one way to the gateway; most requests come one of a few ways."""
+    """The headers for one origin; most requests share a few."""
     port = PORT.search(host)
-    fields = [
+    headers = [
         (b"x-forwarded-proto", scheme.encode()),
         (b"x-forwarded-host", host),
         (b"x-forwarded-port", port[1] if port else DEFAULT_PORTS[scheme]),
     ]
     if chain:
-        fields.append((b"x-forwarded-for", chain))
+        headers.append((b"x-forwarded-for", chain))
     if root_path:
-        fields.append((b"x-forwarded-prefix", root_path.encode()))
-    return tuple(fields)
+        headers.append((b"x-forwarded-prefix", root_path.encode()))
+    return tuple(headers)
 
 
 def is_host(value: bytes) -> bool:
@@ -149,44 +147,44 @@ def _has_form_of_host(value: bytes) -> bool:
     return HOST.match(value) is not None
 
 
-def sender(scope: Scope, host: bytes, trust: Trust) -> Sender:
-    """Work out who sent a request.
+def sender(scope: Scope, host: bytes, trust: Trust) -> RequestOrigin:
+    """Determine the origin of a request.
 
     Args:
         scope: an ASGI HTTP or WebSocket scope.
-        host: its Host field.
-        trust: which peers are believed.
+        host: its `Host`.
+        trust: the trusted proxies.
     """
     client = scope.get("client")
     peer = client[0] if client else ""
     headers: list[Header] = scope["headers"]
     scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
-    told = [field for field in headers if FROM_PROXY[field[0]]]
-    if not told:
-        return Sender(headers, host, scheme, client, peer.encode())
-    seen = Sender([field for field in headers if not FROM_PROXY[field[0]]], host, scheme, client, peer.encode())
-    return _believed(seen, told, peer, trust) if trust and trust.trusts(peer) else seen
+    found = [field for field in headers if FROM_PROXY[field[0]]]
+    if not found:
+        return RequestOrigin(headers, host, scheme, client, peer.encode())
+    seen = RequestOrigin([field for field in headers if not FROM_PROXY[field[0]]], host, scheme, client, peer.encode())
+    return _trusted(seen, found, peer, trust) if trust and trust.trusts(peer) else seen
 
 
-def _believed(seen: Sender, fields: list[Header], peer: str, trust: Trust) -> Sender:
-    told: dict[bytes, list[bytes]] = {}
+def _trusted(seen: RequestOrigin, fields: list[Header], peer: str, trust: Trust) -> RequestOrigin:
+    found: dict[bytes, list[bytes]] = {}
     for name, value in fields:
-        told.setdefault(name, []).append(value)
-    hops = _list(told.get(b"x-forwarded-for", ()))
+        found.setdefault(name, []).append(value)
+    hops = _list(found.get(b"x-forwarded-for", ()))
     # An edge that writes X-Forwarded-For may pass on what a client wrote into Forwarded.
-    elements = [] if b"x-forwarded-for" in told else forwarded_elements(told.get(b"forwarded", ()))
+    elements = [] if b"x-forwarded-for" in found else forwarded_elements(found.get(b"forwarded", ()))
     hops = hops or [node(element[b"for"]) for element in elements if b"for" in element]
     nearest = elements[-1] if elements else {}
-    proto = _last(told, b"x-forwarded-proto") or nearest.get(b"proto", b"")
-    host = _last(told, b"x-forwarded-host") or nearest.get(b"host", b"")
+    proto = _last(found, b"x-forwarded-proto") or nearest.get(b"proto", b"")
+    host = _last(found, b"x-forwarded-host") or nearest.get(b"host", b"")
     if not is_host(host):
         host = seen.host
-    port = _last(told, b"x-forwarded-port")
+    port = _last(found, b"x-forwarded-port")
     scheme = SCHEMES.get(proto.lower(), seen.scheme)
     if port.isdigit() and len(port) <= MAX_PORT_DIGITS and not PORT.search(host) and port != DEFAULT_PORTS[scheme]:
         host = host + b":" + port
-    prefix = _last(told, b"x-forwarded-prefix").rstrip(b"/")
-    return Sender(
+    prefix = _last(found, b"x-forwarded-prefix").rstrip(b"/")
+    return RequestOrigin(
         headers=with_host(seen.headers, host),
         host=host,
         scheme=scheme,
@@ -197,12 +195,12 @@ def _believed(seen: Sender, fields: list[Header], peer: str, trust: Trust) -> Se
 
 
 def with_host(headers: list[Header], host: bytes) -> list[Header]:
-    """Fields with another Host."""
+    """Headers with another Host."""
     return [(name, host if name == b"host" else value) for name, value in headers]
 
 
 def _client(hops: list[bytes], trust: Trust) -> tuple[str, int] | None:
-    """The nearest hop that is not a trusted proxy itself: everything left of it could be invented."""
+    """The nearest hop that is no trusted proxy; hops before it may be forged."""
     farthest = None
     for hop in reversed(hops):
         text = node(hop).decode("latin-1")
@@ -220,14 +218,14 @@ def _list(values: Iterable[bytes]) -> list[bytes]:
     return [item.strip() for value in values for item in value.split(b",") if item.strip()]
 
 
-def _last(told: dict[bytes, list[bytes]], name: bytes) -> bytes:
+def _last(found: dict[bytes, list[bytes]], name: bytes) -> bytes:
     """The value that the nearest proxy wrote."""
-    items = _list(told.get(name, ()))
+    items = _list(found.get(name, ()))
     return items[-1] if items else b""
 
 
 def forwarded_elements(values: Sequence[bytes]) -> list[dict[bytes, bytes]]:
-    """The elements of Forwarded headers, farthest hop first (RFC 7239 section 4).
+    """The elements of Forwarded, farthest hop first (RFC 7239 section 4).
 
     A header with a quoted string that is never closed has no elements; nor do headers that are too long together.
     """
@@ -238,7 +236,7 @@ def forwarded_elements(values: Sequence[bytes]) -> list[dict[bytes, bytes]]:
 
 
 def split_unquoted(value: bytes, separator: bytes) -> list[bytes]:
-    """Split at a separator that stands outside of quoted strings (RFC 9110 section 5.6.4).
+    """Split outside of quoted strings (RFC 9110 section 5.6.4).
 
     Args:
         value: at which each byte is looked once: a regular expression for this backtracks.
@@ -272,7 +270,7 @@ def _parameter(pair: bytes) -> tuple[bytes, bytes]:
 
 
 def node(text: bytes) -> bytes:
-    """The address of a node identifier, without its port and brackets (RFC 7239 section 6)."""
+    """The address of a node, without port and brackets (RFC 7239 section 6)."""
     if text.startswith(b"["):
         return text[1:].partition(b"]")[0]
     return text.partition(b":")[0] if text.count(b":") == 1 else text

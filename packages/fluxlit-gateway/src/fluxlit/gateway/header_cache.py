@@ -1,4 +1,4 @@
-"""What is known of a field by its name alone, remembered: every field of every request and answer is asked about."""
+"""Bounded cache of per-header-name lookups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ LONGEST = 64
 
 
 class ByName(dict[bytes, T]):
-    """Answers of a function of a name. A dictionary that has one costs half of what `lru_cache` does.
+    """Results of a function of a header name.
+
+    A dictionary lookup costs half of `lru_cache`.
 
     Args:
         find: the function; what it raises is passed on, and not remembered.

@@ -1,6 +1,6 @@
-"""Web origins: which may open a WebSocket to the UI, and which is the application's own.
+"""Web origins: which may connect, and which is the application's own.
 
-A browser sends cookies with a WebSocket handshake from any site, and nothing but Origin tells where the
+A browser sends cookies with a WebSocket handshake from any site, and only Origin shows where the
 script came from (RFC 6455 section 10.2). So a foreign origin is refused before anything is dialled. A
 client that sends no Origin is no browser, and carries no foreign user's cookies.
 """
@@ -20,7 +20,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class OriginPolicy:
-    """The origins that are allowed besides the one that the request was sent to.
+    """The allowed origins, besides the one of the request itself.
 
     Attributes:
         allowed: normalised origins.
@@ -57,7 +57,7 @@ class OriginPolicy:
 
 
 def normalised(origin: str) -> str:
-    """Scheme, host and port in one spelling (RFC 6454 section 4); empty for what is no origin."""
+    """An origin in one spelling (RFC 6454 section 4); empty if it is none."""
     try:
         parts = urlsplit(origin)
         port = parts.port or DEFAULT_PORTS[parts.scheme]
@@ -73,13 +73,13 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class PublicOrigin:
-    """The origin under which a browser knows the application, if that can be known.
+    """The origin under which a browser knows the application, if known.
 
-    A login sends the browser away with this address to come back to. So a Host field is believed only from a trusted
-    proxy, or on this machine: anybody else could write one that leads to a place of theirs.
+    A login sends the browser away with this address to come back to. So Host is trusted only from a trusted proxy, or
+    on this machine: any other client could write one that leads to a server of its own.
 
     Attributes:
-        configured: what an operator has said; empty for nothing.
+        configured: by the operator; empty for none.
     """
 
     configured: str

@@ -10,9 +10,9 @@ from urllib.parse import quote
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.peer import Peer
 from fluxlit._internal.responses import answer_json, answer_problem, redirect, reply_text
-from fluxlit.gateway.forwarding import Sender, Trust, is_host, sender
+from fluxlit.gateway.forwarding import RequestOrigin, Trust, is_host, sender
 from fluxlit.gateway.origin_policy import OriginPolicy
-from fluxlit.gateway.routes import Map, Route, RoutedRequest, below_mount
+from fluxlit.gateway.routes import Route, RoutedRequest, RouteTable, below_mount
 from fluxlit.observability.request_record import classify
 
 Guard = Callable[[Application, RoutedRequest], Awaitable[None]]
@@ -33,22 +33,22 @@ class Readiness(Protocol):
 
 @dataclass
 class Gateway:
-    """Routes every request to the API or the UI, and answers the few that are its own.
+    """Routes each request to the API, the UI or a response of its own.
 
     Attributes:
-        map: the paths.
+        routes: the paths.
         api: the FastAPI application; may be replaced while the gateway runs.
         ui: the UI; `None` if the application has none.
         readiness: asked for every readiness probe, so it must do no I/O.
         root_path: the public mount.
         trust: which peers may speak for others.
-        origins: who may open a WebSocket to the UI.
-        assets: serves the files of Streamlit's front end, if `map.assets` says so.
+        origins: which may open a WebSocket to the UI.
+        assets: serves the files of Streamlit's front end, if `routes.assets` is set.
         guard: decides who may use API and UI; `None` without a login.
-        draining: the process is about to stop: readiness says so.
+        draining: the process is about to stop, which readiness reports.
     """
 
-    map: Map
+    routes: RouteTable
     api: Application
     ui: Application | None
     readiness: Callable[[], Readiness]
@@ -62,8 +62,8 @@ class Gateway:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request or WebSocket.
 
-        Whoever only decides hands back what the one it has chosen returns. A coroutine that awaited it would be made
-        and resumed for every request, for nothing.
+        It returns the awaitable of the chosen application: a coroutine around it would be made and resumed for every
+        request.
         """
         mount = scope.get("root_path", "") or self.root_path
         path = below_mount(scope["path"], mount)
@@ -71,12 +71,12 @@ class Gateway:
             return reply_text(scope, send, 400, "The request is for no path.")
         if path is None:
             return redirect(scope, send, with_query(f"{mount}/", scope["query_string"]))
-        route = self.map.route(scope["type"], scope.get("method", ""), path)
+        route = self.routes.route(scope["type"], scope.get("method", ""), path)
         classify(scope, route)
         host = single_host(scope)
         if host is None:
             refuse = answer_problem if route is Route.API else reply_text
-            return refuse(scope, send, 400, "The request needs exactly one valid Host field.")
+            return refuse(scope, send, 400, "The request needs exactly one valid Host header.")
         if route is Route.UI:
             return self._to_ui(scope, receive, send, mount, path, host)
         if route is Route.API:
@@ -91,7 +91,7 @@ class Gateway:
         elif route is Route.READINESS:
             await self._answer_readiness(scope, send)
         elif route is Route.API_DOCS:
-            await redirect(scope, send, with_query(f"{mount}{self.map.api}{path}", scope["query_string"]))
+            await redirect(scope, send, with_query(f"{mount}{self.routes.api}{path}", scope["query_string"]))
         else:
             await reply_text(scope, send, 404, "Not found.")
 
@@ -113,7 +113,7 @@ class Gateway:
         if not self.origins.allows(origin, who.host.decode("ascii"), who.scheme):
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
-        seen["headers"] = [*seen["headers"], *who.fields(mount or who.prefix)]
+        seen["headers"] = [*seen["headers"], *who.forwarding_headers(mount or who.prefix)]
         if self.guard is None:
             return self.ui(seen, receive, send)
         public = mount or who.prefix
@@ -128,7 +128,7 @@ class Gateway:
         raw = self._raw_below(scope, mount, path)
         mount = mount or who.prefix
         seen = located(scope, who, mount, raw, path)
-        seen["root_path"] = mount + self.map.api
+        seen["root_path"] = mount + self.routes.api
         if self.guard is None:
             return self.api(seen, receive, send)
         routed = RoutedRequest(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)
@@ -142,8 +142,8 @@ class Gateway:
         return raw if len(path) == len(scope["path"]) else raw_after(raw, len(mount))
 
 
-def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Scope:
-    """A scope with its full public path, whether or not the edge had shortened it.
+def located(scope: Scope, who: RequestOrigin, mount: str, raw: bytes, path: str) -> Scope:
+    """A scope with its full public path, as an edge may have shortened it.
 
     ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
     """
@@ -164,14 +164,14 @@ def located(scope: Scope, who: Sender, mount: str, raw: bytes, path: str) -> Sco
 
 
 def peer_of(scope: Scope, trust: Trust) -> Peer:
-    """The other end of the connection, for those who judge credentials."""
+    """The other end of the connection, for authenticators."""
     client = scope.get("client")
     address = client[0] if client else ""
     return Peer(address, bool(trust) and trust.trusts(address), scope["headers"])
 
 
 def raw_after(raw: bytes, characters: int) -> bytes:
-    """What is left of an undecoded path after as many decoded ASCII characters.
+    """The rest of an undecoded path after a number of ASCII characters.
 
     A client may encode what it likes (RFC 3986 section 6.2.2.2), so the mount is counted off, not compared.
     """
@@ -182,7 +182,7 @@ def raw_after(raw: bytes, characters: int) -> bytes:
 
 
 def single_host(scope: Scope) -> bytes | None:
-    """The Host field, `None` if there are several or it is malformed (RFC 9112 section 3.2).
+    """The only, valid Host (RFC 9112 section 3.2); `None` if there is none.
 
     HTTP/1.0 knows no Host; the server's own name stands in.
     """
@@ -195,7 +195,7 @@ def single_host(scope: Scope) -> bytes | None:
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The value of a field; several are joined, so that no one of them is overlooked."""
+    """The value of a header; several values are joined."""
     values = [value for field_name, value in scope["headers"] if field_name == name]
     return b", ".join(values).decode("latin-1") if values else None
 

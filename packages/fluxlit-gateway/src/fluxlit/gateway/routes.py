@@ -1,7 +1,7 @@
 """Which part of FluxLit a request is for: a pure function of its path.
 
 The decision is made on the decoded path, the one that FastAPI and Streamlit route by themselves, so that
-`/%61pi/users` and `/api/users` are one resource for everybody.
+`/%61pi/users` and `/api/users` are one resource for all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Route(enum.StrEnum):
     ENTRANCE = "entrance"
 
 
-# Streamlit answers these to everybody: load figures of the process, a run of the script on demand, and the
+# Streamlit serves these to every client: load figures of the process, a run of the script on demand, and the
 # agent interface. Each can be opened by name.
 CLOSABLE = {
     "metrics": "/_stcore/metrics",
@@ -41,12 +41,12 @@ DOCS = frozenset({"/docs", "/redoc", "/openapi.json"})
 
 
 @dataclass(frozen=True)
-class Map:
+class RouteTable:
     """The paths of one FluxLit application, all without the public mount.
 
     Attributes:
         api: where the API is mounted, such as ``/api``.
-        closed: prefixes that nobody may ask for.
+        closed: prefixes that no client may request.
         pages: page paths, for which no shorthand of the API's documentation may stand.
         assets: the gateway serves the files of Streamlit's front end itself.
     """
@@ -80,7 +80,7 @@ class Map:
 
 
 def is_asset(path: str) -> bool:
-    """Whether a path belongs to the front end, whether or not there is such a file."""
+    """Whether a path belongs to the front end; the file need not exist."""
     return path.startswith("/static/") or path in ASSET_FILES
 
 
@@ -94,7 +94,7 @@ def closed_prefixes(opened: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def below_mount(path: str, mount: str) -> str | None:
-    """A path below the public mount, whether or not the edge has removed the mount already.
+    """A path below the public mount, which the edge may have removed.
 
     Args:
         path: decoded path as it arrived.

@@ -1,25 +1,23 @@
-"""Fields that tell a browser to be careful with an answer.
+"""Security headers of responses.
 
-One owner for each: a field that the API, Streamlit or a page has set is never replaced.
+One owner for each: a header that the API, Streamlit or a page has set is never replaced.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Header, Scope
 from fluxlit.gateway.origin_policy import LOOPBACK
 from fluxlit.observability.request_record import Defaults
 from fluxlit.settings import Settings
-
-Header = tuple[bytes, bytes]
 
 HSTS_S = 365 * 24 * 3600
 ANCESTORS = {"SAMEORIGIN": "frame-ancestors 'self'", "DENY": "frame-ancestors 'none'"}
 
 
 def security_fields(settings: Settings, *, tls: bool) -> list[Header]:
-    """The fields for every answer.
+    """The headers for every response.
 
     Args:
         settings: what is wanted.
@@ -41,10 +39,10 @@ def security_fields(settings: Settings, *, tls: bool) -> list[Header]:
 
 
 class SecurityHeaders:
-    """Which fields an answer gets unless it has them.
+    """The headers that a response gets unless it has them.
 
     Args:
-        settings: which fields are wanted.
+        settings: which headers are wanted.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -62,6 +60,9 @@ class SecurityHeaders:
 
 
 def is_on_this_machine(scope: Scope) -> bool:
-    """Whether a request is for `localhost`: browsers would want TLS on each of its ports, of other applications too."""
+    """Whether a request is for `localhost`.
+
+    Browsers would then require TLS on all its ports, of other applications too.
+    """
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     return host.partition(b":")[0].lower() == b"localhost"

@@ -3,7 +3,7 @@
 Streamlit sends its 23 MB of JavaScript uncompressed and takes a thread for each file, in the process that also runs
 the pages. Here a file is compressed when it is first asked for, and kept: in memory up to a bound, and on disk by
 Streamlit version, so that the next process has it at once. `fluxlit.frontend` has the variants; what is not prepared
-yet goes out as a quick one, and `Improvement` sees to it that later visitors get the best.
+yet goes out as a quick one, and `BackgroundCompression` sees to it that later visitors get the best.
 
 A name that is not there is 404. Streamlit answers its page instead, with 200: a browser that still runs the version
 before an upgrade would take that for the missing chunk.
@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.responses import reply_text
-from fluxlit.frontend import ENCODINGS, Asset, Files, Shelf, Variants, chosen, matches
-from fluxlit.frontend.background_compression import Improvement
+from fluxlit.frontend import ENCODINGS, Asset, Cache, Files, Variants, chosen, matches
+from fluxlit.frontend.background_compression import BackgroundCompression
 from fluxlit.frontend.variants import Variant
 
 RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)\Z")
@@ -29,26 +29,26 @@ MEMORY = 12 * 1024 * 1024
 
 
 class Assets:
-    """The front end's files as an ASGI application, by their path below the public mount.
+    """ASGI application that serves the front end's files.
 
     Args:
         files: the front end.
-        shelf: where compressed variants are kept; without a writable folder they stay in memory.
+        cache: where compressed variants are kept; without a writable folder they stay in memory.
     """
 
-    def __init__(self, files: Files, shelf: Shelf) -> None:
+    def __init__(self, files: Files, cache: Cache) -> None:
         self._assets = files.assets()
-        self._variants = Variants(shelf)
-        self._improvement = Improvement(self._forget) if shelf.writable else None
+        self._variants = Variants(cache)
+        self._improvement = BackgroundCompression(self._forget) if cache.writable else None
         self._kept: OrderedDict[tuple[str, str], Variant] = OrderedDict()
         self._size = 0
         self._making: dict[tuple[str, str], asyncio.Task[Variant]] = {}
 
     @classmethod
     def of_streamlit(cls) -> Assets | None:
-        """The front end of the installed Streamlit, found without importing it; `None` if there is none."""
+        """Serves the installed Streamlit, which is not imported."""
         files = Files.of_streamlit()
-        return cls(files, Shelf.of(files.version)) if files else None
+        return cls(files, Cache.of(files.version)) if files else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; its path is the one below the public mount."""
@@ -109,14 +109,14 @@ class Assets:
             self._improvement.want(path)
 
     def _forget(self, paths: Sequence[str]) -> None:
-        """Look at the shelf anew for some files."""
+        """Look at the cache anew for some files."""
         for key in [(path, encoding) for path in paths for encoding in ENCODINGS]:
             if (found := self._kept.pop(key, None)) is not None:
                 self._size -= len(found.body)
 
 
 def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:  # noqa: FBT001
-    """Answer a range request (RFC 9110 section 14); several ranges at once are answered whole, which is allowed.
+    """Apply a Range (RFC 9110 section 14); several ranges give the whole file.
 
     Args:
         body: the whole.
@@ -141,6 +141,6 @@ def sliced(body: bytes, asked: str, fresh: bool, headers: list[tuple[bytes, byte
 
 
 def position(digits: str) -> int:
-    """A number of bytes; one that is larger than any file stands for all larger ones."""
+    """A number of bytes, at most one that is larger than any file."""
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= DIGITS else 10**DIGITS

@@ -1,1 +1,1 @@
-"""What is recorded about requests and processes: logs, metrics, traces, request ids."""
+"""Observability: logs, metrics, traces and request ids."""

@@ -1,4 +1,4 @@
-"""The access log: one line for a request, written when its answer is over."""
+"""The access log: one line for a request, written after its response."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from fluxlit._internal.asgi import Scope
 from fluxlit.observability.logs.redaction import ACCESS, redact, shortened
-from fluxlit.observability.request_record import Observation
+from fluxlit.observability.request_record import RequestRecord
 
 logger = logging.getLogger(ACCESS)
 
@@ -14,7 +14,7 @@ MAX_PATH = 2048
 """Characters of a path that are logged."""
 
 CLIENT_LEFT = 499
-"""Status of a request whose client left before it was answered: nginx's word, never sent."""
+"""Status if the client left before the response, as nginx logs it; never sent."""
 
 API_ROUTES = frozenset({"api", "liveness", "readiness"})
 
@@ -34,15 +34,15 @@ class AccessLog:
     def __bool__(self) -> bool:
         return self._gateway or self._api
 
-    def write(self, scope: Scope, seen: Observation, *, status: int, seconds: float) -> None:
+    def write(self, scope: Scope, seen: RequestRecord, *, status: int, seconds: float) -> None:
         """Log a request that is over.
 
         The path goes without its query: that is where tokens are.
 
         Args:
             scope: the request.
-            seen: what the gateway made of it.
-            status: what it was answered.
+            seen: its record.
+            status: of the response.
             seconds: how long it took.
         """
         if not (self._gateway or seen.route in API_ROUTES):

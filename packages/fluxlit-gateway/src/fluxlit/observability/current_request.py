@@ -1,4 +1,4 @@
-"""Which request the code that runs now is for, so that every line of the log can say so."""
+"""The id of the current request, for every line of the log."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How late an event loop runs: the sign that something computes or blocks where everybody waits.
+"""Event-loop lag: how late timers fire, because code computes or blocks.
 
-A timer is set, and what it is late by is measured: that long every request has waited for its turn.
+Every request has waited that long for its turn.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fluxlit.observability.metrics import DELAYS, Histogram
 BEAT_S = 0.5
 
 
-class Pulse:
+class LoopLag:
     """Measures the delay of one event loop.
 
     Attributes:

@@ -1,11 +1,11 @@
-"""What the gateway has answered: plain counters, as every request pays for them."""
+"""Counters of requests and WebSockets by route."""
 
 from __future__ import annotations
 
-from fluxlit.observability.metrics import Histogram, Readings
+from fluxlit.observability.metrics import Histogram, Samples
 
 
-class RouteTraffic:
+class RouteCounters:
     """What went over one route.
 
     Attributes:
@@ -14,10 +14,10 @@ class RouteTraffic:
         sent: bytes of their responses' bodies.
         handshakes: WebSocket handshakes by status.
         open: WebSockets that are open.
-        told: bytes of the messages to browsers.
+        sent_messages: bytes of the messages to browsers.
     """
 
-    __slots__ = ("durations", "handshakes", "open", "requests", "sent", "told")
+    __slots__ = ("durations", "handshakes", "open", "requests", "sent", "sent_messages")
 
     def __init__(self) -> None:
         self.requests: dict[int, int] = {}
@@ -25,10 +25,10 @@ class RouteTraffic:
         self.sent = 0
         self.handshakes: dict[int, int] = {}
         self.open = 0
-        self.told = 0
+        self.sent_messages = 0
 
 
-class Traffic(dict[str, RouteTraffic]):
+class RequestCounters(dict[str, RouteCounters]):
     """What went over each route, by its name.
 
     Attributes:
@@ -37,8 +37,8 @@ class Traffic(dict[str, RouteTraffic]):
 
     active = 0
 
-    def __missing__(self, route: str) -> RouteTraffic:
-        made = self[route] = RouteTraffic()
+    def __missing__(self, route: str) -> RouteCounters:
+        made = self[route] = RouteCounters()
         return made
 
     def answered(self, route: str, status: int, sent: int, seconds: float) -> None:
@@ -54,18 +54,18 @@ class Traffic(dict[str, RouteTraffic]):
         on.open += 1
         on.handshakes[101] = on.handshakes.get(101, 0) + 1
 
-    def closed(self, route: str, status: int, told: int) -> None:
+    def closed(self, route: str, status: int, sent: int) -> None:
         """Count the end of a WebSocket, or the refusal of one."""
         on = self[route]
         if status == 101:
             on.open -= 1
-            on.told += told
+            on.sent_messages += sent
         else:
             on.handshakes[status] = on.handshakes.get(status, 0) + 1
 
-    def read(self) -> Readings:
+    def read(self) -> Samples:
         """The numbers under the names of the catalogue."""
-        readings = Readings()
+        readings = Samples()
         readings.add("fluxlit_http_requests_active", self.active)
         for route, on in self.items():
             name = route or "none"
@@ -78,10 +78,10 @@ class Traffic(dict[str, RouteTraffic]):
                 readings.add("fluxlit_http_response_bytes_total", on.sent, name)
             if on.handshakes:
                 readings.add("fluxlit_websockets_open", on.open, name)
-                readings.add("fluxlit_websocket_sent_bytes_total", on.told, name)
+                readings.add("fluxlit_websocket_sent_bytes_total", on.sent_messages, name)
         return readings
 
 
 def code(status: int) -> str:
-    """A status as a label: an application may answer numbers that are none, and they must not make series."""
+    """A status as a label; invalid numbers do not make series of their own."""
     return str(status) if 100 <= status <= 599 else "other"

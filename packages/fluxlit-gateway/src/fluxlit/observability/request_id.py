@@ -1,4 +1,4 @@
-"""One name for a request in every log: the gateway's, the API's, Streamlit's and those in front.
+"""Request ids: X-Request-ID for every log.
 
 There is no standard for X-Request-ID; nginx, Envoy, Heroku and AWS agree on an opaque token. What a client
 sends goes into logs and error pages, so only plain characters are accepted, and not many of them.

@@ -1,4 +1,4 @@
-"""One request as it is seen from outside: its name, its route, and how it was answered."""
+"""Record of a request: its id, its route and its response."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Header, Scope
 from fluxlit.observability.request_id import HEADER
-
-Header = tuple[bytes, bytes]
 
 CSP, FRAME_OPTIONS = b"content-security-policy", b"x-frame-options"
 
-OBSERVATION = "fluxlit.observation"
-"""Key of the `Observation` in an ASGI scope."""
+REQUEST_RECORD = "fluxlit.request_record"
+"""Key of the `RequestRecord` in an ASGI scope."""
 
 ANSWER = "fluxlit.answer"
-"""Key in an ASGI scope of whoever writes the answer, if that is a part of ours."""
+"""Key of the response's `seen` in an ASGI scope, if our server writes it."""
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """Fields that an answer gets unless it has them.
+    """Headers that a response gets unless it has them.
 
     Attributes:
         fields: names in lower case, and values.
@@ -36,33 +34,33 @@ class Defaults:
 
     @classmethod
     def of(cls, fields: Sequence[Header]) -> Defaults:
-        """Prepare them once for all answers."""
+        """Prepare them once for all responses."""
         return cls(tuple(fields), frozenset(name for name, _ in fields), lines_of(fields))
 
     def missing(self, present: set[bytes]) -> list[Header]:
-        """Those that an answer with these names gets."""
+        """Those that a response with these names lacks."""
         # `frame-ancestors` overrides X-Frame-Options, which the application has set to a value of its own here.
         present = present | {CSP} if FRAME_OPTIONS in present else present
         return [field for field in self.fields if field[0] not in present]
 
 
 def lines_of(fields: Sequence[Header]) -> bytes:
-    """Fields as a head has them (RFC 9112 section 5)."""
+    """Headers as lines (RFC 9112 section 5)."""
     return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
-class Observation:
-    """One request. Whoever writes its answer tells how that goes.
+class RequestRecord:
+    """One request; the writer of its response reports its progress.
 
     Args:
         request_id: the request's name in every log.
-        defaults: what an answer to an HTTP request gets.
+        defaults: headers for a response over HTTP.
 
     Attributes:
         finish: called once when the request is over.
         request_id: as given.
         route: which part of the gateway served it; empty until the gateway has decided.
-        status: what was answered; 0 for nothing yet.
+        status: of the response; 0 before it.
         sent: bytes of the body or of messages.
         started: when the request came, by `time.perf_counter`.
     """
@@ -72,7 +70,7 @@ class Observation:
     def __init__(self, request_id: bytes, defaults: Defaults) -> None:
         self._own = request_id
         self._defaults = defaults
-        self.finish: Callable[[Observation], None] | None = None
+        self.finish: Callable[[RequestRecord], None] | None = None
         self.request_id = request_id.decode("ascii")
         self.route = ""
         self.status = 0
@@ -80,11 +78,11 @@ class Observation:
         self.started = time.perf_counter()
 
     def begun(self, status: int, headers: Iterable[Header]) -> bytes:
-        """Take note of an answer's head.
+        """Take note of a response's head.
 
         Args:
-            status: of the answer.
-            headers: its fields; one with the request's id is not to be sent.
+            status: of the response.
+            headers: of the response; one with the request's id is not to be sent.
 
         Returns:
             Lines that go into the head besides.
@@ -96,12 +94,12 @@ class Observation:
         return b"%b%b: %b\r\n" % (lines, HEADER, self._own)
 
     def completed(self, headers: Iterable[Header]) -> list[Header]:
-        """The fields of an answer with those that it gets, for a server that writes the head itself."""
+        """The headers of a response and the defaults that it lacks."""
         fields = self.labelled(headers)
         return [*fields, *self._defaults.missing({name for name, _ in fields})]
 
     def labelled(self, headers: Iterable[Header]) -> list[Header]:
-        """Fields with the one that only the gateway writes."""
+        """Headers with the id of the request."""
         return [*[field for field in headers if field[0] != HEADER], (HEADER, self._own)]
 
     def over(self) -> None:
@@ -112,7 +110,7 @@ class Observation:
 
 
 def classify(scope: Scope, route: str) -> None:
-    """Note which part of the gateway serves a request; without an observer nothing happens."""
-    seen: Observation | None = scope.get(OBSERVATION)
+    """Note the route of a request, if it has a record."""
+    seen: RequestRecord | None = scope.get(REQUEST_RECORD)
     if seen is not None:
         seen.route = route

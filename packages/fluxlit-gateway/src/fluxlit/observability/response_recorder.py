@@ -1,4 +1,4 @@
-"""How an observation learns of an answer: from a server of ours, or by looking at what is sent to another's."""
+"""Recording of responses: by our server, or by a `send` before another."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from fluxlit._internal.asgi import Message, Send
-from fluxlit.observability.request_counters import Traffic
-from fluxlit.observability.request_record import Observation
+from fluxlit.observability.request_counters import RequestCounters
+from fluxlit.observability.request_record import RequestRecord
 
 
 class Answer(Protocol):
-    """A server's side of one answer, which tells the observation itself.
+    """A response of our server, which updates the record itself.
 
-    A server looks at each field of an answer: whether its name and its value are valid, and whether it is one that
-    concerns the server. For four fields that are ours and never change this takes longer than all else that is done
-    for them, and each message that passes through one more `send` costs as much again. So a server of ours asks the
-    observation for its lines, and tells it when all is over.
+    A server validates each header of a response. For four headers of ours that never change this is the largest cost,
+    and each message through one more `send` costs as much again. So our server takes finished lines from the record,
+    and reports the end.
 
     Attributes:
-        seen: who is told.
+        seen: the record.
     """
 
-    seen: Observation | None
+    seen: RequestRecord | None
 
 
-class Observed:
-    """A `send` in front of a server's own, which knows nothing of observations.
+class RecordingSend:
+    """A `send` that updates the record, for other servers.
 
     It returns the next `send`'s awaitable instead of awaiting it, which saves a coroutine for every message.
 
     Args:
         send: the next.
-        seen: who is told.
+        seen: the record.
         traffic: counts open WebSockets.
     """
 
     __slots__ = ("_seen", "_send", "_traffic")
 
-    def __init__(self, send: Send, seen: Observation, traffic: Traffic) -> None:
+    def __init__(self, send: Send, seen: RequestRecord, traffic: RequestCounters) -> None:
         self._send = send
         self._seen = seen
         self._traffic = traffic

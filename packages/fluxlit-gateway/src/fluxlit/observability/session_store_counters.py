@@ -1,4 +1,4 @@
-"""What the session store of this process has done, for metrics."""
+"""Counters of the operations of the session store."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from collections import Counter, defaultdict
 from typing import Protocol
 
-from fluxlit.observability.metrics import Histogram, Readings
+from fluxlit.observability.metrics import Histogram, Samples
 
 
 class Operation(Protocol):
-    """One finished operation, as `fluxlit_sessions.OperationEvent` describes it."""
+    """A finished operation, like `fluxlit_sessions.OperationEvent`."""
 
     @property
     def store(self) -> str:
@@ -33,7 +33,7 @@ class Operation(Protocol):
         ...
 
 
-class StoreTally:
+class StoreCounters:
     """Counts operations, from all threads that run pages."""
 
     def __init__(self) -> None:
@@ -47,9 +47,9 @@ class StoreTally:
             self._done[event.store, event.operation, event.outcome] += 1
             self._durations[event.store].add(event.seconds)
 
-    def read(self) -> Readings:
+    def read(self) -> Samples:
         """The numbers under the names of the catalogue."""
-        readings = Readings()
+        readings = Samples()
         with self._lock:
             for labels, count in self._done.items():
                 readings.add("fluxlit_session_store_operations_total", count, *labels)
@@ -58,5 +58,5 @@ class StoreTally:
         return readings
 
 
-TALLY = StoreTally()
+STORE_COUNTERS = StoreCounters()
 """Of this process, which has one session store."""

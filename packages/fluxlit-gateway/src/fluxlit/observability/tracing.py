@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry, for those who switch them on. The W3C Trace Context goes from hop to hop.
+"""Traces by OpenTelemetry, with the W3C Trace Context.
 
 The API of OpenTelemetry alone does nothing: an SDK is set up by the application, or by `opentelemetry-instrument`. This
-is the one module that imports it, and nobody imports this one unless `enable_tracing` is set.
+is the one module that imports it, and it is imported only if `enable_tracing` is set.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send
 from fluxlit.errors import FluxLitError
 
 try:
@@ -28,23 +28,21 @@ SCOPE = "fluxlit"
 CONTEXT = frozenset({b"traceparent", b"tracestate"})
 CARRIED = CONTEXT | {b"baggage"}
 
-Header = tuple[bytes, bytes]
-
 _w3c = TraceContextTextMapPropagator()
 
 
-class Traced:
-    """An ASGI application around another: one span for each request, and its context in the request's fields.
+class TracingMiddleware:
+    """ASGI middleware: a span for each request, its context in the headers.
 
-    A WebSocket's span ends with its handshake: one that lasts for hours would tell nothing.
+    A WebSocket's span ends with its handshake: one that lasts for hours would show nothing.
 
     Args:
         application: what is traced.
         name: how its spans are called, after the method.
-        believes: whether the context that a peer sends is continued, by the peer's address (empty for a UNIX socket);
-            that of anybody else is thrown away, as with it strangers could write into traces.
+        trusts: whether the context that a peer sends is continued, by the peer's address (empty for a UNIX socket). Any
+            other context is removed: clients could write into traces with it.
         kind: SERVER for what comes in, CLIENT for what goes on to another process.
-        route: says which part of the gateway has served the request, once that is known.
+        route: gives the route of the request, once that is known.
     """
 
     def __init__(
@@ -52,13 +50,13 @@ class Traced:
         application: Application,
         name: str,
         *,
-        believes: Callable[[str], bool] = lambda _: True,
+        trusts: Callable[[str], bool] = lambda _: True,
         kind: SpanKind = SpanKind.SERVER,
         route: Callable[[Scope], str] = lambda _: "",
     ) -> None:
         self._application = application
         self._name = name
-        self._believes = believes
+        self._trusts = trusts
         self._kind = kind
         self._route = route
         self._tracer = trace.get_tracer(SCOPE)
@@ -72,7 +70,7 @@ class Traced:
             self._title(scope), context=self._parent(scope), kind=self._kind, attributes=attributes_of(scope)
         )
         within = trace.set_span_in_context(span)
-        dropped = CONTEXT if self._believed(scope) else CARRIED
+        dropped = CONTEXT if self._trusted(scope) else CARRIED
         kept = [field for field in scope["headers"] if field[0] not in dropped]
         scope = {**scope, "headers": [*kept, *fields_of(within)]}
         reporting = Reporting(send, span, lambda: self._route(scope))
@@ -92,31 +90,31 @@ class Traced:
     def _parent(self, scope: Scope) -> context.Context | None:
         if self._kind is SpanKind.CLIENT:
             return None  # The span that is current.
-        if not self._believed(scope):
+        if not self._trusted(scope):
             return context.Context()
-        return _w3c.extract(told_context(scope["headers"]), context=context.Context())
+        return _w3c.extract(sent_context(scope["headers"]), context=context.Context())
 
-    def _believed(self, scope: Scope) -> bool:
+    def _trusted(self, scope: Scope) -> bool:
         client = scope.get("client")
-        return self._kind is SpanKind.CLIENT or self._believes(client[0] if client else "")
+        return self._kind is SpanKind.CLIENT or self._trusts(client[0] if client else "")
 
 
-HOPS: dict[str, Callable[[Application, Callable[[str], bool]], Traced]] = {
-    "gateway": lambda application, trusts: Traced(application, "gateway", believes=trusts, route=route_of),
-    "to the UI": lambda application, _: Traced(application, "to the UI", kind=SpanKind.CLIENT),
-    "call of a page": lambda application, _: Traced(application, "api"),
+HOPS: dict[str, Callable[[Application, Callable[[str], bool]], TracingMiddleware]] = {
+    "gateway": lambda application, trusts: TracingMiddleware(application, "gateway", trusts=trusts, route=route_of),
+    "to the UI": lambda application, _: TracingMiddleware(application, "to the UI", kind=SpanKind.CLIENT),
+    "call of a page": lambda application, _: TracingMiddleware(application, "api"),
 }
-"""What is traced, by its name: an application, and who is believed, to the traced application."""
+"""What is traced, by its name: an application, and which peers are trusted, to the traced application."""
 
 
 def route_of(scope: Scope) -> str:
     """Which part of the gateway has served a request."""
-    seen = scope.get("fluxlit.observation")
+    seen = scope.get("fluxlit.request_record")
     return str(seen.route) if seen is not None else ""
 
 
 class Reporting:
-    """A `send` that tells a span what was answered."""
+    """A `send` that reports the response to a span."""
 
     __slots__ = ("_route", "_send", "_span")
 
@@ -149,11 +147,11 @@ class Reporting:
 
 
 def attributes_of(scope: Scope) -> dict[str, str]:
-    """What a span says about a request, by the names of OpenTelemetry's semantic conventions, and its id in the logs.
+    """Attributes of a request by OpenTelemetry's semantic conventions.
 
     The query stays out: that is where tokens are. So does the client's address, which belongs to a person.
     """
-    seen = scope.get("fluxlit.observation")
+    seen = scope.get("fluxlit.request_record")
     return {
         **({"fluxlit.request_id": seen.request_id} if seen is not None else {}),
         "http.request.method": scope.get("method", "GET"),
@@ -163,8 +161,8 @@ def attributes_of(scope: Scope) -> dict[str, str]:
     }
 
 
-def told_context(headers: Iterable[Header]) -> dict[str, str]:
-    """The fields of a trace context in a request. One that comes twice is none (W3C, section 3.2)."""
+def sent_context(headers: Iterable[Header]) -> dict[str, str]:
+    """The trace context of a request; a repeated one is none (W3C, 3.2)."""
     found: dict[str, str] = {}
     for name, value in headers:
         if name == b"traceparent" and "traceparent" in found:
@@ -190,6 +188,6 @@ def call_headers(within: context.Context | None = None) -> dict[str, str]:
 
 @contextlib.contextmanager
 def run_span() -> Iterator[None]:
-    """A span around one run of a page: it begins a trace, which the calls of that run to the API continue."""
+    """A span around a run of a page, which its calls of the API continue."""
     with trace.get_tracer(SCOPE).start_as_current_span("run page", context=context.Context()):
         yield

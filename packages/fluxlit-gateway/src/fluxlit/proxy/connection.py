@@ -18,9 +18,9 @@ from typing import cast
 
 import httptools
 
+from fluxlit._internal.asgi import Header
 from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError, UpstreamProtocolError
-from fluxlit.proxy.headers import Header
 
 # Four times uvicorn's own high-water mark: one read of the event loop (256 KiB) never has to be split.
 HIGH_WATER = 256 * 1024

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fluxlit._internal.asgi import Header
 from fluxlit._internal.header_names import is_own
-
-Header = tuple[bytes, bytes]
 
 # Fields that speak about one connection only, listed or not (RFC 9110 section 7.6.1), and the two that
 # authenticate to a proxy (11.7): they were meant for us. `trailer` goes because ASGI carries no trailers.

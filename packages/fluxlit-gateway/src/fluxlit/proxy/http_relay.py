@@ -20,13 +20,12 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.asgi import Header, Receive, Scope, Send
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError
 from fluxlit.proxy.headers import (
     REQUEST_DROPPED,
     RESPONSE_DROPPED,
-    Header,
     end_to_end,
     request_head,
     request_target,

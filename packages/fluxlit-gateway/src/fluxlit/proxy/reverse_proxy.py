@@ -6,10 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from fluxlit._internal.asgi import Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Header, Message, Receive, Scope, Send
 from fluxlit._internal.responses import reply_text
 from fluxlit.proxy.errors import UpstreamError, UpstreamTimeoutError
-from fluxlit.proxy.headers import Header
 from fluxlit.proxy.http_relay import BodyTooLargeError, ClientLeftError, ClientStalledError, Exchange
 from fluxlit.proxy.message_framing import RefusedError
 from fluxlit.proxy.upstream_pool import Upstream

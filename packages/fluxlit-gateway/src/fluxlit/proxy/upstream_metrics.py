@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fluxlit.observability.metrics import Histogram, Readings
+from fluxlit.observability.metrics import Histogram, Samples
 
 
 class Meter:
@@ -25,9 +25,9 @@ class Meter:
         """Count a request that could not be relayed."""
         self.failures[status] = self.failures.get(status, 0) + 1
 
-    def read(self, worker: str) -> Readings:
+    def read(self, worker: str) -> Samples:
         """The numbers under the names of the catalogue."""
-        readings = Readings()
+        readings = Samples()
         readings.add("fluxlit_upstream_response_seconds", self.responses, worker)
         readings.add("fluxlit_upstream_requests_waiting", self.waiting, worker)
         for status, count in self.failures.items():

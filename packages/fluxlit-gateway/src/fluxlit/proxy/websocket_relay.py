@@ -17,12 +17,11 @@ from typing import Any
 from websockets.frames import CloseCode
 from websockets.http11 import Response
 
-from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.asgi import Header, Receive, Scope, Send
 from fluxlit.proxy.errors import UpstreamTimeoutError
 from fluxlit.proxy.headers import (
     HANDSHAKE_DROPPED,
     RESPONSE_DROPPED,
-    Header,
     end_to_end,
     request_head,
     request_target,

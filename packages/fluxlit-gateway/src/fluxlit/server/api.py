@@ -8,7 +8,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.lifespan import Lifespan
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway.routes import Route
 from fluxlit.observability.request_record import classify
@@ -31,7 +31,7 @@ class Api:
         application: the FluxLit object in force.
     """
 
-    def __init__(self, application: AppDefinition, settings: Settings, auth: Gate | None) -> None:
+    def __init__(self, application: AppDefinition, settings: Settings, auth: AuthMiddleware | None) -> None:
         self.application = application
         self._settings = settings
         self._auth = auth

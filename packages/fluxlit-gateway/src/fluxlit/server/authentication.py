@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from fluxlit import sessions
-from fluxlit.auth.access_policy import Rules
+from fluxlit.auth.access_policy import AccessPolicy
 from fluxlit.auth.contract import AuthContext, Authenticator, Described
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
 from fluxlit.pages.app_definition import AppDefinition
@@ -22,7 +22,7 @@ NO_LOGIN = "there is no login to tell who has them. Give the application one: Fl
 OPERATIONS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
-def build_gate(application: AppDefinition, settings: Settings) -> Gate | None:
+def build_auth(application: AppDefinition, settings: Settings) -> AuthMiddleware | None:
     """The gate of an application; `None` for one without a login.
 
     Raises:
@@ -44,7 +44,7 @@ def build_gate(application: AppDefinition, settings: Settings) -> Gate | None:
             raise FluxLitError(f"FluxLit(auth=...): {error}") from error
     # Sites with scripts that may call the API with the cookies of a user.
     scripts = settings.cors_allow_origins if settings.cors_allow_credentials else ()
-    return Gate(
+    return AuthMiddleware(
         application.authenticators,
         rules_of(application, settings),
         origins=OriginPolicy.of((*settings.allowed_origins, *scripts), settings.public_base_url),
@@ -55,7 +55,7 @@ def build_gate(application: AppDefinition, settings: Settings) -> Gate | None:
     )
 
 
-def rules_of(application: AppDefinition, settings: Settings) -> Rules:
+def rules_of(application: AppDefinition, settings: Settings) -> AccessPolicy:
     """What is public in an application, and what needs roles."""
     landing = application.pages.landing
     public: set[str] = set()
@@ -66,7 +66,7 @@ def rules_of(application: AppDefinition, settings: Settings) -> Rules:
                 public.add(path)
             elif record.roles:
                 roles[path] = record.roles
-    return Rules(
+    return AccessPolicy(
         pages=frozenset(public),
         roles=roles,
         paths=settings.public_paths,

@@ -18,10 +18,10 @@ from fluxlit._internal.descriptors import watched
 from fluxlit._internal.procfs import birth
 from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit._internal.tested_versions import warn_of_untested
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.backends import STOP_S
 from fluxlit.gateway import Gateway
-from fluxlit.observability.request_counters import Traffic
+from fluxlit.observability.request_counters import RequestCounters
 from fluxlit.server.admin import Admin, AdminServer, Reporter
 from fluxlit.server.api import Api
 from fluxlit.server.registry import END_S, Server, announce
@@ -52,11 +52,11 @@ class Parts:
     """
 
     gateway: Gateway
-    auth: Gate | None
+    auth: AuthMiddleware | None
     api: Api
     page_calls: Application
     ui: Ui
-    counters: Traffic
+    counters: RequestCounters
     address: PublicAddress
 
 

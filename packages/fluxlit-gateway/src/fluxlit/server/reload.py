@@ -68,7 +68,7 @@ class Reloader:
         old = parts.api.replace(fresh, lifespan)
         parts.gateway.api = parts.api.public
         pages = frozenset(record.path for record in fresh.pages)
-        parts.gateway.map = dataclasses.replace(parts.gateway.map, pages=pages)
+        parts.gateway.routes = dataclasses.replace(parts.gateway.routes, pages=pages)
         if parts.auth is not None:
             parts.auth.rules = rules_of(fresh, self._settings)
             secure_openapi(fresh.api, self._authenticators, self._settings)

@@ -8,13 +8,13 @@ from typing import cast
 
 from fluxlit import sessions
 from fluxlit._internal.asgi import Application
-from fluxlit.gateway import Assets, Gateway, Map, OriginPolicy, SecurityHeaders, Trust, closed_prefixes
+from fluxlit.gateway import Assets, Gateway, OriginPolicy, RouteTable, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.observability.access_log import AccessLog
-from fluxlit.observability.middleware import Observer
+from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.api import Api
 from fluxlit.server.asgi import AsgiApplication
-from fluxlit.server.authentication import build_gate, secure_openapi
+from fluxlit.server.authentication import build_auth, secure_openapi
 from fluxlit.server.lifecycle import Lifecycle, Parts
 from fluxlit.server.reload import Reloader
 from fluxlit.server.ui import Ui, find_target
@@ -60,7 +60,7 @@ class Runtime:
         self.target = target
         _validate(app, self.settings)
         where = partial(find_target, app, target, flags or {})
-        auth = build_gate(app, self.settings)
+        auth = build_auth(app, self.settings)
         secure_openapi(app.api, app.authenticators, self.settings)
         self._api = Api(app, self.settings, auth)
         ui = Ui(
@@ -73,7 +73,7 @@ class Runtime:
         )
         assets = _assets(ui, self.settings)
         gateway = Gateway(
-            map=_routes(app, self.settings, assets),
+            routes=_routes(app, self.settings, assets),
             assets=assets,
             api=self._api.public,
             ui=self._traced("to the UI", ui) if ui.enabled else None,
@@ -84,13 +84,15 @@ class Runtime:
             guard=None if auth is None else auth.admit,
         )
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
-        observed = Observer(self._traced("gateway", gateway), log=log, fields=SecurityHeaders(self.settings))
+        observed = ObservabilityMiddleware(
+            self._traced("gateway", gateway), log=log, headers=SecurityHeaders(self.settings)
+        )
         parts = Parts(
             gateway=gateway,
             auth=auth,
             api=self._api,
             # Pages reach the API past the gateway, and are counted and logged as other clients are.
-            page_calls=Observer(
+            page_calls=ObservabilityMiddleware(
                 self._traced("call of a page", self._api.serve_page), log=log, traffic=observed.traffic
             ),
             ui=ui,
@@ -133,10 +135,10 @@ def _validate(application: AppDefinition, settings: Settings) -> None:
         application.api.title = settings.title
 
 
-def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> Map:
+def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> RouteTable:
     pages = frozenset(record.path for record in application.pages)
     closed = closed_prefixes(settings.streamlit_open_routes)
-    return Map(settings.api_mount_path, closed, pages, assets=assets is not None)
+    return RouteTable(settings.api_mount_path, closed, pages, assets=assets is not None)
 
 
 def _assets(ui: Ui, settings: Settings) -> Assets | None:

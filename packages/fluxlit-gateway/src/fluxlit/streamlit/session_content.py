@@ -210,7 +210,7 @@ LOGOUT = Feature(
 
 def read(session: Any) -> SessionContent:
     """Read a session, in the thread of its script after its end."""
-    content = _read(session._session_state, session._pages_manager.current_page_script_hash, mark_of(session))
+    content = _read(session._session_state, session._pages_manager.current_page_script_hash, user_mark(session))
     return dataclasses.replace(content, serves=_serves(session.id), path=_path_of(session))
 
 
@@ -334,7 +334,7 @@ def _stand_in(element: str, kind: str) -> Any:
 # --- messages
 
 
-def mark_of(session: Any) -> str:
+def user_mark(session: Any) -> str:
     """Mark of the widget values that the browser has sent last, or empty."""
     return attached(session, "sent") or ""
 

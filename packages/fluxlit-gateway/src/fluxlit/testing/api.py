@@ -15,7 +15,7 @@ from fluxlit._internal.lifespan import Lifespan
 from fluxlit.app import FluxLit
 from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
-from fluxlit.gateway import Gateway, Map
+from fluxlit.gateway import Gateway, RouteTable
 from fluxlit.settings import Settings
 from fluxlit.testing.visitor import OwnPage, gate_for
 
@@ -99,7 +99,7 @@ def _gateway(app: FluxLit, settings: Settings, user: User | None) -> OwnPage:
     auth = gate_for(app, settings, user)
     pages = frozenset(record.path for record in app.pages)
     gateway = Gateway(
-        map=Map(api=settings.api_mount_path, pages=pages),
+        routes=RouteTable(api=settings.api_mount_path, pages=pages),
         api=cast("Any", app.api),  # Starlette spells the ASGI types another way
         ui=None,
         readiness=_NoUi,

@@ -11,7 +11,7 @@ from fluxlit._internal.asgi import Application as Served
 from fluxlit._internal.asgi import Message, Receive, Scope, Send
 from fluxlit.app import FluxLit
 from fluxlit.auth.contract import AuthContext, Authenticator, User, Verdict
-from fluxlit.auth.middleware import Gate
+from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
 from fluxlit.server.authentication import rules_of
@@ -69,7 +69,7 @@ class StandIn:
             yield each
 
 
-def gate_for(app: FluxLit, settings: Settings, user: User | None) -> Gate | None:
+def gate_for(app: FluxLit, settings: Settings, user: User | None) -> AuthMiddleware | None:
     """The authentication middleware with a fixed user; `None` without a login.
 
     The application's own authenticators are asked too, as far as these settings are enough for them: API keys and
@@ -83,7 +83,7 @@ def gate_for(app: FluxLit, settings: Settings, user: User | None) -> Gate | None
             raise FluxLitError(NO_LOGIN)
         return None
     context = AuthContext(settings, sessions.session_store, PublicOrigin.of(settings.public_base_url))
-    return Gate(
+    return AuthMiddleware(
         [StandIn(user), *_bound(app.authenticators, context)],
         rules_of(app, settings),
         origins=OriginPolicy.of(settings.allowed_origins, settings.public_base_url),

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from fluxlit.observability.metrics import Histogram, Readings
-from fluxlit.observability.session_store_counters import TALLY
+from fluxlit.observability.metrics import Histogram, Samples
+from fluxlit.observability.session_store_counters import STORE_COUNTERS
 
 
 class Runs:
@@ -31,15 +31,15 @@ class Runs:
             with self._lock:
                 self._durations.add(time.perf_counter() - started)
 
-    def read(self, worker: str) -> Readings:
+    def read(self, worker: str) -> Samples:
         """The numbers under the names of the catalogue."""
-        readings = Readings()
+        readings = Samples()
         with self._lock:
             readings.add("fluxlit_script_run_duration_seconds", self._durations + Histogram(), worker)
         return readings
 
 
-def worker_readings(worker: str, runs: Runs, delays: Histogram) -> Readings:
+def worker_readings(worker: str, runs: Runs, delays: Histogram) -> Samples:
     """All that a worker process counts.
 
     Args:
@@ -49,5 +49,5 @@ def worker_readings(worker: str, runs: Runs, delays: Histogram) -> Readings:
     """
     readings = runs.read(worker)
     readings.add("fluxlit_event_loop_delay_seconds", delays, f"worker {worker}")
-    readings.update(TALLY.read())
+    readings.update(STORE_COUNTERS.read())
     return readings

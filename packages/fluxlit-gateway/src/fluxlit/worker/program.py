@@ -27,7 +27,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from fluxlit import client, sessions, users
 from fluxlit._internal.descriptors import watched
 from fluxlit.errors import FluxLitError
-from fluxlit.observability.event_loop_lag import Pulse
+from fluxlit.observability.event_loop_lag import LoopLag
 from fluxlit.settings import Settings
 from fluxlit.streamlit import live_sessions
 from fluxlit.streamlit.application import running_runtime
@@ -113,7 +113,7 @@ class Worker:
         self._reloading = asyncio.Lock()
         self._visitors = Visitors(self._settings.root_path)
         self._runs = Runs()
-        self._pulse = Pulse()
+        self._pulse = LoopLag()
 
     def prepare(self) -> None:
         """Everything that may fail, before anything listens.

@@ -1,4 +1,4 @@
-"""One line in place of a traceback where the server's end has cut a request off."""
+"""One line instead of a traceback for requests cut off at the stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MESSAGE = "A request was cut off: the server stops, and waits no longer."
 
 
 class CutOffFilter(logging.Filter):
-    """Rewrites uvicorn's report of a cancelled request, which would show nothing but where the request waited.
+    """Rewrites uvicorn's report of a cancelled request.
 
     uvicorn cancels requests only when it stops: after the graceful timeout, and after a second Ctrl-C.
     """

@@ -1,9 +1,9 @@
-"""One configuration for the lines of gateway, uvicorn, API, workers and the application's own loggers.
+"""Configuration of all loggers: gateway, uvicorn, API, workers.
 
 Two situations. Under `fluxlit run` the process is ours: `configure` gives the root logger one handler
 and lets every other logger pass its records up, so that no line can appear twice. Under
 `uvicorn app:app` uvicorn, or the user, has configured logging already: `attach` adds only what is missing,
-which is a handler of the root logger if nobody would show our lines and the application's own, and the
+which is a handler of the root logger if no other would show our lines and the application's own, and the
 redaction filter everywhere.
 """
 
@@ -24,13 +24,13 @@ from fluxlit.settings import Settings
 _OURS = "fluxlit"
 _PASSED_UP = (_OURS, "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 # These write a line for each request or frame, with its content, at levels that people use for their own code.
-# Likewise uvicorn, which tells about the start of each of our servers, public and private, and of every WebSocket.
+# Likewise uvicorn, which logs the start of each of our servers, public and private, and of every WebSocket.
 _CHATTY = ("asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchfiles", "websockets")
 _QUIET_UNLESS_DEBUG = ("uvicorn.error",)
 
 
 def configure(settings: Settings) -> None:
-    """Configure logging for this process as the settings ask, once and for all loggers.
+    """Configure all loggers of this process by the settings.
 
     Lines go to standard error. Colours appear only on a terminal and never with ``NO_COLOR``.
     """
@@ -63,7 +63,7 @@ def dict_config(settings: Settings) -> dict[str, Any]:
 
 
 def attach(settings: Settings) -> None:
-    """Add what is missing to a configuration that others made; calling it again changes nothing.
+    """Complete the logging configuration of others; idempotent.
 
     Uvicorn's own look stays, except that ``log_format = "json"`` turns its lines into JSON too. A
     formatter that the user chose is never replaced.
@@ -83,7 +83,7 @@ def attach(settings: Settings) -> None:
 
 
 def _show_the_rest(settings: Settings) -> None:
-    """Show what reaches the root logger: without a handler there Python writes warnings only, as bare text."""
+    """Add a handler to the root logger; else Python shows warnings only."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     own = logging.StreamHandler()
     own.setFormatter(_formatter(settings, sys.stderr))

@@ -1,4 +1,4 @@
-"""Two ways to write a record: one JSON object a line for machines, one readable line for people."""
+"""Log formatters: a JSON object a line, or a readable line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICA
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the fields of a record beyond the message, without secrets; uvicorn's access line yields its parts."""
+    """Return the extra fields of a record, without secrets.
+
+    Of uvicorn's access line these are its parts.
+    """
     fields = {
         name: value if record.name == ACCESS else redact_value(name, value)
         for name, value in vars(record).items()
@@ -38,7 +41,7 @@ def extras(record: logging.LogRecord) -> dict[str, Any]:
 class JsonLogFormatter(logging.Formatter):
     """Writes one JSON object a line.
 
-    Keys: ``timestamp`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, then whatever was
+    Keys: ``timestamp`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, then what was
     passed as ``extra``, ``request_id`` for what is logged on behalf of a request, then ``exception``
     and ``stack`` if there are any. Secrets are replaced.
     """
@@ -62,7 +65,9 @@ class JsonLogFormatter(logging.Formatter):
 
 
 class TerminalLogFormatter(logging.Formatter):
-    """Writes ``12:30:59.123 INFO    fluxlit.gateway  message  key=value``, with colours if asked.
+    """Writes a readable line, with colours on request.
+
+    For example ``12:30:59.123 INFO    fluxlit.gateway  message  key=value``.
 
     Control characters are written as escapes and continuation lines are indented, so that nothing
     a client sends can pass for a line of its own.

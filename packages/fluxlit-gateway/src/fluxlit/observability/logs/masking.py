@@ -1,4 +1,4 @@
-"""The values of settings as an operator may see them: everything secret hidden."""
+"""Masking of secret values of settings."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def redact(text: str) -> str:
 
 
 def shortened(text: str, most: int = MOST) -> str:
-    """Return the beginning of a long string, and the last of its lines if it has several.
+    """Return the beginning and the last lines of a long string.
 
     A line is never kept without its beginning: the name of a secret could be there.
     """
@@ -136,7 +136,9 @@ def _end(pattern: re.Pattern[str], text: str, begin: int) -> int:
 
 
 def redact_query(target: str) -> str:
-    """Replace every value in the query of a path, whatever its name: only the application knows what it stands for.
+    """Replace every value in the query of a path, of any name.
+
+    Only the application knows their meaning.
 
     >>> redact_query("/callback?c=abc&page=2")
     '/callback?c=***&page=***'
@@ -149,12 +151,12 @@ def redact_query(target: str) -> str:
 
 
 def redact_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the headers with secret values replaced; order and duplicates stay."""
+    """Return headers with secret values replaced, in the same order."""
     return [(name, HIDDEN if is_secret_name(name) else redact(value)) for name, value in headers]
 
 
 def redact_value(name: str, value: Any) -> Any:
-    """Return the value of a structured log field without secrets, judged by its name and its content.
+    """Return the value of a structured log field without secrets.
 
     A list of two is an item of a list of headers, as well as a list.
     """
@@ -224,7 +226,7 @@ class RedactionFilter(logging.Filter):
 
     @staticmethod
     def _whole_message(record: logging.LogRecord) -> None:
-        """Catch a secret that shows only when text and arguments come together: ``"Authorization: %s"``."""
+        """Redact the formatted message, as in ``"Authorization: %s"``."""
         try:
             message = record.getMessage()
         except (TypeError, ValueError, KeyError):

@@ -1,8 +1,8 @@
-"""Numbers about a running server: what is counted, and how Prometheus reads it."""
+"""Metrics in the format of Prometheus."""
 
 from fluxlit.observability.metrics.catalogue import CATALOGUE, Family, Kind
 from fluxlit.observability.metrics.exposition import CONTENT_TYPE, exposition
 from fluxlit.observability.metrics.histogram import DELAYS, SECONDS, Histogram
-from fluxlit.observability.metrics.samples import Readings
+from fluxlit.observability.metrics.samples import Samples
 
-__all__ = ["CATALOGUE", "CONTENT_TYPE", "DELAYS", "SECONDS", "Family", "Histogram", "Kind", "Readings", "exposition"]
+__all__ = ["CATALOGUE", "CONTENT_TYPE", "DELAYS", "SECONDS", "Family", "Histogram", "Kind", "Samples", "exposition"]

@@ -1,7 +1,6 @@
-"""Every metric, declared once: name, kind, labels and meaning. The reference in the documentation is made of it.
+"""Catalogue of metrics: name, kind, labels and meaning.
 
-Names follow Prometheus (https://prometheus.io/docs/practices/naming/): a prefix, base units, and `_total` for what only
-grows. Those that begin with `process_` are what every client library of Prometheus calls the same things.
+The reference in the documentation is generated from it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Family:
     Attributes:
         name: its name.
         kind: what its value does.
-        help: what it says, in one sentence.
+        help: its meaning in one sentence.
         labels: names of its labels.
     """
 
@@ -48,8 +47,8 @@ def _histogram(name: str, text: str, *labels: str) -> Family:
 
 
 CATALOGUE = (
-    _gauge("fluxlit_build_info", "Always 1; its labels say what runs.", "version", "python"),
-    _gauge("fluxlit_ready", "1 while the readiness probe says that work may come here, else 0."),
+    _gauge("fluxlit_build_info", "Always 1; its labels are the versions.", "version", "python"),
+    _gauge("fluxlit_ready", "1 while the readiness probe reports ready, else 0."),
     _gauge("fluxlit_draining", "1 from the begin of a shutdown on, else 0."),
     _counter("fluxlit_http_requests_total", "HTTP requests that are over, by route and status.", "route", "code"),
     _histogram(

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from fluxlit.observability.metrics.catalogue import Family
 from fluxlit.observability.metrics.histogram import Histogram
-from fluxlit.observability.metrics.samples import Labels, Readings
+from fluxlit.observability.metrics.samples import Labels, Samples
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -18,12 +18,12 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
 
-def exposition(families: Iterable[Family], readings: Readings) -> str:
+def exposition(families: Iterable[Family], readings: Samples) -> str:
     """Write all families that have a value."""
     return "".join(f"{line}\n" for family in families for line in _family(family, readings))
 
 
-def _family(family: Family, readings: Readings) -> Iterator[str]:
+def _family(family: Family, readings: Samples) -> Iterator[str]:
     series = readings.of(family.name)
     if not series:
         return

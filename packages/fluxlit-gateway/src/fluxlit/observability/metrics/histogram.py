@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds for requests and runs: from an answer of the gateway itself to a page that computes."""
+"""Upper bounds for requests and runs: from a response of the gateway itself to a page that computes."""
 
 DELAYS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Upper bounds for the delay of an event loop."""

@@ -1,4 +1,4 @@
-"""The values of metrics at one moment. Those of several processes are added up."""
+"""Samples of metrics; those of several processes are added up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = float | Histogram
 Labels = tuple[str, ...]
 
 
-class Readings:
+class Samples:
     """Values by the name of their family and their labels' values."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Readings:
         series = self._values.setdefault(name, {})
         series[labels] = _sum(series[labels], value) if labels in series else value
 
-    def update(self, other: Readings) -> None:
+    def update(self, other: Samples) -> None:
         """Add everything that others have read."""
         for name, labels, value in other:
             self.add(name, value, *labels)
@@ -37,11 +37,11 @@ class Readings:
                 yield name, labels, value
 
     def to_json(self) -> list[Any]:
-        """The readings as JSON values, for another process."""
+        """The samples as JSON values, for another process."""
         return [[name, list(labels), _plain(value)] for name, labels, value in self]
 
     @classmethod
-    def from_json(cls, rows: list[Any]) -> Readings:
+    def from_json(cls, rows: list[Any]) -> Samples:
         """What `to_json` has written."""
         readings = cls()
         for name, labels, value in rows:

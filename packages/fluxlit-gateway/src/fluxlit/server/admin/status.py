@@ -14,11 +14,11 @@ from typing import Any
 from fluxlit._internal.descriptors import descriptor_limit
 from fluxlit._internal.procfs import open_descriptors, usage
 from fluxlit.backends import Backend, WorkerStatus
-from fluxlit.observability.event_loop_lag import Pulse
+from fluxlit.observability.event_loop_lag import LoopLag
 from fluxlit.observability.logs.masking import masked
-from fluxlit.observability.metrics import Readings
-from fluxlit.observability.request_counters import Traffic
-from fluxlit.observability.session_store_counters import TALLY
+from fluxlit.observability.metrics import Samples
+from fluxlit.observability.request_counters import RequestCounters
+from fluxlit.observability.session_store_counters import STORE_COUNTERS
 from fluxlit.settings import Resolved
 
 DISTRIBUTIONS = ("fluxlit-gateway", "fastapi", "streamlit", "uvicorn")
@@ -43,8 +43,8 @@ class Reporter:
 
     mode: str
     state: Callable[[], tuple[str, str]]
-    traffic: Traffic
-    pulse: Pulse = field(default_factory=Pulse)
+    traffic: RequestCounters
+    pulse: LoopLag = field(default_factory=LoopLag)
     target: str = ""
     backend: Backend | None = None
     addresses: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Reporter:
     def _ui_sockets(self) -> int:
         return self.traffic[UI_ROUTE].open if UI_ROUTE in self.traffic else 0
 
-    async def readings(self) -> Readings:
+    async def readings(self) -> Samples:
         """All metrics."""
         readings = self.traffic.read()
         readings.add("fluxlit_build_info", 1, versions()["fluxlit-gateway"], platform.python_version())
@@ -73,14 +73,14 @@ class Reporter:
         readings.add("fluxlit_ready", int(state == "ready"))
         readings.add("fluxlit_draining", int(state == "draining"))
         readings.add("fluxlit_event_loop_delay_seconds", self.pulse.delays, "gateway")
-        readings.update(TALLY.read())
+        readings.update(STORE_COUNTERS.read())
         self._read_workers(readings)
         if self.backend is not None:
             readings.update(await self.backend.measure())
         _read_process(readings, self.started_at)
         return readings
 
-    def _read_workers(self, readings: Readings) -> None:
+    def _read_workers(self, readings: Samples) -> None:
         workers = self.workers
         if not workers and self.backend is not None:
             readings.add("fluxlit_sessions", self._ui_sockets(), self.mode)
@@ -139,7 +139,7 @@ def _described(worker: WorkerStatus) -> dict[str, Any]:
     }
 
 
-def _read_process(readings: Readings, started_at: float) -> None:
+def _read_process(readings: Samples, started_at: float) -> None:
     readings.add("process_start_time_seconds", round(started_at, 3))
     readings.add("process_max_fds", descriptor_limit())
     if (used := usage(os.getpid())) is not None:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from fluxlit._internal.asgi import Application, Message, Scope
 from fluxlit.gateway.header_cache import ByName
-from fluxlit.observability.request_record import Observation
+from fluxlit.observability.request_record import RequestRecord
 
 Header = tuple[bytes, bytes]
 
@@ -212,7 +212,7 @@ class RequestResponseCycle:
         self.disconnected = False
         self.response_started = False
         self.response_complete = False
-        self.seen: Observation | None = None
+        self.seen: RequestRecord | None = None
         self._held = b""
         self._mute = scope["method"] == "HEAD"
         self._chunked = False
