@@ -104,8 +104,8 @@ def test_what_killed_processes_left_is_removed_but_not_what_is_being_written(she
 
 WRITER = """
 import pathlib, sys
-from fluxlit.frontend import Shelf
-shelf = Shelf([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[1]))
+from fluxlit.frontend import Cache
+shelf = Cache([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[1]))
 print("writing", flush=True)
 while True:
     for number in range(4):

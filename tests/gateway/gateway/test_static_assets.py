@@ -203,10 +203,10 @@ async def test_the_first_visitor_gets_a_quick_variant_and_later_ones_the_best(
     """The best is made in a process beside the gateway; here it is one that has other files to work on."""
     monkeypatch.setattr(improvement, "SETTLE_S", 0.0)
     program = (
-        "import json, pathlib, sys; from fluxlit.frontend import Files, Shelf; "
+        "import json, pathlib, sys; from fluxlit.frontend import Cache, Files; "
         "from fluxlit.frontend.precompression import improve; "
         f"folder, cache = pathlib.Path({str(folder)!r}), pathlib.Path({str(cache)!r}); "
-        "improve(json.loads(sys.stdin.readline()), Files(folder, '1.0'), Shelf([cache], cache))"
+        "improve(json.loads(sys.stdin.readline()), Files(folder, '1.0'), Cache([cache], cache))"
     )
     monkeypatch.setattr(improvement, "COMMAND", (sys.executable, "-c", program))
     assets = assets_of(folder, cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 PEER = "fluxlit.peer"
 """Key of the `Peer` in the ASGI scope that an authenticator sees."""
@@ -21,3 +22,11 @@ class Peer:
     address: str
     trusted: bool
     headers: list[tuple[bytes, bytes]]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address, with or without a zone, is of this machine."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

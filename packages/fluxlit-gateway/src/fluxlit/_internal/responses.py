@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 
@@ -12,12 +13,14 @@ NO_STORE = (b"cache-control", b"no-store")
 
 RETRY_AFTER_S = 1
 
-_STARTING_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="{retry}">
-<meta name="viewport" content="width=device-width"><title>Starting</title>
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">{refresh}<meta name="viewport" content="width=device-width">
+<title>{title}</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
-small{{color:#808495}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}}}</style></head>
-<body><h1>One moment</h1><p>The application is starting. This page tries again by itself.</p>{note}</body></html>
+a{{display:inline-block;margin-right:.5em;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;color:inherit;
+text-decoration:none}}small{{color:#6f7383}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}
+small{{color:#9ea1ad}}}}</style></head>
+<body><h1>{title}</h1><p>{detail}</p>{links}{note}</body></html>
 """
 
 
@@ -39,6 +42,29 @@ async def reply(
         body = b""
     await send({"type": f"{prefix}.response.start", "status": status, "headers": fields})
     await send({"type": f"{prefix}.response.body", "body": body})
+
+
+def html_page(
+    scope: Scope, title: str, detail: str, *, links: Sequence[tuple[str, str]] = (), refresh_s: int | None = None
+) -> bytes:
+    """A page for a person, with the id of the request if it has one.
+
+    Args:
+        scope: the request.
+        title: in plain text, as are the others.
+        detail: one paragraph.
+        links: address and label of each.
+        refresh_s: seconds until the browser loads it again.
+    """
+    request_id = request_id_of(scope)
+    anchors = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in links)
+    return _PAGE.format(
+        title=escape(title),
+        detail=escape(detail),
+        links=f"<p>{anchors}</p>" if anchors else "",
+        refresh="" if refresh_s is None else f'<meta http-equiv="refresh" content="{refresh_s}">',
+        note=f"<p><small>Request {escape(request_id)}</small></p>" if request_id else "",
+    ).encode()
 
 
 async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
@@ -80,7 +106,7 @@ async def answer_unavailable(scope: Scope, send: Send) -> None:
     if scope["type"] == "websocket" or b"text/html" not in accepted:
         await reply_text(scope, send, 503, "The application is starting. Try again soon.", headers)
         return
-    request_id = request_id_of(scope)
-    note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
-    page = _STARTING_PAGE.format(retry=RETRY_AFTER_S, note=note).encode()
+    page = html_page(
+        scope, "One moment", "The application is starting. This page tries again by itself.", refresh_s=RETRY_AFTER_S
+    )
     await reply(scope, send, 503, page, b"text/html; charset=utf-8", [NO_STORE, *headers])

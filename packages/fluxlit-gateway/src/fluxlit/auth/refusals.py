@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 
 from fluxlit._internal.asgi import Header, Scope, Send
-from fluxlit._internal.responses import NO_STORE, answer_problem, reply, request_id_of
+from fluxlit._internal.responses import NO_STORE, answer_problem, html_page, reply
 
 RETRY_AFTER_S = 5
 
 SIGNED_OUT = "You are signed out. Reload this page to sign in again."
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
-a{{display:inline-block;margin-right:.5em;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;color:inherit;
-text-decoration:none}}small{{color:#6f7383}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}
-small{{color:#9ea1ad}}}}</style></head>
-<body><h1>{title}</h1><p>{detail}</p>{ways}{note}</body></html>
-"""
 _TITLES = {401: "Authentication required", 403: "Access denied", 503: "Sign-in is not available now"}
 
 
@@ -44,13 +35,9 @@ class Refusal:
 
     async def to_browser(self, scope: Scope, send: Send) -> None:
         """Send a small page."""
-        request_id = request_id_of(scope)
-        note = f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""
         title = _TITLES.get(self.status, HTTPStatus(self.status).phrase)
-        links = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in self.ways)
-        ways = f"<p>{links}</p>" if links else ""
-        page = _PAGE.format(title=escape(title), detail=escape(self.detail), ways=ways, note=note)
-        await reply(scope, send, self.status, page.encode(), b"text/html; charset=utf-8", self._fields())
+        page = html_page(scope, title, self.detail, links=self.ways)
+        await reply(scope, send, self.status, page, b"text/html; charset=utf-8", self._fields())
 
     async def to_front_end(self, scope: Scope, send: Send) -> None:
         """Send the plain string that Streamlit's scripts show to the person."""

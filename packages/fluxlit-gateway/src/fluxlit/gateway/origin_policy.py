@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from fluxlit._internal.asgi import Scope
-from fluxlit._internal.peer import PEER, Peer
+from fluxlit._internal.peer import PEER, Peer, is_loopback
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -100,14 +99,7 @@ class PublicOrigin:
             return self.configured
         peer: Peer = scope[PEER]
         host = next((value.decode("ascii") for name, value in scope["headers"] if name == b"host"), "")
-        if not (peer.trusted or (is_loopback(peer.address) and urlsplit(f"//{host}").hostname in LOOPBACK)):
+        is_near = not peer.address or is_loopback(peer.address)  # A peer on a UNIX socket has no address.
+        if not (peer.trusted or (is_near and urlsplit(f"//{host}").hostname in LOOPBACK)):
             return None
         return f"{'https' if scope['scheme'] in ('https', 'wss') else 'http'}://{host}"
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a peer is on this machine; one on a UNIX socket is."""
-    try:
-        return not address or ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False

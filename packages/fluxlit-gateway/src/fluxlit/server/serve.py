@@ -16,9 +16,9 @@ import uvicorn
 
 from fluxlit._internal.asgi import Application
 from fluxlit._internal.garbage_collection import collection_paused
+from fluxlit._internal.peer import is_loopback
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway import Trust
-from fluxlit.gateway.origin_policy import is_loopback
 from fluxlit.observability import logs as fluxlit_logging
 from fluxlit.server.http.connection_caps import ConnectionCaps
 from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
@@ -144,7 +144,7 @@ def connection_caps(settings: Settings) -> ConnectionCaps:
     return ConnectionCaps(
         settings.gateway_max_connections,
         settings.gateway_max_connections_per_address,
-        lambda address: is_loopback(address) or trust.trusts(address),
+        lambda address: not address or is_loopback(address) or trust.trusts(address),
     )
 
 

@@ -6,7 +6,7 @@ gateway -> worker: ``{"type": "reload", "changed": [paths]}``; ``{"type": "drain
 ``{"type": "measure", "worker": number}``.
 worker -> gateway: ``{"type": "ready"}``; ``{"type": "failed", "message": text, "traceback": text}``;
 ``{"type": "reloaded", "ok": bool, "detail": text}``; ``{"type": "drained"}``;
-``{"type": "measured", "readings": see `fluxlit.observability.metrics.Readings`}``;
+``{"type": "measured", "readings": see `fluxlit.observability.metrics.Samples`}``;
 ``{"type": "session", "event": "opened" | "left" | "closed", "id": session id}``;
 ``{"type": "log", ...}``, see `fluxlit.worker.log_records`.
 """

@@ -7,11 +7,11 @@ name of its own that resolves to 127.0.0.1.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from urllib.parse import urlsplit
 
 from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.peer import is_loopback
 from fluxlit.observability.metrics import CATALOGUE, CONTENT_TYPE, exposition
 from fluxlit.server.admin.status import Reporter
 
@@ -87,11 +87,3 @@ def is_own_name(scope: Scope) -> bool:
     except ValueError:
         return False
     return name == "localhost" or is_loopback(name)
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a name is a loopback address."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
