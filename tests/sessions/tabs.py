@@ -52,7 +52,7 @@ class Tab:
 
     def __init__(self, store: Any, url_id: str | None = None, **options: Any) -> None:
         self._store, self._options = store, options
-        self._test = AppTest.from_function(_script, kwargs={"tab": self})
+        self._test = AppTest.from_function(_script, kwargs={"tab": self}, default_timeout=60)
         # Streamlit would read the metadata of every installed package, ten times as long as a run here.
         self._test._bidi_component_manager = BidiComponentManager()
         self._body: Body = lambda _st, _session: None

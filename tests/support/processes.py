@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def clean_environ(**extra: str) -> dict[str, str]:
     """Return the environment without variables of the tree or the user."""
-    foreign = re.compile(r"PYTHON(?!UNBUFFERED)|VIRTUAL_ENV|HATCH|FLUXLIT|STREAMLIT|UVICORN|COVERAGE|PYTEST")
+    tools = "VIRTUAL_ENV|HATCH|UVICORN|COVERAGE|PYTEST|COLUMNS|LINES"
+    foreign = re.compile(rf"PYTHON(?!UNBUFFERED)|FLUXLIT|STREAMLIT|{tools}")
     return {name: value for name, value in os.environ.items() if not foreign.match(name)} | extra
 
 
