@@ -29,7 +29,7 @@ FILE = {
     'gateway_port = "8000"': 'gateway_port must be a whole number from 0 to 65535, not "8000"',
     "gateway_port = true": "gateway_port must be a whole number from 0 to 65535, not true",
     "gateway_port = 8000.5": "gateway_port must be a whole number from 0 to 65535, not 8000.5",
-    "title = 5": "title must be a text that is not empty, not 5",
+    "title = 5": "title must be a non-empty string, not 5",
     'trust_proxy = "yes"': 'trust_proxy must be true or false, not "yes"',
     'log_level = "loud"': 'log_level must be one of debug, info, warning, error, critical, not "loud"',
     "streamlit_workers = 0": "streamlit_workers must be a whole number of at least 1 or auto, not 0",
@@ -38,8 +38,8 @@ FILE = {
         "gateway_upstream_queue_timeout_s must be a number of seconds of at least 0, not -1"
     ),
     "gateway_ws_open_timeout_s = inf": "gateway_ws_open_timeout_s must be a number of seconds above 0, not Infinity",
-    "allowed_origins = 5": "allowed_origins must be a list of texts, not 5",
-    "allowed_origins = [5]": "allowed_origins must be a list of texts, not [5]",
+    "allowed_origins = 5": "allowed_origins must be a list of strings, not 5",
+    "allowed_origins = [5]": "allowed_origins must be a list of strings, not [5]",
     'allowed_origins = ["example.com"]': (
         'allowed_origins must hold origins of the form "https://host" or "https://host:port", without a path'
     ),
@@ -48,7 +48,7 @@ FILE = {
     "streamlit_page_config = {initial_sidebar_state = true}": (
         'streamlit_page_config must have "auto", "expanded", "collapsed" or a width in pixels as initial_sidebar_state'
     ),
-    "streamlit_page_config = {page_icon = 5}": "streamlit_page_config must have a text as page_icon",
+    "streamlit_page_config = {page_icon = 5}": "streamlit_page_config must have a string as page_icon",
     'streamlit_page_config = {page_title = "x"}': (
         'streamlit_page_config holds "page_title"; it can hold layout, initial_sidebar_state, page_icon, menu_items'
     ),
@@ -57,7 +57,7 @@ FILE = {
         'streamlit_page_config holds "Help" in menu_items, which can hold Get help, Report a bug, About'
     ),
     "streamlit_page_config = {menu_items = {About = 5}}": (
-        'streamlit_page_config must have a text as "About" in menu_items'
+        'streamlit_page_config must have a string as "About" in menu_items'
     ),
     'streamlit_page_config.menu_items."Get help" = "javascript:alert(1)"': (
         'streamlit_page_config must have an address with http:, https: or mailto: as "Get help" in menu_items'
@@ -72,16 +72,14 @@ FILE = {
         'root_path has the path segment "..": each segment needs at least one of the characters '
         "A-Z a-z 0-9 . _ ~ - and must not be a dot segment"
     ),
-    'api_mount_path = "/"': (
-        'api_mount_path must name a path of its own such as "/api": every other path belongs to the UI'
-    ),
+    'api_mount_path = "/"': ('api_mount_path must be a path such as "/api": every other path belongs to the UI'),
     'api_mount_path = "/_stcore/api"': (
         'api_mount_path must not be at or under "/_stcore", which Streamlit uses itself'
     ),
     'gateway_host = "http://localhost"': 'gateway_host must be a host name or an IP address such as "0.0.0.0"',
     'gateway_host = "localhost:80"': "gateway_host must not hold a port: the port is the setting gateway_port",
     'forwarded_allow_ips = ["proxy"]': (
-        'forwarded_allow_ips holds "proxy", which is no IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
+        'forwarded_allow_ips holds "proxy", which is not an IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
     ),
     'public_base_url = "example.com"': (
         'public_base_url must be of the form "https://host[:port][/path]", without a user name, query or fragment'
@@ -91,11 +89,11 @@ FILE = {
     ),
     'streamlit_upstream = "http://host"': 'streamlit_upstream needs a port: "http://host:8501"',
     'streamlit_upstream = "unix:run/x"': (
-        'streamlit_upstream must name a socket by its full path: "unix:/run/streamlit.sock"'
+        'streamlit_upstream must be the full path of a socket: "unix:/run/streamlit.sock"'
     ),
     "gatway_port = 1": "unknown setting gatway_port; did you mean gateway_port?",
     "port = 1": "unknown setting port; did you mean gateway_port?",
-    "zebra = 1": "unknown setting zebra; docs/reference/settings.md lists what exists",
+    "zebra = 1": "unknown setting zebra; docs/reference/settings.md lists all settings",
 }
 
 
@@ -110,12 +108,13 @@ ENVIRONMENT = {
     ("FLUXLIT_TRUST_PROXY", "perhaps"): 'trust_proxy must be true or false, not "perhaps"',
     ("FLUXLIT_STREAMLIT_OPTIONS", "{"): 'streamlit_options must be a table (in a variable: a JSON object), not "{"',
     ("FLUXLIT_FORWARDED_ALLOW_IPS", "10.0.0.1/8"): (
-        'forwarded_allow_ips holds "10.0.0.1/8", which is no IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
+        'forwarded_allow_ips holds "10.0.0.1/8", which is not an IP address, network '
+        '(such as "10.0.0.0/8"), "unix" or "*"'
     ),
     ("FLUXLIT_PORT", "1"): "unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
     ("FLUXLIT_TARGET", "a:b"): "unknown variable FLUXLIT_TARGET; did you mean FLUXLIT_APP?",
     ("FLUXLIT_ROOTPATH", "/a"): "unknown variable FLUXLIT_ROOTPATH; did you mean FLUXLIT_ROOT_PATH?",
-    ("FLUXLIT_ZEBRA", "1"): "unknown variable FLUXLIT_ZEBRA; docs/reference/settings.md lists what exists",
+    ("FLUXLIT_ZEBRA", "1"): "unknown variable FLUXLIT_ZEBRA; docs/reference/settings.md lists all settings",
 }
 
 
@@ -173,8 +172,8 @@ def test_workers_and_an_upstream_contradict_each_other(tmp_path: Path) -> None:
         tmp_path, flags={"streamlit_mode": "workers"}, environ={"FLUXLIT_STREAMLIT_UPSTREAM": "http://ui:8501"}
     )
     assert found == (
-        '--streamlit-mode: streamlit_mode is "workers", but streamlit_upstream (FLUXLIT_STREAMLIT_UPSTREAM) names a '
-        'Streamlit that runs elsewhere; remove one of the two, or set streamlit_mode to "external"'
+        '--streamlit-mode: streamlit_mode is "workers", but streamlit_upstream (FLUXLIT_STREAMLIT_UPSTREAM) is the '
+        'address of an external Streamlit server; remove one of the two, or set streamlit_mode to "external"'
     )
 
 
@@ -191,7 +190,7 @@ def test_the_path_of_the_public_address_is_the_root_path(url: str, root: str, tm
     (tmp_path / "fluxlit.toml").write_text(f'public_base_url = "{url}"\nroot_path = "{root}"\n')
     (found,) = problems(tmp_path)
     assert found.startswith("fluxlit.toml:1: public_base_url has the path ")
-    assert f'but root_path (fluxlit.toml:2) is "{root}"; both name the public prefix' in found
+    assert f'but root_path (fluxlit.toml:2) is "{root}"; both are the public prefix' in found
 
 
 def test_a_contradiction_is_not_judged_on_a_value_that_is_wrong_itself(tmp_path: Path) -> None:

@@ -114,5 +114,5 @@ def test_without_a_target_there_is_none(tmp_path: Path) -> None:
 
 def test_a_target_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "fluxlit.toml").write_text("target = 5\n")
-    with pytest.raises(SettingsError, match=r"fluxlit\.toml:1: target must be a text, not 5"):
+    with pytest.raises(SettingsError, match=r"fluxlit\.toml:1: target must be a string, not 5"):
         resolve_target(environ={}, directory=tmp_path)

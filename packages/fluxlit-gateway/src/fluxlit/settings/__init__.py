@@ -1,4 +1,4 @@
-"""Every setting once: name, type, default and bounds; the layers that set it, and their order."""
+"""The settings and the layers that set them."""
 
 from fluxlit.settings.arguments import SettingsArguments
 from fluxlit.settings.layers import Given

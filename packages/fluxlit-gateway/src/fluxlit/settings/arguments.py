@@ -1,4 +1,4 @@
-"""The settings as keyword arguments of `FluxLit(...)`, for editors and type checkers."""
+"""The settings as keyword arguments of `FluxLit(...)`, typed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 
 class SettingsArguments(TypedDict, total=False):
-    """Every setting except `title` and `target`, which `FluxLit` takes under names of its own."""
+    """All settings but `title` and `target`, which `FluxLit` declares."""
 
     gateway_host: str
     gateway_port: int

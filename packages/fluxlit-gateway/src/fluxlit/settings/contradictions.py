@@ -1,4 +1,4 @@
-"""Settings that are right one by one and wrong together."""
+"""Settings that are valid one by one and contradict each other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fluxlit.settings.provenance import Layer, Source
 def contradictions(
     settings: Settings, sources: Mapping[str, Source], broken: Collection[str] = ()
 ) -> Iterator[Problem]:
-    """Yield a problem for each pair that cannot both be meant.
+    """Yield a problem for each contradiction.
 
     Args:
         settings: the effective settings.
-        sources: where they came from.
-        broken: settings whose value is already known to be wrong; no rule looks at them.
+        sources: their sources.
+        broken: settings with an invalid value; rules that involve them are skipped.
     """
     for names, rule in _RULES:
         if not set(names) & set(broken):
@@ -40,7 +40,7 @@ def _upstream_needs_external(settings: Settings, sources: Mapping[str, Source]) 
         yield Problem(
             "streamlit_mode",
             f'streamlit_mode is "{settings.streamlit_mode}", but streamlit_upstream '
-            f"({sources['streamlit_upstream'].where}) names a Streamlit that runs elsewhere; "
+            f"({sources['streamlit_upstream'].where}) is the address of an external Streamlit server; "
             f'remove one of the two, or set streamlit_mode to "external"',
             sources["streamlit_mode"].where,
         )
@@ -61,8 +61,8 @@ def _memory_is_not_shared(settings: Settings, sources: Mapping[str, Source]) -> 
         yield Problem(
             "session_store",
             f"session_store keeps sessions in the memory of one process, but streamlit_workers is "
-            f"{settings.streamlit_workers} ({sources['streamlit_workers'].where}); use a store that they share, such "
-            f'as "sqlite:///sessions.db"',
+            f"{settings.streamlit_workers} ({sources['streamlit_workers'].where}); use a shared store, such as "
+            f'"sqlite:///sessions.db"',
             sources["session_store"].where,
         )
 
@@ -73,7 +73,7 @@ def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source])
         yield Problem(
             "public_base_url",
             f'public_base_url has the path "{path}", but root_path ({sources["root_path"].where}) is '
-            f'"{settings.root_path}"; both name the public prefix of the application and must be equal',
+            f'"{settings.root_path}"; both are the public prefix of the application and must be equal',
             sources["public_base_url"].where,
         )
 
@@ -82,7 +82,7 @@ def _one_listener(settings: Settings, sources: Mapping[str, Source]) -> Iterator
     if settings.gateway_uds is not None and settings.gateway_fd is not None:
         yield Problem(
             "gateway_fd",
-            f"gateway_fd names a socket to listen on, and gateway_uds ({sources['gateway_uds'].where}) another; "
+            f"gateway_fd is a socket to listen on, and gateway_uds ({sources['gateway_uds'].where}) another; "
             f"remove one of the two",
             sources["gateway_fd"].where,
         )
@@ -94,7 +94,7 @@ def _ports_differ(settings: Settings, sources: Mapping[str, Source]) -> Iterator
         yield Problem(
             "admin_port",
             f"admin_port is {settings.admin_port}, as is gateway_port ({sources['gateway_port'].where}); metrics and "
-            f"status are not for the public, so give them a port of their own",
+            f"status are not public, so they need their own port",
             sources["admin_port"].where,
         )
 
@@ -103,8 +103,8 @@ def _unix_peers_are_trusted(settings: Settings, sources: Mapping[str, Source]) -
     if settings.trust_proxy and settings.gateway_uds and not {"unix", "*"} & set(settings.forwarded_allow_ips):
         yield Problem(
             "forwarded_allow_ips",
-            f"forwarded_allow_ips believes addresses, but whoever connects to gateway_uds "
-            f'({sources["gateway_uds"].where}) has none; add "unix"',
+            f"forwarded_allow_ips trusts addresses, but clients of gateway_uds "
+            f'({sources["gateway_uds"].where}) have none; add "unix"',
             sources["forwarded_allow_ips"].where,
         )
 
@@ -115,7 +115,7 @@ def _target_fits_head(settings: Settings, sources: Mapping[str, Source]) -> Iter
             "gateway_max_request_target_bytes",
             f"gateway_max_request_target_bytes is {settings.gateway_max_request_target_bytes}, more than the whole "
             f"head of {settings.gateway_max_request_head_bytes} bytes that gateway_max_request_head_bytes "
-            f"({sources['gateway_max_request_head_bytes'].where}) allows; lower the one or raise the other",
+            f"({sources['gateway_max_request_head_bytes'].where}) allows; lower one or raise the other",
             sources["gateway_max_request_target_bytes"].where,
         )
 
@@ -125,7 +125,7 @@ LOCAL_STORES = frozenset({"memory", "sqlite"})
 
 
 def login_needs_key(settings: Settings) -> str | None:
-    """Return what is wrong if an application with a login keeps sessions in a shared store without a key.
+    """Return the problem of a login with a shared store and no key.
 
     Shared is every store that is reached over a connection. A client with write access to it could invent the login
     of any user; with `secret_key` only this application can write what it accepts.

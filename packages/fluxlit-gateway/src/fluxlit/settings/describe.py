@@ -1,4 +1,4 @@
-"""What can be said about a setting without its value: its names in each layer and the form it must have."""
+"""Description of a setting: names in each layer, kind and bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from fluxlit.settings.model import Settings
 
 SETTINGS = tuple(Settings.model_fields)
-_SHOWN = 80
+_MAX_SHOWN = 80
 _LIMITS: dict[str, tuple[type[Any], str]] = {
     "minimum": (Ge, "ge"),
     "exclusiveMinimum": (Gt, "gt"),
@@ -27,7 +27,7 @@ _LIMITS: dict[str, tuple[type[Any], str]] = {
 def facts(setting: str) -> dict[str, Any]:
     """Return what the declaration adds to type and bounds.
 
-    These are ``env``, ``flag``, ``aliases``, ``unit``, ``secret``, and ``word``, which stands for a value.
+    These are ``env``, ``flag``, ``aliases``, ``unit``, ``secret``, and ``word``, which replaces a value.
     """
     extra = Settings.model_fields[setting].json_schema_extra
     return dict(extra) if isinstance(extra, dict) else {}
@@ -39,12 +39,12 @@ def env_name(setting: str) -> str:
 
 
 def flag_name(setting: str) -> str:
-    """Return the command-line option of a setting; the target has none, it is the argument ``TARGET``."""
+    """Return the option of a setting; the argument ``TARGET`` for target."""
     return str(facts(setting).get("flag", f"--{setting.replace('_', '-')}"))
 
 
 def is_secret(setting: str) -> bool:
-    """Say whether the value of a setting must never be shown."""
+    """Whether the value of a setting must never be shown."""
     return bool(facts(setting).get("secret"))
 
 
@@ -55,7 +55,10 @@ def flag_aliases(setting: str) -> tuple[str, ...]:
 
 @cache
 def kind(setting: str) -> str:
-    """Return ``bool``, ``int``, ``float``, ``str``, ``choice``, ``list`` or ``table``."""
+    """Return the kind of a setting.
+
+    One of ``bool``, ``int``, ``float``, ``str``, ``choice``, ``list`` and ``table``.
+    """
     annotation = Settings.model_fields[setting].annotation
     given = [each for each in get_args(annotation) if each is not NoneType]
     if NoneType in get_args(annotation) and len(given) == 1:
@@ -69,27 +72,27 @@ def kind(setting: str) -> str:
 
 
 def choices(setting: str) -> tuple[str, ...]:
-    """Return the words that a setting of kind ``choice`` admits; none for any other kind."""
+    """Return the values of a setting of kind ``choice``, else nothing."""
     return tuple(get_args(Settings.model_fields[setting].annotation)) if kind(setting) == "choice" else ()
 
 
 def expected(setting: str) -> str:
-    """Say in words which values a setting accepts."""
+    """Return in words which values a setting accepts."""
     phrases = {
         "choice": "one of " + ", ".join(choices(setting)),
         "bool": "true or false",
         "int": f"a whole number {_bounds(setting)}",
         "float": f"a number of seconds {_bounds(setting)}",
-        "list": "a list of texts",
+        "list": "a list of strings",
         "table": "a table (in a variable: a JSON object)",
-        "str": "a text that is not empty" if _bound(setting, MinLen) else "a text",
+        "str": "a non-empty string" if _bound(setting, MinLen) else "a string",
     }
     word = facts(setting).get("word")
     return phrases[kind(setting)].strip() + (f" or {word}" if word else "")
 
 
 def limits(setting: str) -> dict[str, Any]:
-    """Return the bounds of a setting as keywords of JSON Schema, such as ``minimum``."""
+    """Return the bounds of a setting as keywords of JSON Schema."""
     found = {word: getattr(_bound(setting, kind), name, None) for word, (kind, name) in _LIMITS.items()}
     return {word: value for word, value in found.items() if value is not None}
 
@@ -108,10 +111,10 @@ def _bounds(setting: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value for a message: short, on one line, and without the password of a URL."""
+    """Return a value for a message: one short line without passwords."""
     text = json.dumps(_without_password(value), default=str, ensure_ascii=False)
     text = re.sub(r"://[^/@\s\"]*@", "://***@", text)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _without_password(value: object) -> object:
@@ -123,9 +126,10 @@ def _without_password(value: object) -> object:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Find the name that was probably meant: the full name of a short one, the first of several, else the most similar.
+    """Return the most similar name.
 
-    The settings begin with what the gateway needs, so that a bare ``port`` is the public one.
+    A name that ends with the given word is preferred. The settings of the gateway come first, so that ``port`` is
+    the public one.
     """
     known = list(candidates)
     wanted = name.lower()

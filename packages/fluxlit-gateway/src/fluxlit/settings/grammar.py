@@ -1,7 +1,7 @@
-"""The forms that a value may have, as pure functions: each returns the value or raises ValueError.
+"""Validators: each returns the value or raises ValueError.
 
-The text of a ValueError completes a sentence that starts with the name of the setting,
-"root_path must start with a slash". It never repeats a value that could hold a password.
+The message of a ValueError completes a sentence that starts with the name of the setting, "root_path must start with
+a slash". It never repeats a value that could hold a password.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-# RFC 3986 2.3, the unreserved characters. A mount made of them reads the same encoded and decoded, so an
-# edge proxy, the browser and Streamlit's base path can never disagree about it.
+# RFC 3986 section 2.3, the unreserved characters. A path of them is the same encoded and decoded, so an edge proxy,
+# the browser and Streamlit's base path cannot disagree about it.
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 
 # Streamlit's own top-level routes; an API below one of them would hide the UI.
@@ -23,10 +23,10 @@ STREAMLIT_ROUTES = ("/_stcore", "/static", "/media", "/component")
 MIN_SECRET = 32
 OPENABLE_ROUTES = ("metrics", "script-health-check", "agent")
 
-# The one Streamlit option whose value is a table of its own.
+# The only Streamlit option with a table as its value.
 _TABLE_OPTIONS = frozenset({"server.trustedUserHeaders"})
 
-# What `st.set_page_config` takes that all pages of an application may share.
+# Arguments of `st.set_page_config` that all pages of an application may share.
 _PAGE_CONFIG = ("layout", "initial_sidebar_state", "page_icon", "menu_items")
 _MENU_ITEMS = ("Get help", "Report a bug", "About")
 
@@ -50,9 +50,9 @@ def mount_path(value: str) -> str:
 
 
 def api_mount_path(value: str) -> str:
-    """Check the prefix of the API: a mount path that takes nothing away from Streamlit."""
+    """Check the prefix of the API; it must not hide paths of Streamlit."""
     if value in {"", "/"}:
-        raise ValueError('must name a path of its own such as "/api": every other path belongs to the UI')
+        raise ValueError('must be a path such as "/api": every other path belongs to the UI')
     mount_path(value)
     for route in STREAMLIT_ROUTES:
         if value == route or value.startswith(f"{route}/"):
@@ -61,14 +61,14 @@ def api_mount_path(value: str) -> str:
 
 
 def referrer_policy(value: str) -> str:
-    """Check a Referrer-Policy: one name, or several of which a browser takes the last that it knows."""
+    """Check a Referrer-Policy: one policy, or a list with fallbacks."""
     if not re.fullmatch(r"(?:[a-z-]+(?:, ?[a-z-]+)*)?", value):
-        raise ValueError('must be a policy such as "same-origin", or several with commas between them')
+        raise ValueError('must be a policy such as "same-origin", or several separated by commas')
     return value
 
 
 def host(value: str) -> str:
-    """Check an address to listen on: a host name or an IP address, without port or scheme."""
+    """Check a host to listen on: a name or an IP address, no port."""
     if not value or "/" in value or re.search(r"\s", value):
         raise ValueError('must be a host name or an IP address such as "0.0.0.0"')
     if value.count(":") == 1:
@@ -77,34 +77,37 @@ def host(value: str) -> str:
 
 
 def via(value: str) -> str:
-    """Check the pseudonym of a hop: a token (RFC 9110 sections 5.6.2 and 7.6.3), or nothing."""
+    """Check the pseudonym in Via: a token or an empty string.
+
+    RFC 9110 sections 5.6.2 and 7.6.3.
+    """
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*", value):
         raise ValueError('must be one word of letters, digits and hyphens such as "fluxlit", or empty')
     return value
 
 
 def file_mode(value: str) -> str:
-    """Check permissions of a file: three octal digits, as chmod(1) takes them."""
+    """Check file permissions: three octal digits, as for chmod(1)."""
     if not re.fullmatch(r"0?[0-7]{3}", value):
         raise ValueError('must be three octal digits such as "660", in quotation marks')
     return value
 
 
 def allowed_ip(value: str) -> str:
-    """Check one entry of forwarded_allow_ips: an address, a network, ``unix`` or ``*``."""
+    """Check an entry of forwarded_allow_ips."""
     if value in {"*", "unix"}:
         return value
     try:
         ipaddress.ip_network(value)
     except ValueError:
         raise ValueError(
-            f'holds "{value}", which is no IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
+            f'holds "{value}", which is not an IP address, network (such as "10.0.0.0/8"), "unix" or "*"'
         ) from None
     return value
 
 
 def origin(value: str) -> str:
-    """Check one browser origin, ``scheme://host[:port]`` (RFC 6454 section 6.2)."""
+    """Check an origin, ``scheme://host[:port]`` (RFC 6454 section 6.2)."""
     parts = _split(value)
     if parts is None or parts.path or parts.query or parts.fragment or parts.username is not None:
         raise ValueError('must hold origins of the form "https://host" or "https://host:port", without a path')
@@ -126,7 +129,7 @@ def public_path(value: str) -> str:
 
 
 def public_base_url(value: str) -> str:
-    """Check the public address, ``http(s)://host[:port][/path]``; a trailing slash is dropped."""
+    """Check the public URL; removes a slash at the end."""
     if value == "":
         return value
     parts = _split(value)
@@ -137,12 +140,12 @@ def public_base_url(value: str) -> str:
 
 
 def upstream(value: str | None) -> str | None:
-    """Check the address of a Streamlit that runs elsewhere: ``http://host:port[/base]`` or ``unix:/path``."""
+    """Check the address of an external Streamlit server."""
     if not value:
         return None
     if value.startswith("unix:"):
         if not value.removeprefix("unix:").startswith("/"):
-            raise ValueError('must name a socket by its full path: "unix:/run/streamlit.sock"')
+            raise ValueError('must be the full path of a socket: "unix:/run/streamlit.sock"')
         return value
     parts = _split(value)
     if parts is None or parts.scheme != "http" or parts.query or parts.fragment or parts.username is not None:
@@ -153,9 +156,10 @@ def upstream(value: str | None) -> str | None:
 
 
 def session_store(value: str | None) -> str | None:
-    """Check as much of a store's URL as all stores agree on. It may hold a password, so no message repeats it."""
+    """Check the URL of a session store."""
     if not value:
         return None
+    # The message does not repeat the value, which may hold a password.
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
         raise ValueError('must be a URL such as "sqlite:///sessions.db" or "redis://host:6379/0"')
     return value
@@ -171,17 +175,17 @@ def query_param(value: str) -> str:
 
 
 def secret_key(value: str) -> str:
-    """Check a key. What is wrong is said without the key."""
+    """Check a key; the message does not repeat it."""
     if len(value) < MIN_SECRET:
         raise ValueError(
             f"must have at least {MIN_SECRET} random characters; "
-            f"make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            f"generate one: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
     return value
 
 
 def mount_path_of(path: str) -> str:
-    """Check the path of a URL as a mount; the slash at its end does not count."""
+    """Check the path of a URL as a mount path; ignores a slash at the end."""
     return mount_path(path.rstrip("/"))
 
 
@@ -196,15 +200,15 @@ def _split(value: str) -> SplitResult | None:
     return parts if plain and port_is_valid and parts.scheme in {"http", "https"} and parts.hostname else None
 
 
-def texts(value: Any) -> Any:
-    """Accept any sequence of texts, or one text in comma form, for a tuple of texts."""
+def strings(value: Any) -> Any:
+    """Convert a list or a comma-separated string to a tuple."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return tuple(value) if isinstance(value, (list, set, frozenset)) else value
 
 
 def options(value: Any) -> Any:
-    """Write nested tables of Streamlit options with dotted keys: ``{"server": {"x": 1}}`` is ``{"server.x": 1}``."""
+    """Flatten Streamlit options: ``{"server.x": 1}``."""
     if not isinstance(value, Mapping):
         return value
     flat: dict[str, Any] = {}
@@ -218,14 +222,14 @@ def options(value: Any) -> Any:
 
 
 def page_config(value: dict[str, Any]) -> dict[str, Any]:
-    """Check what Streamlit would refuse at every run of every page.
+    """Check arguments of `st.set_page_config`.
 
     Raises:
-        ValueError: with what is allowed.
+        ValueError: Streamlit would refuse them.
     """
-    wrong = next((key for key in value if key not in _PAGE_CONFIG), None)
-    if wrong is not None:
-        raise ValueError(f'holds "{wrong}"; it can hold {", ".join(_PAGE_CONFIG)}')
+    unknown = next((key for key in value if key not in _PAGE_CONFIG), None)
+    if unknown is not None:
+        raise ValueError(f'holds "{unknown}"; it can hold {", ".join(_PAGE_CONFIG)}')
     if value.get("layout", "wide") not in ("centered", "wide"):
         raise ValueError('must have "centered" or "wide" as layout')
     state = value.get("initial_sidebar_state", "auto")
@@ -233,7 +237,7 @@ def page_config(value: dict[str, Any]) -> dict[str, Any]:
     if state not in ("auto", "expanded", "collapsed") and not is_width:
         raise ValueError('must have "auto", "expanded", "collapsed" or a width in pixels as initial_sidebar_state')
     if not isinstance(value.get("page_icon", ""), str):
-        raise ValueError("must have a text as page_icon")  # noqa: TRY004
+        raise ValueError("must have a string as page_icon")  # noqa: TRY004
     _check_menu(value.get("menu_items", {}))
     return value
 
@@ -245,6 +249,6 @@ def _check_menu(items: Any) -> None:
         if name not in _MENU_ITEMS:
             raise ValueError(f'holds "{name}" in menu_items, which can hold {", ".join(_MENU_ITEMS)}')
         if not isinstance(item, str):
-            raise ValueError(f'must have a text as "{name}" in menu_items')  # noqa: TRY004
+            raise ValueError(f'must have a string as "{name}" in menu_items')  # noqa: TRY004
         if name != "About" and not item.startswith(("http://", "https://", "mailto:")):
             raise ValueError(f'must have an address with http:, https: or mailto: as "{name}" in menu_items')

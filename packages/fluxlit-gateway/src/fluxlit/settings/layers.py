@@ -1,4 +1,4 @@
-"""Reading the layers: what each of them holds, unchecked, strongest layer first."""
+"""Reading the layers without validation, strongest layer first."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 @dataclass(frozen=True)
 class Given:
-    """One value as a layer holds it.
+    """A value in a layer.
 
     Attributes:
         setting: name of the setting, which may be unknown.
         value: the value as written.
-        source: where it stands.
+        source: its source.
     """
 
     setting: str
@@ -32,14 +32,14 @@ class Given:
     source: Source
 
     def decoded(self) -> object:
-        """Return the value, read out of its text where the layer knows nothing but text."""
-        is_text = self.source.layer in {Layer.FLAG, Layer.ENVIRONMENT, Layer.DOTENV}
-        return decode(self.setting, self.value) if is_text and isinstance(self.value, str) else self.value
+        """Return the value, parsed if the layer holds only strings."""
+        is_string = self.source.layer in {Layer.FLAG, Layer.ENVIRONMENT, Layer.DOTENV}
+        return decode(self.setting, self.value) if is_string and isinstance(self.value, str) else self.value
 
 
 @dataclass(frozen=True)
 class Layers:
-    """All that was found.
+    """The content of all layers.
 
     Attributes:
         given: every value of a known setting, strongest layer first.
@@ -64,7 +64,7 @@ def read_layers(
     *,
     dotenv: bool = True,
 ) -> Layers:
-    """Read every layer; nothing is raised, what is wrong is part of the answer."""
+    """Read every layer; errors are part of the result."""
     file = find_project_file(directory)
     root = file.path.parent if file.path else directory
     dotenv_path = root / ".env"
@@ -86,7 +86,7 @@ def read_layers(
 
 
 def decode(setting: str, text: str) -> object:
-    """Read a value out of text; text that does not fit stays as it is, and the check says so."""
+    """Parse a value; an invalid string is returned for validation."""
     try:
         match kind(setting):
             case "bool":
@@ -133,13 +133,13 @@ def _unknown_variables(
 
 
 def _unknown(name: str, where: str, noun: str, known: Iterable[str]) -> Problem:
-    meant = _meant(name, list(known))
-    advice = f"did you mean {meant}?" if meant else "docs/reference/settings.md lists what exists"
+    similar = _suggestion(name, list(known))
+    advice = f"did you mean {similar}?" if similar else "docs/reference/settings.md lists all settings"
     return Problem(name, f"unknown {noun} {name}; {advice}", where)
 
 
-def _meant(name: str, known: list[str]) -> str | None:
-    """Find what was meant; a variable is also compared without its prefix, so that FLUXLIT_PORT finds its match."""
+def _suggestion(name: str, known: list[str]) -> str | None:
+    """Return the most similar name, for variables also without prefix."""
     if not name.upper().startswith("FLUXLIT_"):
         return nearest(name, known)
     if name.upper() == "FLUXLIT_TARGET":

@@ -1,4 +1,4 @@
-"""Every setting, declared once: name, type, default, bounds and documentation."""
+"""Every setting: name, type, default, bounds and documentation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fluxlit.settings import grammar
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, json_schema_extra={"unit": "seconds"})]
 SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False, json_schema_extra={"unit": "seconds"})]
 Bytes = Annotated[int, Field(ge=1, json_schema_extra={"unit": "bytes"})]
-Texts = Annotated[tuple[str, ...], BeforeValidator(grammar.texts)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(grammar.strings)]
 
 
 def _each_allowed_ip(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,8 +47,8 @@ def _lower(value: object) -> object:
 class Settings(BaseSettings):
     """The effective settings of one application, validated and frozen.
 
-    `resolve` builds it from all layers. Calling the class reads no file and no variable: it
-    takes its keyword arguments and the defaults, which is what a test wants.
+    `resolve` builds it from all layers. Calling the class reads no file and no variable, only
+    keyword arguments and defaults, which suits tests.
     """
 
     model_config = SettingsConfigDict(
@@ -73,78 +73,77 @@ class Settings(BaseSettings):
         default=8000,
         ge=0,
         le=65535,
-        description="Port to listen on. 0 lets the system choose a free one; the start message names it.",
+        description="Port to listen on. 0 selects a free port; the start message shows it.",
         json_schema_extra={"flag": "--port"},
     )
     gateway_uds: str | None = Field(
         default=None,
         min_length=1,
-        description="UNIX socket to listen on instead of a port: the path of a file, which is made and removed. For "
-        "`fluxlit run`.",
+        description="UNIX socket to listen on instead of a port: a path, created at start and removed at the end. "
+        "For `fluxlit run`.",
         json_schema_extra={"flag": "--uds"},
     )
     gateway_uds_mode: Annotated[str, AfterValidator(grammar.file_mode)] = Field(
         default="660",
-        description="Who may connect to that socket, as the permissions of its file in octal digits.",
+        description="Permissions of that socket, in octal digits: which users may connect.",
         json_schema_extra={"flag": "--uds-mode"},
     )
     gateway_fd: Annotated[int | None, Field(ge=0)] = Field(
         default=None,
-        description="File descriptor of a listening socket that the parent process passes on. Sockets of systemd's "
-        "socket activation are found without it. For `fluxlit run`.",
+        description="File descriptor of a listening socket, inherited from the parent process. Not needed for "
+        "systemd socket activation. For `fluxlit run`.",
         json_schema_extra={"flag": "--fd"},
     )
     tls_certificate: str | None = Field(
         default=None,
         min_length=1,
-        description="PEM file with the certificate for HTTPS, followed by those between it and the root. For "
-        "`fluxlit run`, as all settings of TLS; uvicorn has its own.",
+        description="PEM file: certificate, then intermediates. For `fluxlit run`, like all TLS settings; uvicorn has "
+        "its own.",
         json_schema_extra={"aliases": ["--ssl-certfile"]},
     )
     tls_key: str | None = Field(
         default=None,
         min_length=1,
-        description="PEM file of the certificate's private key, if it is not in the same file.",
+        description="PEM file with the private key, if it is not in the same file.",
         json_schema_extra={"aliases": ["--ssl-keyfile"]},
     )
     tls_key_password: str | None = Field(
         default=None,
-        description="Password of that key, if it is encrypted. Set it by the environment, not by the command line.",
+        description="Password of an encrypted key. Set it in the environment, not on the command line.",
         repr=False,
         json_schema_extra={"secret": True, "aliases": ["--ssl-keyfile-password"]},
     )
     tls_minimum_version: Literal["1.2", "1.3"] = Field(
-        default="1.2", description="Oldest version of TLS that a client may speak."
+        default="1.2", description="Oldest TLS version that is accepted."
     )
     pidfile: str | None = Field(
         default=None,
         min_length=1,
-        description="File for the process id, which is locked while the server lives; `fluxlit shutdown` reads it. "
+        description="File for the process id, locked while the server runs; `fluxlit shutdown` reads it. "
         "For `fluxlit run` and `fluxlit dev`.",
         json_schema_extra={"aliases": ["--pid-file"]},
     )
     admin_port: Annotated[int | None, Field(ge=0, le=65535)] = Field(
         default=None,
-        description="Port of the admin listener: `/metrics` for Prometheus and `/status`. Without it both are on a "
-        "UNIX socket that only this user can reach, where `fluxlit status` asks. Never the public port.",
+        description="Port of the admin listener: `/metrics` for Prometheus and `/status`. By default both are on a "
+        "UNIX socket that only this user can open, for `fluxlit status`. Never the public port.",
     )
     admin_host: Annotated[str, AfterValidator(grammar.host)] = Field(
         default="127.0.0.1",
-        description="Address for `admin_port`. On any but a loopback address only `/metrics` is served, to everybody "
-        "who can connect: let a firewall or a network policy say who that is.",
+        description="Address for `admin_port`. On an address other than loopback only `/metrics` is served, to every "
+        "client that can connect: restrict them with a firewall or a network policy.",
     )
     admin_uds: str | None = Field(
         default=None,
         min_length=1,
-        description="UNIX socket on which the admin listener also listens: the path of a file, which is made and "
-        "removed.",
+        description="Additional UNIX socket of the admin listener: a path, created at start and removed at the end.",
     )
     admin_uds_mode: Annotated[str, AfterValidator(grammar.file_mode)] = Field(
         default="660",
-        description="Who may connect to `admin_uds`, as the permissions of its file in octal digits.",
+        description="Permissions of `admin_uds`, in octal digits: which users may connect.",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)] = Field(
-        default="info", description="Least severe level that is logged."
+        default="info", description="Lowest level that is logged."
     )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
         default="text", description="`text` for people, `json` for one JSON object a line."
@@ -152,46 +151,45 @@ class Settings(BaseSettings):
     root_path: Annotated[str, AfterValidator(grammar.mount_path)] = Field(
         default="",
         description="Public prefix of the whole application, such as `/apps/my-app`. Works whether the edge proxy "
-        "removes the prefix or forwards it.",
+        "strips the prefix or forwards it.",
     )
     api_mount_path: Annotated[str, AfterValidator(grammar.api_mount_path)] = Field(
         default="/api", description="Path of the API below the root path."
     )
     trust_proxy: bool = Field(
         default=False,
-        description="Believe forwarding headers (`X-Forwarded-*`, `Forwarded`) of the proxies in "
+        description="Trust forwarding headers (`X-Forwarded-*`, `Forwarded`) of the proxies in "
         "`forwarded_allow_ips`. When off, such headers are removed.",
         json_schema_extra={"aliases": ["--proxy-headers"]},
     )
-    forwarded_allow_ips: Annotated[Texts, AfterValidator(_each_allowed_ip)] = Field(
+    forwarded_allow_ips: Annotated[Strings, AfterValidator(_each_allowed_ip)] = Field(
         default=("127.0.0.1", "::1"),
-        description="Addresses and networks of the proxies to believe when `trust_proxy` is on; `unix` stands for "
-        "those that connect to a UNIX socket. `*` believes every client and is right only where nobody but the proxy "
-        "can connect.",
+        description="Addresses and networks of the proxies to trust when `trust_proxy` is on; `unix` means those that "
+        "connect to a UNIX socket. `*` trusts every client and is safe only if no client but the proxy can connect.",
     )
     public_base_url: Annotated[str, AfterValidator(grammar.public_base_url)] = Field(
         default="",
         description="Address that browsers use, such as `https://example.com/apps/my-app`. "
         "Its path must equal `root_path`.",
     )
-    allowed_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
+    allowed_origins: Annotated[Strings, AfterValidator(_each_origin)] = Field(
         default=(),
-        description="Further browser origins, beyond the application's own, that may open WebSockets. "
+        description="Origins, besides the application's own, that may open WebSockets. "
         "Writing to the API takes `cors_allow_origins` with `cors_allow_credentials`.",
     )
-    public_paths: Annotated[Texts, AfterValidator(_each_public_path)] = Field(
+    public_paths: Annotated[Strings, AfterValidator(_each_public_path)] = Field(
         default=(),
-        description="Paths below the root path that need no login where the application has one, such as "
-        "`/api/webhook`. One that ends in a slash stands for everything below it: `/app/static/`.",
+        description="Paths below the root path that require no login, such as `/api/webhook`. A path with a slash at "
+        "the end includes everything below it: `/app/static/`.",
     )
     enable_security_headers: bool = Field(
         default=True,
-        description="Add to every response that does not have them: `X-Content-Type-Options`, `X-Frame-Options`, "
+        description="Add to every response that lacks them: `X-Content-Type-Options`, `X-Frame-Options`, "
         "`Content-Security-Policy` with `frame-ancestors`, and `Referrer-Policy`.",
     )
     frame_options: Literal["SAMEORIGIN", "DENY", ""] = Field(
         default="SAMEORIGIN",
-        description="Who may show the application in a frame: its own origin, nobody, or, when empty, everybody.",
+        description="Which sites may embed the application in a frame: its own origin, none or, if empty, all.",
     )
     referrer_policy: Annotated[str, AfterValidator(grammar.referrer_policy)] = Field(
         default="strict-origin-when-cross-origin",
@@ -205,265 +203,259 @@ class Settings(BaseSettings):
         "`public_base_url` begins with `https:`. By default a year, for this host; a value is for subdomains too. 0 "
         "sends nothing, for instance because the edge does.",
     )
-    cors_allow_origins: Annotated[Texts, AfterValidator(_each_origin)] = Field(
-        default=(), description="Origins whose scripts may call the API from a browser."
+    cors_allow_origins: Annotated[Strings, AfterValidator(_each_origin)] = Field(
+        default=(), description="Origins from which scripts may call the API in a browser."
     )
     cors_allow_credentials: bool = Field(
-        default=False, description="Let those scripts send cookies and credentials with their calls."
+        default=False, description="Allow those scripts to send cookies and credentials."
     )
-    streamlit_open_routes: Annotated[Texts, AfterValidator(_each_open_route)] = Field(
+    streamlit_open_routes: Annotated[Strings, AfterValidator(_each_open_route)] = Field(
         default=(),
-        description="Routes of Streamlit that are closed unless named here: `metrics`, `script-health-check`, `agent`.",
+        description="Routes of Streamlit to open, closed by default: `metrics`, `script-health-check`, `agent`.",
     )
     streamlit_mode: Literal["workers", "embedded", "external"] = Field(
         default="workers",
-        description="Where the UI runs: in supervised worker processes, in the gateway's process, or elsewhere "
-        "(`streamlit_upstream`, which selects `external` by itself).",
+        description="Where Streamlit runs: in supervised worker processes, in the gateway's process, or on another "
+        "server (`streamlit_upstream`, which implies `external`).",
     )
     streamlit_workers: Annotated[int, BeforeValidator(_auto_is_cpus)] = Field(
         default=1,
         ge=1,
-        description="Number of worker processes in `workers` mode. `auto` starts one for each processor that this "
+        description="Number of worker processes in `workers` mode. `auto` starts one per processor that this "
         "process may use.",
         json_schema_extra={"flag": "--workers", "word": "auto"},
     )
     streamlit_upstream: Annotated[str | None, AfterValidator(grammar.upstream)] = Field(
         default=None,
-        description="Address of a Streamlit that runs elsewhere: `http://host:port[/base]` or `unix:/path`.",
+        description="Address of an external Streamlit server: `http://host:port[/base]` or `unix:/path`.",
     )
-    streamlit_start_timeout_s: Seconds = Field(default=60.0, description="Time that a worker has to become ready.")
+    streamlit_start_timeout_s: Seconds = Field(default=60.0, description="Time for a worker to become ready.")
     streamlit_hung_timeout_s: Seconds = Field(
         default=15.0,
-        description="Time after which a worker that lives but answers no probe is killed and replaced. Longer than "
-        "any page computes in one call of C code that keeps Python's interpreter lock.",
+        description="Time after which a worker that does not respond to probes is killed and replaced. Must be longer "
+        "than any call of C code in a page that holds Python's interpreter lock.",
     )
     streamlit_options: Annotated[dict[str, JsonValue], BeforeValidator(grammar.options)] = Field(
         default={},
         description="Streamlit's own options, for example `server.maxUploadSize`. "
-        "Options that FluxLit needs for itself are refused.",
+        "Options that FluxLit sets itself are refused.",
     )
     streamlit_page_config: Annotated[dict[str, JsonValue], AfterValidator(grammar.page_config)] = Field(
         default={},
-        description="How pages look that do not say it themselves: `layout`, `initial_sidebar_state`, `page_icon`, and "
-        "`menu_items` with addresses for `Get help` and `Report a bug` and a text for `About`. A script adopted by "
-        "`FluxLit(ui=...)` says it itself.",
+        description="Default page configuration: `layout`, `initial_sidebar_state`, `page_icon`, and `menu_items` with "
+        "URLs for `Get help` and `Report a bug` and a string for `About`. Not for a script adopted with "
+        "`FluxLit(ui=...)`, which calls `st.set_page_config`.",
     )
     gateway_via: Annotated[str, AfterValidator(grammar.via)] = Field(
         default="fluxlit",
-        description="Name under which the gateway adds itself to the `Via` field of requests to the UI; empty adds "
-        "none, and then a request that goes round in circles is not noticed.",
+        description="Name of the gateway in the `Via` header of requests to the UI. Empty: no `Via`, and loops are not "
+        "detected.",
     )
     gateway_upstream_connect_timeout_s: Seconds = Field(default=5.0, description="Time to connect to the UI.")
     gateway_upstream_read_timeout_s: Seconds = Field(
-        default=120.0, description="Longest silence of the UI within one response; not a limit on its whole duration."
+        default=120.0, description="Longest silence of the UI within a response; not a limit on its duration."
     )
     gateway_max_proxy_request_body_bytes: int = Field(
         default=0,
         ge=0,
-        description="Largest request body that is passed to the UI; 0 sets no limit.",
+        description="Largest request body for the UI; 0 means no limit.",
         json_schema_extra={"unit": "bytes"},
     )
     gateway_max_concurrent_upstream_http: int = Field(
-        default=256, ge=1, description="Number of requests that the UI handles at the same time; more of them wait."
+        default=256, ge=1, description="Maximum number of concurrent requests to the UI; further requests wait."
     )
     gateway_upstream_queue_timeout_s: SecondsOrZero = Field(
-        default=5.0, description="Time that a request waits for its turn before it is answered with 503."
+        default=5.0, description="Time that a request waits for the UI before the gateway responds with 503."
     )
     gateway_upstream_idle_timeout_s: Seconds = Field(
         default=4.0,
-        description="Time that an unused connection to the UI is kept. Less than the UI itself keeps it: uvicorn "
-        "closes one after 5 s.",
+        description="Time that an idle connection to the UI is kept. Must be shorter than the UI's own timeout; "
+        "uvicorn's is 5 s.",
     )
     gateway_send_timeout_s: Seconds = Field(
         default=60.0,
-        description="Time that a client may take without reading anything of its response; then the connection is "
-        "cut. Not a limit on the whole duration.",
+        description="Longest time that a client may read nothing of its response; then the connection is closed. Not "
+        "a limit on the duration.",
     )
     gateway_request_head_timeout_s: Seconds = Field(
         default=30.0,
-        description="Time in which a client must send the whole head of a request; then the answer is 408. It has as "
-        "long for a TLS handshake. For `fluxlit run`.",
+        description="Time for a client to send all request headers, else 408; also for the TLS handshake. For "
+        "`fluxlit run`.",
     )
     gateway_request_body_timeout_s: Seconds = Field(
         default=60.0,
-        description="Time that a client may take without sending anything of a request body; then the answer is 408. "
-        "Not a limit on the whole duration. For `fluxlit run`.",
+        description="Longest time that a client may send nothing of a request body, else 408. Not a limit on the "
+        "duration. For `fluxlit run`.",
     )
     gateway_request_body_min_rate: int = Field(
         default=100,
         ge=0,
-        description="Least number of bytes a second that a client must send of a request body, on average over "
-        "`gateway_request_body_timeout_s`; then the answer is 408. 0 sets no limit. For `fluxlit run`.",
+        description="Lowest rate in bytes per second of a request body, on average over "
+        "`gateway_request_body_timeout_s`, else 408. 0 means no limit. For `fluxlit run`.",
         json_schema_extra={"unit": "bytes"},
     )
     gateway_max_connections: int = Field(
         default=16384,
         ge=0,
-        description="Number of open connections; more of them get 503. 0 sets no limit. For `fluxlit run`.",
+        description="Largest number of open connections, above it 503. 0 means no limit. For `fluxlit run`.",
     )
     gateway_max_connections_per_address: int = Field(
         default=1024,
         ge=0,
-        description="Number of open connections from one address; more of them get 503. Not for this machine, "
-        "for UNIX sockets and for trusted proxies. 0 sets no limit. For `fluxlit run`.",
+        description="Largest number of open connections from one address, above it 503. Not for this machine, UNIX "
+        "sockets and trusted proxies. 0 means no limit. For `fluxlit run`.",
     )
     gateway_keep_alive_timeout_s: Seconds = Field(
         default=80.0,
-        description="Time that an unused connection of a client is kept. Longer than the proxy in front keeps its own "
-        "(60 to 75 s mostly), or requests are lost. For `fluxlit run`; uvicorn has `--timeout-keep-alive`.",
+        description="Time that an idle client connection is kept. Must be longer than the timeout of the proxy in "
+        "front (usually 60 to 75 s), or requests are lost. For `fluxlit run`; uvicorn has `--timeout-keep-alive`.",
     )
     gateway_max_request_head_bytes: Annotated[
         int, Field(ge=4_096, le=1_048_576, json_schema_extra={"unit": "bytes"})
     ] = Field(
         default=65_536,
-        description="Largest request line and fields together; beyond it the answer is 431. For `fluxlit run`; "
-        "uvicorn has a limit of its own.",
+        description="Largest request line and headers together, else 431. For `fluxlit run`; uvicorn has its own.",
     )
     gateway_max_request_target_bytes: Annotated[
         int, Field(ge=1_024, le=1_048_576, json_schema_extra={"unit": "bytes"})
     ] = Field(
         default=16_384,
-        description="Longest path with its query; beyond it the answer is 414. For `fluxlit run`.",
+        description="Longest path with query, else 414. For `fluxlit run`.",
     )
     gateway_max_request_fields: int = Field(
         default=256,
         ge=32,
         le=10_000,
-        description="Largest number of fields in a request; beyond it the answer is 431. For `fluxlit run`.",
+        description="Largest number of headers in a request, else 431. For `fluxlit run`.",
     )
     gateway_listen_backlog: int = Field(
         default=2_048,
         ge=1,
         le=65_535,
-        description="Number of connections that the system keeps until they are accepted. The system has an upper "
-        "bound of its own (`net.core.somaxconn`). For `fluxlit run`; uvicorn has `--backlog`.",
+        description="Number of connections that the system queues until they are accepted. The system has its own "
+        "limit (`net.core.somaxconn`). For `fluxlit run`; uvicorn has `--backlog`.",
     )
     gateway_ws_open_timeout_s: Seconds = Field(default=10.0, description="Time for a WebSocket handshake with the UI.")
     gateway_ws_ping_interval_s: Seconds = Field(default=30.0, description="Time between two WebSocket pings.")
     gateway_ws_ping_timeout_s: Seconds = Field(
-        default=30.0, description="Time to wait for the answer to a WebSocket ping."
+        default=30.0, description="Time to wait for the pong to a WebSocket ping."
     )
-    gateway_ws_close_timeout_s: Seconds = Field(default=10.0, description="Time for a WebSocket to close in order.")
+    gateway_ws_close_timeout_s: Seconds = Field(default=10.0, description="Time for the WebSocket closing handshake.")
     gateway_ws_max_message_bytes: Bytes = Field(
-        default=209_715_200, description="Largest WebSocket message from the UI (Streamlit's own limit is 200 MiB)."
+        default=209_715_200, description="Largest WebSocket message from the UI (Streamlit's limit is 200 MiB)."
     )
     gateway_ws_max_client_message_bytes: Bytes = Field(
-        default=26_214_400, description="Largest WebSocket message from a browser (Streamlit's own limit is 25 MiB)."
+        default=26_214_400, description="Largest WebSocket message from a browser (Streamlit's limit is 25 MiB)."
     )
     gateway_ws_max_backlog_bytes: Bytes = Field(
         default=67_108_864,
-        description="Bytes from the UI that may wait for a browser that reads slowly; beyond it the WebSocket is "
-        "closed with 1013, and the browser connects again to the same session.",
+        description="Bytes from the UI to buffer for a slow browser; above it the WebSocket is closed with 1013, and "
+        "the browser reconnects to the same session.",
     )
     uvicorn_graceful_shutdown_timeout_s: SecondsOrZero = Field(
         default=30.0,
-        description="Time that open requests get to finish when the gateway stops.",
+        description="Time for open requests to finish when the gateway stops.",
         json_schema_extra={"flag": "--graceful-timeout"},
     )
     gateway_drain_delay_s: SecondsOrZero = Field(
         default=0.0,
-        description="Time between SIGTERM, from which on `readyz` says 503, and the end of accepting connections. "
-        "As long as your load balancer needs to notice; Ctrl-C does not wait.",
+        description="Time between SIGTERM, after which `readyz` returns 503, and the end of accepting connections, for "
+        "load balancers. Ctrl-C does not wait.",
         json_schema_extra={"flag": "--drain-delay"},
     )
     api_shutdown_timeout_s: Seconds = Field(
         default=10.0,
-        description="Time that the API's own lifespan gets for its end, after the open requests have ended. Then it "
-        "is cancelled.",
+        description="Time for the shutdown of the API's lifespan after open requests; then it is cancelled.",
     )
     enable_gateway_access_log: bool = Field(
         default=False,
-        description="Log one line for each request at the gateway, after its response.",
+        description="Log one line per request at the gateway, after the response.",
         json_schema_extra={"aliases": ["--access-log"]},
     )
-    enable_request_logging: bool = Field(
-        default=False, description="Log one line for each request that the API handled."
-    )
+    enable_request_logging: bool = Field(default=False, description="Log one line per request to the API.")
     enable_tracing: bool = Field(
         default=False,
-        description="Make spans by OpenTelemetry of requests, of the way to the UI, and of runs of pages, and pass the "
-        "W3C trace context on. Needs `fluxlit-gateway[telemetry]`, and an SDK that the application or "
-        "`opentelemetry-instrument` sets up. A context from outside is continued if `trust_proxy` believes its sender.",
+        description="Create OpenTelemetry spans for requests, proxying and page runs, and propagate the W3C trace "
+        "context. Needs `fluxlit-gateway[telemetry]`, and an SDK set up by the application or by "
+        "`opentelemetry-instrument`. An incoming context is continued if `trust_proxy` trusts its sender.",
         json_schema_extra={"aliases": ["--tracing"]},
     )
     session_store: Annotated[str | None, AfterValidator(grammar.session_store)] = Field(
         default=None,
-        description="Where sessions are kept: `memory://`, `sqlite:///file.db`, `redis://host`, `rediss://host`, "
+        description="Where sessions are stored: `memory://`, `sqlite:///file.db`, `redis://host`, `rediss://host`, "
         "`unix:///redis.sock`, `redis+sentinel://host,host/service`, `redis+cluster://host,host`, or a scheme of "
-        "another package. Its query may hold options of the store, such as `?idle_ttl=3600`. Without it there are no "
-        "sessions.",
+        "another package. The query may contain options of the store, such as `?idle_ttl=3600`. By default there are "
+        "no sessions.",
         repr=False,
     )
     restore_sessions: bool = Field(
         default=True,
-        description="With a `session_store` that others share: keep a copy of each page's `st.session_state` and "
-        "widgets in it, so that another worker or replica goes on with the session when this one is gone.",
+        description="With a shared `session_store`: keep a copy of each page's `st.session_state` and widgets, so "
+        "that another worker or replica can continue the session.",
     )
     restore_on_reload: bool = Field(
         default=True,
-        description="Where sessions are restored: a tab that is loaded again (F5) goes on with its session too. A tab "
-        "that is opened anew never does.",
+        description="With `restore_sessions`: a reloaded tab (F5) continues its session, too. A new tab never does.",
     )
     url_session_query_param: Annotated[str, AfterValidator(grammar.query_param)] = Field(
-        default="fluxlit_sid", description="Name of the query parameter that holds the id of a visitor's session."
+        default="fluxlit_sid", description="Name of the query parameter with the session id."
     )
-    secret_key: Annotated[Texts, AfterValidator(_each_secret_key)] = Field(
+    secret_key: Annotated[Strings, AfterValidator(_each_secret_key)] = Field(
         default=(),
-        description="Key that encrypts sessions, of at least 32 random characters. Several may be given: the first "
-        "encrypts, all decrypt. Set it by the environment, not by the command line, which other users of the machine "
-        "can read.",
+        description="Key that encrypts sessions, at least 32 random characters. Of several keys the first encrypts, "
+        "all decrypt. Set it in the environment, not on the command line, which other users of the machine can read.",
         repr=False,
         json_schema_extra={"secret": True},
     )
     oidc_issuer: str = Field(
         default="",
-        description="The OpenID provider where users log in, such as `https://login.example.com`: exactly as its "
-        "metadata spell it. Used by `FluxLit(auth=OIDC.from_settings())`, as are the other settings of logins.",
+        description="Issuer of the OpenID provider, such as `https://login.example.com`, exactly as in its metadata. "
+        "Used by `FluxLit(auth=OIDC.from_settings())`, like the other login settings.",
     )
     oidc_preset: Literal["", "auth0", "entra", "github", "google", "keycloak", "okta"] = Field(
-        default="", description="Fill in what is particular about a well-known provider."
+        default="", description="Defaults for a well-known provider."
     )
-    oidc_client_id: str = Field(default="", description="Name of the application at the provider.")
+    oidc_client_id: str = Field(default="", description="Client id of the application at the provider.")
     oidc_client_secret: str = Field(
         default="",
-        description="Secret of the application at the provider. Set it by the environment.",
+        description="Client secret of the application at the provider. Set it in the environment.",
         repr=False,
         json_schema_extra={"secret": True},
     )
     oidc_client_key_file: str | None = Field(
         default=None,
-        description="File with the application's private key (PEM or JWK), in place of a secret: `private_key_jwt`.",
+        description="File with the private key of the client (PEM or JWK), instead of a secret: `private_key_jwt`.",
     )
-    oidc_scopes: Texts = Field(
-        default=(), description="Scopes to ask for. Without them those of the preset, else `openid profile email`."
+    oidc_scopes: Strings = Field(
+        default=(), description="Scopes to request. Default: those of the preset, else `openid profile email`."
     )
-    oidc_roles_claims: Texts = Field(
+    oidc_roles_claims: Strings = Field(
         default=(),
-        description="Where the roles of a user are in the claims, nested names with dots between them: "
-        "`realm_access.roles`. Without it where the preset's provider has them, else `roles` and `groups`.",
+        description="Claims with the roles of a user, nested names separated by dots: `realm_access.roles`. Default: "
+        "those of the preset, else `roles` and `groups`.",
     )
-    oidc_algorithms: Texts = Field(
+    oidc_algorithms: Strings = Field(
         default=(),
-        description="Signatures of tokens that are accepted. Without it all with a private key that are safe.",
+        description="Accepted signature algorithms of tokens. Default: all secure asymmetric ones.",
     )
     oidc_leeway_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False, json_schema_extra={"unit": "seconds"})] = (
-        Field(default=30.0, description="Time by which the clocks of provider and application may differ.")
+        Field(default=30.0, description="Accepted difference between the clocks of provider and application.")
     )
     oidc_logout_at_provider: bool = Field(
-        default=True, description="End the session at the provider, too, when a user logs out."
+        default=True, description="Also end the session at the provider when a user logs out."
     )
     login_idle_timeout_s: Seconds = Field(
-        default=3600.0, description="Time after which a login that is not used ends. Work in an open page is use."
+        default=3600.0, description="Time after which an unused login ends. Activity in an open page counts as use."
     )
     login_absolute_timeout_s: Seconds = Field(
-        default=86400.0, description="Time after which a login ends however much it is used."
+        default=86400.0, description="Time after which a login ends, even if it is used."
     )
     debug: bool = Field(
         default=False,
         description="Show tracebacks and more detail in logs and error pages. Not for production.",
     )
     allow_unified_uvicorn_multiworker: bool = Field(
-        default=False, description="Start under `uvicorn --workers` above 1 all the same. Not supported."
+        default=False, description="Allow `uvicorn --workers` above 1. Not supported."
     )
 
     @classmethod
@@ -475,5 +467,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keep construction free of input from outside: `resolve` reads the layers, one by one."""
+        """Use only arguments; `resolve` reads the other layers."""
         return (init_settings,)

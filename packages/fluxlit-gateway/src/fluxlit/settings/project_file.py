@@ -1,4 +1,4 @@
-"""The project file: `fluxlit.toml`, else `[tool.fluxlit]` in `pyproject.toml`, from a directory upwards."""
+"""The project file: `fluxlit.toml` or `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _OTHERS = frozenset({"build"})
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """What a project file says.
+    """The content of a project file.
 
     Attributes:
         path: the file, `None` when there is none.
         values: its keys and values, unchecked.
         others: tables in it that other distributions read.
         table: path of the table that holds them.
-        problems: why it could not be read.
+        problems: errors while reading it.
     """
 
     path: Path | None = None
@@ -41,7 +41,7 @@ class ProjectFile:
     others: Mapping[str, Any] = field(default_factory=dict)
 
     def where(self, key: str, directory: Path) -> str:
-        """Name the line of a key, with the file's path as seen from a directory."""
+        """Return ``file:line`` of a key, relative to a directory."""
         if self.path is None:
             return _OWN
         line = line_of(self.path.read_text("utf-8"), key, self.table)
@@ -49,7 +49,7 @@ class ProjectFile:
 
 
 def located(path: Path, directory: Path, line: int | None = None) -> str:
-    """Write ``file:line`` with the path as seen from a directory."""
+    """Return ``file:line`` with the path relative to a directory."""
     try:
         name = os.path.relpath(path, directory)
     except ValueError:  # on another Windows drive
@@ -72,7 +72,8 @@ def find_project_file(directory: Path) -> ProjectFile:
 
 
 def _concerns_us(path: Path) -> bool:
-    """Look for our table by its name alone, so that a stranger's broken file stops nobody."""
+    """Whether the file has our table."""
+    # A search, not a parser: a broken file without our table must not be an error.
     try:
         return re.search(rb"tool\W+fluxlit|^fluxlit\b", path.read_bytes(), re.MULTILINE) is not None
     except OSError:

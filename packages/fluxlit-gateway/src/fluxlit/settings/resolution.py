@@ -23,15 +23,15 @@ _DEFAULT = Source(Layer.DEFAULT, "default")
 
 @dataclass(frozen=True)
 class Resolved:
-    """The effective settings, and where each came from.
+    """The effective settings and their sources.
 
     Attributes:
         settings: the values.
         sources: the source of each value, by setting.
         project_root: directory of the project file, else the working directory.
         project_file: the project file, if there is one.
-        shadowed: by setting, what weaker layers say about it in vain, strongest first.
-        words: by setting, the word that was given in place of a value which depends on the machine, such as ``auto``.
+        shadowed: overridden values of weaker layers by setting, strongest first.
+        words: words given instead of a value that depends on the machine, such as ``auto``, by setting.
     """
 
     settings: Settings
@@ -44,11 +44,11 @@ class Resolved:
 
 @dataclass(frozen=True)
 class ResolvedTarget:
-    """The target alone, which has to be known before the `FluxLit` object can be asked for its arguments.
+    """The target, which is needed before the `FluxLit` object is imported.
 
     Attributes:
-        target: the target, `None` when no layer names one.
-        source: where it came from.
+        target: the target, `None` if no layer sets it.
+        source: its source.
         project_root: directory of the project file, else the working directory.
     """
 
@@ -65,7 +65,9 @@ def resolve(
     directory: str | Path | None = None,
     dotenv: bool = True,
 ) -> Resolved:
-    """Merge all layers: flag, environment, `.env`, project file, `FluxLit(...)` arguments, default.
+    """Merge all layers and validate the settings.
+
+    The order is flag, environment, `.env`, project file, `FluxLit(...)` arguments, default.
 
     Args:
         flags: values of command-line options by name of the setting; `None` means not given.
@@ -75,7 +77,7 @@ def resolve(
         dotenv: read `.env`, which belongs to one machine; a description of the project leaves it out.
 
     Raises:
-        SettingsError: with all problems of all layers, not only the first.
+        SettingsError: with all problems of all layers.
     """
     layers = read_layers(flags or {}, arguments or {}, _environment(environ), _start(directory), dotenv=dotenv)
     problems = [*layers.unreadable, *layers.unknown, *_invalid(layers.given)]
@@ -96,10 +98,10 @@ def resolve_target(
     environ: Mapping[str, str] | None = None,
     directory: str | Path | None = None,
 ) -> ResolvedTarget:
-    """Find the target alone. What is wrong with other settings is left to `resolve`.
+    """Find the target; problems of other settings are ignored.
 
     Raises:
-        SettingsError: when a layer cannot be read or the target is not a text.
+        SettingsError: when a layer cannot be read or the target is not a string.
     """
     layers = read_layers(flags or {}, {}, _environment(environ), _start(directory))
     given = [item for item in layers.given if item.setting == "target"]
@@ -146,7 +148,7 @@ def _settings(given: Iterable[Given]) -> Settings:
 
 
 def _invalid(given: Iterable[Given]) -> Iterator[Problem]:
-    """Check each layer by itself, so that a value is wrong even where a stronger layer hides it."""
+    """Validate each layer on its own, including overridden values."""
     for _, group in groupby(given, key=lambda item: item.source.layer):
         layer = {item.setting: item for item in group}
         try:
@@ -162,5 +164,5 @@ def _problems(error: ValidationError, layer: Mapping[str, Given]) -> Iterator[Pr
     for setting, detail in details.items():
         item = layer[setting]
         rule = detail.get("ctx", {}).get("error") if detail["type"] == "value_error" else None
-        demand = rule or f"must be {expected(setting)}, not {'what it is' if is_secret(setting) else shown(item.value)}"
+        demand = rule or f"must be {expected(setting)}, not {'this value' if is_secret(setting) else shown(item.value)}"
         yield Problem(setting, f"{setting} {demand}", item.source.where)

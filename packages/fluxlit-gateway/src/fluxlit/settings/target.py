@@ -1,4 +1,4 @@
-"""Finding the application that "module:attribute" or "./file.py:attribute" names."""
+"""Targets: "module:attribute" or "./file.py:attribute"."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read ``package.module:attribute``, ``module`` or ``path/to/file.py[:attribute]``.
+        """Parse ``module[:attribute]`` or ``path/to/file.py[:attribute]``.
 
         Raises:
-            TargetError: the text is none of these.
+            TargetError: the string is neither.
         """
         place, _, attribute = text.rpartition(":") if ":" in text else (text, "", "")
         attribute = attribute or DEFAULT_ATTRIBUTE
@@ -52,11 +52,13 @@ class Target:
         return f"{self.module}:{self.attribute}"
 
     def load(self) -> object:
-        """Import the application. The working directory, or the file's, comes first on the import path.
+        """Import the application.
+
+        The working directory, or that of the file, comes first on the import path.
 
         Raises:
-            TargetError: there is no such module or attribute, or it is no FluxLit object.
-            Exception: whatever the user's own module raises.
+            TargetError: there is no such module or attribute, or it is not a FluxLit object.
+            Exception: any error of the user's module.
         """
         directory = str(self.directory or Path.cwd())
         if directory not in sys.path:
@@ -72,7 +74,7 @@ class Target:
     def _missing(self, name: str, directory: str) -> str:
         return (
             f"Target {str(self)!r}: there is no module {name!r} in {directory} or on the import path. "
-            f"Run the command in the project's directory, or name the file: ./path/to/{name.rpartition('.')[2]}.py:"
+            f"Run the command in the project's directory, or pass the file: ./path/to/{name.rpartition('.')[2]}.py:"
             f"{self.attribute}."
         )
 
@@ -90,22 +92,22 @@ class Target:
         if not is_application(found):
             raise TargetError(
                 str(self),
-                f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, no FluxLit object. "
-                f"Write {self.attribute} = FluxLit(...), or name the attribute that holds it.",
+                f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, not "
+                f"a FluxLit object. Write {self.attribute} = FluxLit(...), or pass the attribute that holds it.",
             )
         return found
 
 
 def is_application(value: object) -> bool:
-    """Whether a value is a FluxLit object, asked without importing its class."""
+    """Whether a value is a FluxLit object; does not import the class."""
     return getattr(type(value), "is_fluxlit", False) is True
 
 
 def locate(application: object) -> Target | None:
-    """The module and attribute under which an application can be imported by another process.
+    """Return a target from which other processes can import an object.
 
     Returns:
-        `None` if it is in no importable module, such as one made in a function or in ``__main__``.
+        `None` if it is in no importable module, but in a function or in ``__main__``.
     """
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
@@ -118,10 +120,10 @@ def locate(application: object) -> Target | None:
 
 
 def load(text: str) -> object:
-    """Load the application that a target names; any failure of the user's code names its place.
+    """Load the application of a target.
 
     Raises:
-        TargetError: with a message that a person can act on; the user's own exception is its cause.
+        TargetError: the import failed. The message has file and line; the user's exception is the cause.
     """
     target = Target.parse(text)
     try:
@@ -133,7 +135,7 @@ def load(text: str) -> object:
 
 
 def blame(error: BaseException) -> str:
-    """One line about an exception: what it is, and the last place outside installed packages that it passed."""
+    """Return one line: the exception and its last line in user code."""
     place = ""
     if isinstance(error, SyntaxError):
         place = f" ({error.filename}:{error.lineno})"

@@ -1,4 +1,4 @@
-"""The line of a key in a TOML document, which the parser of the standard library does not tell."""
+"""The line of a key in a TOML document, which tomllib does not report."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ def line_of(text: str, key: str, table: Sequence[str] = ()) -> int | None:
 
 
 def _table_at(lines: Sequence[str]) -> tuple[str, ...] | None:
-    """Say which table the next line belongs to; `None` inside a value of several lines.
+    """Return the table of the next line, `None` inside a multi-line value.
 
-    The parser itself is asked: it reads the lines so far plus one key that nobody else uses,
-    and the table where that key lands is the answer.
+    Parses the lines so far with one unique key at the end, and returns the table of that key.
     """
     try:
         document = tomllib.loads("\n".join([*lines, f"{_PROBE} = 0"]))

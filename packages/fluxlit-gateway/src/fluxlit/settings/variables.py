@@ -30,7 +30,7 @@ _SERVICE_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+")
 
 
 class _Variables(EnvSettingsSource):
-    """Variables out of a mapping; names are compared without case, as pydantic-settings does."""
+    """Variables of a mapping; names are case-insensitive."""
 
     def __init__(self, variables: Mapping[str, str | None]) -> None:
         self._variables = variables
@@ -45,7 +45,7 @@ class _Variables(EnvSettingsSource):
 
 @dataclass(frozen=True)
 class DotenvFile:
-    """What a `.env` file says: values, the line of each name, and what is wrong with it."""
+    """A `.env` file: values, the line of each name, and problems."""
 
     values: Mapping[str, str | None] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class DotenvFile:
 
 
 def read_variables(variables: Mapping[str, str | None]) -> Iterator[tuple[str, str, str]]:
-    """Yield setting, name of the variable as written, and value. An empty variable counts as not set."""
+    """Yield setting, name and value of each variable that is not empty."""
     ours = {name: value for name, value in variables.items() if not is_service_link(name, value)}
     spelling = {name.lower(): name for name in ours}
     source = _Variables(ours)
@@ -64,7 +64,7 @@ def read_variables(variables: Mapping[str, str | None]) -> Iterator[tuple[str, s
 
 
 def unknown_variables(variables: Mapping[str, str | None]) -> list[str]:
-    """List the variables that carry our prefix and belong to no setting."""
+    """Return the variables with our prefix that belong to no setting."""
     known = {env_name(setting).lower() for setting in SETTINGS} | {name.lower() for name in _INTERNAL}
     return [
         name
@@ -74,18 +74,18 @@ def unknown_variables(variables: Mapping[str, str | None]) -> list[str]:
 
 
 def is_service_link(name: str, value: str | None) -> bool:
-    """Recognise a variable that Kubernetes made out of a Service whose name starts with "fluxlit"."""
+    """Whether Kubernetes set a variable for a Service named "fluxlit"."""
     if _SERVICE_LINK_NAME.fullmatch(name):
         return True
     return name.startswith(_PREFIX) and name.endswith("_PORT") and bool(_SERVICE_LINK_VALUE.fullmatch(value or ""))
 
 
 def read_dotenv(path: Path, directory: Path) -> DotenvFile:
-    """Read a `.env` file; one that does not exist is an empty one.
+    """Read a `.env` file; a missing file is empty.
 
     Args:
         path: the file.
-        directory: the directory from which messages name the file.
+        directory: the directory to which paths in messages are relative.
     """
     try:
         raw = path.read_bytes() if path.is_file() else b""
