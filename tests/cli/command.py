@@ -32,7 +32,7 @@ def fluxlit(*arguments: str, directory: Path | None = None, **environ: str) -> s
 
 @contextmanager
 def nothing_left() -> Iterator[dict[str, str]]:
-    """Yield a variable to mark processes with; afterwards, none that inherited it may be running."""
+    """Yield a variable that marks processes; none may remain afterwards."""
     value = uuid.uuid4().hex
     yield {_MARK: value}
     left = [process for process in psutil.process_iter() if _carries(process, value)]
@@ -51,7 +51,7 @@ def _carries(process: psutil.Process, value: str) -> bool:
 
 
 def says(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
-    """Check that a command failed with one message that holds certain parts, and nothing else."""
+    """Check that a command failed with one message with these parts."""
     lines = done.stderr.splitlines()
     assert done.returncode == code, done.stderr
     assert [line for line in lines if line.startswith("error: ")] == [lines[0]], done.stderr

@@ -41,13 +41,13 @@ def test_a_person_sees_a_progress_bar_and_what_came_out(small: list[str], tmp_pa
         assert screen.process.wait(60) == 0
         screen.reader.join(60)
     assert re.search(r"Compressing .*100%", screen.shown)
-    assert "20 files of Streamlit 1.0: 0.7 MB are 0.0 MB as Brotli, in" in screen.shown.replace("\r\n", "")
+    assert "20 files of Streamlit 1.0: 0.7 MB, with Brotli 0.0 MB, in" in screen.shown.replace("\r\n", "")
 
 
 def test_a_log_gets_the_result_alone(small: list[str], tmp_path: Path) -> None:
     done = subprocess.run(small, capture_output=True, text=True, timeout=60, env=clean_environ(), check=True)
     folder = tmp_path / "environment" / "share" / "fluxlit" / "streamlit-1.0"
-    assert done.stdout == f"20 files of Streamlit 1.0: 0.7 MB are 0.0 MB as Brotli, in {folder}\n"
+    assert done.stdout == f"20 files of Streamlit 1.0: 0.7 MB, with Brotli 0.0 MB, in {folder}\n"
     assert done.stderr == ""
     assert len(list(folder.iterdir())) == 20
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_written_is_said(small: list[str], tmp_path: Path) -> Non
     name = "static-js-part7.AAAAAA07.js.AAAAAA07-7d00.br11"
     (folder / name).mkdir(mode=0o755, parents=True)
     done = subprocess.run(small, capture_output=True, text=True, timeout=60, env=clean_environ(), check=False)
-    says(done, 1, f"could not be kept in {folder}")
+    says(done, 1, f"cannot be written to {folder}")
 
 
 def test_ctrl_c_ends_it_and_what_is_done_is_whole(small: list[str], tmp_path: Path) -> None:

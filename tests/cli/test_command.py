@@ -1,4 +1,4 @@
-"""The command as a whole: help, versions, wrong use, speed, and where its output goes."""
+"""The command as a whole: help, versions, usage errors, speed, output."""
 
 import os
 import re
@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from fluxlit.settings import describe
+from fluxlit_cli.commands import BUILT_IN
+from fluxlit_cli.options import COMMON
 from tests.cli.command import COMMAND, fluxlit, imported, says, write
-from tests.support.processes import clean_environ
+from tests.support.processes import ROOT, clean_environ
 from tests.support.terminal import terminal
 
 
@@ -42,12 +44,19 @@ def test_without_a_command_it_shows_the_help_and_fails() -> None:
     assert "Commands:" in done.stderr
 
 
+@pytest.mark.parametrize("group", ["pages", "auth", "auth sessions"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    done = fluxlit(*group.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == fluxlit(*group.split(), "--help").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["rum"], "No such command 'rum'. Did you mean 'run'? Try 'fluxlit --help'."),
         (["run", "--prot", "1"], "No such option: --prot"),
-        (["run", "--port"], "Option '--port' requires an argument."),
+        (["run", "--port"], "Option '--port' requires an argument. Try 'fluxlit run --help'."),
         (["new"], "Missing argument 'NAME'. Try 'fluxlit new --help'."),
         (["run", "a:b", "c:d"], "Got unexpected extra argument"),
         (["completion", "ksh"], "Invalid value for 'shell': 'ksh' is not one of 'bash', 'zsh', 'fish'."),
@@ -59,13 +68,36 @@ def test_wrong_use_is_one_message_and_exit_code_2(arguments: list[str], message:
 
 @pytest.mark.parametrize("command", ["run", "dev"])
 def test_every_setting_has_an_option(command: str) -> None:
-    shown = fluxlit(command, "--help", COLUMNS="200").stdout
+    shown = fluxlit(command, "--help-all", COLUMNS="200").stdout
     for setting in describe.SETTINGS:
         for flag in (describe.flag_name(setting), *describe.flag_aliases(setting)):
             assert re.search(rf"(^|\s|,){flag}\b", shown, re.MULTILINE), flag
     for flag in ("--host", "--port", "--root-path", "--log-level", "--trust-proxy", "--proxy-headers", "--workers"):
         assert flag in shown
     assert "--graceful-timeout SECONDS" in shown
+
+
+@pytest.mark.parametrize("command", BUILT_IN)
+def test_the_help_of_a_command_fits_a_screen_with_an_example_and_a_link(command: str) -> None:
+    shown = fluxlit(*command.split(), "--help", COLUMNS="80").stdout
+    lines = shown.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert re.search(r"^Example: .*fluxlit ", shown, re.MULTILINE)
+    [page] = re.findall(r"^More: https://\S+/main/(docs/\S+?\.md)(?:#\S+)?$", shown, re.MULTILINE)
+    assert (ROOT / page).is_file()
+
+
+@pytest.mark.parametrize("command", ["run", "dev"])
+def test_the_help_of_a_server_shows_the_common_settings(command: str) -> None:
+    shown = fluxlit(command, "--help").stdout
+    assert all(option in shown for option, _ in COMMON.values())
+    known = {flag for setting in COMMON for flag in (describe.flag_name(setting), *describe.flag_aliases(setting))}
+    assert {option.split()[0] for option, _ in COMMON.values()} <= known
+    assert "--gateway-ws-ping-interval-s" not in shown
+    everything = fluxlit(command, "--help-all").stdout
+    panels = {"Listening:", "HTTPS:", "Public address:", "Sessions:", "Login:", "Limits and timeouts:", "WebSockets:"}
+    assert panels - set(everything.splitlines()) == set()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
@@ -107,7 +139,7 @@ def test_colours_on_a_terminal_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["doctor", "--help"]])
 def test_a_narrow_terminal_is_wide_enough(arguments: list[str]) -> None:
-    lines = in_terminal(*arguments, columns=60).splitlines()
+    lines = [line for line in in_terminal(*arguments, columns=60).splitlines() if not line.startswith("More: http")]
     assert len(lines) > 5
     assert max(len(line) for line in lines) <= 60
 

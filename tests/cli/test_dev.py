@@ -1,4 +1,4 @@
-"""`fluxlit dev`: what is saved is served, and what cannot be used harms nothing."""
+"""`fluxlit dev`: saved code is served, broken code is reported."""
 
 import re
 import stat
@@ -53,7 +53,7 @@ class Development:
 
 @contextmanager
 def development(folder: Path, *arguments: str, **environ: str) -> Iterator[Development]:
-    """Run `fluxlit dev` until it is ready; nothing of it may be left afterwards."""
+    """Run `fluxlit dev` until it is ready; no process may remain."""
     with nothing_left() as mark:
         with background(
             [*COMMAND, "dev", "--port", "0", *arguments], cwd=folder, environ=clean_environ(**environ) | mark
@@ -86,7 +86,7 @@ def test_a_day_of_development(tmp_path: Path) -> None:
         dev.save("return 2", "return (")
         error = dev.says("app.py changed, but cannot be used: .*SyntaxError.*app.py:")
         assert error.startswith("error: ")
-        dev.says("The old version keeps serving.")
+        dev.says("The previous version keeps serving.")
         assert get(f"{dev.url}/api/n") == "2"
         assert get(f"{dev.url}/api/readyz") == '{"status":"ready","streamlit":"ok"}'
 
@@ -139,7 +139,7 @@ def test_a_changed_setting_restarts_the_whole(tmp_path: Path) -> None:
         write(tmp_path, {"fluxlit.toml": 'api_mount_path = "api"\n'})
         dev.says(r"error: A setting is wrong:")
         dev.says(r'fluxlit\.toml:1: api_mount_path must start with a slash: write "/api"')
-        dev.says("The old settings stay in force.")
+        dev.says("The previous settings stay in use.")
         assert get(f"{dev.url}/api/n") == "1"
 
         write(tmp_path, {"fluxlit.toml": 'api_mount_path = "/rest"\n'})

@@ -1,4 +1,4 @@
-"""A server's worker process is started before the command line is read, and for nothing else."""
+"""Only servers start a worker before the command line is parsed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every setting at every layer, in a real process: under `fluxlit run`, and under uvicorn without the command.
+"""Every setting at every layer, under `fluxlit run` and uvicorn.
 
-One process of each kind holds all settings in one layer. It tells what it understood instead of serving, so that
+One process of each kind holds all settings in one layer. It reports its settings instead of serving, so that
 settings which contradict each other, and files that are nowhere, do not matter here.
 """
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.slow
 
 UVICORN = (sys.executable, "-m", "uvicorn", "--port", "0")
 
-# Whoever serves an application asks once for its settings, with everything that it knows.
-TELLING = """
+# A server resolves the settings of its application once, with all layers.
+REPORT = """
 import json, os
 from pathlib import Path
 import fluxlit.server.runtime
@@ -36,14 +36,14 @@ from fluxlit.settings import resolution
 resolve = fluxlit.server.runtime.resolve
 resolution.contradictions = lambda *_: ()
 
-def tell(**layers):
+def report(**layers):
     found = resolve(**layers)
     sources = {name: [source.layer.value, source.where] for name, source in found.sources.items()}
-    told = {"values": found.settings.model_dump(mode="json"), "sources": sources}
-    Path(os.environ["TELL_TO"]).write_text(json.dumps(told))
-    raise FluxLitError("it has told everything")
+    document = {"values": found.settings.model_dump(mode="json"), "sources": sources}
+    Path(os.environ["REPORT_TO"]).write_text(json.dumps(document))
+    raise FluxLitError("settings reported")
 
-fluxlit.server.runtime.resolve = tell
+fluxlit.server.runtime.resolve = report
 
 from fluxlit import FluxLit
 """
@@ -112,20 +112,20 @@ CASES = [("run", layer) for layer in LAYERS] + [("uvicorn", layer) for layer in 
 
 
 def understood(launcher: str, held: Layered, folder: Path) -> dict[str, Any]:
-    """Start the application and return what it has told."""
-    application = f"{TELLING}\nportal = app = FluxLit({held.arguments})\n"
+    """Start the application and return its settings."""
+    application = f"{REPORT}\nportal = app = FluxLit({held.arguments})\n"
     for name, text in ({"main.py": application, "app.py": application} | held.files).items():
         (folder / name).write_text(text)
-    told = folder / "told.json"
+    report = folder / "report.json"
     command = [*COMMAND, "run", *held.flags] if launcher == "run" else [*UVICORN, "main:portal"]
     with nothing_left() as mark:
-        environ = clean_environ(**held.environ, TELL_TO=str(told)) | mark
+        environ = clean_environ(**held.environ, REPORT_TO=str(report)) | mark
         done = subprocess.run(
             command, cwd=folder, env=environ, capture_output=True, text=True, timeout=110, check=False
         )
-    assert "it has told everything" in done.stderr, done.stderr
+    assert "settings reported" in done.stderr, done.stderr
     assert done.returncode == (1 if launcher == "run" else 3)
-    found: dict[str, Any] = json.loads(told.read_text())
+    found: dict[str, Any] = json.loads(report.read_text())
     return found
 
 

@@ -1,4 +1,4 @@
-"""`fluxlit run` for operators: where it listens, how it is told to renew itself, and whom it tells."""
+"""`fluxlit run` for operators: addresses, reload, notifications."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ API_ONLY = APP.partition("@app.page")[0]
 def running(
     directory: Path, *arguments: str, command: Sequence[str] = (), **environ: str
 ) -> Iterator[tuple[Server, str]]:
-    """Run an application until it is ready, and yield what it calls its address; nothing of it may be left."""
+    """Run an application and yield its address; no process may remain."""
     with (
         nothing_left() as mark,
         background(
@@ -102,7 +102,7 @@ def heard(manager: socket.socket) -> dict[str, str]:
 
 
 class Visitors:
-    """Threads that ask all the time, and count what was not answered as it should be."""
+    """Threads that send requests all the time and count failures."""
 
     def __init__(self, ask: Callable[[], tuple[int, bytes]]) -> None:
         self._ask = ask
@@ -228,8 +228,8 @@ MISTAKES = {
     "no certificate": (["--tls-certificate", "nowhere.pem"], "TLS file nowhere.pem cannot be read"),
     "key alone": (["--tls-key", "key.pem"], "tls_key is set, but tls_certificate is not"),
     "mode": (["--uds", "a.sock", "--uds-mode", "rw"], 'gateway_uds_mode must be three octal digits such as "660"'),
-    "two listeners": (["--uds", "a.sock", "--fd", "3"], "--fd: gateway_fd names a socket to listen on"),
-    "nobody trusted": (["--uds", "a.sock", "--proxy-headers"], 'has none; add "unix"'),
+    "two listeners": (["--uds", "a.sock", "--fd", "3"], "--fd: gateway_fd is a socket to listen on"),
+    "no trusted proxy": (["--uds", "a.sock", "--proxy-headers"], 'have none; add "unix"'),
     "pid file": (["--port", "0", "--pidfile", "nowhere/a.pid"], "a.pid cannot be written: No such file"),
 }
 
@@ -247,16 +247,16 @@ def test_a_health_check_is_not_content_with_the_server_of_another_project(tmp_pa
         port = deaf.getsockname()[1]
         done = fluxlit("healthcheck", directory=here, FLUXLIT_GATEWAY_PORT=str(port))
         server.stop()
-    says(done, 1, f"http://127.0.0.1:{port} does not answer")
+    says(done, 1, f"http://127.0.0.1:{port} does not respond")
 
 
 def test_a_health_check_says_why_not(tmp_path: Path) -> None:
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # Taken, so that nobody else gets it, and not listened on.
+        deaf.bind(("127.0.0.1", 0))  # Bound, so that no other process gets it, but not listening.
         port = deaf.getsockname()[1]
         done = fluxlit("healthcheck", directory=tmp_path, FLUXLIT_GATEWAY_PORT=str(port))
-    says(done, 1, f"http://127.0.0.1:{port} does not answer: Connection refused")
-    says(fluxlit("healthcheck", "--url", "nonsense", directory=tmp_path), 1, "no address of the form")
+    says(done, 1, f"http://127.0.0.1:{port} does not respond: Connection refused")
+    says(fluxlit("healthcheck", "--url", "nonsense", directory=tmp_path), 1, "not a URL of the form")
 
 
 def test_sighup_of_a_terminal_that_is_gone_ends_the_server(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`fluxlit new`: the project that it makes is complete and passes its own checks."""
+"""`fluxlit new`: the project is complete and passes its own checks."""
 
 import json
 import subprocess
@@ -81,7 +81,7 @@ def test_the_current_folder_may_be_filled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["9lives", "a b", 'quote"', "ünï", "../-x"])
 def test_a_name_that_cannot_be_one(name: str, tmp_path: Path) -> None:
-    says(fluxlit("new", "--", name, directory=tmp_path), 1, "cannot name a project", "start with a letter")
+    says(fluxlit("new", "--", name, directory=tmp_path), 1, "is not a valid project name", "start with a letter")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -169,7 +169,7 @@ def test_a_project_with_a_login_starts_without_its_provider_and_guards_what_it_h
         assert client.get("/api/me").status_code == 401
         asked = client.get("/account", headers=browser)
         assert (asked.status_code, asked.headers["location"]) == (302, "/api/auth/login?return_to=%2Faccount")
-        # Nobody is at login.example.com, which is told in a page.
+        # There is no server at login.example.com, which a page reports.
         answer = client.get(asked.headers["location"], headers=browser)
         assert (answer.status_code, "Sign-in is not available now" in answer.text) == (503, True)
 
@@ -228,7 +228,7 @@ def test_what_lies_in_the_folder_is_adopted_there_and_stays_as_it_is(tmp_path: P
     done = fluxlit("new", ".", "--from-streamlit", "app.py", "--from-fastapi", "service.main:app", directory=folder)
     assert (done.returncode, done.stdout) == (0, "Created portal. Next:\n  fluxlit dev\n"), done.stderr
     assert {path: (folder / path).read_text() for path in here} == here
-    assert "Left as it was: README.md. The project needs fluxlit-cli" in done.stderr
+    assert "Not changed: README.md. The project needs fluxlit-cli" in done.stderr
     assert tomllib.loads((folder / "fluxlit.toml").read_text())["target"] == "fluxlit_app:app"
     assert "2 passed" in check(folder, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
     # Once more would overwrite it.
@@ -249,15 +249,15 @@ def test_a_dry_run_names_the_files_and_writes_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--from-streamlit", "nowhere.py"), "nowhere.py is no Python file"),
+        (("--from-streamlit", "nowhere.py"), "nowhere.py is not a Python file"),
         (("--from-streamlit", "broken.py"), "broken.py:1: "),
         (("--from-fastapi", "nowhere:app"), "nowhere cannot be imported from"),
         (("--from-fastapi", "broken:app"), "SyntaxError"),
         (("--from-fastapi", "ends:app"), "ends cannot be imported from"),
-        (("--from-fastapi", "service.main:api"), "is nothing, no FastAPI object. Did you mean service.main:app?"),
-        (("--from-fastapi", "service.rates:RATES"), "is a dict, no FastAPI object."),
+        (("--from-fastapi", "service.main:api"), "service.main has no attribute 'api'. Did you mean service.main:app?"),
+        (("--from-fastapi", "service.rates:RATES"), "is a dict, not a FastAPI object."),
         (("--from-fastapi", "a b"), "is not valid: write module:attribute"),
-        (("--profile", "auth", "--from-streamlit", "sales.py"), "go with the profiles minimal and deploy"),
+        (("--profile", "auth", "--from-streamlit", "sales.py"), "with the profiles minimal and deploy"),
         (("--from-fastapi", "fluxlit_there:app"), "is a FluxLit object already"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`fluxlit pages`: what there is, for people and for tools, and whether it is right."""
+"""`fluxlit pages`: the list for people and tools, and its validation."""
 
 import json
 from pathlib import Path
@@ -35,10 +35,10 @@ def test_the_manifest_is_json_and_always_the_same(tmp_path: Path) -> None:
 
 def test_what_is_right_passes_and_what_is_not_fails(tmp_path: Path) -> None:
     write(tmp_path, APP)
-    assert fluxlit("pages", "validate", directory=tmp_path).stdout == "2 pages are right\n"
+    assert fluxlit("pages", "validate", directory=tmp_path).stdout == "2 pages checked, no problems found\n"
     write(tmp_path, {"app.py": APP + '\n@app.page("/again", title="Home")\ndef again(st): ...\n'})
     done = fluxlit("pages", "validate", directory=tmp_path)
-    assert (done.returncode, "several pages are called 'Home'" in done.stderr) == (0, True)
+    assert (done.returncode, "several pages have the title 'Home'" in done.stderr) == (0, True)
     assert fluxlit("pages", "validate", "--strict", directory=tmp_path).returncode == 1
     write(tmp_path, {"app.py": APP + '\n@app.page("/a", script="a.py")\n', "a.py": "def ("})
     write(tmp_path, {"app.py": APP + '\napp.page("/a", script="a.py")\n'})

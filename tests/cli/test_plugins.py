@@ -80,7 +80,7 @@ def test_they_are_listed_with_their_owner_and_without_being_imported(path: str) 
 def test_those_of_our_own_distributions_say_what_they_do() -> None:
     told = " ".join(fluxlit("--help").stdout.split())
     assert "build Write files for containers, clusters and edges." in told
-    assert "auth List the logins of people, and revoke them." in told
+    assert "auth List and revoke the logins of users." in told
 
 
 @pytest.mark.parametrize(("command", "owner"), [("build", "fluxlit-deploy"), ("auth", "fluxlit-auth")])

@@ -1,4 +1,4 @@
-"""`fluxlit run`: bad input gives one message, an exit code and nothing else; good input runs and stops in order."""
+"""`fluxlit run`: one message for invalid input, an orderly stop."""
 
 import re
 import signal
@@ -28,7 +28,7 @@ TARGETS = {
     "no-default": ({}, ["run"], "Target 'app:app'", "there is no module 'app'"),
     "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
     "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
-    "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is a int, no FluxLit object", "Write app = FluxLit(...)"),
+    "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is a int, not a FluxLit object", "Write app = FluxLit(...)"),
     "import-error": ({"app.py": "import nowhere\n"}, ["run"], "No module named 'nowhere'", "app.py:1"),
     "syntax-error": ({"app.py": "def f(:\n"}, ["run"], "SyntaxError", "app.py:1"),
     "exception": ({"app.py": "x = 1\nx / 0\n"}, ["run"], "ZeroDivisionError: division by zero", "app.py:2"),
@@ -67,11 +67,11 @@ def test_a_strict_start_is_refused_for_what_is_dangerous(tmp_path: Path) -> None
 
     assert done.returncode == 1
     assert done.stdout == ""
-    told = re.findall(r"^(\w+): (\[\S+\]|Nothing was started)", done.stderr, re.MULTILINE)
-    assert told == [
+    found = re.findall(r"^(\w+): (\[\S+\]|Not started)", done.stderr, re.MULTILINE)
+    assert found == [
         ("warning", "[public-url-missing]"),
         ("warning", "[streamlit-routes-open]"),
-        ("error", "Nothing was started"),
+        ("error", "Not started"),
     ]
 
 
@@ -84,7 +84,7 @@ def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
     says(done, 1, "6 settings are wrong")
     for line in (
         "fluxlit.toml:2: unknown setting gatway_port; did you mean gateway_port?",
-        "fluxlit.toml:3: gateway_host must be a text, not 5",
+        "fluxlit.toml:3: gateway_host must be a string, not 5",
         ".env:1: unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
         '--port: gateway_port must be a whole number from 0 to 65535, not "x"',
         '--workers: streamlit_workers must be a whole number of at least 1 or auto, not "0"',
@@ -142,7 +142,7 @@ def test_an_api_that_fails_at_its_start(tmp_path: Path) -> None:
 
 @contextmanager
 def running(directory: Path, *arguments: str, **environ: str) -> Iterator[tuple[Server, str]]:
-    """Run an application until it is ready; nothing of it may be left afterwards."""
+    """Run an application until it is ready; no process may remain."""
     with (
         nothing_left() as mark,
         background(

@@ -1,4 +1,4 @@
-"""`fluxlit shutdown` ends the right process, and what it says about that is true."""
+"""`fluxlit shutdown` ends the right process and reports the truth."""
 
 import os
 import signal
@@ -93,25 +93,28 @@ def test_the_settings_name_the_pid_file_and_one_left_behind_is_said_and_removed(
         assert (project / "server.pid").exists()
         done = fluxlit("shutdown", directory=project)
         assert done.returncode == 0
-        assert f"names process {server.process.pid}, but no server holds it: it was left behind" in done.stdout
+        assert f"names process {server.process.pid}, but no server locks it: it is stale" in done.stdout
         assert not (project / "server.pid").exists()
 
 
 def test_an_attack_a_number_that_is_another_process_s_by_now_is_left_alone(project: Path) -> None:
-    """Neither the file nor the record is believed: the process must hold the lock, or have been born when it says."""
+    """A pid file or record alone proves nothing.
+
+    The process must hold the lock, or have started at the recorded time.
+    """
     bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         (project / "server.pid").write_text(f"{bystander.pid}\n")
         done = fluxlit("shutdown", "--pidfile", "server.pid", "--force", directory=project)
         assert done.returncode == 0
-        assert "left behind" in done.stdout
+        assert "it is stale" in done.stdout
         with running(project) as server:
             pid = f'"pid": {server.process.pid}'
             records = base_directory().glob("fluxlit-*/server.json")
             record = next(path for path in records if pid in path.read_text())
             record.write_text(record.read_text().replace(pid, f'"pid": {bystander.pid}'))
             says(fluxlit("shutdown", "--force", directory=project), 2, "No FluxLit server")
-            says(fluxlit("shutdown", "--pid", str(bystander.pid), directory=project), 2, "no FluxLit server")
+            says(fluxlit("shutdown", "--pid", str(bystander.pid), directory=project), 2, "is not a FluxLit server")
             assert alive(server)
         assert bystander.poll() is None
     finally:
@@ -135,7 +138,7 @@ def test_without_waiting_nothing_is_said_about_the_end(project: Path) -> None:
         ask_slowly(server, project, 1)
         done = fluxlit("shutdown", "--wait", "0", directory=project)
         assert done.returncode == 0
-        assert "has been asked to stop; that it has ended is not known" in done.stdout
+        assert "has received SIGTERM; whether it has ended is unknown" in done.stdout
         assert server.process.wait(60) == 0
 
 
@@ -152,7 +155,7 @@ def test_of_several_servers_none_is_chosen(project: Path) -> None:
         assert not alive(second)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become another user")
 def test_another_user_s_server_is_not_stopped_and_that_is_said(project: Path) -> None:
     with TemporaryDirectory() as folder, running(project, pidfile=f"{folder}/server.pid") as server:
         Path(folder).chmod(0o755)  # pytest's own folders are closed to others

@@ -1,4 +1,4 @@
-"""`fluxlit status` says what runs, and that nothing does."""
+"""`fluxlit status` shows the running servers, or that there are none."""
 
 import json
 import os
@@ -124,7 +124,7 @@ def test_a_server_that_hangs_is_told_from_one_that_answers(project: Path, server
         os.kill(server.process.pid, signal.SIGCONT)
     assert done.returncode == 1
     assert f"app:app is silent (process {server.process.pid}" in done.stdout
-    assert "nothing came within 0.5 s" in done.stdout
+    assert "no response within 0.5 s" in done.stdout
 
 
 def test_nothing_runs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`fluxlit run` and `fluxlit dev` in front of a person: Ctrl-C, a window that is resized, output that nobody reads."""
+"""`fluxlit run` and `dev` on a terminal: Ctrl-C, resize, closed output."""
 
 import os
 import re
@@ -108,7 +108,7 @@ def test_it_goes_on_when_the_reader_of_its_output_leaves(tmp_path: Path) -> None
         assert process.stderr is not None
         with process.stderr as log:
             assert any("is ready after" in line for line in iter(log.readline, ""))
-            # It has told nobody where it is, and serves all the same.
+            # Its address was not printed, and it serves all the same.
             done = subprocess.run(
                 [*COMMAND, "healthcheck"], cwd=tmp_path, env=clean_environ(), capture_output=True, check=False
             )

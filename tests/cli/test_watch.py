@@ -66,7 +66,7 @@ def test_a_syntax_error_tells_its_place() -> None:
 
 
 async def collect(project: Path, act: Callable[[], None], script: Path | None = None) -> set[str]:
-    """Act while the project is watched; return the names that are reported until one last file is."""
+    """Act while the project is watched; return the reported names."""
     since = time.time()
     watched = changes(project, lambda: frozenset({script} if script else ()), since)
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""`fluxlit workbench` finds out where the platform shows it, and works there."""
+"""`fluxlit workbench` finds its public address and works there."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from fluxlit_cli.workbench import Place, PlatformError, find
+from fluxlit_cli.workbench import PlatformError, PublicAddress, find
 from tests.cli.command import fluxlit, nothing_left, says, write
 from tests.support.processes import clean_environ
 
@@ -46,41 +46,44 @@ def tool(folder: Path, script: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("environ", "place"),
+    ("environ", "address"),
     [
-        ({}, Place("", "")),
+        ({}, PublicAddress("", "")),
         (
             {"RS_SERVER_URL": "https://posit.example/", "UVICORN_ROOT_PATH": f"https://posit.example{SESSION}/50b1/"},
-            Place("Posit Workbench", f"{SESSION}/50b1", f"https://posit.example{SESSION}/50b1"),
+            PublicAddress("Posit Workbench", f"{SESSION}/50b1", f"https://posit.example{SESSION}/50b1"),
         ),
         (
             {"RS_SERVER_URL": "https://posit.example/", "UVICORN_ROOT_PATH": f"{SESSION}/50b1"},
-            Place("Posit Workbench", f"{SESSION}/50b1"),
+            PublicAddress("Posit Workbench", f"{SESSION}/50b1"),
         ),
         (
             {"VSCODE_PROXY_URI": "https://code.example/proxy/{{port}}/"},
-            Place("code-server", "/proxy/8000", "https://code.example/proxy/8000"),
+            PublicAddress("code-server", "/proxy/8000", "https://code.example/proxy/8000"),
         ),
-        ({"VSCODE_PROXY_URI": "https://{{port}}.code.example"}, Place("code-server", "", "https://8000.code.example")),
-        ({"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"}, Place("JupyterHub", "/user/ada/proxy/8000")),
+        (
+            {"VSCODE_PROXY_URI": "https://{{port}}.code.example"},
+            PublicAddress("code-server", "", "https://8000.code.example"),
+        ),
+        ({"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"}, PublicAddress("JupyterHub", "/user/ada/proxy/8000")),
         (
             {"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/", "JUPYTERHUB_PUBLIC_URL": "https://hub.example/user/ada/"},
-            Place("JupyterHub", "/user/ada/proxy/8000", "https://hub.example/user/ada/proxy/8000"),
+            PublicAddress("JupyterHub", "/user/ada/proxy/8000", "https://hub.example/user/ada/proxy/8000"),
         ),
     ],
 )
-def test_the_place_is_known_from_the_environment(environ: dict[str, str], place: Place) -> None:
-    assert find(8000, {"PATH": "/nowhere", **environ}) == place
+def test_the_public_address_is_known_from_the_environment(environ: dict[str, str], address: PublicAddress) -> None:
+    assert find(8000, {"PATH": "/nowhere", **environ}) == address
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("exit 3", "does not say where port 9000 is shown: exit code 3"),
+        ("exit 3", "does not report the URL of port 9000: exit code 3"),
         ("echo no session >&2; exit 1", "no session"),
-        ("true", "does not say where port 9000 is shown"),
-        ("echo what", "'what', which is no URL"),
-        ("echo ftp://x/y", "which is no URL"),
+        ("true", "does not report the URL of port 9000"),
+        ("echo what", "'what', which is not a URL"),
+        ("echo ftp://x/y", "which is not a URL"),
     ],
 )
 def test_a_platform_that_does_not_tell_is_an_error(script: str, message: str, tmp_path: Path) -> None:
@@ -127,13 +130,13 @@ def get(url: str, **headers: str) -> bytes:
 
 
 def test_behind_posit_workbench(tmp_path: Path) -> None:
-    """Its proxy removes the path, and asks on loopback; browsers see the path in every address."""
+    """A proxy that removes the path and connects from loopback."""
     write(tmp_path, APP)
     (tmp_path / "bin").mkdir()
     tool(tmp_path / "bin", f'test "$1" = -l && echo "https://posit.example{SESSION}/token-of-$2/"')
     environ = {"RS_SERVER_URL": "https://posit.example/", "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
     with running(tmp_path, "--port", "0", **environ) as (head, rows):
-        assert head.endswith("shown by Posit Workbench")
+        assert head.endswith("public address from Posit Workbench")
         port = rows["Here"].split(":")[2].split("/")[0]
         public = f"https://posit.example{SESSION}/token-of-{port}"
         assert rows["Browser"] == f"{public}/"
@@ -155,7 +158,7 @@ def test_settings_go_before_what_the_platform_says(tmp_path: Path) -> None:
     write(tmp_path, APP)
     environ = {"VSCODE_PROXY_URI": "https://code.example/proxy/{{port}}/", "FLUXLIT_ROOT_PATH": "/mine"}
     with running(tmp_path, "--port", "0", **environ) as (head, rows):
-        assert head.endswith("shown by your settings")
+        assert head.endswith("public address from your settings")
         assert rows["Browser"].startswith("/mine/")
         assert "/mine/" in rows["Health"]
         assert get(rows["Health"]) == b'{"status":"ok"}'

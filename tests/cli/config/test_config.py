@@ -85,7 +85,7 @@ def test_a_secret_is_shown_only_when_asked_for(tmp_path: Path) -> None:
     assert f'["{KEY}2"]' in fluxlit("config", "--show-secrets", directory=tmp_path, **environ).stdout
 
 
-def test_wrong_settings_are_all_told(tmp_path: Path) -> None:
+def test_wrong_settings_are_all_reported(tmp_path: Path) -> None:
     write(tmp_path, {"app.py": APP, "fluxlit.toml": "gateway_port = 99999\ngateway_prot = 1\n"})
     done = fluxlit("config", "--root-path", "x", directory=tmp_path)
     assert done.returncode == 1
@@ -95,9 +95,9 @@ def test_wrong_settings_are_all_told(tmp_path: Path) -> None:
         "--root-path: root_path must start",
     ):
         assert part in done.stderr
-    told = json.loads(fluxlit("config", "--json", directory=tmp_path).stdout)
-    assert told["status"] == "fail"
-    assert {each["where"] for each in told["problems"]} == {"fluxlit.toml:1", "fluxlit.toml:2"}
+    document = json.loads(fluxlit("config", "--json", directory=tmp_path).stdout)
+    assert document["status"] == "fail"
+    assert {each["where"] for each in document["problems"]} == {"fluxlit.toml:1", "fluxlit.toml:2"}
 
 
 def test_without_an_application_the_other_layers_are_shown_with_a_warning(tmp_path: Path) -> None:
@@ -110,11 +110,11 @@ def test_without_an_application_the_other_layers_are_shown_with_a_warning(tmp_pa
     assert "error: [target-not-loaded]" in done.stderr
 
 
-def test_a_module_that_ends_the_program_is_told_as_such(tmp_path: Path) -> None:
+def test_a_module_that_ends_the_program_is_reported_as_such(tmp_path: Path) -> None:
     write(tmp_path, "import sys\nsys.exit(4)\n")
     done = fluxlit("config", "app:app", directory=tmp_path)
     assert done.returncode == 1
-    assert "it ends the program" in done.stderr
+    assert "it calls sys.exit" in done.stderr
     assert "app.py:2" in done.stderr
 
 

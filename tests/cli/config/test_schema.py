@@ -1,4 +1,4 @@
-"""`fluxlit config schema`: an editor that follows it accepts what FluxLit accepts."""
+"""`fluxlit config schema` accepts what FluxLit accepts."""
 
 import json
 import tomllib

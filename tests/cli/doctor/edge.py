@@ -21,12 +21,12 @@ Fields = list[tuple[bytes, bytes]]
 
 
 class Edge:
-    """Relays to a server, and does what an edge should: it says in X-Forwarded-* how it was asked.
+    """A well-behaved edge, which sends X-Forwarded-* headers.
 
     Attributes:
         url: its address.
         ask: changes a request before it goes on.
-        answer: changes the head of an answer before it is sent.
+        answer: changes the headers of a response before they are sent.
         instead: answers by itself, if it returns a status, a type and a body.
     """
 
@@ -56,13 +56,13 @@ class Edge:
             self._proxy = ReverseProxy(Upstream(Address.parse(self._upstream)))
         host = next(value for name, value in scope["headers"] if name == b"host")
         kept = [field for field in scope["headers"] if not field[0].startswith((b"x-forwarded-", b"forwarded"))]
-        told = [(b"x-forwarded-host", host), (b"x-forwarded-proto", self._scheme.encode())]
+        forwarded = [(b"x-forwarded-host", host), (b"x-forwarded-proto", self._scheme.encode())]
 
         async def sending(message: Message) -> None:
             head = message["type"].endswith((".response.start", ".accept"))
             await send(self.answer(scope, message) if head else message)
 
-        asked = self.ask({**scope, "headers": [*kept, *told]})
+        asked = self.ask({**scope, "headers": [*kept, *forwarded]})
         await self._proxy(asked, receive, sending)
 
 

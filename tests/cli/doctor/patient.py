@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from fluxlit_cli.doctor.check import Outcome
 from fluxlit_cli.doctor.machine import Machine
 from fluxlit_cli.doctor.registry import BUILT_IN
 from fluxlit_cli.doctor.runner import run
 from fluxlit_cli.doctor.subject import Subject
+from fluxlit_cli.finding import Finding
 from tests.cli.command import write
 
 APP = """
@@ -95,8 +95,8 @@ class Patient:
         self.flags |= flags
         return self
 
-    def examined(self, *names: str, limit: float = 10) -> dict[str, Outcome]:
+    def examined(self, *names: str, limit: float = 10) -> dict[str, Finding]:
         """Run some checks, or all."""
         subject = Subject(self.target, self.flags, self.machine, self.folder)
         checks = [check for check in BUILT_IN if not names or check.name in names]
-        return {result.check.name: result.outcome for result in run(subject, checks, limit)}
+        return {result.check.name: result.finding for result in run(subject, checks, limit)}

@@ -1,4 +1,4 @@
-"""Every check of the doctor passes a healthy project, and fails one that is ill in its way."""
+"""Every check passes a healthy project and finds its fault."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import pytest
 
 from fluxlit import sessions
 from fluxlit_cli.doctor import network
-from fluxlit_cli.doctor.check import Outcome, Status
-from fluxlit_cli.doctor.network import wrong_metadata
+from fluxlit_cli.doctor.network import metadata_problem
 from fluxlit_cli.doctor.registry import BUILT_IN
+from fluxlit_cli.finding import Finding, Status, passed
 from tests.cli.doctor.patient import Patient
 from tests.support.processes import ROOT
 
@@ -82,7 +82,7 @@ def no_temp(patient: Patient) -> None:
 
 def no_home(patient: Patient) -> None:
     def home() -> Path:
-        raise RuntimeError("nobody knows it")
+        raise RuntimeError("unknown")
 
     patient.on(home=home)
 
@@ -128,7 +128,7 @@ KEY = "9t3wYx0Jd5m2Qe8vKc7zLb1nUa4sGf6h"
 # check, how bad, what is said, how to get ill
 ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("python-version", F, "Python 3.10.4 is too old", lambda p: p.on(python=(3, 10, 4))),
-    ("python-version", W, "not been proven on Python 3.99.0", lambda p: p.on(python=(3, 99, 0))),
+    ("python-version", W, "untested on Python 3.99.0", lambda p: p.on(python=(3, 99, 0))),
     ("platform", W, "not on Windows", lambda p: p.on(system="Windows")),
     ("dependencies", F, "fluxlit-cli needs typer>=0.20, but 0.1 is installed",
      instead(Installed("fluxlit-cli", "1.0", ("typer>=0.20",)), Installed("typer", "0.1"))),
@@ -146,19 +146,19 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("protobuf-speed", W, "pure Python", pure_python),
     ("target-import", F, "there is no module 'nowhere'", lambda p: setattr(p, "target", "nowhere:app")),
     ("target-import", F, "ZeroDivisionError", lambda p: p.code("\n1 / 0\n")),
-    ("target-import", F, "it ends the program", lambda p: p.code("\nraise SystemExit(3)\n")),
+    ("target-import", F, "it calls sys.exit", lambda p: p.code("\nraise SystemExit(3)\n")),
     ("target-origin", F, "was imported from", another_origin),
     ("import-time", W, "every worker imports it again", lambda p: p.code("\nimport time; time.sleep(3.1)\n")),
     ("import-shadowing", F, "hides the installed package streamlit", lambda p: p.files({"streamlit.py": ""})),
-    ("import-shadowing", W, "hides Python's own module calendar", lambda p: p.files({"calendar/__init__.py": ""})),
+    ("import-shadowing", W, "hides Python's module calendar", lambda p: p.files({"calendar/__init__.py": ""})),
     ("ui-present", W, "no pages and no script",
      lambda p: p.files({"app.py": "from fluxlit import FluxLit\napp = FluxLit()"})),
     ("ui-present", F, "page.py:1 cannot be run",
      lambda p: p.files({"page.py": "def ("}).code('\napp.page("/p", script="page.py")\n')),
     ("pages-valid", F, "/rest", mount),
     ("pages-valid", F, "asks for its session", lambda p: p.code('\n@app.page("/s")\ndef s(session): ...\n')),
-    ("page-titles", W, "called 'Home'", lambda p: p.code('\n@app.page("/s", title="Home")\ndef s(st): ...\n')),
-    ("openapi", F, "documentation cannot be made",
+    ("page-titles", W, "the title 'Home'", lambda p: p.code('\n@app.page("/s", title="Home")\ndef s(st): ...\n')),
+    ("openapi", F, "document cannot be generated",
      lambda p: p.code("\n@app.api.get('/x', openapi_extra={1: app})\ndef x(): ...\napp.api.openapi = lambda: 1 / 0\n")),
     ("api-routes", W, "/healthz is never reached", lambda p: p.code('\n@app.api.get("/healthz")\ndef h(): ...\n')),
     ("api-routes", W, "GET /n is registered twice", lambda p: p.code('\n@app.api.get("/n")\ndef m(): ...\n')),
@@ -182,13 +182,13 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("web-concurrency", W, "WEB_CONCURRENCY=4", lambda p: p.environ(WEB_CONCURRENCY="4")),
     ("secret-files", W, "can read", secrets_for_all),
     ("secret-files", F, "can change", secrets_to_change),
-    ("host-address", F, "192.0.2.1 cannot be listened on", lambda p: p.flag(gateway_host="192.0.2.1")),
-    ("host-address", F, "no.such.invalid cannot be", lambda p: p.flag(gateway_host="no.such.invalid")),
+    ("host-address", F, "cannot listen on 192.0.2.1", lambda p: p.flag(gateway_host="192.0.2.1")),
+    ("host-address", F, "cannot listen on no.such.invalid", lambda p: p.flag(gateway_host="no.such.invalid")),
     ("port-free", F, "another program listens on 127.0.0.1:", busy_port),
     ("port-free", F, "may not listen on port 80", no_right),
-    ("public-name", W, "no.such.invalid has no address", lambda p: p.flag(public_base_url="https://no.such.invalid")),
-    ("streamlit-upstream", F, "does not answer: ", lambda p: p.flag(streamlit_upstream="http://127.0.0.1:9")),
-    ("streamlit-upstream", F, "does not answer: No such file", lambda p: p.flag(streamlit_upstream="unix:/no/such")),
+    ("public-name", W, "no.such.invalid does not resolve", lambda p: p.flag(public_base_url="https://no.such.invalid")),
+    ("streamlit-upstream", F, "does not respond: ", lambda p: p.flag(streamlit_upstream="http://127.0.0.1:9")),
+    ("streamlit-upstream", F, "does not respond: No such file", lambda p: p.flag(streamlit_upstream="unix:/no/such")),
     ("session-store", F, "no installed package has a store for x://", store("x://y")),
     ("session-store", F, "cannot be used", store("redis://127.0.0.1:9")),
     ("file-descriptors", F, "may open 100 files", lambda p: p.on(descriptors=lambda: (100, 100))),
@@ -200,25 +200,25 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("cpu-count", W, "5 workers on 4 processors", lambda p: p.flag(streamlit_workers="5")),
     ("process-limit", F, "20 processes", lambda p: p.group("pids.max", "20")),
     ("process-limit", W, "200 processes", lambda p: p.group("pids.max", "200")),
-    ("temp-directory", F, "no socket can be made", no_temp),
+    ("temp-directory", F, "sockets cannot be created", no_temp),
     ("disk-space", F, "1 MiB are free", lambda p: p.on(free_bytes=lambda _: 1 << 20)),
     ("disk-space", W, "100 MiB are free", lambda p: p.on(free_bytes=lambda _: 100 << 20)),
     ("home-directory", W, "there is no home folder", no_home),
-    ("home-directory", W, "cannot be written", lambda p: p.on(home=lambda: Path("/proc/1"))),
+    ("home-directory", W, "is not writable", lambda p: p.on(home=lambda: Path("/proc/1"))),
     ("streamlit-files", F, "index.html cannot be read", broken_front_end),
     ("streamlit-files", F, "streamlit is not installed", lambda p: p.on(package=lambda _: None)),
-    ("clock", F, "the clock says 1970-01-01", endless_clock),
+    ("clock", F, "the clock shows 1970-01-01", endless_clock),
     ("login", F, "needs oidc_client_id", lambda p: p.code(LOGIN.format("OIDC(issuer='https://x.example')"))),
-    ("login", F, "there is no login to tell who has them", lambda p: p.code(ROLES)),
+    ("login", F, "there is no login", lambda p: p.code(ROLES)),
     ("text-encoding", W, "encoded as ascii", no_encoding),
 ]  # fmt: skip
 
 
 def test_a_healthy_project_passes_every_check(patient: Patient) -> None:
     bad = {
-        name: outcome
-        for name, outcome in patient.examined().items()
-        if outcome.status not in (Status.PASS, Status.SKIP)
+        name: finding
+        for name, finding in patient.examined().items()
+        if finding.status not in (Status.PASS, Status.SKIP)
     }
     assert bad == {}
 
@@ -226,9 +226,69 @@ def test_a_healthy_project_passes_every_check(patient: Patient) -> None:
 @pytest.mark.parametrize(("name", "status", "says", "illness"), ILLNESSES, ids=[case[0] for case in ILLNESSES])
 def test_each_illness_is_found(name: str, status: Status, says: str, illness: Illness, patient: Patient) -> None:
     illness(patient)
-    [outcome] = patient.examined(name).values()
-    assert (outcome.status, says) == (status, says if says in outcome.detail else outcome.detail)
-    assert outcome.remedy
+    [finding] = patient.examined(name).values()
+    assert (finding.status, says) == (status, says if says in finding.detail else finding.detail)
+    explained = {"target-import", "pages-valid", "streamlit-options", "session-store", "login"}  # by the message
+    assert finding.remedy or name in explained
+
+
+def test_distributions_have_versions_of_their_own(patient: Patient) -> None:
+    cli = Installed("fluxlit-cli", "3.1", ("fluxlit-gateway>=1.0,<2",))
+    instead(cli, Installed("fluxlit-gateway", "1.4"), Installed("fluxlit-auth", "2.0"))(patient)
+    assert patient.examined("fluxlit-versions") == {
+        "fluxlit-versions": passed("fluxlit-auth 2.0, fluxlit-cli 3.1, fluxlit-gateway 1.4")
+    }
+
+
+ROUTER = """
+from fastapi import APIRouter
+inner, outer = APIRouter(), APIRouter(prefix="/shop")
+{}
+outer.include_router(inner, prefix="/items")
+app.api.include_router(outer)
+"""
+HIDDEN = {
+    "literal": (
+        ['@app.api.get("/users/{name}")', '@app.api.get("/users/me")'],
+        "GET /users/me is never reached: /users/{name} is registered before it",
+    ),
+    "in a router": (
+        ['@inner.get("/{name}")', '@inner.get("/new")'],
+        "GET /shop/items/new is never reached: /shop/items/{name}",
+    ),
+    "from a router": (
+        ['@app.api.get("/shop/{rest:path}")', '@inner.get("/new")'],
+        "GET /shop/items/new is never reached: /shop/{rest:path}",
+    ),
+    "twice in a router": (['@inner.post("/")', '@inner.post("/")'], "POST /shop/items/ is registered twice"),
+    "another name": (['@app.api.get("/u/{a}")', '@app.api.get("/u/{b}")'], "GET /u/{b} is never reached: /u/{a}"),
+}
+REACHABLE = {
+    "literal first": ['@app.api.get("/users/me")', '@app.api.get("/users/{name}")'],
+    "another method": ['@app.api.get("/users/{name}")', '@app.api.put("/users/me")'],
+    "a number first": ['@app.api.get("/users/{id:int}")', '@app.api.get("/users/{name}")'],
+    "a segment first": ['@app.api.get("/files/{name}")', '@app.api.get("/files/{rest:path}")'],
+}
+
+
+def routes(lines: list[str]) -> str:
+    return ROUTER.format("\n".join(f"{line}\ndef f{number}(): ..." for number, line in enumerate(lines)))
+
+
+@pytest.mark.parametrize(("lines", "detail"), HIDDEN.values(), ids=HIDDEN)
+def test_a_route_that_another_hides_is_found(lines: list[str], detail: str, patient: Patient) -> None:
+    finding = patient.code(routes(lines)).examined("api-routes")["api-routes"]
+    assert (finding.status, detail in finding.detail) == (Status.WARN, True), finding.detail
+
+
+@pytest.mark.parametrize("lines", REACHABLE.values(), ids=REACHABLE)
+def test_routes_that_can_be_reached_pass(lines: list[str], patient: Patient) -> None:
+    assert patient.code(routes(lines)).examined("api-routes") == {"api-routes": passed("3 routes")}
+
+
+def test_routes_without_a_pattern_are_not_examined(patient: Patient) -> None:
+    patient.code("\nfor route in app.api.routes: route.path_regex = None\n")
+    assert patient.examined("api-routes")["api-routes"].status is Status.SKIP
 
 
 def test_there_is_an_illness_for_every_check() -> None:
@@ -247,7 +307,7 @@ def test_the_ids_are_unique_and_documented() -> None:
 
 @contextlib.contextmanager
 def answering(answers: dict[str, Any], date: float | None = None, status: int = 200) -> Iterator[str]:
-    """A server with JSON documents by path; `{url}` in them is its own address."""
+    """A server with JSON documents; `{url}` in them is its address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -278,23 +338,23 @@ def provider(**changed: Any) -> dict[str, Any]:
     return {"/.well-known/openid-configuration": document | changed, "/keys": {"keys": [{}]}}
 
 
-def asked(patient: Patient, issuer: str) -> Outcome:
+def asked(patient: Patient, issuer: str) -> Finding:
     patient.code(LOGIN.format(f"OIDC(issuer={issuer!r}, client_id='portal', client_secret='not for long')"))
     return patient.examined("identity-provider")["identity-provider"]
 
 
 def test_a_sane_provider_passes(patient: Patient) -> None:
     with answering(provider()) as url:
-        assert asked(patient, url) == Outcome(Status.PASS, url)
+        assert asked(patient, url) == Finding(Status.PASS, url)
 
 
 @pytest.mark.parametrize(
     ("answers", "date", "says"),
     [
-        ({}, None, "answers 404"),
-        ({"/.well-known/openid-configuration": ["x"]}, None, "not what a provider answers"),
-        (provider(issuer="https://another.example"), None, "calls itself 'https://another.example'"),
-        (provider(token_endpoint=None), None, "names no token_endpoint"),
+        ({}, None, "returned 404"),
+        ({"/.well-known/openid-configuration": ["x"]}, None, "not valid provider metadata"),
+        (provider(issuer="https://another.example"), None, "has the issuer 'https://another.example'"),
+        (provider(token_endpoint=None), None, "has no token_endpoint"),
         (provider(code_challenge_methods_supported=["plain"]), None, "PKCE"),
         (provider() | {"/keys": {"keys": []}}, None, "publishes no keys"),
         (provider(), 1_000_000_000.0, "the clocks of"),
@@ -302,54 +362,54 @@ def test_a_sane_provider_passes(patient: Patient) -> None:
 )
 def test_a_provider_that_is_wrong(answers: dict[str, Any], date: float | None, says: str, patient: Patient) -> None:
     with answering(answers, date) as url:
-        outcome = asked(patient, url)
-    assert outcome.status is Status.FAIL
-    assert says in outcome.detail
+        finding = asked(patient, url)
+    assert finding.status is Status.FAIL
+    assert says in finding.detail
 
 
 def test_a_provider_that_is_a_placeholder_warns(patient: Patient) -> None:
-    outcome = asked(patient, "https://login.example.com")
-    assert (outcome.status, "placeholder" in outcome.detail) == (Status.WARN, True)
+    finding = asked(patient, "https://login.example.com")
+    assert (finding.status, "placeholder" in finding.detail) == (Status.WARN, True)
 
 
 def test_a_provider_without_metadata_is_not_asked(patient: Patient) -> None:
     patient.code(LOGIN.format("OIDC(preset='github', client_id='portal', client_secret='not for long')"))
     found = patient.examined("login", "identity-provider")
-    assert {name: outcome.status for name, outcome in found.items()} == {
+    assert {name: finding.status for name, finding in found.items()} == {
         "login": Status.PASS,
         "identity-provider": Status.SKIP,
     }
 
 
 def test_a_provider_that_is_away(patient: Patient) -> None:
-    outcome = asked(patient, "http://127.0.0.1:9")
-    assert outcome.status is Status.FAIL
-    assert "does not answer: Connection refused" in outcome.detail
+    finding = asked(patient, "http://127.0.0.1:9")
+    assert finding.status is Status.FAIL
+    assert "does not respond: Connection refused" in finding.detail
 
 
 def test_an_endpoint_without_tls() -> None:
     document = provider(token_endpoint="http://x.example")["/.well-known/openid-configuration"]
     document |= {"issuer": "https://x.example", "authorization_endpoint": "https://x.example"}
-    assert "token_endpoint of https://x.example is without TLS" in wrong_metadata("https://x.example", document)
+    assert "token_endpoint of https://x.example has no TLS" in metadata_problem("https://x.example", document)
 
 
 def test_a_fluxlit_on_the_port_is_recognised(patient: Patient) -> None:
     with answering({"/api/healthz": {"status": "ok"}}) as url:
-        [outcome] = patient.flag(gateway_port=url.rpartition(":")[2]).examined("port-free").values()
-    assert outcome.detail.startswith("a FluxLit listens on")
+        [finding] = patient.flag(gateway_port=url.rpartition(":")[2]).examined("port-free").values()
+    assert finding.detail.startswith("a FluxLit listens on")
 
 
 def test_an_upstream_that_is_no_streamlit(patient: Patient) -> None:
     with answering({}) as url:
-        [outcome] = patient.flag(streamlit_upstream=url).examined("streamlit-upstream").values()
-    assert (outcome.status, "answers 404" in outcome.detail) == (Status.FAIL, True)
+        [finding] = patient.flag(streamlit_upstream=url).examined("streamlit-upstream").values()
+    assert (finding.status, "returned 404" in finding.detail) == (Status.FAIL, True)
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///s.db"])
 def test_a_store_that_works(url: str, patient: Patient) -> None:
-    [outcome] = patient.flag(session_store=url).examined("session-store").values()
-    assert outcome.status is Status.PASS
-    assert "six operations" in outcome.detail
+    [finding] = patient.flag(session_store=url).examined("session-store").values()
+    assert finding.status is Status.PASS
+    assert "six operations" in finding.detail
 
 
 def test_a_store_that_forgets(patient: Patient) -> None:
@@ -360,8 +420,8 @@ def test_a_store_that_forgets(patient: Patient) -> None:
             return lambda *_: type("Session", (), {"id": "x"})() if name == "create" else None
 
     patient.monkeypatch.setattr(sessions, "open_store", lambda _: Forgetful())
-    [outcome] = patient.flag(session_store="sqlite:///s.db").examined("session-store").values()
-    assert outcome.detail == "nowhere does not keep what is written."
+    [finding] = patient.flag(session_store="sqlite:///s.db").examined("session-store").values()
+    assert finding.detail == "nowhere loses data."
 
 
 def test_a_limit_of_a_group_above_binds_too(patient: Patient) -> None:
@@ -373,4 +433,4 @@ def test_a_limit_of_a_group_above_binds_too(patient: Patient) -> None:
 def test_no_limits_are_fine(patient: Patient) -> None:
     patient.group("memory.max", "max").group("memory/memory.limit_in_bytes", str(2**63 - 4096)).group("pids.max", "max")
     found = patient.on(descriptors=lambda: (None, None)).examined("memory-limit", "process-limit", "file-descriptors")
-    assert {outcome.detail for outcome in found.values()} == {"no limit"}
+    assert {finding.detail for finding in found.values()} == {"no limit"}

@@ -1,4 +1,4 @@
-"""`fluxlit doctor`: what it prints, its exit code, and checks of other distributions."""
+"""`fluxlit doctor`: output, exit code, checks of other distributions."""
 
 from __future__ import annotations
 
@@ -65,13 +65,24 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_the_lines_and_the_count(tmp_path: Path) -> None:
+def test_problems_come_first_and_passes_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, APP + '\n@app.page("/again", title="Home")\ndef again(st): ...\n')
+    done = fluxlit("doctor", "--port", "0", "-c", "page-titles,settings-valid,clock", "--log-level", "x",
+                   directory=tmp_path)  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if "->" not in line]
+    assert done.returncode == 1, done.stdout
+    assert [line.split()[:2] for line in lines[:-1]] == [["FAIL", "settings-valid"], ["WARN", "page-titles"]]
+    assert lines[-1] == "3 checks: 1 passed, 1 warned, 1 failed"
+
+
+def test_verbose_shows_every_check_and_the_count(tmp_path: Path) -> None:
     write(tmp_path, APP)
-    done = fluxlit("doctor", "--port", "0", directory=tmp_path)
+    done = fluxlit("doctor", "--port", "0", "--verbose", directory=tmp_path)
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
-    assert [line for line in lines[:-1] if not re.match(r"(PASS|WARN)  [a-z-]+ +\S|      +-> \S", line)] == []
-    count = rf"{len(BUILT_IN)} checks: \d+ passed, \d+ warned, 0 failed, \d+ had nothing to look at"
+    shown = r"(PASS|WARN|SKIP)  [a-z-]+ +\S|      +(-> \S|\()"
+    assert [line for line in lines[:-1] if not re.match(shown, line)] == []
+    count = rf"{len(BUILT_IN)} checks: \d+ passed, \d+ warned, 0 failed, \d+ not applicable"
     assert re.fullmatch(count, lines[-1])
     assert "\x1b" not in done.stdout
 
@@ -79,21 +90,21 @@ def test_the_lines_and_the_count(tmp_path: Path) -> None:
 def test_data_for_scripts(path: str, tmp_path: Path) -> None:
     done = fluxlit("doctor", "--json", "--check", "target-import,port-free", "-c", "platform", "--port", "0",
                    directory=tmp_path, PYTHONPATH=path)  # fmt: skip
-    told = json.loads(done.stdout)
-    assert [check["name"] for check in told["checks"]] == ["platform", "target-import", "port-free"]
-    assert {key: value for key, value in told.items() if key != "checks"} == {
+    found = json.loads(done.stdout)
+    assert [check["name"] for check in found["checks"]] == ["platform", "target-import", "port-free"]
+    assert {key: value for key, value in found.items() if key != "checks"} == {
         "status": "pass", "target": "app:app", "warnings_only": False,
     }  # fmt: skip
-    assert set(told["checks"][0]) == {"name", "status", "detail", "remedy", "seconds"}
+    assert set(found["checks"][0]) == {"name", "status", "detail", "remedy", "seconds"}
     assert "the application speaks" in done.stderr
 
 
 def test_verbose_data_has_the_settings_without_secrets(tmp_path: Path) -> None:
     write(tmp_path, APP)
     done = fluxlit("doctor", "--json", "--verbose", "-c", "secrets", directory=tmp_path, FLUXLIT_SECRET_KEY="x" * 40)
-    told = json.loads(done.stdout)
-    assert told["verbose"]["settings"]["secret_key"] == "***"
-    assert told["verbose"]["pages"] == ["/"]
+    found = json.loads(done.stdout)
+    assert found["verbose"]["settings"]["secret_key"] == "***"
+    assert found["verbose"]["pages"] == ["/"]
     assert "x" * 40 not in done.stdout
 
 
@@ -127,18 +138,18 @@ def test_checks_of_others_run_side_by_side_and_cannot_break_the_rest(path: str, 
     done = fluxlit("doctor", "--json", "--timeout", "3", "--port", "0", "-c", ",".join(NAMES),
                    directory=tmp_path, PYTHONPATH=path)  # fmt: skip
     assert time.monotonic() - started < 60  # the thread that hangs does not keep the program
-    told = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     # Each of the first two waits for the other, so both ran at the same time.
-    assert (told["first"]["status"], told["first"]["detail"]) == ("pass", "/ 0")
-    assert (told["second"]["status"], told["second"]["remedy"]) == ("warn", "Do something.")
-    assert told["second"]["detail"] == "a password: http://a:***@b"
-    assert told["nothing"]["status"] == "skip"
-    assert "returned 'maybe'" in told["wrong"]["detail"]
-    assert "the check itself failed with SystemExit: 5" in told["breaks"]["detail"]
-    assert told["hangs"]["detail"] == "no answer within 3 s."
-    assert "the check itself failed with TypeError" in told["lost"]["detail"]
-    assert "added 2.5 adds this check, but it cannot be loaded: AttributeError" in told["gone"]["detail"]
-    assert told["clock"]["status"] == "pass"
+    assert (found["first"]["status"], found["first"]["detail"]) == ("pass", "/ 0")
+    assert (found["second"]["status"], found["second"]["remedy"]) == ("warn", "Do something.")
+    assert found["second"]["detail"] == "a password: http://a:***@b"
+    assert found["nothing"]["status"] == "skip"
+    assert "returned 'maybe'" in found["wrong"]["detail"]
+    assert "the check itself failed with SystemExit: 5" in found["breaks"]["detail"]
+    assert found["hangs"]["detail"] == "not finished within 3 s."
+    assert "the check itself failed with TypeError" in found["lost"]["detail"]
+    assert "added 2.5 adds this check, but it cannot be loaded: AttributeError" in found["gone"]["detail"]
+    assert found["clock"]["status"] == "pass"
     assert done.returncode == 1
 
 
@@ -146,9 +157,9 @@ def test_without_an_application_the_machine_is_still_examined(tmp_path: Path) ->
     done = fluxlit("doctor", directory=tmp_path)
     assert done.returncode == 1
     assert re.search(r"(?m)^FAIL  target-import .*there is no module 'app'", done.stdout)
-    assert re.search(r"(?m)^PASS  file-descriptors ", done.stdout)
     assert "Traceback" not in done.stdout + done.stderr
     shown = fluxlit("doctor", "--verbose", directory=tmp_path).stdout
+    assert re.search(r"(?m)^PASS  file-descriptors ", shown)
     assert re.search(r"(?m)^SKIP  openapi +not examined: the application cannot be imported\.", shown)
 
 
@@ -160,15 +171,15 @@ def test_an_import_that_hangs_is_interrupted(patient: Patient) -> None:
 
 
 def test_the_limits_of_a_real_process(tmp_path: Path) -> None:
-    """Without doubles: a shell with few descriptors, no home, and no place for temporary files."""
+    """A real shell with few descriptors, no home and no temporary folder."""
     write(tmp_path, {"app.py": APP, "site/sitecustomize.py": LIMITS})
     done = fluxlit(
         "doctor", "-c", "file-descriptors,temp-directory,home-directory",
         directory=tmp_path, PYTHONPATH=str(tmp_path / "site"), TMPDIR=str(tmp_path), HOME="/proc/nobody",
     )  # fmt: skip
     assert re.search(r"(?m)^FAIL  file-descriptors +the process may open 128 files at most", done.stdout)
-    assert re.search(r"(?m)^WARN  home-directory +/proc/nobody cannot be written", done.stdout)
-    assert re.search(r"(?m)^PASS  temp-directory ", done.stdout)
+    assert re.search(r"(?m)^WARN  home-directory +/proc/nobody is not writable", done.stdout)
+    assert done.stdout.endswith("3 checks: 1 passed, 1 warned, 1 failed\n")
 
 
 LIMITS = """

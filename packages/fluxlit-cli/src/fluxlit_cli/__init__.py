@@ -1,1 +1,1 @@
-"""The fluxlit command: new, dev and run."""
+"""The `fluxlit` command."""

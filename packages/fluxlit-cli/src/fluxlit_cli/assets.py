@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def assets() -> int:
-    """Compress Streamlit's front end ahead of time, for an image or for the first visitor of a slow machine.
+    """Compress Streamlit's front end ahead of time.
 
-    The result goes into the Python environment; where that is not writable, into the user's cache. Without this
-    command the gateway compresses each file quickly when a browser first asks for it, and better soon after.
+    For container images and slow machines. The result goes into the Python environment or, if that is not writable,
+    into the user's cache. Without this command the gateway compresses each file when a browser first requests it.
     """
     from fluxlit._internal.cpus import usable_cpus  # noqa: PLC0415  (of another distribution)
     from fluxlit.frontend import Cache, Files  # noqa: PLC0415
@@ -28,30 +28,30 @@ def assets() -> int:
 
     files = Files.of_streamlit()
     if files is None:
-        output.error("Streamlit is not installed here, so there is nothing to compress. Install fluxlit-gateway.")
+        output.error("Streamlit is not installed, so there is nothing to compress. Install fluxlit-gateway.")
         return exit_codes.FAILURE
     shelf = Cache.to_fill(files.version)
     if shelf is None:
         output.error(
-            "There is no folder that only you may write, neither in the Python environment nor in your cache. "
+            "Neither the Python environment nor your cache has a folder that only you may write. "
             "Set XDG_CACHE_HOME to one, for this command and for `fluxlit run`."
         )
         return exit_codes.FAILURE
     try:
-        found = list(_followed(*prepare(files, shelf, threads=usable_cpus())))
+        found = list(_with_progress(*prepare(files, shelf, threads=usable_cpus())))
     except OSError as error:
-        output.error(f"The compressed files could not be kept in {shelf.writable}: {error.strerror or error}.")
+        output.error(f"The compressed files cannot be written to {shelf.writable}: {error.strerror or error}.")
         return exit_codes.FAILURE
     size, compressed = sum(each.size for each in found), sum(each.compressed for each in found)
-    output.say(
-        f"{len(found)} files of Streamlit {files.version}: {size / 1e6:.1f} MB are {compressed / 1e6:.1f} MB "
-        f"as Brotli, in {shelf.writable}"
+    output.write(
+        f"{len(found)} files of Streamlit {files.version}: {size / 1e6:.1f} MB, with Brotli {compressed / 1e6:.1f} MB, "
+        f"in {shelf.writable}"
     )
     return exit_codes.SUCCESS
 
 
-def _followed(total: int, prepared: Iterator[Prepared]) -> Iterator[Prepared]:
-    """Hand on what is prepared, with a progress bar where a person looks on."""
+def _with_progress(total: int, prepared: Iterator[Prepared]) -> Iterator[Prepared]:
+    """Yield prepared files; shows a progress bar on a terminal."""
     with contextlib.ExitStack() as stack:
         bar = None
         if sys.stderr is not None and sys.stderr.isatty():

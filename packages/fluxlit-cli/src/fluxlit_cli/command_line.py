@@ -1,4 +1,4 @@
-"""The command line: the options of `fluxlit` itself, before a command is named.
+"""The options of `fluxlit` itself, before a command.
 
 Nothing of `fluxlit` is imported before a command needs it, because importing FastAPI and pydantic alone
 takes longer than `fluxlit --help` may.
@@ -14,8 +14,8 @@ from fluxlit_cli import exit_codes, output, version
 from fluxlit_cli.commands import Commands
 
 EPILOG = (
-    "Exit codes: 0 success; 1 something is wrong with the input, the message says what; "
-    "2 wrong use of the command line; 3 the application could not be started."
+    "Exit codes: 0 success; 1 invalid input or a failed check, as the message explains; "
+    "2 invalid command line; 3 the application could not be started."
 )
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  (Typer calls it)
     if wanted:
-        output.say(version.describe())
+        output.write(version.describe())
         raise typer.Exit
 
 

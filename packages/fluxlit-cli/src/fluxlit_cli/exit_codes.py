@@ -5,11 +5,11 @@ from __future__ import annotations
 SUCCESS = 0
 FAILURE = 1
 USAGE = 2
-# uvicorn leaves with 3 when an application does not start; process managers can tell it from a crash.
+# uvicorn leaves with 3 when an application does not start; process managers can distinguish it from a crash.
 NOT_STARTED = 3
 INTERRUPTED = 130
 
-# Named, not imported: an error of this class can only exist when its module is loaded already.
+# Names, to not import the modules for other commands.
 _START = {"AddressInUseError", "AlreadyRunningError", "WorkerError", "LifespanError"}
 
 

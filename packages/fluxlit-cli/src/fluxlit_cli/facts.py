@@ -1,8 +1,8 @@
-"""`python -m fluxlit_cli.facts [TARGET]`: what a project is, as one JSON object for other programs.
+"""A description of a project as JSON, for other programs.
 
-`fluxlit build` asks this way, in a process of its own, because the answer needs the application to be imported
-and must not depend on the machine: no `.env`, and of the environment only what the caller passes on. Secrets are
-left out, and passwords in URLs.
+`fluxlit build` runs `python -m fluxlit_cli.facts [TARGET]` in a process of its own, because the description needs the
+application to be imported and must not depend on the machine: no `.env`, and only the environment that the caller
+passes on. Secrets and passwords in URLs are left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def facts(target: str | None) -> dict[str, Any]:
     """Describe the project in the working directory.
 
     Raises:
-        FluxLitError: a setting is wrong, or the target cannot be imported.
+        FluxLitError: a setting is invalid, or the target cannot be imported.
     """
     named = resolve_target(flags={"target": target} if target else {}).target
     application: Any = load(named or DEFAULT_TARGET)
@@ -43,7 +43,7 @@ def facts(target: str | None) -> dict[str, Any]:
 
 
 def _settings(resolved: Resolved) -> dict[str, Any]:
-    # A word such as "auto" means something else on each machine: the word is what the project says.
+    # A word such as "auto" means something else on each machine: keep the word.
     values = resolved.settings.model_dump(mode="json") | dict(resolved.words)
     shown = {name: value for name, value in values.items() if not describe.is_secret(name)}
     return {name: _PASSWORD.sub("://***@", value) if isinstance(value, str) else value for name, value in shown.items()}
@@ -57,15 +57,15 @@ def _build(file: ProjectFile) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the facts, or ``{"error": message}`` with exit code 1."""
-    # What the application prints while it is imported must not get into the answer.
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Output that the application prints during its import must not get into the result.
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
         found = facts(arguments[0] if arguments else None)
     except FluxLitError as error:
         found = {"error": str(error)}
-    with answer:
-        json.dump(found, answer, default=str)
+    with stream:
+        json.dump(found, stream, default=str)
     return 1 if "error" in found else 0
 
 

@@ -1,8 +1,8 @@
 """The worker process that a command starts before anything else.
 
-Reading the command line takes a fifth of a second, most of it to import the declaration of every setting that may
-stand on it. A worker needs none of that to import Streamlit, which takes longer. So a word is enough to start one: a
-command that turns out to be wrong has started it for nothing, and ends it.
+Parsing the command line takes 0.2 s, most of it to import the declarations of the settings. A worker needs none of
+them to import Streamlit, which takes longer, so it starts as soon as the command is known. An invalid command line
+ends it again.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from fluxlit.supervisor.spawn import SpawnedProcess
 
 SERVERS = ("run", "dev", "workbench")
-HELP = {"-h", "--help", "-V", "--version"}
+HELP = {"-h", "--help", "--help-all", "-V", "--version"}
 
 _early: SpawnedProcess | None = None
 
 
 @contextmanager
 def begun(arguments: Sequence[str]) -> Iterator[None]:
-    """Have a worker process while the block runs, if the command line seems to want one; see `early`."""
+    """Run a worker process during the block if the command serves."""
     global _early  # noqa: PLW0603  # one per process, as there is one command
     if not serves(arguments):
         yield
         return
     from fluxlit.server.launch import start_worker  # noqa: PLC0415  # other commands do without
 
-    with suppress(OSError):  # it will be tried again where the reason can be told
+    with suppress(OSError):  # tried again later, where the error is reported
         _early = start_worker()
     try:
         yield
@@ -40,12 +40,12 @@ def begun(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def early() -> SpawnedProcess | None:
-    """The worker process that runs already, if there is one."""
+    """Return the worker process that runs already, if there is one."""
     return _early
 
 
 def serves(arguments: Sequence[str], *commands: str) -> bool:
-    """Whether a command line seems to start a server.
+    """Whether a command line starts a server.
 
     Args:
         arguments: what follows the name of the program.
@@ -56,7 +56,9 @@ def serves(arguments: Sequence[str], *commands: str) -> bool:
 
 
 def split_process_1(arguments: Sequence[str]) -> int | None:
-    """Where this is process 1 of a container, let a child run the server: somebody must take orphans in.
+    """In process 1 of a container, run the server in a child process.
+
+    Process 1 has to reap orphaned processes.
 
     Returns:
         In process 1, once that child has ended, the exit code to leave with; otherwise `None`.

@@ -1,7 +1,6 @@
-"""The entry of the `fluxlit` command: everything that can go wrong ends here, as one message and an exit code.
+"""Entry point of the `fluxlit` command; turns errors into exit codes.
 
-It imports hardly anything, because a command that starts a server is to start the worker before all else; see
-`head_start`.
+Imports little, because a command that starts a server starts the worker before anything else; see `head_start`.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ def run(arguments: Sequence[str]) -> int:
         result = app(args=list(arguments), prog_name="fluxlit", standalone_mode=False)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  (the outermost boundary: whatever it is, a person reads it)
-        return _report(error, debug=output.wants_tracebacks(arguments))
+    except Exception as error:  # noqa: BLE001  (the outermost boundary: any error becomes a message)
+        return _report(error, arguments)
     return result if isinstance(result, int) else exit_codes.SUCCESS
 
 
 def _keep_standard_streams() -> None:
-    """Give a stream that is closed a place where nobody listens.
+    """Open the null device for each closed standard stream.
 
-    The next socket or file would get its number, and whatever anybody prints would be written into it.
+    Otherwise the next socket or file would get its number, and everything printed would be written into it.
     """
     if os.name != "posix":
         return
@@ -58,20 +57,24 @@ def _keep_standard_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _report(error: Exception, *, debug: bool) -> int:
-    if debug:
+def _report(error: Exception, arguments: Sequence[str]) -> int:
+    if help_text := output.help_of(error):
+        output.note(help_text)
+        return exit_codes.USAGE
+    if output.wants_tracebacks(arguments):
         import traceback  # noqa: PLC0415  # most commands succeed
 
         traceback.print_exception(error, file=sys.stderr)
-    output.error(output.sentence(error))
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    output.error(output.describe(error, f"fluxlit {command}".strip()))
     return exit_codes.of(error)
 
 
 def _flush() -> None:
-    """Write what is left, or drop it where nobody listens; the interpreter would complain at exit."""
+    """Flush the streams; drop the output if the reader has left."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except OSError:
-            output.abandon(stream)
+            output.discard(stream)  # otherwise the interpreter reports the error at exit

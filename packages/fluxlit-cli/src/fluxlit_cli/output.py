@@ -1,4 +1,4 @@
-"""What the command says: results on standard output, messages on standard error, colours only on a terminal."""
+"""Terminal output: results on stdout, messages on stderr, colours."""
 
 from __future__ import annotations
 
@@ -12,57 +12,73 @@ _CODES = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
 
 def error(message: str) -> None:
-    """Say what is wrong."""
-    _write(sys.stderr, f"{paint('error:', 'red', sys.stderr)} {message}")
+    """Print an error message."""
+    _print(sys.stderr, f"{paint('error:', 'red', sys.stderr)} {message}")
 
 
 def warning(message: str) -> None:
-    """Say what looks wrong and does not stop the command."""
-    _write(sys.stderr, f"{paint('warning:', 'yellow', sys.stderr)} {message}")
+    """Print a warning."""
+    _print(sys.stderr, f"{paint('warning:', 'yellow', sys.stderr)} {message}")
 
 
-def say(message: str) -> None:
-    """Write a result."""
-    _write(sys.stdout, message)
+def write(message: str) -> None:
+    """Print a result to standard output."""
+    _print(sys.stdout, message)
 
 
 def note(message: str) -> None:
-    """Tell about progress, beside the result."""
-    _write(sys.stderr, message)
+    """Print progress to standard error."""
+    _print(sys.stderr, message)
 
 
 def paint(text: str, colour: str, stream: TextIO | Any = None) -> str:
-    """Colour a text where the stream is a terminal and NO_COLOR (no-color.org) is not set."""
+    """Colour a string if the stream is a terminal.
+
+    Not if NO_COLOR (no-color.org) is set.
+    """
     out = sys.stdout if stream is None else stream
     plain = out is None or not out.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return text if plain else f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
 
 
 def wants_tracebacks(arguments: Sequence[str]) -> bool:
-    """Say whether somebody asked to see where an error came from."""
+    """Whether ``--debug`` or FLUXLIT_DEBUG asks for tracebacks."""
     return "--debug" in arguments or os.environ.get("FLUXLIT_DEBUG", "").lower() in {"1", "true", "yes", "on"}
 
 
-def sentence(failure: BaseException) -> str:
-    """Put an exception into words: our own errors speak for themselves, others are named."""
+def describe(failure: BaseException, command: str = "fluxlit") -> str:
+    """Return the message for an exception; names the class of foreign ones.
+
+    Args:
+        failure: the exception.
+        command: the command, for a usage error that does not know it.
+    """
     if any(cls.__name__ == "FluxLitError" for cls in type(failure).__mro__):
         return str(failure)
-    if callable(describe := getattr(failure, "format_message", None)):  # wrong use of the command line
+    if callable(message := getattr(failure, "format_message", None)):  # invalid command line
         context = getattr(failure, "ctx", None)
-        command = context.command_path if context else "fluxlit"
-        # Pydantic, which reads the values for Typer, puts the name of its exception in front of what it says.
-        return f"{describe().replace(': Value error, ', ': ')} Try '{command} --help'."
+        path = context.command_path if context else command
+        # Pydantic, which parses the values for Typer, prefixes messages with the name of its exception.
+        return f"{' '.join(message().replace(': Value error, ', ': ').split())} Try '{path} --help'."
     text = str(failure).strip()
-    return f"{type(failure).__name__}: {text}\nThis was not expected; --debug shows where it happened."
+    return f"{type(failure).__name__}: {text}\nUnexpected error; --debug shows the traceback."
+
+
+def help_of(failure: BaseException) -> str:
+    """Return the help that a group shows if its command is missing."""
+    context = getattr(failure, "ctx", None)
+    message = getattr(failure, "format_message", None)
+    text = str(context.get_help()) if context is not None and message is not None else ""
+    return text if message is not None and message() == text else ""
 
 
 def counted(count: int, what: str) -> str:
-    """A number with its noun: ``1 session``, ``1 234 sessions``."""
+    """Return a number with its noun: ``1 session``, ``1 234 sessions``."""
     return f"{count:,} {what}{'' if count == 1 else 's'}".replace(",", " ")
 
 
-def span(seconds: float) -> str:
-    """A time in its two largest units: ``3 d 4 h``, ``2 min 5 s``."""
+def duration(seconds: float) -> str:
+    """Return a time in its two largest units: ``3 d 4 h``, ``2 min 5 s``."""
     left = max(0, int(seconds))
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     parts = []
@@ -75,23 +91,23 @@ def span(seconds: float) -> str:
 
 
 def columns(head: list[str], rows: list[list[str]]) -> list[str]:
-    """A table in columns as wide as they need to be."""
+    """Return the lines of a table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
 
 
-def _write(stream: TextIO | None, text: str) -> None:
-    """Write a line; a character that the stream cannot show is escaped, and it is no error if nobody listens."""
+def _print(stream: TextIO | None, text: str) -> None:
+    """Print a line; escapes characters that the encoding lacks."""
     if stream is None:
         return
     encoding = stream.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-    except BrokenPipeError:
-        abandon(stream)
+    except BrokenPipeError:  # the reader has left
+        discard(stream)
 
 
-def abandon(stream: TextIO) -> None:
-    """Drop what is written to a stream from now on: its reader has left, and the command goes on."""
+def discard(stream: TextIO) -> None:
+    """Redirect a stream to the null device."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())

@@ -1,4 +1,4 @@
-"""The application that a command is about: found, imported, and its settings resolved, or the reason why not."""
+"""The application that a command works on, or why it has none."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Project:
-    """What a target has led to.
+    """The result of importing a target.
 
     Attributes:
-        target: the target, as given or found.
-        source: where the target came from.
+        target: the target, given or default.
+        source: the layer that set the target.
         application: the FluxLit object; `None` if it cannot be imported.
         problem: why it cannot be imported.
         seconds: how long the import took.
@@ -39,36 +39,38 @@ class Project:
 
     @property
     def arguments(self) -> Mapping[str, object]:
-        """The settings that the code itself gives."""
+        """The settings passed to `FluxLit(...)`."""
         return self.application.setting_arguments if self.application is not None else {}
 
 
 def open_project(target: str | None, flags: Mapping[str, object] | None = None) -> Project:
-    """Import the application that a target names. What its modules print goes to standard error.
+    """Import the application of a target.
+
+    Output of its modules goes to standard error.
 
     Args:
-        target: ``module:attribute``; `None` to find it in the other layers.
+        target: ``module:attribute``; `None` to take it from the other layers.
         flags: values of command-line options by name of the setting.
 
     Raises:
-        SettingsError: a layer cannot be read, so that nobody knows the target.
+        SettingsError: a layer cannot be read, so the target is unknown.
     """
-    found = resolve_target(flags={**(flags or {}), **({"target": target} if target else {})})
-    wanted = found.target or DEFAULT_TARGET
+    resolved = resolve_target(flags={**(flags or {}), **({"target": target} if target else {})})
+    wanted = resolved.target or DEFAULT_TARGET
     started = time.monotonic()
     try:
         with contextlib.redirect_stdout(sys.stderr):
             application = cast("FluxLit", load(wanted))
     except FluxLitError as error:
-        return Project(wanted, found.source, None, str(error))
+        return Project(wanted, resolved.source, None, str(error))
     except SystemExit as error:
-        return Project(wanted, found.source, None, _exits(wanted, error))
-    return Project(wanted, found.source, application, seconds=time.monotonic() - started)
+        return Project(wanted, resolved.source, None, _exit_problem(wanted, error))
+    return Project(wanted, resolved.source, application, seconds=time.monotonic() - started)
 
 
-def _exits(target: str, error: SystemExit) -> str:
+def _exit_problem(target: str, error: SystemExit) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"Target {target!r} cannot be imported: it ends the program ({frame.filename}:{frame.lineno}). "
-        f'What must only happen when the file is run belongs below `if __name__ == "__main__":`.'
+        f"Target {target!r} cannot be imported: it calls sys.exit ({frame.filename}:{frame.lineno}). "
+        f'Put code that must only run when the file is executed below `if __name__ == "__main__":`.'
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluxlit_cli import exit_codes, output
-from fluxlit_cli.commands import second_words
+from fluxlit_cli.commands import subcommand_names
 from fluxlit_cli.head_start import early
 from fluxlit_cli.options import with_settings
 
@@ -20,8 +20,8 @@ logger = logging.getLogger("fluxlit")
 
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete `config` to `config schema`; what a target may be, only the project knows."""
-    return [word for word in second_words(context.info_name or "") if word.startswith(incomplete)]
+    """Complete `config` to `config schema`; targets are not completed."""
+    return [word for word in subcommand_names(context.info_name or "") if word.startswith(incomplete)]
 
 
 Target = Annotated[
@@ -29,27 +29,27 @@ Target = Annotated[
     typer.Argument(
         metavar="TARGET",
         help="The FluxLit object: module:attribute or path/to/file.py:attribute. "
-        "By default FLUXLIT_APP, else target in the project file, else app:app.",
+        "Default: FLUXLIT_APP, else target in the project file, else app:app.",
         show_default=False,
         autocompletion=_complete,
     ),
 ]
 
 
-Strict = Annotated[bool, typer.Option("--strict", help="Do not start if `fluxlit config` has any warning.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse to start if `fluxlit config` reports a warning.")]
 
 
 @with_settings
 def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, object]) -> int:
     """Run an application in production.
 
-    The address is printed once pages and API really answer. Ctrl-C or SIGTERM lets open requests
+    The address is printed once the pages and the API respond. Ctrl-C or SIGTERM lets open requests
     finish; a second Ctrl-C stops at once.
     """
     if strict:
         from fluxlit_cli.config import strict as strictness  # noqa: PLC0415  (imports the application)
 
-        if strictness.objects(target, flags):
+        if strictness.refuses(target, flags):
             return exit_codes.FAILURE
 
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
@@ -58,9 +58,9 @@ def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, ob
 
 
 def announce(ready: Ready) -> None:
-    """Say where the application is."""
+    """Print or log the address of the application."""
     if ready.for_machines:
         logger.info("FluxLit is ready at %s (%.1f s)", ready.url, ready.seconds)
         return
     head = output.paint("FluxLit is ready", "green")
-    output.say(f"{head} at {output.paint(ready.url, 'bold')} ({ready.seconds:.1f} s)")
+    output.write(f"{head} at {output.paint(ready.url, 'bold')} ({ready.seconds:.1f} s)")

@@ -1,4 +1,4 @@
-"""Finding the running servers that a command is about: those of this project, by the records that they leave."""
+"""The running servers of this project, found by their records."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from fluxlit.server.registry import Server
 
 
-def of_here(*, everywhere: bool = False) -> list[Server]:
-    """The servers of the project in the working directory, the youngest first.
+def find(*, everywhere: bool = False) -> list[Server]:
+    """Return the servers of the project here, the youngest first.
 
     Args:
-        everywhere: all servers of this user instead.
+        everywhere: return all servers of this user instead.
     """
     from fluxlit.server.registry import of_project, running  # noqa: PLC0415  (of another distribution)
 
@@ -23,12 +23,12 @@ def of_here(*, everywhere: bool = False) -> list[Server]:
 
 
 def with_pid(pid: int) -> Server | None:
-    """The server that runs as a process, if it left a record."""
-    return next((server for server in of_here(everywhere=True) if server.pid == pid), None)
+    """Return the server with a process id, if it has a record."""
+    return next((server for server in find(everywhere=True) if server.pid == pid), None)
 
 
 def configured_pidfile() -> Path | None:
-    """The pid file that the settings name; those in code are not known here."""
+    """Return the pid file of the settings; ignores those in code."""
     from fluxlit.settings import resolve  # noqa: PLC0415  (heavy)
 
     named = resolve().settings.pidfile
@@ -36,14 +36,14 @@ def configured_pidfile() -> Path | None:
 
 
 def describe(server: Server) -> str:
-    """A server in one line."""
+    """Return a one-line description of a server."""
     where = server.addresses[0] if server.addresses else server.project
     return f"process {server.pid}: {server.target or 'an application'} at {where}"
 
 
-def elsewhere() -> str:
-    """What to say about servers that are not of this project, if there are any."""
-    others = of_here(everywhere=True)
+def others_note() -> str:
+    """Return a note about servers of other projects, empty if none."""
+    others = find(everywhere=True)
     if not others:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""`fluxlit status`: what runs, asked on the private admin listener."""
+"""`fluxlit status`: query the private admin listeners of servers."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fluxlit_cli import exit_codes, output, servers
-from fluxlit_cli.asking import SilentServerError, ask
+from fluxlit_cli.local_client import NoResponseError, get
 
 if TYPE_CHECKING:
     from fluxlit.server.registry import Server
 
 PATH = "/status"
 SETTINGS_PATH = "/settings"
-PROBLEMS = {"ready": "green", "starting": "yellow", "draining": "yellow"}
+COLOURS = {"ready": "green", "starting": "yellow", "draining": "yellow"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Show all servers of this user, not only those of this project.")]
-Settings = Annotated[bool, typer.Option("--settings", help="Also show the settings in force that are no defaults.")]
-Within = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.", min=0.1)]
+Settings = Annotated[bool, typer.Option("--settings", help="Also show settings that differ from their defaults.")]
+Within = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a response.", min=0.1)]
 
 
 def status(*, as_json: Json = False, everywhere: All = False, settings: Settings = False, timeout: Within = 5.0) -> int:
-    """Show what runs: readiness, workers, sessions, restarts.
+    """Show the running servers: readiness, workers, sessions, restarts.
 
-    The servers of this project are found by the records that they leave for their user, and by the settings
-    admin_uds and admin_port. Exit code 0: all that were found are ready. 1: one is not, does not answer, or nothing
-    runs.
+    The servers of this project are found by the records that they keep for their user, and by the settings
+    admin_uds and admin_port. Exit code 0: all servers found are ready. 1: one is not or does not respond, or no
+    server runs.
     """
-    here = servers.of_here(everywhere=everywhere)
-    found = [_ask(server.admin, timeout, _known(server), settings=settings) for server in here]
+    here = servers.find(everywhere=everywhere)
+    found = [_query(server.admin, timeout, _record(server), settings=settings) for server in here]
     if not found:
-        found = [_ask(address, timeout, settings=settings) for address in _configured()]
+        found = [_query(address, timeout, settings=settings) for address in _configured()]
         found = [each for each in found if "error" not in each]
     if as_json:
-        output.say(json.dumps({"servers": found}, indent=2))
+        output.write(json.dumps({"servers": found}, indent=2))
     elif found:
         for each in found:
             _show(each)
@@ -47,7 +47,7 @@ def status(*, as_json: Json = False, everywhere: All = False, settings: Settings
     return exit_codes.SUCCESS if found and all(each["status"] == "ready" for each in found) else exit_codes.FAILURE
 
 
-def _known(server: Server) -> dict[str, Any]:
+def _record(server: Server) -> dict[str, Any]:
     return {
         "pid": server.pid,
         "target": server.target,
@@ -57,27 +57,29 @@ def _known(server: Server) -> dict[str, Any]:
     }
 
 
-def _ask(address: str, within: float, known: dict[str, Any] | None = None, *, settings: bool = False) -> dict[str, Any]:
-    """What a server says about itself; what is known without it, and why, if it says nothing."""
-    told: dict[str, Any] = {}
+def _query(
+    address: str, timeout: float, record: dict[str, Any] | None = None, *, settings: bool = False
+) -> dict[str, Any]:
+    """Return the status of a server; without one, its record and why."""
+    found: dict[str, Any] = {}
     try:
         for path in (PATH, SETTINGS_PATH) if settings else (PATH,):
-            answer = ask(address, path, within=within)
-            if answer.status != 200:
-                reason = f"{address}{path} answers {answer.status}"
+            response = get(address, path, timeout=timeout)
+            if response.status != 200:
+                reason = f"{address}{path} responds with status {response.status}"
                 break
-            told |= json.loads(answer.body) if path == PATH else {"settings": json.loads(answer.body)}
+            found |= json.loads(response.body) if path == PATH else {"settings": json.loads(response.body)}
         else:
-            return told
-    except SilentServerError as error:
+            return found
+    except NoResponseError as error:
         reason = str(error)
     except ValueError:
-        reason = f"{address} answers something else than the status of a FluxLit server"
-    return {"status": "silent", "detail": reason, **(known or {}), "error": reason}
+        reason = f"{address} does not return the status of a FluxLit server"
+    return {"status": "silent", "detail": reason, **(record or {}), "error": reason}
 
 
 def _configured() -> list[str]:
-    """Where the settings say that an admin listener is."""
+    """Return the addresses of the admin listener in the settings."""
     from fluxlit.settings import resolve  # noqa: PLC0415  (heavy)
 
     settings = resolve().settings
@@ -97,10 +99,10 @@ def _nothing(*, everywhere: bool) -> str:
     held = _holder(pidfile) if pidfile is not None else None
     if held is not None:
         return (
-            f"By the pid file {pidfile} the server runs as process {held}, but its status is not readable here: it "
-            f"belongs to another user. Ask as that user, or set admin_uds or admin_port."
+            f"The server runs as process {held} (pid file {pidfile}), but belongs to another user, so its status "
+            f"cannot be read. Run this as that user, or set admin_uds or admin_port."
         )
-    others = servers.elsewhere()
+    others = servers.others_note()
     hint = " `fluxlit status --all` shows them." if others else ""
     return f"No FluxLit server of this project runs.{others}{hint} `fluxlit run` starts one."
 
@@ -117,14 +119,14 @@ def _holder(pidfile: Path) -> int | None:
 def _show(server: dict[str, Any]) -> None:
     state = server["status"]
     name = server.get("target") or "The application"
-    head = output.paint(f"{name} is {state}", PROBLEMS.get(state, "red"))
+    head = output.paint(f"{name} is {state}", COLOURS.get(state, "red"))
     pid, uptime = server.get("pid"), server.get("uptime_s")
-    known = [f"process {pid}" if pid else "", f"up {output.span(uptime)}" if uptime is not None else ""]
-    output.say(f"{head} ({', '.join(filter(None, known))})" if any(known) else head)
+    facts = [f"process {pid}" if pid else "", f"up {output.duration(uptime)}" if uptime is not None else ""]
+    output.write(f"{head} ({', '.join(filter(None, facts))})" if any(facts) else head)
     if state != "ready" and server.get("detail"):
-        output.say(f"  {server['detail']}")
+        output.write(f"  {server['detail']}")
     for address in server.get("addresses", ()):
-        output.say(f"  {address}")
+        output.write(f"  {address}")
     if "versions" in server:
         _show_figures(server)
     if "settings" in server:
@@ -133,7 +135,7 @@ def _show(server: dict[str, Any]) -> None:
 
 def _show_figures(server: dict[str, Any]) -> None:
     names = {"fluxlit-gateway": "FluxLit", "streamlit": "Streamlit", "python": "Python"}
-    output.say("  " + ", ".join(f"{label} {server['versions'][name]}" for name, label in names.items()))
+    output.write("  " + ", ".join(f"{label} {server['versions'][name]}" for name, label in names.items()))
     requests = server["requests"]
     counts = {
         "session": server["sessions"],
@@ -141,11 +143,11 @@ def _show_figures(server: dict[str, Any]) -> None:
         "request": requests["total"],
         "worker restart": server["restarts"],
     }
-    output.say("  " + ", ".join(output.counted(count, what) for what, count in counts.items()))
+    output.write("  " + ", ".join(output.counted(count, what) for what, count in counts.items()))
     rows = [_row(worker) for worker in server["workers"]]
     if rows:
         for line in output.columns(["worker", "state", "process", "sessions", "restarts", "memory", "up"], rows):
-            output.say(f"  {line}".rstrip())
+            output.write(f"  {line}".rstrip())
 
 
 def _show_settings(settings: dict[str, Any]) -> None:
@@ -155,11 +157,11 @@ def _show_settings(settings: dict[str, Any]) -> None:
         if each["source"]["layer"] != "default"
     ]
     for line in output.columns(["setting", "value", "from"], rows):
-        output.say(f"  {line}".rstrip())
+        output.write(f"  {line}".rstrip())
 
 
 def _row(worker: dict[str, Any]) -> list[str]:
-    memory, began = worker["memory_bytes"], worker["started_at"]
+    memory, started = worker["memory_bytes"], worker["started_at"]
     return [
         str(worker["number"]),
         worker["state"],
@@ -167,5 +169,5 @@ def _row(worker: dict[str, Any]) -> list[str]:
         str(worker["sessions"]),
         str(worker["restarts"]),
         "-" if memory is None else f"{memory / 1e6:.0f} MB",
-        "-" if began is None else output.span(time.time() - began),
+        "-" if started is None else output.duration(time.time() - started),
     ]

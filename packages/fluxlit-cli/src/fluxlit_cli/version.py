@@ -1,4 +1,4 @@
-"""The versions that are installed."""
+"""The installed versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PARTS = ("auth", "deploy", "gateway", "sessions")
 
 
 def describe() -> str:
-    """The command's own version, then those of all other installed distributions of FluxLit and of Python."""
+    """Return the versions of the command, FluxLit's distributions, Python."""
     parts = [*_installed(), f"Python {platform.python_version()}"]
     return f"fluxlit {metadata.version('fluxlit-cli')} ({', '.join(parts)})"
 

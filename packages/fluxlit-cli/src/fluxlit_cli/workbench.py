@@ -1,10 +1,10 @@
-"""`fluxlit workbench`: an application behind the path proxy of a development platform.
+"""`fluxlit workbench`: run behind the proxy of a development platform.
 
-Such a platform shows what listens on a port of a session under a path of its own:
+Such a platform forwards a path to a port of the session:
 
 =====================  ================================================================================================
-Posit Workbench        `rserver-url -l PORT` prints the public URL; `RS_SERVER_URL` says that this is a session of it.
-                       For port 8000 alone the same URL is in `UVICORN_ROOT_PATH`.
+Posit Workbench        `rserver-url -l PORT` prints the public URL; `RS_SERVER_URL` is set in its sessions.
+                       For port 8000 only, `UVICORN_ROOT_PATH` has the same URL.
 code-server, Coder     `VSCODE_PROXY_URI` is the public URL with `{{port}}` in it.
 JupyterHub             `JUPYTERHUB_SERVICE_PREFIX` and `proxy/PORT/`, where jupyter-server-proxy is installed.
 =====================  ================================================================================================
@@ -36,30 +36,35 @@ TOOL_S = 10.0
 
 
 class PlatformError(FluxLitError):
-    """The platform does not say under which path an application is shown."""
+    """The platform does not report the public path of the application."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where browsers find the application.
+class PublicAddress:
+    """The public address of the application.
 
     Attributes:
-        platform: who shows it there; empty if nobody does.
-        path: its public prefix, without a slash at the end.
-        url: its whole address; empty if only the path is known.
+        platform: name of the platform; empty without one.
+        path: public prefix, without a slash at the end.
+        url: full URL; empty if only the path is known.
     """
 
     platform: str
     path: str
     url: str = ""
 
+    def __str__(self) -> str:
+        if self.url:
+            return f"{self.url}/"
+        return f"{self.path}/ at the address of the platform" if self.path else ""
+
 
 @with_settings
 def workbench(target: Target = None, *, flags: Mapping[str, object]) -> int:
-    """Run an application behind the path proxy of Posit Workbench, code-server or JupyterHub.
+    """Run behind Posit Workbench, code-server or JupyterHub.
 
-    The public path is asked of the platform; the settings root_path and public_base_url go before. Forwarding headers
-    of the platform's proxy are believed (trust_proxy), unless a setting says otherwise.
+    The platform reports the public path; the settings root_path and public_base_url take precedence. Forwarding
+    headers of the platform's proxy are trusted (trust_proxy) unless a setting turns that off.
     """
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit.settings import Layer, resolve  # noqa: PLC0415  (heavy)
@@ -68,62 +73,62 @@ def workbench(target: Target = None, *, flags: Mapping[str, object]) -> int:
     settings = resolved.settings
     given = {name for name, source in resolved.sources.items() if source.layer is not Layer.DEFAULT}
     port = settings.gateway_port or free_port(settings.gateway_host)
-    place = Place("your settings", settings.root_path, settings.public_base_url)
+    address = PublicAddress("your settings", settings.root_path, settings.public_base_url)
     if not given & {"root_path", "public_base_url"}:
-        place = find(port, os.environ)
-    found = {"root_path": place.path, "public_base_url": place.url, "trust_proxy": True}
+        address = find(port, os.environ)
+    found = {"root_path": address.path, "public_base_url": address.url, "trust_proxy": True}
     chosen = {name: str(value) for name, value in found.items() if value and name not in given}
 
     def announce(ready: Ready) -> None:
-        banner(ready, place)
+        banner(ready, address)
 
     return launch(target, {**chosen, **flags, "gateway_port": str(port)}, on_ready=announce, head_start=early())
 
 
-def find(port: int, environ: Mapping[str, str]) -> Place:
-    """Where the platform shows what listens on a port.
+def find(port: int, environ: Mapping[str, str]) -> PublicAddress:
+    """Return the public address of a port.
 
     Raises:
-        PlatformError: there is a platform, but it does not tell.
+        PlatformError: the platform does not report it.
     """
     if environ.get("RS_SERVER_URL"):
         return _posit(port, environ)
     if template := environ.get("VSCODE_PROXY_URI"):
-        return placed("code-server", template.replace("{{port}}", str(port)))
+        return parse_address("code-server", template.replace("{{port}}", str(port)))
     if prefix := environ.get("JUPYTERHUB_SERVICE_PREFIX"):
         own = environ.get("JUPYTERHUB_PUBLIC_URL") or prefix
-        return placed("JupyterHub", f"{own.rstrip('/')}/proxy/{port}/")
-    return Place("", "")
+        return parse_address("JupyterHub", f"{own.rstrip('/')}/proxy/{port}/")
+    return PublicAddress("", "")
 
 
-def placed(platform: str, told: str) -> Place:
-    """The place that a platform has told of: a URL, or a path alone.
+def parse_address(platform: str, reported: str) -> PublicAddress:
+    """Parse the URL or path that a platform reports.
 
     Raises:
         PlatformError: it is neither.
     """
-    parts = urlsplit(told.strip())
+    parts = urlsplit(reported.strip())
     path = parts.path.rstrip("/")
     if parts.scheme in {"http", "https"} and parts.hostname:
-        return Place(platform, path, f"{parts.scheme}://{parts.netloc}{path}")
+        return PublicAddress(platform, path, f"{parts.scheme}://{parts.netloc}{path}")
     if not parts.scheme and not parts.netloc and path.startswith("/"):
-        return Place(platform, path)
-    raise PlatformError(f"{platform} says that the application is shown at {told.strip()!r}, which is no URL.")
+        return PublicAddress(platform, path)
+    raise PlatformError(f"{platform} reports {reported.strip()!r}, which is not a URL.")
 
 
-def _posit(port: int, environ: Mapping[str, str]) -> Place:
+def _posit(port: int, environ: Mapping[str, str]) -> PublicAddress:
     tool = shutil.which("rserver-url", path=environ.get("PATH")) or shutil.which(RSERVER_URL)
     if tool is not None:
-        return placed("Posit Workbench", _ask(tool, port))
-    if port == UVICORN_PORT and (told := environ.get("UVICORN_ROOT_PATH")):
-        return placed("Posit Workbench", told)
+        return parse_address("Posit Workbench", _run_tool(tool, port))
+    if port == UVICORN_PORT and (reported := environ.get("UVICORN_ROOT_PATH")):
+        return parse_address("Posit Workbench", reported)
     raise PlatformError(
-        f"This is a session of Posit Workbench (RS_SERVER_URL is set), but its tool {RSERVER_URL}, which knows the "
-        f"public URL of port {port}, is not here. Give the URL yourself: --public-base-url URL --root-path PATH."
+        f"This is a session of Posit Workbench (RS_SERVER_URL is set), but its tool {RSERVER_URL}, which prints the "
+        f"public URL of port {port}, is missing. Set the URL yourself: --public-base-url URL --root-path PATH."
     )
 
 
-def _ask(tool: str, port: int) -> str:
+def _run_tool(tool: str, port: int) -> str:
     try:
         done = subprocess.run(  # noqa: S603  (the platform's own tool)
             [tool, "-l", str(port)], capture_output=True, text=True, timeout=TOOL_S, check=False
@@ -131,28 +136,29 @@ def _ask(tool: str, port: int) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PlatformError(f"{tool} cannot be run: {error}.") from None
     if done.returncode or not done.stdout.strip():
-        said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
-        raise PlatformError(f"{tool} -l {port} does not say where port {port} is shown: {said}")
+        reason = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
+        raise PlatformError(f"{tool} -l {port} does not report the URL of port {port}: {reason}")
     return done.stdout
 
 
 def free_port(host: str) -> int:
-    """A port that nobody listens on: the platform has to be asked about it before it is used."""
+    """Return a free port; the platform needs it before the server starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
-def banner(ready: Ready, place: Place) -> None:
-    """Say where the application is, here and for browsers."""
+def banner(ready: Ready, address: PublicAddress) -> None:
+    """Print the local and the public address of the application."""
     head = output.paint("FluxLit is ready", "green")
-    output.note(f"{head} ({ready.seconds:.1f} s)" + (f", shown by {place.platform}" if place.platform else ""))
-    if not place.platform:
-        output.note("  No path proxy was found: neither RS_SERVER_URL, VSCODE_PROXY_URI nor JUPYTERHUB_SERVICE_PREFIX")
-        output.note("  is set. Give its path by --root-path if there is one.")
-    public = f"{place.url}/" if place.url else f"{place.path}/ on the platform's own address" if place.path else ""
-    rows = {"Browser": public, "Here": ready.url, "Health": f"{ready.api_url}/healthz", "API docs": ready.docs_url}
+    origin = f", public address from {address.platform}" if address.platform else ""
+    output.note(f"{head} ({ready.seconds:.1f} s){origin}")
+    if not address.platform:
+        output.note("  No path proxy found: none of RS_SERVER_URL, VSCODE_PROXY_URI, JUPYTERHUB_SERVICE_PREFIX")
+        output.note("  is set. If there is one, set its path with --root-path.")
+    health = f"{ready.api_url}/healthz"
+    rows = {"Browser": str(address), "Here": ready.url, "Health": health, "API docs": ready.docs_url}
     for name, url in rows.items():
         if url:
             output.note(f"  {name:<9} {output.paint(url, 'bold')}")

@@ -1,1 +1,1 @@
-"""`fluxlit config`: what is in force, where it came from, and what is dangerous about it."""
+"""`fluxlit config`: settings, their sources and their risks."""

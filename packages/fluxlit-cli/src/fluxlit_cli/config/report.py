@@ -1,16 +1,16 @@
-"""What `fluxlit config` knows, as data and as text."""
+"""The report of `fluxlit config`, as data and as text."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from fluxlit.observability.logs.masking import masked
 from fluxlit.settings import Layer, Resolved, Settings, describe
 from fluxlit_cli import output
-from fluxlit_cli.config.hazards import Hazard
+from fluxlit_cli.finding import Finding, Status, worst
 
 _COLUMN = 48
 
@@ -22,10 +22,10 @@ class Entry:
     Attributes:
         name: the setting.
         value: its effective value as JSON, secrets hidden.
-        layer: the layer that decided.
+        layer: the layer that set it.
         where: the place in it.
-        default: the value without any layer.
-        shadowed: what weaker layers say in vain, as value, layer and place.
+        default: the default value.
+        shadowed: values of weaker layers that are overridden, with layer and place.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Entry:
 
     @property
     def is_default(self) -> bool:
-        """Whether no layer has said anything."""
+        """Whether no layer sets the setting."""
         return self.layer == Layer.DEFAULT.value
 
     @property
     def differs(self) -> bool:
-        """Whether the value is another than without any layer."""
+        """Whether the value differs from the default."""
         return bool(self.value != self.default)
 
 
@@ -70,11 +70,11 @@ def _entry(resolved: Resolved, setting: str, *, show_secrets: bool) -> Entry:
     )
 
 
-def document(target: str, file: str | None, listed: Iterable[Entry], found: Iterable[Hazard]) -> dict[str, Any]:
+def document(target: str, file: str | None, listed: Iterable[Entry], found: Iterable[Finding]) -> dict[str, Any]:
     """Return everything as JSON values. The shape only ever grows."""
     found = list(found)
     return {
-        "status": status(found),
+        "status": worst(found).value,
         "target": target,
         "project_file": file,
         "settings": {
@@ -86,36 +86,33 @@ def document(target: str, file: str | None, listed: Iterable[Entry], found: Iter
             }
             for entry in listed
         },
-        "warnings": [asdict(hazard) for hazard in found],
+        "warnings": [_warning(finding) for finding in found],
     }
 
 
-def status(found: Iterable[Hazard]) -> str:
-    """Return ``fail``, ``warn`` or ``pass``."""
-    severities = {hazard.severity for hazard in found}
-    return "fail" if "error" in severities else "warn" if severities else "pass"
+def _warning(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "severity": "error" if finding.status is Status.FAIL else "warning",
+        "settings": finding.settings,
+        "message": finding.detail,
+        "remedy": finding.remedy,
+    }
 
 
-def text_of(value: object) -> str:
-    """Write a JSON value on one line: texts as they are, everything else as JSON."""
+def format_value(value: object) -> str:
+    """Return a value on one line: strings as they are, others as JSON."""
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def tell(found: Iterable[Hazard]) -> None:
-    """Say what is dangerous."""
-    for hazard in found:
-        say = output.error if hazard.severity == "error" else output.warning
-        say(f"[{hazard.id}] {hazard.message} {hazard.remedy}")
-
-
 def lines(listed: Iterable[Entry], *, with_shadowed: bool) -> Iterator[str]:
-    """Write a table: setting, value, where it came from."""
+    """Yield the lines of a table: setting, value, source."""
     rows: list[tuple[str, str, str]] = []
     faint: list[bool] = []
     for entry in listed:
-        rows.append((entry.name, text_of(entry.value), entry.where))
+        rows.append((entry.name, format_value(entry.value), entry.where))
         hidden = entry.shadowed if with_shadowed else ()
-        rows += [("", text_of(item["value"]), f"{item['where']} (not used)") for item in hidden]
+        rows += [("", format_value(item["value"]), f"{item['where']} (not used)") for item in hidden]
         faint += [entry.is_default, *(True for _ in hidden)]
     widths = [min(_COLUMN, max((len(row[column]) for row in rows), default=0)) for column in (0, 1)]
     for (name, value, where), dim in zip(rows, faint, strict=True):

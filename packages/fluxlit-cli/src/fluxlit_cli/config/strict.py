@@ -1,4 +1,4 @@
-"""A start that an operator wants to be refused when anything about its settings is dangerous."""
+"""`fluxlit run --strict`: refuse to start with dangerous settings."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Mapping
 
 from fluxlit.settings import Resolved, resolve
 from fluxlit_cli import output
-from fluxlit_cli.config import report
-from fluxlit_cli.config.hazards import Hazard, hazards
+from fluxlit_cli.config import rules
+from fluxlit_cli.finding import Finding, print_problems
 from fluxlit_cli.project import Project, open_project
 
 
-def dangers(project: Project, resolved: Resolved) -> list[Hazard]:
-    """What is dangerous about an application with its settings, errors first."""
+def risks_of(project: Project, resolved: Resolved) -> list[Finding]:
+    """Return the risks of an application with its settings, errors first."""
     login = project.application is not None and bool(project.application.authenticators)
-    return hazards(resolved.settings, resolved.sources, login=login)
+    return rules.check(resolved.settings, resolved.sources, login=login)
 
 
-def objects(target: str | None, flags: Mapping[str, object]) -> bool:
-    """Say what `fluxlit config --strict` would object to, and whether it would.
+def refuses(target: str | None, flags: Mapping[str, object]) -> bool:
+    """Print what `fluxlit config --strict` reports; return whether any.
 
-    An application that cannot be imported is left to the start, which says why.
+    An application that cannot be imported is not reported here: the start fails with the reason.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is invalid.
     """
     project = open_project(target, flags)
-    found = dangers(project, resolve(flags=dict(flags), arguments=project.arguments))
-    report.tell(found)
+    found = risks_of(project, resolve(flags=dict(flags), arguments=project.arguments))
+    print_problems(found)
     if found:
-        output.error("Nothing was started, because of --strict.")
+        output.error("Not started because of --strict.")
     return bool(found)

@@ -1,1 +1,1 @@
-"""`fluxlit doctor`: find out what is wrong before users do."""
+"""`fluxlit doctor`: checks of applications and deployments."""

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import fastapi.routing
 from fastapi.routing import APIRoute
 
 from fluxlit.settings.target import Target
-from fluxlit_cli.doctor.check import Check, Needs, Outcome, failed, passed, skipped, warned
+from fluxlit_cli import output
+from fluxlit_cli.doctor.check import Check, Needs
 from fluxlit_cli.doctor.subject import Subject
+from fluxlit_cli.finding import Finding, failed, passed, skipped, warned
 
 SLOW_IMPORT_S = 3.0
-# Modules of the standard library that nothing imports on its way to a running application.
+# Modules of the standard library that no application needs.
 _HARMLESS = frozenset({"test", "this", "antigravity", "idlelib", "turtledemo", "turtle", "lib2to3"})
 _NEEDED = frozenset(
     {"fluxlit", "streamlit", "fastapi", "starlette", "uvicorn", "pydantic", "httpx", "websockets", "redis", "authlib"}
 )
 
 
-def target_import(subject: Subject) -> Outcome:
+def target_import(subject: Subject) -> Finding:
     """The target names a FluxLit object that can be imported."""
     project = subject.project
     if project.application is None:
-        return failed(project.problem or "the settings could not be read.", "Correct what the message names.")
+        return failed(project.problem or "the settings could not be read.", "")
     return passed(f"{project.target} ({project.source.where})")
 
 
-def import_time(subject: Subject) -> Outcome:
+def import_time(subject: Subject) -> Finding:
     """The import is quick: every worker repeats it."""
     _ = subject.application
     seconds = subject.project.seconds
@@ -42,7 +48,7 @@ def import_time(subject: Subject) -> Outcome:
     return passed(f"{seconds:.2f} s")
 
 
-def import_shadowing(subject: Subject) -> Outcome:
+def import_shadowing(subject: Subject) -> Finding:
     """No file of the project hides an installed package or a module of Python."""
     folder = _import_folder(subject)
     names = sorted(_importable(folder))
@@ -53,11 +59,11 @@ def import_shadowing(subject: Subject) -> Outcome:
         )
     python = [name for name in names if name in sys.stdlib_module_names - _HARMLESS]
     if python:
-        return warned(f"{folder / python[0]} hides Python's own module {python[0]}.", "Rename it.")
-    return passed(f"{len(names)} modules in {folder}")
+        return warned(f"{folder / python[0]} hides Python's module {python[0]}.", "Rename it.")
+    return passed(f"{output.counted(len(names), 'module')} in {folder}")
 
 
-def target_origin(subject: Subject) -> Outcome:
+def target_origin(subject: Subject) -> Finding:
     """The module that was imported is the one in the project."""
     _ = subject.application
     target = Target.parse(subject.project.target)
@@ -69,17 +75,17 @@ def target_origin(subject: Subject) -> Outcome:
     if file is not None and there is not None and Path(file).resolve() != there:
         return failed(
             f"{target.module} was imported from {file}, not from {there}.",
-            "Remove the other one from PYTHONPATH, or give your module a name of its own.",
+            "Remove the other one from PYTHONPATH, or rename your module.",
         )
     return passed(file or target.module)
 
 
-def ui_present(subject: Subject) -> Outcome:
-    """There is something for Streamlit to show, and its scripts can be compiled."""
+def ui_present(subject: Subject) -> Finding:
+    """The application has pages or a script, and they compile."""
     application = subject.application
     if not application.has_ui:
         return warned(
-            "there are no pages and no script, so every path outside the API answers 503.",
+            "there are no pages and no script, so every path outside the API returns 503.",
             "Register a page with @app.page, or adopt a script with FluxLit(ui=...).",
         )
     scripts = {application.ui_script, *(record.script for record in application.pages)} - {None}
@@ -90,11 +96,11 @@ def ui_present(subject: Subject) -> Outcome:
             line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
             return failed(f"{script}{line} cannot be run: {error}.", "Correct the script.")
     pages = len(application.pages)
-    return passed(f"{pages} page{'s' if pages != 1 else ''}" if pages else str(application.ui_script))
+    return passed(output.counted(pages, "page") if pages else str(application.ui_script))
 
 
-def pages_valid(subject: Subject) -> Outcome:
-    """No page is hidden by the API, and what pages ask for is there."""
+def pages_valid(subject: Subject) -> Finding:
+    """No page is hidden by the API, and all page parameters exist."""
     pages = subject.application.pages
     if not len(pages):
         return skipped("there are no pages.")
@@ -104,50 +110,91 @@ def pages_valid(subject: Subject) -> Outcome:
     return passed(", ".join(record.path for record in pages))
 
 
-def page_titles(subject: Subject) -> Outcome:
-    """Each page in the navigation has a title of its own."""
+def page_titles(subject: Subject) -> Finding:
+    """Titles in the navigation are unique."""
     titles = Counter((record.section, record.title) for record in subject.application.pages if not record.hidden)
     twice = [title for (_, title), count in titles.items() if count > 1]
     if twice:
-        return warned(f"several pages are called {twice[0]!r} in the navigation.", "Give each a title of its own.")
-    return passed(f"{len(titles)} titles")
+        return warned(f"several pages have the title {twice[0]!r} in the navigation.", "Give each page its own title.")
+    return passed(output.counted(len(titles), "title"))
 
 
-def openapi(subject: Subject) -> Outcome:
-    """The API can describe itself."""
+def openapi(subject: Subject) -> Finding:
+    """The OpenAPI document can be generated."""
     api = subject.application.api
     try:
         document = api.openapi()
-    except Exception as error:  # noqa: BLE001  (FastAPI and Pydantic raise what they like)
+    except Exception as error:  # noqa: BLE001  (FastAPI and Pydantic raise many kinds)
         text = str(error).strip().splitlines()[0] if str(error).strip() else ""
         return failed(
-            f"the API's documentation cannot be made: {type(error).__name__}: {text}",
+            f"the OpenAPI document cannot be generated: {type(error).__name__}: {text}",
             "Correct the model or parameter, or leave the route out with include_in_schema=False.",
         )
-    return passed(f"{len(document.get('paths', {}))} paths")
+    return passed(output.counted(len(document.get("paths", {})), "path"))
 
 
-def api_routes(subject: Subject) -> Outcome:
+def api_routes(subject: Subject) -> Finding:
     """Every route of the API can be reached."""
     routes = list(_routes(subject))
-    probes = [path for path, method in routes if path in {"/healthz", "/readyz"} and method in {"GET", "HEAD"}]
+    if routes and not all(route.pattern for route in routes):
+        return skipped("this version of FastAPI does not show its routes.")
+    probes = [route.path for route in routes if route.path in {"/healthz", "/readyz"} and "GET" in route.methods]
     if probes:
         return warned(
-            f"the API's own {probes[0]} is never reached: FluxLit answers there itself.",
+            f"the API's own {probes[0]} is never reached: FluxLit serves that path itself.",
             "Remove it, or give it another path.",
         )
-    twice = [key for key, count in Counter(routes).items() if count > 1]
-    if twice:
-        path, method = twice[0]
+    for index, route in enumerate(routes):
+        for earlier in routes[:index]:
+            if methods := sorted(earlier.methods & route.methods if earlier.hides(route) else ()):
+                return _hidden(methods[0], route.path, earlier.path)
+    return passed(output.counted(len(routes), "route"))
+
+
+def _hidden(method: str, path: str, earlier: str) -> Finding:
+    if path == earlier:
         return warned(f"{method} {path} is registered twice, and the second one is never reached.", "Remove one.")
-    return passed(f"{len(routes)} routes")
+    return warned(
+        f"{method} {path} is never reached: {earlier} is registered before it and matches first.",
+        f"Register {path} before {earlier}, or change one of the paths.",
+    )
 
 
-def _routes(subject: Subject) -> Iterator[tuple[str, str]]:
-    for route in subject.application.api.routes:
-        if isinstance(route, APIRoute):
-            for method in sorted(route.methods or ()):
-                yield route.path, method
+# The most general value of a parameter comes first: a route hides another if it matches all of its paths.
+_SAMPLES = ("a/b", "~a", "7.5", "7", "00000000-0000-4000-8000-000000000000")
+
+
+@dataclass(frozen=True)
+class _Route:
+    path: str
+    methods: frozenset[str]
+    pattern: re.Pattern[str] | None
+    sample: str
+
+    @classmethod
+    def of(cls, route: Any) -> _Route:
+        """Read a route of Starlette or a context of FastAPI."""
+        values = {
+            name: next((sample for sample in _SAMPLES if re.fullmatch(convertor.regex, sample)), "~a")
+            for name, convertor in (getattr(route, "param_convertors", None) or {}).items()
+        }
+        path = str(getattr(route, "path", None) or "")
+        sample = re.sub(r"\{(\w+)[^}]*\}", lambda found: values.get(found[1], "~a"), path)
+        return cls(path, frozenset(getattr(route, "methods", None) or ()), getattr(route, "path_regex", None), sample)
+
+    def hides(self, later: _Route) -> bool:
+        """Whether this route matches all paths of a later one."""
+        return self.pattern is not None and self.pattern.match(later.sample) is not None
+
+
+def _routes(subject: Subject) -> Iterator[_Route]:
+    """Yield the routes of the API, including those of routers."""
+    found: Any = subject.application.api.routes
+    # FastAPI resolves the prefixes of routers itself since it no longer copies their routes.
+    contexts = getattr(fastapi.routing, "iter_route_contexts", iter)(found)
+    for route in contexts:
+        if isinstance(getattr(route, "original_route", route), APIRoute):
+            yield _Route.of(route)
 
 
 def _import_folder(subject: Subject) -> Path:
@@ -168,9 +215,9 @@ CHECKS = (
     Check("target-origin", "the module that is imported is the project's own", target_origin, Needs.APPLICATION),
     Check("import-time", "the application is imported quickly", import_time, Needs.APPLICATION),
     Check("import-shadowing", "no file of the project hides a package", import_shadowing, Needs.APPLICATION),
-    Check("ui-present", "there is something to show, and it can be compiled", ui_present, Needs.APPLICATION),
-    Check("pages-valid", "pages can be reached and get what they ask for", pages_valid, Needs.APPLICATION),
-    Check("page-titles", "pages can be told apart in the navigation", page_titles, Needs.APPLICATION),
-    Check("openapi", "the API can describe itself", openapi, Needs.APPLICATION),
+    Check("ui-present", "there are pages or a script, and they compile", ui_present, Needs.APPLICATION),
+    Check("pages-valid", "pages can be reached and their parameters exist", pages_valid, Needs.APPLICATION),
+    Check("page-titles", "page titles in the navigation are unique", page_titles, Needs.APPLICATION),
+    Check("openapi", "the OpenAPI document can be generated", openapi, Needs.APPLICATION),
     Check("api-routes", "every route of the API can be reached", api_routes, Needs.APPLICATION),
 )

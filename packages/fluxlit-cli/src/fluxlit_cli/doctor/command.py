@@ -13,30 +13,30 @@ import typer
 from fluxlit.settings import describe
 from fluxlit_cli import exit_codes, output, version
 from fluxlit_cli.doctor import report
-from fluxlit_cli.doctor.check import Check, Status
+from fluxlit_cli.doctor.check import Check
+from fluxlit_cli.doctor.client import Client
 from fluxlit_cli.doctor.registry import all_checks
-from fluxlit_cli.doctor.runner import LIMIT_S, Result, run, verdict
+from fluxlit_cli.doctor.runner import LIMIT_S, Result, run
 from fluxlit_cli.doctor.subject import Subject
+from fluxlit_cli.finding import Status, worst
 from fluxlit_cli.options import with_settings
 from fluxlit_cli.run import Target
 
 Only = Annotated[
     list[str] | None,
-    typer.Option("--check", "-c", metavar="NAME", help="Run this check only; may be repeated, or hold commas."),
+    typer.Option("--check", "-c", metavar="NAME", help="Run only this check; may be repeated or a comma list."),
 ]
-Listed = Annotated[bool, typer.Option("--list", help="List the checks and run none.")]
+Listed = Annotated[bool, typer.Option("--list", help="List the checks without running them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Also what was not examined, how long each took, and what it is for.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show passed and skipped checks, with durations.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")]
-Lenient = Annotated[bool, typer.Option("--warnings-only", help="Count failures as warnings: exit code 0.")]
+Lenient = Annotated[bool, typer.Option("--warnings-only", help="Exit with code 0 despite failures.")]
 Url = Annotated[
     str | None,
     typer.Option(
         "--url",
         metavar="URL",
-        help="Examine the deployment at this public address, with its prefix, from outside instead.",
+        help="Examine the deployment at this public address from outside instead.",
         show_default=False,
     ),
 ]
@@ -66,15 +66,17 @@ def doctor(
     timeout: Limit = LIMIT_S,
     flags: Mapping[str, object],
 ) -> int:
-    """Look for what would keep an application from running well here.
+    """Check the application, its settings and this machine.
 
-    Each check prints PASS, WARN or FAIL, and what to do. They run side by side and change nothing; the
-    session store gets one session, which is removed. Exit code 1: a check failed, or, with --strict, warned.
-    The options of `fluxlit run` are understood. With --url a running deployment is examined from outside:
-    nothing of this machine's project is looked at.
+    Prints problems (FAIL, WARN) with their remedies, and counts the rest. Checks run concurrently and change nothing;
+    the session store gets one session, which is removed. Exit code 1: a check failed, or, with --strict, warned.
+    Accepts the options of `fluxlit run`. With --url a running deployment is examined from outside, and nothing on
+    this machine.
     """
-    with contextlib.redirect_stdout(sys.stderr):  # what applications and checks of others print is not ours
-        chosen = select(all_checks() if url is None else outside_checks(url, timeout, flags), check)
+    with contextlib.redirect_stdout(sys.stderr):  # output of the application and of other distributions' checks
+        chosen = select(all_checks() if url is None else deployment_checks(url, timeout, flags), check)
+    if url is not None and not listed and Client(url, timeout).connection_problem():
+        chosen = deployment_checks(url, timeout, flags)[:1]  # the others would report the same
     if listed:
         _list(chosen)
         return exit_codes.SUCCESS
@@ -84,32 +86,32 @@ def doctor(
     if as_json:
         details = _details(subject) if verbose and url is None else {}
         name = subject.project.target if url is None else url
-        told = report.document(name, results, lenient=warnings_only, details=details)
-        output.say(json.dumps(told, indent=2, ensure_ascii=False))
+        found = report.document(name, results, lenient=warnings_only, details=details)
+        output.write(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         for line in report.lines(results, verbose=verbose):
-            output.say(line)
+            output.write(line)
     return exit_code(results, strict=strict, lenient=warnings_only)
 
 
-def outside_checks(url: str, timeout: float, flags: Mapping[str, object]) -> list[Check]:
+def deployment_checks(url: str, timeout: float, flags: Mapping[str, object]) -> list[Check]:
     """Return the checks of a deployment.
 
     Raises:
-        typer.BadParameter: the address is none.
+        typer.BadParameter: the URL is invalid.
     """
-    from fluxlit_cli.doctor.outside import checks_of  # noqa: PLC0415
-    from fluxlit_cli.doctor.visitor import Visitor  # noqa: PLC0415
+    from fluxlit_cli.doctor.client import Client  # noqa: PLC0415
+    from fluxlit_cli.doctor.deployment import checks_of  # noqa: PLC0415
 
     try:
-        visitor = Visitor(url, timeout)
+        client = Client(url, timeout)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.", param_hint="'--url'") from None
-    return checks_of(visitor, str(flags.get("api_mount_path", "/api")))
+    return checks_of(client, str(flags.get("api_mount_path", "/api")))
 
 
 def select(checks: Sequence[Check], names: Sequence[str] | None) -> list[Check]:
-    """Return the checks with these names, in their own order; all without names.
+    """Return the checks with these names in their order, default all.
 
     Raises:
         typer.BadParameter: there is no such check.
@@ -119,22 +121,22 @@ def select(checks: Sequence[Check], names: Sequence[str] | None) -> list[Check]:
     for name in wanted:
         if name not in known:
             meant = describe.nearest(name, known)
-            hint = f" Did you mean {meant!r}?" if meant else " `fluxlit doctor --list` names them all."
+            hint = f" Did you mean {meant!r}?" if meant else " `fluxlit doctor --list` lists all checks."
             raise typer.BadParameter(f"there is no check {name!r}.{hint}", param_hint="'--check'")
     return [check for check in checks if check.name in wanted] if wanted else list(checks)
 
 
 def exit_code(results: Sequence[Result], *, strict: bool, lenient: bool) -> int:
-    """Return 1 for a failure, and with `strict` for a warning; with `lenient` always 0."""
-    worst = verdict(results)
-    bad = worst is Status.FAIL or (strict and worst is Status.WARN)
+    """Return the exit code: 1 for a failure or, if strict, a warning."""
+    status = worst(result.finding for result in results)
+    bad = status is Status.FAIL or (strict and status is Status.WARN)
     return exit_codes.FAILURE if bad and not lenient else exit_codes.SUCCESS
 
 
 def _list(checks: Sequence[Check]) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
-        output.say(f"{check.name:<{width}}  {check.summary}")
+        output.write(f"{check.name:<{width}}  {check.summary}")
 
 
 def _details(subject: Subject) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The facts of the machine that checks look at, in one place, so that a test can have a machine of its own."""
+"""The machine that checks examine; tests replace it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from fluxlit._internal.cpus import CGROUPS, OWN_CGROUP, usable_cpus
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine, seen from one process.
+    """A machine, seen from one process.
 
     Attributes:
         python: version of Python.
-        system: name of the operating system, as `platform.system` tells it.
+        system: name of the operating system, from `platform.system`.
         environ: the environment.
-        encoding: how names of files are encoded.
+        encoding: encoding of file names.
         cgroups: where control groups are mounted.
         own_cgroup: the file that names the group of this process.
-        distributions: what is installed.
+        distributions: the installed distributions.
         now: seconds since the epoch.
         cpus: processors that this process may use.
-        descriptors: soft and hard limit of open files; `None` where there is none.
+        descriptors: soft and hard limit of open files; `None` for no limit.
         free_bytes: free space of the file system of a folder.
         temp: folder for temporary files.
         home: home folder.
@@ -62,7 +62,7 @@ def package_folder(name: str) -> Path | None:
 
 
 def descriptor_limits() -> tuple[int | None, int | None]:
-    """Return how many files this process may have open, now and at most."""
+    """Return the soft and the hard limit of open files."""
     try:
         import resource  # noqa: PLC0415  (POSIX only)
     except ImportError:
@@ -73,7 +73,7 @@ def descriptor_limits() -> tuple[int | None, int | None]:
 
 
 def group_folders(machine: Machine) -> list[Path]:
-    """Return the folders of the process's control group and of those above it, in version 2 of control groups."""
+    """Return the folders of the process's cgroup and its parents (v2)."""
     lines = machine.own_cgroup.read_text("utf-8").splitlines() if machine.own_cgroup.is_file() else []
     own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
     folder = machine.cgroups / own.strip("/")
@@ -81,11 +81,11 @@ def group_folders(machine: Machine) -> list[Path]:
 
 
 def smallest_limit(machine: Machine, name: str, *first_version: str) -> int | None:
-    """Return the tightest of a limit that binds this process, `None` without one.
+    """Return the lowest of the limits on this process, `None` if none.
 
     Args:
         machine: the machine.
-        name: file of version 2 (cgroups(7)), such as ``memory.max``; it is looked for in every group above, too.
+        name: file of version 2 (cgroups(7)), such as ``memory.max``, in its own group and in every parent.
         first_version: paths of version 1 below the mount.
     """
     files = [folder / name for folder in group_folders(machine)]
@@ -95,7 +95,7 @@ def smallest_limit(machine: Machine, name: str, *first_version: str) -> int | No
 
 
 def _number(file: Path) -> int | None:
-    """Read a limit. ``max``, and in version 1 a number near 2**63, mean none."""
+    """Read a limit; ``max``, and in v1 a number near 2**63, mean none."""
     try:
         text = file.read_text("ascii").strip()
     except OSError:

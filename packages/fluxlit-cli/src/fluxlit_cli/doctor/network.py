@@ -1,4 +1,4 @@
-"""Checks of addresses, and of the services that an application needs: session store, identity provider, upstream."""
+"""Checks of addresses, session store, login and upstream."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from urllib.parse import urlsplit
 
 from fluxlit import sessions
 from fluxlit.errors import FluxLitError
-from fluxlit_cli.doctor.check import Check, Outcome, Status, failed, passed, skipped, warned
+from fluxlit_cli.doctor.check import Check
 from fluxlit_cli.doctor.subject import Subject
+from fluxlit_cli.finding import Finding, Status, failed, passed, skipped, warned
 
-ANSWER_S = 5.0
+TIMEOUT_S = 5.0
 SLOW_STORE_S = 0.5
-MOST_BYTES = 1_000_000
-# Tokens are commonly accepted for a minute beside the clock (RFC 7519 section 4.1.4).
-MOST_SKEW_S = 30
+MAX_BYTES = 1_000_000
+# Verifiers usually allow for a clock skew of up to a minute (RFC 7519 section 4.1.4).
+MAX_SKEW_S = 30
 
 
-def host_address(subject: Subject) -> Outcome:
-    """The address to listen on is one of this machine."""
+def host_address(subject: Subject) -> Finding:
+    """The address to listen on belongs to this machine."""
     host = subject.settings.gateway_host
     try:
         _listen(host, 0)
     except OSError as error:
         return failed(
-            f"{host} cannot be listened on: {error.strerror or error}.",
+            f"cannot listen on {host}: {error.strerror or error}.",
             "Set gateway_host to an address of this machine, 127.0.0.1 or 0.0.0.0.",
         )
     return passed(host)
 
 
-def port_free(subject: Subject) -> Outcome:
-    """Nobody listens on the port, and this user may."""
+def port_free(subject: Subject) -> Finding:
+    """The port is free, and this user may listen on it."""
     host, port = subject.settings.gateway_host, subject.settings.gateway_port
     if port == 0:
         return passed("the system chooses one")
@@ -50,53 +51,53 @@ def port_free(subject: Subject) -> Outcome:
         _listen(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return failed(f"{_told(host, port, subject)}.", "Stop it, or choose another port: --port, gateway_port.")
+            return failed(f"{_listener(host, port, subject)}.", "Stop it, or use another port: --port, gateway_port.")
         if isinstance(error, PermissionError):
             return failed(f"this user may not listen on port {port}.", "Choose a port above 1023, or allow this one.")
-        return skipped("the address itself is wrong, see host-address.")
+        return skipped("the address is invalid, see host-address.")
     return passed(f"{host}:{port}")
 
 
-def public_name(subject: Subject) -> Outcome:
-    """The name in the public address is known to DNS."""
+def public_name(subject: Subject) -> Finding:
+    """The name in the public address resolves."""
     host = urlsplit(subject.settings.public_base_url).hostname
     if not host:
         return skipped("public_base_url is not set.")
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        return warned(f"{host} has no address here: {error.strerror or error}.", "Correct public_base_url, or the DNS.")
+        return warned(f"{host} does not resolve here: {error.strerror or error}.", "Correct public_base_url or DNS.")
     return passed(f"{host} is {found[0][4][0]}")
 
 
-def streamlit_upstream(subject: Subject) -> Outcome:
-    """The Streamlit that runs elsewhere answers."""
+def streamlit_upstream(subject: Subject) -> Finding:
+    """The external Streamlit server responds."""
     upstream = subject.settings.streamlit_upstream
     if upstream is None:
         return skipped("Streamlit runs here.")
-    remedy = "Start it, or correct streamlit_upstream; its server.baseUrlPath belongs at the end."
+    remedy = "Start it, or correct streamlit_upstream, which ends with its server.baseUrlPath."
     try:
         if upstream.startswith("unix:"):
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(ANSWER_S)
+                connection.settimeout(TIMEOUT_S)
                 connection.connect(upstream.removeprefix("unix:"))
             return passed(f"{upstream} accepts connections")
         status, body, _ = _get(f"{upstream}/_stcore/health", direct=True)
     except OSError as error:
-        return failed(f"{upstream} does not answer: {_reason(error)}.", remedy)
+        return failed(f"{upstream} does not respond: {_reason(error)}.", remedy)
     if status != 200 or body.strip() != b"ok":
-        return failed(f"{upstream}/_stcore/health answers {status}, which no Streamlit does.", remedy)
-    return passed(f"{upstream} answers")
+        return failed(f"{upstream}/_stcore/health returned {status}: it is not a Streamlit server.", remedy)
+    return passed(f"{upstream} responds")
 
 
-def session_store(subject: Subject) -> Outcome:
-    """A session can be written, read, changed and ended in the store."""
+def session_store(subject: Subject) -> Finding:
+    """The store creates, reads, updates and deletes a session."""
     if subject.settings.session_store is None:
         return skipped("there is no session store.")
     store: Any = sessions.open_store(subject.settings)
     started = time.monotonic()
     try:
-        kept = _keeps(store)
+        works = _round_trip(store)
     except Exception as error:  # noqa: BLE001  (another package's)
         return failed(
             f"{store.location} cannot be used: {error}", "Start it, or correct session_store and its password."
@@ -104,94 +105,97 @@ def session_store(subject: Subject) -> Outcome:
     finally:
         store.close()
     seconds = time.monotonic() - started
-    told = f"{store.location}: six operations in {seconds * 1000:.0f} ms"
-    if not kept:
-        return failed(f"{store.location} does not keep what is written.", "Look at its log and its memory limit.")
+    detail = f"{store.location}: six operations in {seconds * 1000:.0f} ms"
+    if not works:
+        return failed(f"{store.location} loses data.", "Check its log and its memory limit.")
     if seconds > SLOW_STORE_S:
-        return warned(f"{told}, which every page waits for.", "Move the store nearer.")
-    return passed(told)
+        return warned(f"{detail}, which delays every page.", "Move the store closer.")
+    return passed(detail)
 
 
-def _keeps(store: Any) -> bool:
+def _round_trip(store: Any) -> bool:
     store.ping()
-    mark = uuid.uuid4().hex
-    session = store.create({"doctor": mark})
+    value = uuid.uuid4().hex
+    session = store.create({"doctor": value})
     try:
-        store.save(session, {"doctor": mark, "again": True})
+        store.save(session, {"doctor": value, "again": True})
         found = store.read(session.id)
     finally:
         store.delete(session.id)
-    kept = found is not None and dict(found.data) == {"doctor": mark, "again": True}
-    return kept and store.read(session.id) is None
+    intact = found is not None and dict(found.data) == {"doctor": value, "again": True}
+    return intact and store.read(session.id) is None
 
 
-def login(subject: Subject) -> Outcome:
-    """Whoever tells the users has all that it takes."""
+def login(subject: Subject) -> Finding:
+    """The settings of the login are complete."""
     found = subject.authenticators()
     if not found:
         return skipped("the application has no login.")
     return passed(", ".join(type(each).__name__ for each in found))
 
 
-def identity_provider(subject: Subject) -> Outcome:
-    """The provider answers, is who it says it is, and its clock is ours."""
+def identity_provider(subject: Subject) -> Finding:
+    """The identity provider responds, with valid metadata and clock."""
     found = issuers(subject)
     if not found:
-        return skipped("the application has no login at a provider.")
+        return skipped("the application has no login with a provider.")
     for issuer in found:
-        outcome = _examine_issuer(issuer, subject.machine.now)
-        if outcome.status is not Status.PASS:
-            return outcome
+        finding = _examine_issuer(issuer, subject.machine.now)
+        if finding.status is not Status.PASS:
+            return finding
     return passed(", ".join(found))
 
 
-def _examine_issuer(issuer: str, now: Callable[[], float]) -> Outcome:
+def _examine_issuer(issuer: str, now: Callable[[], float]) -> Finding:
     if _is_placeholder(issuer):
-        return warned(f"{issuer} is a placeholder: nobody can log in.", "Set oidc_issuer to your provider.")
+        return warned(f"{issuer} is a placeholder: users cannot log in.", "Set oidc_issuer to your provider.")
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
         status, body, headers = _get(address)
         document = json.loads(body) if status == 200 else {}
-        problem = wrong_metadata(issuer, document) if status == 200 else f"{address} answers {status}."
+        problem = metadata_problem(issuer, document) if status == 200 else f"{address} returned {status}."
         if not problem and not json.loads(_get(document["jwks_uri"])[1])["keys"]:
             problem = f"{issuer} publishes no keys."
     except OSError as error:
-        return failed(f"{address} does not answer: {_reason(error)}.", "Correct the issuer, or open the way there.")
+        return failed(f"{address} does not respond: {_reason(error)}.", "Correct the issuer, or allow the connection.")
     except (ValueError, KeyError, TypeError, AttributeError):
-        problem = f"{address} and its keys are not what a provider answers."
+        problem = f"{address} or its keys are not valid provider metadata."
     if problem:
-        return failed(problem, "Correct the issuer, or have the provider corrected.")
-    if (skew := _skew(headers, now())) > MOST_SKEW_S:
-        return failed(f"the clocks of {issuer} and this machine differ by {skew:.0f} s.", "Let NTP set the clock.")
+        return failed(problem, "Correct the issuer, or the configuration of the provider.")
+    if (skew := _skew(headers, now())) > MAX_SKEW_S:
+        return failed(f"the clocks of {issuer} and this machine differ by {skew:.0f} s.", "Synchronise them with NTP.")
     return passed(issuer)
 
 
 def _is_placeholder(issuer: str) -> bool:
-    """Recognise names that are for documentation only (RFC 2606)."""
+    """Whether the name is reserved for documentation (RFC 2606)."""
     host = urlsplit(issuer).hostname or ""
     return bool(re.search(r"(^|\.)(example(\.(com|net|org))?|invalid)$", host))
 
 
 def issuers(subject: Subject) -> tuple[str, ...]:
-    """Return the issuers whose tokens the application accepts."""
+    """Return the issuers of the tokens that the application accepts."""
     try:
         each = subject.authenticators()
-    except FluxLitError:  # the check of the login says so
+    except FluxLitError:  # the check of the login reports it
         return ()
     found = (getattr(authenticator, "issuer", None) for authenticator in each)
     return tuple(dict.fromkeys(str(issuer) for issuer in found if issuer))
 
 
-def wrong_metadata(issuer: str, document: Mapping[str, Any]) -> str:
-    """Say in one sentence what is wrong with a provider's metadata (OpenID Connect Discovery 1.0), if anything is."""
+def metadata_problem(issuer: str, document: Mapping[str, Any]) -> str:
+    """Return the problem of provider metadata, empty if there is none.
+
+    After OpenID Connect Discovery 1.0.
+    """
     if document.get("issuer") != issuer:
-        return f"{issuer} calls itself {document.get('issuer')!r}; the two must be equal, a slash at the end included."
+        return f"{issuer} has the issuer {document.get('issuer')!r}; both must be equal, including a slash at the end."
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
         address = str(document.get(name) or "")
         if not address:
-            return f"{issuer} names no {name}."
+            return f"{issuer} has no {name}."
         if issuer.startswith("https:") and not address.startswith("https:"):
-            return f"the {name} of {issuer} is without TLS: {address}."
+            return f"the {name} of {issuer} has no TLS: {address}."
     if "S256" not in document.get("code_challenge_methods_supported", ["S256"]):
         return f"{issuer} does not support PKCE with S256 (RFC 7636)."
     return ""
@@ -212,11 +216,11 @@ def _get(url: str, *, direct: bool = False) -> tuple[int, bytes, Message]:
     handlers = [urllib.request.ProxyHandler({})] if direct else []
     opener = urllib.request.build_opener(*handlers)
     try:
-        with opener.open(url, timeout=ANSWER_S) as answer:
-            return answer.status, answer.read(MOST_BYTES), answer.headers
+        with opener.open(url, timeout=TIMEOUT_S) as response:
+            return response.status, response.read(MAX_BYTES), response.headers
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, error.read(MOST_BYTES), error.headers
+            return error.code, error.read(MAX_BYTES), error.headers
 
 
 def _reason(error: OSError) -> str:
@@ -231,8 +235,8 @@ def _skew(headers: Message, now: float) -> float:
         return 0.0
 
 
-def _told(host: str, port: int, subject: Subject) -> str:
-    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  # only told apart here
+def _listener(host: str, port: int, subject: Subject) -> str:
+    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  (compared, not bound)
     address = f"http://{near}:{port}{subject.settings.root_path}{subject.settings.api_mount_path}/healthz"
     try:
         ours = b'"ok"' in _get(address, direct=True)[1]
@@ -242,11 +246,11 @@ def _told(host: str, port: int, subject: Subject) -> str:
 
 
 CHECKS = (
-    Check("host-address", "the address to listen on is one of this machine", host_address),
-    Check("port-free", "nobody listens on the port, and this user may", port_free),
-    Check("public-name", "the public name is known to DNS", public_name),
-    Check("streamlit-upstream", "the Streamlit elsewhere answers", streamlit_upstream),
-    Check("session-store", "the session store keeps what is written", session_store),
-    Check("login", "the login has the settings that it needs", login),
-    Check("identity-provider", "the identity provider answers, and its metadata are sane", identity_provider),
+    Check("host-address", "the address to listen on belongs to this machine", host_address),
+    Check("port-free", "the port is free, and this user may listen on it", port_free),
+    Check("public-name", "the public name resolves", public_name),
+    Check("streamlit-upstream", "the external Streamlit server responds", streamlit_upstream),
+    Check("session-store", "the session store stores sessions", session_store),
+    Check("login", "the settings of the login are complete", login),
+    Check("identity-provider", "the identity provider responds with valid metadata", identity_provider),
 )

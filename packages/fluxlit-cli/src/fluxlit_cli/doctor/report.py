@@ -1,4 +1,4 @@
-"""What the doctor says, as text and as data."""
+"""The report of the doctor, as text and as data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from fluxlit.observability.logs import redact
 from fluxlit_cli import output
-from fluxlit_cli.doctor.check import Status
-from fluxlit_cli.doctor.runner import Result, verdict
+from fluxlit_cli.doctor.runner import Result
+from fluxlit_cli.finding import Status, worst
 
 _COLOURS = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
 
@@ -19,20 +19,20 @@ def document(subject: str, results: Sequence[Result], *, lenient: bool, details:
 
     Args:
         subject: the target, or the URL.
-        results: what was found.
-        lenient: failures do not count for the exit code.
+        results: the results of the checks.
+        lenient: the exit code ignores failures.
         details: what ``--verbose`` adds.
     """
     return {
-        "status": verdict(results).value,
+        "status": worst(result.finding for result in results).value,
         "target": subject,
         "warnings_only": lenient,
         "checks": [
             {
                 "name": result.check.name,
-                "status": result.outcome.status.value,
-                "detail": redact(result.outcome.detail),
-                "remedy": redact(result.outcome.remedy),
+                "status": result.finding.status.value,
+                "detail": redact(result.finding.detail),
+                "remedy": redact(result.finding.remedy),
                 "seconds": round(result.seconds, 3),
             }
             for result in results
@@ -42,17 +42,22 @@ def document(subject: str, results: Sequence[Result], *, lenient: bool, details:
 
 
 def lines(results: Sequence[Result], *, verbose: bool) -> Iterator[str]:
-    """Write a line for each check, the remedy below it, and the count at the end."""
-    width = max((len(result.check.name) for result in results), default=0)
-    for result in results:
-        outcome = result.outcome
-        if outcome.status is Status.SKIP and not verbose:
-            continue
-        word = output.paint(outcome.status.name, _COLOURS[outcome.status])
+    """Yield the problems with their remedies, worst first, and the counts.
+
+    Args:
+        results: the results of the checks.
+        verbose: show the other checks, too.
+    """
+    order = [Status.FAIL, Status.WARN, *([Status.PASS, Status.SKIP] if verbose else [])]
+    shown = [result for status in order for result in results if result.finding.status is status]
+    width = max((len(result.check.name) for result in shown), default=0)
+    for result in shown:
+        finding = result.finding
+        word = output.paint(finding.status.name, _COLOURS[finding.status])
         time = f" ({result.seconds:.2f} s)" if verbose else ""
-        yield f"{word}  {result.check.name:<{width}}  {redact(outcome.detail)}{time}"
-        if outcome.remedy:
-            yield f"      {'':<{width}}  {output.paint('->', 'dim')} {redact(outcome.remedy)}"
+        yield f"{word}  {result.check.name:<{width}}  {redact(finding.detail)}{time}"
+        if finding.remedy:
+            yield f"      {'':<{width}}  {output.paint('->', 'dim')} {redact(finding.remedy)}"
         if verbose:
             yield output.paint(f"      {'':<{width}}  ({result.check.summary})", "dim")
     yield summary(results)
@@ -60,8 +65,8 @@ def lines(results: Sequence[Result], *, verbose: bool) -> Iterator[str]:
 
 def summary(results: Sequence[Result]) -> str:
     """Count the results in one line."""
-    count = Counter(result.outcome.status for result in results)
-    told = [f"{count[Status.PASS]} passed", f"{count[Status.WARN]} warned", f"{count[Status.FAIL]} failed"]
+    count = Counter(result.finding.status for result in results)
+    parts = [f"{count[Status.PASS]} passed", f"{count[Status.WARN]} warned", f"{count[Status.FAIL]} failed"]
     if count[Status.SKIP]:
-        told.append(f"{count[Status.SKIP]} had nothing to look at")
-    return f"{len(results)} checks: {', '.join(told)}"
+        parts.append(f"{count[Status.SKIP]} not applicable")
+    return f"{output.counted(len(results), 'check')}: {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""Checks of what the machine, or the container, gives."""
+"""Checks of the resources of the machine or container."""
 
 from __future__ import annotations
 
@@ -8,70 +8,71 @@ import tempfile
 import time
 from pathlib import Path
 
-from fluxlit_cli.doctor.check import Check, Needs, Outcome, failed, passed, skipped, warned
+from fluxlit_cli.doctor.check import Check, Needs
 from fluxlit_cli.doctor.machine import smallest_limit
 from fluxlit_cli.doctor.subject import Subject
+from fluxlit_cli.finding import Finding, failed, passed, skipped, warned
 
 MIB = 1024 * 1024
 # A session holds four descriptors in its worker and two in the gateway; a start needs about a hundred.
-LEAST_DESCRIPTORS, ENOUGH_DESCRIPTORS = 256, 4096
-# A gateway and a worker before anybody has come; a page with pandas on it in use. Measured, rounded up.
+MIN_DESCRIPTORS, ENOUGH_DESCRIPTORS = 256, 4096
+# Gateway and worker without visitors, and with a page that uses pandas. Measured, rounded up.
 GATEWAY_START, WORKER_START = 90 * MIB, 70 * MIB
 GATEWAY_BUSY, WORKER_BUSY = 128 * MIB, 256 * MIB
-LEAST_DISK, ENOUGH_DISK = 50 * MIB, 500 * MIB
+MIN_DISK, ENOUGH_DISK = 50 * MIB, 500 * MIB
 # Threads count as processes: a worker runs each session's script in one.
-LEAST_PROCESSES, ENOUGH_PROCESSES = 32, 256
+MIN_PROCESSES, ENOUGH_PROCESSES = 32, 256
 # sun_path holds 108 bytes on Linux (unix(7)); the longest name that FluxLit makes below a folder has 40.
 LONGEST_FOLDER = 60
 
 
-def file_descriptors(subject: Subject) -> Outcome:
-    """The process may open enough files; FluxLit raises the soft limit by itself."""
+def file_descriptors(subject: Subject) -> Finding:
+    """The limit of open files is high enough; FluxLit raises the soft one."""
     soft, hard = subject.machine.descriptors()
     if soft is None or hard is None:
         return passed("no limit")
     remedy = "ulimit -n 65536 in a shell, LimitNOFILE=65536 for systemd, --ulimit nofile=65536 for Docker."
-    if hard < LEAST_DESCRIPTORS:
+    if hard < MIN_DESCRIPTORS:
         return failed(f"the process may open {hard} files at most, which is too few to start.", remedy)
     if hard < ENOUGH_DESCRIPTORS:
         return warned(f"the process may open {hard} files at most, enough for about {hard // 6} visitors.", remedy)
     return passed(f"{soft}, can be raised to {hard}")
 
 
-def memory_limit(subject: Subject) -> Outcome:
+def memory_limit(subject: Subject) -> Finding:
     """The container has enough memory for the workers."""
     limit = smallest_limit(subject.machine, "memory.max", "memory/memory.limit_in_bytes")
     if limit is None:
         return passed("no limit")
     workers = _workers(subject)
     start, busy = GATEWAY_START + workers * WORKER_START, GATEWAY_BUSY + workers * WORKER_BUSY
-    told = f"the limit is {limit // MIB} MiB, with {workers} worker{'s' if workers != 1 else ''}"
+    detail = f"the limit is {limit // MIB} MiB, with {workers} worker{'s' if workers != 1 else ''}"
     if limit < start:
         return failed(
-            f"{told}; a start needs about {start // MIB} MiB.",
+            f"{detail}; a start needs about {start // MIB} MiB.",
             f"Give the container {busy // MIB} MiB, or fewer workers.",
         )
     if limit < busy:
         return warned(
-            f"{told}; pages with data on them need about {busy // MIB} MiB.",
+            f"{detail}; pages with data on them need about {busy // MIB} MiB.",
             f"Give the container {busy // MIB} MiB, or fewer workers.",
         )
     return passed(f"{limit // MIB} MiB")
 
 
-def cpu_count(subject: Subject) -> Outcome:
-    """There are not more workers than processors."""
+def cpu_count(subject: Subject) -> Finding:
+    """There are no more workers than processors."""
     cpus, workers = subject.machine.cpus(), _workers(subject)
-    told = f"{workers} worker{'s' if workers != 1 else ''} on {cpus} processor{'s' if cpus != 1 else ''}"
+    detail = f"{workers} worker{'s' if workers != 1 else ''} on {cpus} processor{'s' if cpus != 1 else ''}"
     if workers > cpus:
         return warned(
-            f"{told}: the workers wait for each other, and each needs memory.", "Set streamlit_workers to auto."
+            f"{detail}: the workers compete for them, and each needs memory.", "Set streamlit_workers to auto."
         )
-    return passed(told)
+    return passed(detail)
 
 
-def temp_directory(subject: Subject) -> Outcome:
-    """Sockets can be made in the folder for temporary files."""
+def temp_directory(subject: Subject) -> Finding:
+    """Sockets can be created in the temporary folder."""
     remedy = "Mount a writable folder at /tmp (an emptyDir or tmpfs under a read-only root), or set TMPDIR."
     try:
         folder = Path(subject.machine.temp())
@@ -79,72 +80,75 @@ def temp_directory(subject: Subject) -> Outcome:
             if hasattr(socket, "AF_UNIX"):
                 _listen_in(Path(made) if len(made) < LONGEST_FOLDER else Path("/tmp"))  # noqa: S108  (as rundir)
     except OSError as error:
-        return failed(f"no socket can be made in a temporary folder: {error.strerror or error}.", remedy)
+        return failed(f"sockets cannot be created in the temporary folder: {error.strerror or error}.", remedy)
     return passed(str(folder))
 
 
-def disk_space(subject: Subject) -> Outcome:
-    """The folder for temporary files has room."""
+def disk_space(subject: Subject) -> Finding:
+    """The temporary folder has free space."""
     try:
         free = subject.machine.free_bytes(Path(subject.machine.temp()))
     except OSError as error:
-        return skipped(f"not known: {error.strerror or error}.")
-    told = f"{free // MIB} MiB are free for temporary files"
-    if free < LEAST_DISK:
-        return failed(f"{told}.", "Make room, or set TMPDIR to a folder with more.")
+        return skipped(f"unknown: {error.strerror or error}.")
+    detail = f"{free // MIB} MiB are free for temporary files"
+    if free < MIN_DISK:
+        return failed(f"{detail}.", "Free disk space, or set TMPDIR to another folder.")
     if free < ENOUGH_DISK:
-        return warned(f"{told}.", "Make room, or set TMPDIR to a folder with more.")
-    return passed(told)
+        return warned(f"{detail}.", "Free disk space, or set TMPDIR to another folder.")
+    return passed(detail)
 
 
-def home_directory(subject: Subject) -> Outcome:
-    """Streamlit's folder below the home folder can be written."""
-    remedy = "Set HOME to a writable folder; only st.cache_data(persist=...) and Streamlit's own notes need it."
+def home_directory(subject: Subject) -> Finding:
+    """Streamlit can write to its folder in the home folder."""
+    remedy = "Set HOME to a writable folder; only st.cache_data(persist=...) and Streamlit's own state need it."
     try:
         home = subject.machine.home()
     except RuntimeError as error:
         return warned(f"there is no home folder: {error}.", remedy)
     place = next((folder for folder in (home / ".streamlit", home) if folder.is_dir()), None)
     if place is None or not os.access(place, os.W_OK | os.X_OK):
-        return warned(f"{place or home} cannot be written, so what Streamlit keeps on disk is lost.", remedy)
+        return warned(f"{place or home} is not writable, so Streamlit's files are lost.", remedy)
     return passed(str(home))
 
 
-def process_limit(subject: Subject) -> Outcome:
+def process_limit(subject: Subject) -> Finding:
     """The container may run enough processes and threads."""
     limit = smallest_limit(subject.machine, "pids.max", "pids/pids.max")
     if limit is None:
         return passed("no limit")
-    needed = LEAST_PROCESSES + 16 * _workers(subject)
-    told = f"{limit} processes and threads are allowed"
+    needed = MIN_PROCESSES + 16 * _workers(subject)
+    detail = f"{limit} processes and threads are allowed"
     if limit < needed:
-        return failed(f"{told}; a start needs about {needed}.", "Raise --pids-limit, or podPidsLimit of the node.")
+        return failed(f"{detail}; a start needs about {needed}.", "Raise --pids-limit, or podPidsLimit of the node.")
     if limit < ENOUGH_PROCESSES:
-        return warned(f"{told}; each running page is a thread.", "Raise --pids-limit, or podPidsLimit of the node.")
-    return passed(told)
+        return warned(f"{detail}; each running page is a thread.", "Raise --pids-limit, or podPidsLimit of the node.")
+    return passed(detail)
 
 
-def clock(subject: Subject) -> Outcome:
-    """The clock is not in the past: certificates, tokens and sessions are judged by it."""
+def clock(subject: Subject) -> Finding:
+    """The clock is not in the past.
+
+    Certificates, tokens and sessions depend on it.
+    """
     now = subject.machine.now()
     installed = Path(__file__).stat().st_mtime
     if now < installed - 24 * 3600:
-        told = time.strftime("%Y-%m-%d %H:%M", time.gmtime(now))
+        detail = time.strftime("%Y-%m-%d %H:%M", time.gmtime(now))
         return failed(
-            f"the clock says {told} UTC, which is before FluxLit was installed.", "Set it, and let NTP keep it right."
+            f"the clock shows {detail} UTC, which is before FluxLit was installed.", "Synchronise it with NTP."
         )
     return passed(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now)))
 
 
-def text_encoding(subject: Subject) -> Outcome:
-    """Names of files may have any character."""
+def text_encoding(subject: Subject) -> Finding:
+    """File names may contain any character."""
     encoding = subject.machine.encoding
     if encoding.lower().replace("-", "") != "utf8":
-        return warned(f"names of files are encoded as {encoding}.", "Set PYTHONUTF8=1, or LANG=C.UTF-8.")
+        return warned(f"file names are encoded as {encoding}.", "Set PYTHONUTF8=1, or LANG=C.UTF-8.")
     return passed(encoding)
 
 
-def streamlit_files(subject: Subject) -> Outcome:
+def streamlit_files(subject: Subject) -> Finding:
     """Streamlit's front end is installed and can be read."""
     folder = subject.machine.package("streamlit")
     if folder is None:
@@ -170,14 +174,14 @@ def _listen_in(folder: Path) -> None:
 
 
 CHECKS = (
-    Check("file-descriptors", "the process may open enough files", file_descriptors, Needs.MACHINE),
+    Check("file-descriptors", "the limit of open files is high enough", file_descriptors, Needs.MACHINE),
     Check("memory-limit", "the container has enough memory for the workers", memory_limit),
-    Check("cpu-count", "there are not more workers than processors", cpu_count),
+    Check("cpu-count", "there are no more workers than processors", cpu_count),
     Check("process-limit", "the container may run enough processes and threads", process_limit),
-    Check("temp-directory", "sockets can be made in the temporary folder", temp_directory, Needs.MACHINE),
-    Check("disk-space", "there is room for temporary files", disk_space, Needs.MACHINE),
-    Check("home-directory", "Streamlit's own folder can be written", home_directory, Needs.MACHINE),
+    Check("temp-directory", "sockets can be created in the temporary folder", temp_directory, Needs.MACHINE),
+    Check("disk-space", "the temporary folder has free space", disk_space, Needs.MACHINE),
+    Check("home-directory", "Streamlit's folder in the home folder is writable", home_directory, Needs.MACHINE),
     Check("streamlit-files", "Streamlit's front end can be read", streamlit_files, Needs.MACHINE),
     Check("clock", "the clock is not in the past", clock, Needs.MACHINE),
-    Check("text-encoding", "names of files may have any character", text_encoding, Needs.MACHINE),
+    Check("text-encoding", "file names may contain any character", text_encoding, Needs.MACHINE),
 )

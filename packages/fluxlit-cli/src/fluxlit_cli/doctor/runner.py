@@ -1,7 +1,6 @@
-"""Running checks side by side, each with a time limit.
+"""Runs checks concurrently, each with a time limit.
 
-Every check has a thread of its own. One that hangs is reported and left behind: its thread does not keep the
-program from ending.
+Each check runs in a daemon thread. A check that hangs is reported and abandoned.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fluxlit.errors import FluxLitError
-from fluxlit_cli.doctor.check import Check, Needs, Outcome, Status, failed, skipped
-from fluxlit_cli.doctor.subject import NothingToSeeError, Subject
+from fluxlit_cli.doctor.check import Check, Needs
+from fluxlit_cli.doctor.subject import Subject, UnavailableError
+from fluxlit_cli.finding import Finding, failed, skipped
 
 LIMIT_S = 10.0
 IMPORT_LIMIT_S = 60.0
@@ -21,16 +21,16 @@ IMPORT_LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class Result:
-    """A check that was run.
+    """A check with its finding.
 
     Attributes:
         check: the check.
-        outcome: what it found.
+        finding: what it found.
         seconds: how long it took.
     """
 
     check: Check
-    outcome: Outcome
+    finding: Finding
     seconds: float
 
 
@@ -41,31 +41,31 @@ class _Running(threading.Thread):
         self.started = time.monotonic()
         self.seconds = 0.0
         self._subject = subject
-        self.outcome: Outcome | None = None
+        self.finding: Finding | None = None
 
     def run(self) -> None:
         self.started = time.monotonic()
-        outcome = examine(self.check, self._subject)
+        finding = examine(self.check, self._subject)
         self.seconds = time.monotonic() - self.started
-        self.outcome = outcome
+        self.finding = finding
 
     def result(self, limit: float) -> Result:
         self.join(max(0.0, self.started + limit - time.monotonic()))
-        if self.outcome is None:
-            outcome = failed(
-                f"no answer within {limit:g} s.", "What it looks at hangs; --timeout SECONDS gives it longer."
+        if self.finding is None:
+            finding = failed(
+                f"not finished within {limit:g} s.", "Find out why it hangs, or raise the limit: --timeout SECONDS."
             )
-            return Result(self.check, outcome, limit)
-        return Result(self.check, self.outcome, self.seconds)
+            return Result(self.check, finding, limit)
+        return Result(self.check, self.finding, self.seconds)
 
 
 def run(subject: Subject, checks: Sequence[Check], limit: float = LIMIT_S) -> list[Result]:
-    """Run checks and return what they found, in the same order.
+    """Run checks and return their results in the same order.
 
     Args:
-        subject: what they look at; it is opened if one of them needs that.
+        subject: what they examine; it is opened if a check needs that.
         checks: the checks.
-        limit: seconds that each may take.
+        limit: seconds for each.
     """
     running: dict[str, _Running] = {}
     for check in checks:
@@ -79,26 +79,20 @@ def run(subject: Subject, checks: Sequence[Check], limit: float = LIMIT_S) -> li
     return [running[check.name].result(limit) for check in checks]
 
 
-def examine(check: Check, subject: Subject) -> Outcome:
-    """Run one check in this thread; whatever it raises becomes part of its outcome."""
+def examine(check: Check, subject: Subject) -> Finding:
+    """Run a check in this thread; an exception becomes a failure."""
     try:
         return check.examine(subject)
-    except NothingToSeeError as error:
+    except UnavailableError as error:
         return skipped(f"not examined: {error}.")
     except FluxLitError as error:
-        return failed(str(error), "Correct what the message names.")
-    except BaseException as error:  # noqa: BLE001  (the check may be anybody's)
-        told = f"{type(error).__name__}: {error}"
-        return failed(f"the check itself failed with {told}", "Report this to whoever made the check.")
+        return failed(str(error), "")
+    except BaseException as error:  # noqa: BLE001  (a check of any distribution)
+        detail = f"{type(error).__name__}: {error}"
+        return failed(f"the check itself failed with {detail}", "Report this to the maintainers of the check.")
 
 
 def _started(check: Check, subject: Subject) -> _Running:
     thread = _Running(check, subject)
     thread.start()
     return thread
-
-
-def verdict(results: Sequence[Result]) -> Status:
-    """Return the worst status; PASS if there was nothing to look at."""
-    order = list(Status)
-    return max((result.outcome.status for result in results), key=order.index, default=Status.PASS)

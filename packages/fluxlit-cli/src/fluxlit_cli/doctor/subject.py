@@ -1,4 +1,4 @@
-"""What is examined: an application with its settings, on a machine."""
+"""What checks examine: an application, its settings, a machine."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from fluxlit.auth.contract import Authenticator
 
 
-class NothingToSeeError(Exception):
-    """What a check needs is not there; another check says why."""
+class UnavailableError(Exception):
+    """A prerequisite of a check is missing; another check reports it."""
 
 
 class Subject:
-    """An application, perhaps broken, and where it would run.
+    """An application, possibly broken, and where it would run.
 
     Args:
-        target: ``module:attribute``; `None` to find it.
+        target: ``module:attribute``; `None` to take it from the settings.
         flags: values of command-line options by name of the setting.
         machine: the machine.
         directory: where the search for the project starts.
@@ -58,9 +58,9 @@ class Subject:
         self._bound = False
 
     def open(self, limit: float = 30.0) -> None:
-        """Import the application and resolve the settings; what goes wrong is kept for the checks.
+        """Import the application and resolve the settings.
 
-        In the main thread, where an import that hangs can be interrupted.
+        Errors are kept for the checks. Called in the main thread, where an import that hangs can be interrupted.
 
         Args:
             limit: seconds for the import.
@@ -71,7 +71,7 @@ class Subject:
         except SettingsError as error:
             self.settings_error = error
             return
-        except _TimeIsUp:
+        except _Timeout:
             problem = f"Target {self.project.target!r} cannot be imported: the import took more than {limit:g} s."
             self.project = Project(self.project.target, self.project.source, None, problem)
         try:
@@ -88,14 +88,14 @@ class Subject:
     def application(self) -> FluxLit:
         """The FluxLit object."""
         if self.project.application is None:
-            raise NothingToSeeError("the application cannot be imported")
+            raise UnavailableError("the application cannot be imported")
         return self.project.application
 
     @property
     def resolved(self) -> Resolved:
         """The settings and their sources."""
         if self._resolved is None:
-            raise NothingToSeeError("the settings are wrong")
+            raise UnavailableError("the settings are invalid")
         return self._resolved
 
     @property
@@ -110,15 +110,15 @@ class Subject:
 
     @property
     def login(self) -> bool:
-        """Whether the application asks its users who they are."""
+        """Whether the application has a login."""
         application = self.project.application
         return application is not None and bool(getattr(application, "authenticators", ()))
 
     def authenticators(self) -> Sequence[Authenticator]:
-        """Who tells the application's users, told of the settings.
+        """Return the authenticators, set up with the settings.
 
         Raises:
-            FluxLitError: they cannot work with these settings, or there are none and pages ask for roles.
+            FluxLitError: the settings are invalid for them, or pages require roles without a login.
         """
         with self._binding:
             if not self._bound:
@@ -127,19 +127,22 @@ class Subject:
         return self.application.authenticators
 
 
-class _TimeIsUp(BaseException):
+class _Timeout(BaseException):
     """Interrupts an import."""
 
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """Interrupt what is inside when the time is up; without effect outside the main thread and on Windows."""
+    """Interrupt the block when the time is up.
+
+    Without effect outside the main thread and on Windows.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
 
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise _TimeIsUp
+        raise _Timeout
 
     before = signal.signal(signal.SIGALRM, ring)
     remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,7 +1,6 @@
-"""Adopting what exists: a Streamlit script as the pages, a FastAPI application as the API.
+"""Adopting a Streamlit script or a FastAPI application.
 
-What lies in the project's folder already stays where it is. What lies elsewhere is copied, with the files that it
-visibly needs.
+Files in the project's folder stay in place. Others are copied, with the files that they import or name.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from fluxlit_cli.new.needs import Needs, is_source
 
 @dataclass(frozen=True)
 class Adopted:
-    """Pages or an API that exist.
+    """Existing pages or an existing API.
 
     Attributes:
         kind: ``streamlit`` or ``fastapi``.
-        values: what templates say about it.
-        sources: its modules, as files and folders of the project; nothing else may take their names.
-        files: copies, by path in the project; none if it lies there already.
-        in_place: it lies in the project's folder.
-        note: what to know about it.
+        values: its values for templates.
+        sources: its modules, as files and folders of the project; their names are taken.
+        files: copies, by path in the project; none if it is there already.
+        in_place: it is in the project's folder.
+        note: a note for the user.
     """
 
     kind: str
@@ -41,18 +40,18 @@ class Adopted:
 
 
 def adopt_script(script: Path, folder: Path) -> Adopted:
-    """Look at a Streamlit script.
+    """Adopt a Streamlit script.
 
     Args:
         script: the file.
         folder: the project's folder, which need not exist.
 
     Raises:
-        NewError: there is none, or it is not Python.
+        NewError: there is no such file, or it is not Python.
     """
     path, root = script.resolve(), folder.resolve()
     if not path.is_file() or path.suffix != ".py":
-        raise NewError(f"--from-streamlit: {script} is no Python file. Name the script that `streamlit run` takes.")
+        raise NewError(f"--from-streamlit: {script} is not a Python file. Pass the script that `streamlit run` takes.")
     if path.is_relative_to(root):
         values = {"script": path.relative_to(root).as_posix()}
         return Adopted("streamlit", values, _sources_in(root), in_place=True)
@@ -62,14 +61,14 @@ def adopt_script(script: Path, folder: Path) -> Adopted:
 
 
 def adopt_api(service: str, folder: Path) -> Adopted:
-    """Look at a FastAPI application, which imports its module.
+    """Adopt a FastAPI application; imports its module.
 
     Args:
-        service: ``module:attribute``, as uvicorn takes it; the module is looked for in the working directory.
+        service: ``module:attribute``, as for uvicorn; the module is imported from the working directory.
         folder: the project's folder, which need not exist.
 
     Raises:
-        NewError: there is none, or it cannot be imported.
+        NewError: there is no such application, or it cannot be imported.
     """
     try:
         target = Target.parse(service)
@@ -78,7 +77,7 @@ def adopt_api(service: str, folder: Path) -> Adopted:
     base = (target.directory or Path.cwd()).resolve()
     module, application = _import(target, base)
     values = {
-        **_spelled(target),
+        **_import_values(target),
         "openapi": getattr(application, "openapi_url", None) or "/healthz",
     }
     file = Path(module.__file__ or base).resolve()
@@ -89,8 +88,8 @@ def adopt_api(service: str, folder: Path) -> Adopted:
         return Adopted("fastapi", values, _sources_in(base), in_place=True)
     if file.is_relative_to(folder.resolve()):
         raise NewError(
-            f"--from-fastapi: {file} lies in {folder} but is imported from {base}. To adopt it there, run `fluxlit new "
-            f". --from-fastapi ...` in {folder}, with the module's name as seen from there."
+            f"--from-fastapi: {file} is in {folder} but is imported from {base}. To adopt it there, run `fluxlit new "
+            f". --from-fastapi ...` in {folder}, with the name of the module in that folder."
         )
     needs = Needs(base)
     needs.module(target.module)
@@ -105,7 +104,7 @@ def _copied(kind: str, values: Mapping[str, str], needs: Needs) -> Adopted:
 
 
 def _sources_in(root: Path) -> tuple[str, ...]:
-    """Name the modules and packages at the top of a folder."""
+    """Return the top-level modules and packages of a folder."""
     entries = [entry for entry in root.iterdir() if is_source(entry, root)]
     return tuple(sorted(each.name for each in entries if each.suffix == ".py" or _holds_python(each)))
 
@@ -128,8 +127,9 @@ def _import(target: Target, base: Path) -> tuple[ModuleType, object]:
     if "FastAPI" not in _class_names(found):
         others = [name for name, value in vars(module).items() if "FastAPI" in _class_names(value)]
         hint = f" Did you mean {target.module}:{others[0]}?" if others else ""
-        what = "nothing" if found is None else f"a {type(found).__name__}"
-        raise NewError(f"--from-fastapi: {target} is {what}, no FastAPI object.{hint}")
+        missing = f"{target.module} has no attribute {target.attribute!r}."
+        problem = missing if found is None else f"{target} is a {type(found).__name__}, not a FastAPI object."
+        raise NewError(f"--from-fastapi: {problem}{hint}")
     return module, found
 
 
@@ -137,10 +137,10 @@ def _class_names(value: object) -> Collection[str]:
     return {each.__name__ for each in type(value).__mro__}
 
 
-def _spelled(target: Target) -> dict[str, str]:
-    """Say how a module of the project imports the object; the name ``app`` is taken by the FluxLit object."""
+def _import_values(target: Target) -> dict[str, str]:
+    """Return the template values with which a module imports the object."""
     first, _, rest = target.attribute.partition(".")
-    alias = "service" if first == "app" else first
+    alias = "service" if first == "app" else first  # the FluxLit object is called app
     renamed = first if first == alias else f"{first} as {alias}"
     return {
         "service_import": f"from {target.module} import {renamed}",

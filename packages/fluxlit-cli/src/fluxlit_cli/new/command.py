@@ -1,4 +1,4 @@
-"""`fluxlit new`: from the command line to a folder with a project in it."""
+"""`fluxlit new`: create a project."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Kind = Annotated[
     typer.Option(
         "--profile",
         "-p",
-        help="minimal: an API, two pages and their tests. auth: with a login. deploy: with what ships it. "
-        "full: with all of it, and sessions.",
+        help="minimal: an API, two pages and tests. auth: with a login. deploy: with deployment files. "
+        "full: all of these, and sessions.",
     ),
 ]
 Script = Annotated[
@@ -42,11 +42,11 @@ Service = Annotated[
     typer.Option(
         "--from-fastapi",
         metavar="MODULE:ATTRIBUTE",
-        help="Adopt this FastAPI application as the API. Its module is imported to look at it.",
+        help="Adopt this FastAPI application as the API. Its module is imported.",
         show_default=False,
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Name the files that would be written; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the files without writing them.")]
 
 
 def new(
@@ -57,10 +57,10 @@ def new(
     from_fastapi: Service = None,
     dry_run: DryRun = False,
 ) -> int:
-    """Create a project that runs at once and has tests.
+    """Create a project with pages, an API and tests.
 
-    Nothing is ever overwritten. The folder must not exist, or be empty; only what is adopted may be in it
-    already, and then stays as it is. What is adopted from elsewhere is copied, with the modules that it imports.
+    Existing files are never overwritten. The folder must not exist or be empty, except for adopted code, which stays
+    unchanged. Code adopted from elsewhere is copied, with the modules that it imports.
     """
     folder = Path(name)
     try:
@@ -73,7 +73,7 @@ def new(
     except NewError as error:
         output.error(str(error))
         return exit_codes.FAILURE
-    _tell(folder, chosen, changes, adopted, dry_run=dry_run)
+    _report(folder, chosen, changes, adopted, dry_run=dry_run)
     return exit_codes.SUCCESS
 
 
@@ -85,14 +85,14 @@ def _adopted(folder: Path, script: Path | None, service: str | None) -> tuple[Ad
 def _check(folder: Path, profile: Profile, adopted: tuple[Adopted, ...]) -> None:
     if not _NAME.fullmatch(folder.resolve().name):
         raise NewError(
-            f'"{folder.name}" cannot name a project: use letters, digits, "-" and "_", and start with a letter, '
+            f'"{folder.name}" is not a valid project name: use letters, digits, "-" and "_", and start with a letter, '
             f"as in my-portal."
         )
     if adopted and not profile.adopts:
-        fitting = " and ".join(name for name, each in recipe.PROFILES.items() if each.adopts)
+        profiles = " and ".join(name for name, each in recipe.PROFILES.items() if each.adopts)
         raise NewError(
-            f"The profile {profile.name} brings pages and an API of its own, so nothing can be adopted. "
-            f"--from-streamlit and --from-fastapi go with the profiles {fitting}."
+            f"The profile {profile.name} has its own pages and API, so nothing can be adopted. "
+            f"Use --from-streamlit and --from-fastapi with the profiles {profiles}."
         )
     if folder.is_dir():
         in_place = any(each.in_place for each in adopted)
@@ -102,19 +102,19 @@ def _check(folder: Path, profile: Profile, adopted: tuple[Adopted, ...]) -> None
         raise NewError(f"{folder} exists and is a file. Nothing was written; choose another name.")
 
 
-def _tell(
+def _report(
     folder: Path, profile: Profile, changes: tuple[Change, ...], adopted: tuple[Adopted, ...], *, dry_run: bool
 ) -> None:
     if dry_run:
         for change in changes:
-            output.say(f"{'keep' if change.kept else 'write'} {folder / change.path}")
+            output.write(f"{'keep' if change.kept else 'write'} {folder / change.path}")
         return
     here = folder.resolve() == Path.cwd()
     steps = [] if here else [f"cd {shlex.quote(os.fspath(folder))}"]
-    made = folder.resolve().name if here else folder
+    created = folder.resolve().name if here else folder
     if not recipe.is_installed(profile.requirements):
         steps.append("pip install -r requirements.txt")
-    output.say("\n  ".join([f"Created {made}. Next:", *steps, "fluxlit dev"]))
+    output.write("\n  ".join([f"Created {created}. Next:", *steps, "fluxlit dev"]))
     for note in (*(each.note for each in adopted), *_kept(changes, profile), profile.note):
         if note:
             output.note(note)
@@ -125,4 +125,4 @@ def _kept(changes: tuple[Change, ...], profile: Profile) -> list[str]:
     if not kept:
         return []
     wanted = ", ".join(profile.requirements)
-    return [f"Left as it was: {', '.join(kept)}. The project needs {wanted}, and pytest for its tests."]
+    return [f"Not changed: {', '.join(kept)}. The project needs {wanted}, and pytest for its tests."]

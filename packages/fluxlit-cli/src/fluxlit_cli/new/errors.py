@@ -1,7 +1,7 @@
-"""Why no project can be made."""
+"""The error of `fluxlit new`."""
 
 from __future__ import annotations
 
 
 class NewError(Exception):
-    """The project cannot be made as asked; the message says why, and nothing was written."""
+    """The project cannot be created; nothing was written."""

@@ -1,4 +1,4 @@
-"""Writing a project into its folder: all of it or nothing, and never over what is there."""
+"""Writing a project: all files or none, never over existing ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SECRET = 0o600
 
 @dataclass(frozen=True)
 class Content:
-    """What a file will hold.
+    """The content of a file.
 
     Attributes:
         data: its bytes.
-        optional: the project works without it, so a file that is there already may stay.
-        mode: permissions; `None` for the usual ones.
+        optional: the project works without it, so an existing file may stay.
+        mode: permissions; `None` for the default.
     """
 
     data: bytes
@@ -32,13 +32,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Change:
-    """One file of the project.
+    """A file of the project.
 
     Attributes:
-        path: where it belongs, relative to the project.
-        place: where it goes.
-        content: what it will hold.
-        kept: one is there already, and stays.
+        path: path relative to the project.
+        place: full path.
+        content: its content.
+        kept: the file exists and stays.
     """
 
     path: PurePosixPath
@@ -48,28 +48,28 @@ class Change:
 
 
 def plan(folder: Path, files: Mapping[PurePosixPath, Content], *, keep: bool) -> tuple[Change, ...]:
-    """Compare the project with what is in its folder.
+    """Compare the files of a project with its folder.
 
     Args:
         folder: the project's folder.
-        files: what will be in it.
-        keep: optional files that are there may stay.
+        files: its files.
+        keep: existing optional files may stay.
 
     Raises:
-        NewError: a file is there already.
+        NewError: a file exists already.
     """
     taken = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
     if refused := [str(path) for path in taken if not (keep and files[path].optional)]:
-        are = "is" if len(refused) == 1 else "are"
-        raise NewError(f"{', '.join(sorted(refused))} {are} in {folder} already. Nothing was written.")
+        exist = "exists" if len(refused) == 1 else "exist"
+        raise NewError(f"{', '.join(sorted(refused))} {exist} in {folder} already. Nothing was written.")
     return tuple(Change(path, folder / path, files[path], path in taken) for path in sorted(files))
 
 
 def write(changes: Iterable[Change]) -> None:
-    """Write what is not there yet.
+    """Write the files that do not exist yet.
 
     Raises:
-        NewError: the disk refuses. What was written before is removed again.
+        NewError: a file cannot be written. Those written before are removed again.
     """
     made: list[Path] = []
     try:

@@ -1,4 +1,4 @@
-"""What a Python file visibly needs of the files around it: modules that it imports, and files that it names."""
+"""The files that a Python file imports or names."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path, PurePosixPath
 from fluxlit_cli.new.errors import NewError
 
 _NO_SOURCES = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages", "venv", "tests"})
-_NAMED_AT_MOST = 200
-"""Length of a text that may be the name of a file."""
+_MAX_NAME_LENGTH = 200
+"""Longest string that may be a file name."""
 
 
 class Needs:
-    """Files below a folder that belong together, found by following imports and names of files.
+    """Files below a folder, found by following imports and file names.
 
     Args:
-        base: the folder, where imports start.
+        base: the folder of top-level imports.
 
     Attributes:
         base: the folder.
@@ -29,18 +29,18 @@ class Needs:
         self.found: dict[PurePosixPath, Path] = {}
 
     def script(self, path: Path) -> None:
-        """Take in a Streamlit script, with what Streamlit itself finds beside it.
+        """Add a Streamlit script, with its pages and settings.
 
         Raises:
             NewError: a file is not Python.
         """
-        self._take(path)
+        self._add(path)
         for beside in (*sorted((self.base / "pages").glob("*.py")), self.base / ".streamlit" / "config.toml"):
             if beside.is_file():
-                self._take(beside)
+                self._add(beside)
 
     def module(self, name: str) -> None:
-        """Take in a module by its dotted name; of a package, the whole package.
+        """Add a module by its dotted name, or a whole package.
 
         Raises:
             NewError: a file is not Python.
@@ -50,11 +50,11 @@ class Needs:
         if package.is_dir():
             for path in sorted(package.rglob("*")):
                 if path.is_file() and is_source(path, self.base):
-                    self._take(path)
+                    self._add(path)
         elif file.is_file():
-            self._take(file)
+            self._add(file)
 
-    def _take(self, path: Path) -> None:
+    def _add(self, path: Path) -> None:
         key = PurePosixPath(path.relative_to(self.base).as_posix())
         if key in self.found:
             return
@@ -63,17 +63,17 @@ class Needs:
             tree = _parse(path)
             for name in _imports(tree):
                 self.module(name)
-            for text in _texts(tree):
-                self._take_named(text)
+            for text in _file_names(tree):
+                self._add_named(text)
 
-    def _take_named(self, text: str) -> None:
+    def _add_named(self, text: str) -> None:
         path = self.base / text
         if path.is_file() and is_source(path.resolve(), self.base):
-            self._take(path.resolve())
+            self._add(path.resolve())
 
 
 def is_source(path: Path, base: Path) -> bool:
-    """Say whether a file or folder is part of a project: below its folder, not hidden, not installed, not made."""
+    """Whether a path is a source: not hidden, installed or generated."""
     if not path.is_relative_to(base):
         return False
     parts = path.relative_to(base).parts
@@ -98,10 +98,10 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
-    """Yield texts that look like the name of a file."""
+def _file_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the strings that look like file names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
-            if text.isprintable() and "." in text and len(text) <= _NAMED_AT_MOST and not text.startswith("/"):
+            if text.isprintable() and "." in text and len(text) <= _MAX_NAME_LENGTH and not text.startswith("/"):
                 yield text

@@ -1,4 +1,4 @@
-"""What is in a project: templates laid over each other, what is adopted, and what ships it."""
+"""The files of a project: templates, adopted code, deployment files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.folder import SECRET, Content
 
 GROUP = "fluxlit.scaffolds"
-"""Entry points that write files of a project: a function from facts about it, by name, to texts by path."""
+"""Entry points that write files of a project: a function from facts about it to file contents by path."""
 
 ProfileName = Literal["minimal", "auth", "deploy", "full"]
 
@@ -28,7 +28,7 @@ _CORE = ("fluxlit-cli>=1.0,<2", "fluxlit-gateway>=1.0,<2")
 _AUTH = "fluxlit-auth>=1.0,<2"
 _SESSIONS = "fluxlit-sessions[encryption,redis]>=1.0,<2"
 
-# A file that the project works without; one that is there already may stay.
+# The project works without these files; existing ones may stay.
 _OPTIONAL = frozenset(
     {".env", ".env.example", ".gitignore", "README.md", "pyproject.toml", "requirements.txt", "requirements-dev.txt"}
 )
@@ -39,12 +39,12 @@ class Profile:
     """A kind of project.
 
     Attributes:
-        name: what it is called.
-        templates: folders of templates, the later over the earlier.
-        requirements: distributions that it needs.
-        shipped: it has the files that `fluxlit build` writes.
-        adopts: pages or API can be adopted ones.
-        note: what to know besides how to start it.
+        name: its name.
+        templates: folders of templates; later ones override earlier ones.
+        requirements: required distributions.
+        shipped: includes the files that `fluxlit build` writes.
+        adopts: pages or API can be adopted.
+        note: a note for the user.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Profile:
     note: str = ""
 
 
-_PROVIDER = "To log in, name your identity provider first: README.md says where. All else works without."
+_PROVIDER = "To log in, configure your identity provider first, see README.md. Everything else works without it."
 
 PROFILES = {
     each.name: each
@@ -69,15 +69,15 @@ PROFILES = {
 
 
 def files(name: str, profile: Profile, adopted: tuple[Adopted, ...] = ()) -> dict[PurePosixPath, Content]:
-    """Return every file of a project.
+    """Return all files of a project.
 
     Args:
-        name: of the project.
-        profile: which kind.
-        adopted: pages or API that exist.
+        name: name of the project.
+        profile: its profile.
+        adopted: adopted pages and API.
 
     Raises:
-        NewError: what ships the project is not installed.
+        NewError: fluxlit-deploy is required and not installed.
     """
     copies = {path: Content(data) for each in adopted for path, data in each.files.items()}
     module = _free_module(adopted)
@@ -94,7 +94,7 @@ def files(name: str, profile: Profile, adopted: tuple[Adopted, ...] = ()) -> dic
 
 
 def is_installed(requirements: Iterable[str]) -> bool:
-    """Say whether this Python has what a project needs."""
+    """Whether the requirements of a project are installed."""
     try:
         return all(each.specifier.contains(metadata.version(each.name)) for each in map(Requirement, requirements))
     except metadata.PackageNotFoundError:
@@ -102,7 +102,7 @@ def is_installed(requirements: Iterable[str]) -> bool:
 
 
 def title(name: str) -> str:
-    """Turn the name of a project into a title: ``my-admin_portal`` is "My admin portal"."""
+    """Return a title: "My admin portal" for ``my-admin_portal``."""
     words = re.sub(r"[-_]+", " ", name).strip()
     return words[:1].upper() + words[1:]
 
@@ -130,7 +130,10 @@ def _values(name: str, profile: Profile, adopted: tuple[Adopted, ...], module: s
 
 
 def _free_module(adopted: tuple[Adopted, ...]) -> str:
-    """Name the module that makes the FluxLit object; what is adopted may have taken the usual name."""
+    """Return the name of the module with the FluxLit object.
+
+    Adopted code may have taken the default name.
+    """
     taken = {path for each in adopted for path in each.sources}
     return next(name for name in ("app", "fluxlit_app", "fluxlit_main") if f"{name}.py" not in taken)
 
@@ -154,12 +157,12 @@ def _content(path: PurePosixPath, text: str) -> Content:
 
 
 def _shipping(facts: Mapping[str, Any]) -> dict[PurePosixPath, str]:
-    """Ask the distribution that ships applications for its files, without importing it before."""
+    """Return the deployment files, from the entry point of fluxlit-deploy."""
     found = next(iter(metadata.entry_points(group=GROUP, name="deploy")), None)
     if found is None:
-        raise NewError("This profile has the files that ship an application: pip install fluxlit-deploy. Then again.")
+        raise NewError("This profile needs fluxlit-deploy: pip install fluxlit-deploy.")
     try:
-        made: Mapping[str, str] = found.load()(facts)
+        shipped: Mapping[str, str] = found.load()(facts)
     except Exception as error:
-        raise NewError(f"{found.value}, which ships applications, fails: {type(error).__name__}: {error}") from error
-    return {PurePosixPath(path): text for path, text in made.items()}
+        raise NewError(f"{found.value} failed: {type(error).__name__}: {error}") from error
+    return {PurePosixPath(path): text for path, text in shipped.items()}

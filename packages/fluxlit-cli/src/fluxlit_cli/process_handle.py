@@ -1,4 +1,4 @@
-"""A process of somebody else's, held so that its number cannot pass to another."""
+"""A handle on a process that is not a child of this one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import signal
 import time
 from collections.abc import Iterator
 
-LOOK_S = 0.05
+POLL_INTERVAL_S = 0.05
 
 
-class Foreign:
+class ProcessHandle:
     """A process that is not our child.
 
+    The descriptor keeps its number from being reused.
+
     Args:
-        pid: its number.
-        descriptor: what the system holds it by; `None` where it offers that not (pidfd_open(2) is Linux).
+        pid: the process id.
+        descriptor: from pidfd_open(2); `None` where the system has none (it is Linux only).
     """
 
     def __init__(self, pid: int, descriptor: int | None) -> None:
@@ -26,11 +28,11 @@ class Foreign:
 
     @classmethod
     @contextlib.contextmanager
-    def held(cls, pid: int) -> Iterator[Foreign]:
-        """Hold a process.
+    def open(cls, pid: int) -> Iterator[ProcessHandle]:
+        """Open a process.
 
         Raises:
-            ProcessLookupError: there is none of this number.
+            ProcessLookupError: there is no such process.
         """
         if not hasattr(os, "pidfd_open"):
             yield cls(pid, None)
@@ -42,10 +44,10 @@ class Foreign:
             os.close(descriptor)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens to a process that has ended.
+        """Send a signal; without effect after the process has ended.
 
         Raises:
-            PermissionError: it is another user's.
+            PermissionError: the process belongs to another user.
         """
         with contextlib.suppress(ProcessLookupError):
             if self._descriptor is not None:
@@ -54,7 +56,7 @@ class Foreign:
                 os.kill(self._pid, number)
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait for the end; whether it has come."""
+        """Wait for the end of the process; return whether it has ended."""
         if self._descriptor is not None:
             poll = select.poll()
             poll.register(self._descriptor, select.POLLIN)
@@ -63,7 +65,7 @@ class Foreign:
         while _exists(self._pid):
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(LOOK_S)
+            time.sleep(POLL_INTERVAL_S)
         return True
 
 

@@ -1,7 +1,7 @@
-"""Settings that are right one by one, and dangerous or useless together.
+"""Settings that are valid one by one, and dangerous or useless together.
 
-Each hazard has an id that never changes, so that scripts can wait for it or let it pass. The rules are pure:
-settings and their sources in, hazards out. What contradicts itself is not here: it stops the start
+Each finding has an id that never changes, so that scripts can require or ignore it. The rules are pure functions
+of the settings and their sources. Contradictions prevent the start and are checked elsewhere
 (`fluxlit.settings.contradictions`).
 """
 
@@ -13,42 +13,24 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fluxlit.settings import Layer, Settings, Source, describe
+from fluxlit_cli.finding import Finding, Status
 
-# Below this, an answer that takes its time is cut off. Streamlit's own health answers need milliseconds.
+# Shorter timeouts cut off slow pages; Streamlit's health endpoint responds within milliseconds.
 SHORT_READ_TIMEOUT_S = 5.0
-# A key drawn from 64 characters at random shows about 25 different ones among 32.
+# 32 random characters out of 64 hold about 25 different ones.
 LEAST_VARIETY = 10
 _LOOPBACK_NAMES = {"localhost", "localhost.localdomain"}
 _PLACEHOLDERS = ("changeme", "change-me", "change_me", "secret", "password", "example", "insecure", "01234567")
 
 
 @dataclass(frozen=True)
-class Hazard:
-    """One dangerous or useless combination.
-
-    Attributes:
-        id: name that never changes.
-        severity: ``error`` for what gives the application away, else ``warning``.
-        settings: the settings that together make it.
-        message: what is dangerous.
-        remedy: what to do.
-    """
-
-    id: str
-    severity: str
-    settings: tuple[str, ...]
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True)
 class Facts:
-    """What the rules look at.
+    """The input of the rules.
 
     Attributes:
         settings: the effective settings.
-        sources: where they came from.
-        login: the application asks its users who they are.
+        sources: their sources.
+        login: the application has a login.
     """
 
     settings: Settings
@@ -62,7 +44,7 @@ class Facts:
 
     @property
     def public(self) -> bool:
-        """Whether people elsewhere use the application, directly or through a proxy."""
+        """Whether browsers on other machines use the application."""
         url = self.settings.public_base_url
         return self.reachable or bool(url and not is_loopback(urlsplit(url).hostname or ""))
 
@@ -72,17 +54,21 @@ class Facts:
         return urlsplit(self.settings.public_base_url).scheme
 
 
-def hazards(settings: Settings, sources: Mapping[str, Source], *, login: bool = False) -> list[Hazard]:
-    """Return everything that is dangerous, errors first.
+def check(settings: Settings, sources: Mapping[str, Source], *, login: bool = False) -> list[Finding]:
+    """Return all findings, errors first.
 
     Args:
         settings: the effective settings.
-        sources: where they came from.
-        login: the application asks its users who they are.
+        sources: their sources.
+        login: the application has a login.
     """
     facts = Facts(settings, sources, login)
-    found = [hazard for rule in RULES for hazard in rule(facts)]
-    return sorted(found, key=lambda hazard: hazard.severity != "error")
+    found = [finding for rule in RULES for finding in rule(facts)]
+    return sorted(found, key=lambda finding: finding.status is not Status.FAIL)
+
+
+def _finding(id: str, severity: str, settings: tuple[str, ...], detail: str, remedy: str) -> Finding:  # noqa: A002
+    return Finding(Status.FAIL if severity == "error" else Status.WARN, detail, remedy, id, settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -93,95 +79,95 @@ def is_loopback(host: str) -> bool:
         return host.lower() in _LOOPBACK_NAMES or host.lower().endswith(".localhost")
 
 
-def _trust(facts: Facts) -> Iterator[Hazard]:
+def _trust(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     names = ("trust_proxy", "forwarded_allow_ips")
     everyone = [item for item in settings.forwarded_allow_ips if item == "*" or item.endswith("/0")]
     if settings.trust_proxy and everyone:
-        yield Hazard(
+        yield _finding(
             "trust-everyone",
             "error" if facts.reachable else "warning",
             names,
-            f'every client may say where it comes from: trust_proxy is on for "{everyone[0]}".',
-            "Name the addresses or networks of your proxies in forwarded_allow_ips.",
+            f'every client can forge its address: trust_proxy is on for "{everyone[0]}".',
+            "List the addresses or networks of your proxies in forwarded_allow_ips.",
         )
     if not settings.trust_proxy and facts.sources["forwarded_allow_ips"].layer is not Layer.DEFAULT:
-        yield Hazard(
+        yield _finding(
             "allow-list-unused",
             "warning",
             names,
-            "forwarded_allow_ips names proxies, but trust_proxy is off, so no proxy is believed.",
+            "forwarded_allow_ips lists proxies, but trust_proxy is off, so no proxy is trusted.",
             "Turn trust_proxy on, or remove forwarded_allow_ips.",
         )
 
 
-def _wide_trust(facts: Facts) -> Iterator[Hazard]:
+def _wide_trust(facts: Facts) -> Iterator[Finding]:
     for item in facts.settings.forwarded_allow_ips if facts.settings.trust_proxy else ():
         if item in ("*", "unix") or item.endswith("/0"):
             continue
         network = ipaddress.ip_network(item)
         if not network.is_private and network.num_addresses > 2**16:
-            yield Hazard(
+            yield _finding(
                 "trust-wide-network",
                 "warning",
                 ("trust_proxy", "forwarded_allow_ips"),
-                f"{network.num_addresses} public addresses may say where a client comes from ({item}).",
-                "Name the networks of your proxies only.",
+                f"{network.num_addresses} public addresses can forge the address of a client ({item}).",
+                "List only the networks of your proxies.",
             )
 
 
-def _public_address(facts: Facts) -> Iterator[Hazard]:
+def _public_address(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     if facts.reachable and not settings.public_base_url:
-        yield Hazard(
+        yield _finding(
             "public-url-missing",
             "warning",
             ("gateway_host", "public_base_url"),
-            f"other machines can connect to {settings.gateway_host}, but the address that browsers use is not known: "
-            f"links, redirects and the check of Origin believe the Host that a client sends.",
+            f"other machines can connect to {settings.gateway_host}, but the public address is unknown: "
+            f"links, redirects and the check of Origin trust the Host header of the client.",
             "Set public_base_url.",
         )
     if settings.root_path and not settings.public_base_url and not facts.reachable:
-        yield Hazard(
+        yield _finding(
             "mount-without-public-url",
             "warning",
             ("root_path", "public_base_url"),
-            f"the application is mounted at {settings.root_path}, but the address that browsers use is not known.",
+            f"the application is mounted at {settings.root_path}, but the public address is unknown.",
             f'Set public_base_url, for example to "https://example.com{settings.root_path}".',
         )
 
 
-def _plain_http(facts: Facts) -> Iterator[Hazard]:
+def _plain_http(facts: Facts) -> Iterator[Finding]:
     if facts.scheme != "http" or is_loopback(urlsplit(facts.settings.public_base_url).hostname or ""):
         return
-    yield Hazard(
+    yield _finding(
         "login-over-http" if facts.login else "public-http",
         "error" if facts.login else "warning",
         ("public_base_url",),
-        "browsers use plain HTTP, so everybody on the way can read "
-        + ("passwords and sessions, and log in with them." if facts.login else "and change what they see."),
-        "Give the edge a certificate, and let public_base_url begin with https:.",
+        "browsers use plain HTTP, so others on the network can read "
+        + ("passwords and sessions, and use them." if facts.login else "and change what they see."),
+        "Give the edge a certificate, and set public_base_url to an https: address.",
     )
 
 
-def _secret_key(facts: Facts) -> Iterator[Hazard]:
+def _secret_key(facts: Facts) -> Iterator[Finding]:
     for key in facts.settings.secret_key:
         weak = len(set(key)) < LEAST_VARIETY or any(word in key.lower() for word in _PLACEHOLDERS)
         if weak:
-            yield Hazard(
+            yield _finding(
                 "weak-secret-key",
                 "error",
                 ("secret_key",),
-                "secret_key can be guessed: it is a placeholder, or has hardly any different characters.",
-                "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                "secret_key can be guessed: it is a placeholder, or has too few different characters.",
+                "Generate one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
             )
             return
 
 
-def _secret_places(facts: Facts) -> Iterator[Hazard]:
+def _secret_places(facts: Facts) -> Iterator[Finding]:
     places = {
-        Layer.CODE: ("secret-in-code", "is in the source code, and so in every copy of the repository"),
-        Layer.FILE: ("secret-in-project-file", "is in a file that belongs into the repository"),
+        Layer.CODE: ("secret-in-code", "is in the source code and in every copy of the repository"),
+        Layer.FILE: ("secret-in-project-file", "is in a file that belongs in the repository"),
         Layer.FLAG: ("secret-on-command-line", "is on the command line, which every user of the machine can read"),
     }
     for setting in ("session_store", *filter(describe.is_secret, describe.SETTINGS)):
@@ -191,77 +177,77 @@ def _secret_places(facts: Facts) -> Iterator[Hazard]:
         if found and holds_secret:
             name, where = found
             what = setting if describe.is_secret(setting) else f"the password of {setting}"
-            yield Hazard(
+            yield _finding(
                 name,
                 "warning",
                 (setting,),
                 f"{what} {where} ({facts.sources[setting].where}).",
-                "Give it by the environment, or by .env, which stays out of the repository.",
+                "Set it in the environment, or in .env, which stays out of the repository.",
             )
 
 
-def _session_store(facts: Facts) -> Iterator[Hazard]:
+def _session_store(facts: Facts) -> Iterator[Finding]:
     store = facts.settings.session_store or ""
     scheme = store.partition(":")[0].lower()
     if store and scheme != "memory" and not facts.settings.secret_key:
-        yield Hazard(
+        yield _finding(
             "sessions-unencrypted",
             "warning",
             ("session_store", "secret_key"),
-            f"sessions leave this process for {scheme}:// in clear text.",
+            f"sessions are sent to {scheme}:// unencrypted.",
             "Set FLUXLIT_SECRET_KEY.",
         )
     hosts = [part.rpartition("@")[2].partition(":")[0] for part in urlsplit(store).netloc.split(",")]
     if scheme.startswith("redis") and not scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
-        yield Hazard(
+        yield _finding(
             "redis-without-tls",
             "warning",
             ("session_store",),
-            "sessions and the password of Redis travel unencrypted to another machine.",
-            "Use rediss://, unless the network between the two is private and encrypted by other means.",
+            "sessions and the Redis password are sent unencrypted to another machine.",
+            "Use rediss://, unless the network in between is private or encrypted.",
         )
 
 
-def _debug(facts: Facts) -> Iterator[Hazard]:
+def _debug(facts: Facts) -> Iterator[Finding]:
     if facts.settings.debug and facts.public:
-        yield Hazard(
+        yield _finding(
             "debug-in-production",
             "error",
             ("debug",),
-            "debug shows tracebacks to everybody who can open the application.",
+            "debug shows tracebacks to every visitor.",
             "Turn debug off where others can connect.",
         )
 
 
-def _browser_protection(facts: Facts) -> Iterator[Hazard]:
+def _browser_protection(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     if facts.public and not settings.enable_security_headers:
-        yield Hazard(
+        yield _finding(
             "security-headers-off",
             "warning",
             ("enable_security_headers",),
             "other sites may show the application in a frame and learn its addresses, which may carry session ids.",
-            "Turn enable_security_headers on, or let the edge send the fields.",
+            "Turn enable_security_headers on, or let the edge add the headers.",
         )
     elif facts.login and not settings.frame_options:
-        yield Hazard(
+        yield _finding(
             "framed-login",
             "warning",
             ("frame_options",),
-            "every site may show the application in a frame and make a logged-in user click there.",
+            "every site may show the application in a frame and trick a logged-in user into clicking there.",
             'Set frame_options to "SAMEORIGIN" or "DENY".',
         )
     if settings.hsts_max_age_s and facts.scheme != "https":
-        yield Hazard(
+        yield _finding(
             "hsts-never-sent",
             "warning",
             ("hsts_max_age_s", "public_base_url"),
-            "hsts_max_age_s is set, but is sent only where TLS is certain.",
-            "Set public_base_url to an address that begins with https:.",
+            "hsts_max_age_s is set, but the header is sent only where TLS is certain.",
+            "Set public_base_url to an https: address.",
         )
 
 
-def _other_sites(facts: Facts) -> Iterator[Hazard]:
+def _other_sites(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     for setting in ("allowed_origins", "cors_allow_origins"):
         plain = [
@@ -271,75 +257,75 @@ def _other_sites(facts: Facts) -> Iterator[Hazard]:
         ]
         trusted = setting == "allowed_origins" or settings.cors_allow_credentials
         if plain and trusted and facts.scheme == "https":
-            yield Hazard(
+            yield _finding(
                 "insecure-origin",
                 "warning",
                 (setting,),
-                f"{plain[0]} is trusted with users' sessions, but everybody on the way can change what it sends.",
+                f"{plain[0]} is trusted with users' sessions, but others on the network can change what it sends.",
                 f"Use an https: origin in {setting}.",
             )
     if settings.cors_allow_credentials and not settings.cors_allow_origins:
-        yield Hazard(
+        yield _finding(
             "cors-credentials-unused",
             "warning",
             ("cors_allow_credentials", "cors_allow_origins"),
             "cors_allow_credentials is on, but no origin may call the API.",
-            "Name the origins in cors_allow_origins, or turn cors_allow_credentials off.",
+            "List the origins in cors_allow_origins, or turn cors_allow_credentials off.",
         )
 
 
-def _open_routes(facts: Facts) -> Iterator[Hazard]:
+def _open_routes(facts: Facts) -> Iterator[Finding]:
     routes = facts.settings.streamlit_open_routes
     if routes and facts.public:
-        yield Hazard(
+        yield _finding(
             "streamlit-routes-open",
             "warning",
             ("streamlit_open_routes",),
-            f"everybody can open Streamlit's {', '.join(routes)}, which it protects by nothing.",
-            "Close them, or let the edge admit your own networks only.",
+            f"every visitor can open Streamlit's unprotected {', '.join(routes)}.",
+            "Close them, or let the edge admit only your own networks.",
         )
 
 
-def _limits(facts: Facts) -> Iterator[Hazard]:
+def _limits(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     if settings.trust_proxy and not settings.gateway_max_proxy_request_body_bytes:
-        yield Hazard(
+        yield _finding(
             "no-body-limit",
             "warning",
             ("gateway_max_proxy_request_body_bytes",),
-            "requests to the UI may be of any size.",
+            "requests to the UI have no size limit.",
             "Set gateway_max_proxy_request_body_bytes a little above your largest upload (server.maxUploadSize).",
         )
     if settings.gateway_upstream_read_timeout_s < SHORT_READ_TIMEOUT_S:
-        yield Hazard(
+        yield _finding(
             "short-read-timeout",
             "warning",
             ("gateway_upstream_read_timeout_s",),
-            f"a page or download that is silent for {settings.gateway_upstream_read_timeout_s:g} s is cut off.",
+            f"a page or download that sends nothing for {settings.gateway_upstream_read_timeout_s:g} s is cut off.",
             f"Set gateway_upstream_read_timeout_s to {SHORT_READ_TIMEOUT_S:g} or more.",
         )
     if settings.uvicorn_graceful_shutdown_timeout_s == 0 and facts.public:
-        yield Hazard(
+        yield _finding(
             "no-grace",
             "warning",
             ("uvicorn_graceful_shutdown_timeout_s",),
-            "every restart cuts off the requests that are being answered.",
-            "Set uvicorn_graceful_shutdown_timeout_s to as long as your slowest answer takes.",
+            "every restart cuts off requests in progress.",
+            "Set uvicorn_graceful_shutdown_timeout_s to the duration of your slowest request.",
         )
 
 
-def _unsupported(facts: Facts) -> Iterator[Hazard]:
+def _unsupported(facts: Facts) -> Iterator[Finding]:
     if facts.settings.allow_unified_uvicorn_multiworker:
-        yield Hazard(
+        yield _finding(
             "unsupported-multiworker",
             "warning",
             ("allow_unified_uvicorn_multiworker",),
-            "under several uvicorn workers a browser's requests reach different Streamlits by chance.",
+            "with several uvicorn workers the requests of a browser reach different Streamlit servers.",
             "Run one uvicorn process, and set streamlit_workers.",
         )
 
 
-Rule = Callable[[Facts], Iterator[Hazard]]
+Rule = Callable[[Facts], Iterator[Finding]]
 
 RULES: tuple[Rule, ...] = (
     _trust,

@@ -1,4 +1,4 @@
-"""Checks of Python and of what is installed."""
+"""Checks of Python and of the installed distributions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from fluxlit._internal.tested_versions import TESTED, tested_range, untested
-from fluxlit_cli.doctor.check import Check, Needs, Outcome, failed, passed, warned
+from fluxlit_cli.doctor.check import Check, Needs
 from fluxlit_cli.doctor.subject import Subject
+from fluxlit_cli.finding import Finding, failed, passed, skipped, warned
 
 OLDEST = (3, 11)
-NEWEST_PROVEN = (3, 13)
+NEWEST_TESTED = (3, 13)
 OURS = frozenset({"fluxlit", "fluxlit-auth", "fluxlit-cli", "fluxlit-deploy", "fluxlit-gateway", "fluxlit-sessions"})
 # Import packages that must come from one distribution each, or files of two are mixed.
 OWNED = frozenset({"fluxlit", "streamlit", "fastapi", "starlette", "uvicorn", "pydantic", "websockets"})
 
-# What is allowed by every declared dependency and does not work all the same: two requirements that must not both
-# be met, why, and what to do.
+# Combinations that declared dependencies allow and that do not work: two requirements that must not both be met,
+# the reason, and the remedy.
 KNOWN_BAD = (
     (
         "fluxlit<1",
@@ -45,36 +46,36 @@ KNOWN_BAD = (
 )
 
 
-def python_version(subject: Subject) -> Outcome:
-    """Python is one that FluxLit is proven on."""
+def python_version(subject: Subject) -> Finding:
+    """FluxLit is tested on this version of Python."""
     version = subject.machine.python
     text = "Python " + ".".join(map(str, version))
     if version[:2] < OLDEST:
         return failed(f"{text} is too old.", "Use Python 3.11, 3.12 or 3.13.")
-    if version[:2] > NEWEST_PROVEN:
-        return warned(f"FluxLit has not been proven on {text}.", "Use Python 3.11, 3.12 or 3.13, or test with care.")
+    if version[:2] > NEWEST_TESTED:
+        return warned(f"FluxLit is untested on {text}.", "Use Python 3.11, 3.12 or 3.13.")
     return passed(text)
 
 
-def platform(subject: Subject) -> Outcome:
-    """The operating system is one that FluxLit is proven on."""
+def platform(subject: Subject) -> Finding:
+    """FluxLit is tested on this operating system."""
     system = subject.machine.system
     if system == "Linux":
         return passed(system)
-    return warned(f"FluxLit is proven on Linux, not on {system}.", "Run production on Linux.")
+    return warned(f"FluxLit is tested on Linux, not on {system}.", "Run production on Linux.")
 
 
-def dependencies(subject: Subject) -> Outcome:
-    """Everything that FluxLit and Streamlit declare is installed, in a version that they allow."""
+def dependencies(subject: Subject) -> Finding:
+    """All dependencies are installed in versions that are allowed."""
     present = _versions(subject)
     missing = list(_unmet(subject, present, OURS | {"streamlit", "fastapi"}))
     if missing:
-        return failed("; ".join(missing) + ".", "pip install --upgrade the distributions named.")
-    return passed(f"{len(present)} distributions fit together")
+        return failed("; ".join(missing) + ".", "Upgrade these distributions with pip install --upgrade.")
+    return passed(f"{len(present)} distributions are compatible")
 
 
-def fluxlit_versions(subject: Subject) -> Outcome:
-    """The distributions of FluxLit admit each other's versions, each of which is its own."""
+def fluxlit_versions(subject: Subject) -> Finding:
+    """The distributions of FluxLit accept each other's versions."""
     present = _versions(subject)
     unmet = list(_unmet(subject, present, OURS, OURS))
     if unmet:
@@ -82,8 +83,8 @@ def fluxlit_versions(subject: Subject) -> Outcome:
     return passed(", ".join(f"{name} {version}" for name, version in sorted(present.items()) if name in OURS))
 
 
-def tested_versions(subject: Subject) -> Outcome:
-    """The distributions that FluxLit builds on are of releases that it is tested with."""
+def tested_versions(subject: Subject) -> Finding:
+    """FluxLit is tested with the installed releases of its dependencies."""
     found = untested(_versions(subject))
     if found:
         return warned(
@@ -93,8 +94,8 @@ def tested_versions(subject: Subject) -> Outcome:
     return passed(", ".join(f"{name} {tested_range(name)}" for name in TESTED))
 
 
-def known_bad_versions(subject: Subject) -> Outcome:
-    """No two distributions are installed that are known to break each other."""
+def known_bad_versions(subject: Subject) -> Finding:
+    """No distributions are installed that are known to conflict."""
     present = _versions(subject)
     for first, second, why, remedy in KNOWN_BAD:
         if _meets(first, present) and _meets(second, present):
@@ -102,22 +103,25 @@ def known_bad_versions(subject: Subject) -> Outcome:
     return passed(f"none of {len(KNOWN_BAD)} known bad pairs")
 
 
-def import_owners(subject: Subject) -> Outcome:
-    """Each package that matters comes from one distribution."""
+def import_owners(subject: Subject) -> Finding:
+    """Each important package comes from one distribution."""
     owners = defaultdict(set)
     for distribution in subject.machine.distributions():
         for package in _top_level(distribution) & OWNED:
             owners[package].add(distribution.metadata["Name"])
     for package, names in sorted(owners.items()):
         if len(names) > 1:
-            told = " and ".join(sorted(names))
-            return failed(f"the package {package} is installed by {told}.", f"Uninstall all but one of {told}.")
-    return passed(f"{len(owners)} packages, one owner each")
+            detail = " and ".join(sorted(names))
+            return failed(f"the package {package} is installed by {detail}.", f"Uninstall all but one of {detail}.")
+    return passed(f"{len(owners)} packages, one distribution each")
 
 
-def protobuf_speed(subject: Subject) -> Outcome:
-    """Streamlit's messages are encoded by compiled code."""
-    kind = importlib.import_module("google.protobuf.internal.api_implementation").Type()  # Streamlit brings it
+def protobuf_speed(subject: Subject) -> Finding:
+    """Protobuf uses compiled code."""
+    try:
+        kind = importlib.import_module("google.protobuf.internal.api_implementation").Type()
+    except (ImportError, AttributeError):  # internal to protobuf
+        return skipped("this version of protobuf does not report it.")
     forced = subject.machine.environ.get("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION")
     if kind == "python" or forced == "python":
         return warned(
@@ -139,7 +143,7 @@ def _versions(subject: Subject) -> dict[str, str]:
 def _unmet(
     subject: Subject, present: dict[str, str], owners: frozenset[str], needs: frozenset[str] | None = None
 ) -> Iterator[str]:
-    """What distributions declare and is not installed; with `needs`, only what they declare of those."""
+    """Yield the unmet requirements of owners, optionally only some needs."""
     for distribution in subject.machine.distributions():
         name = canonicalize_name(distribution.metadata["Name"] or "")
         if name not in owners:
@@ -166,7 +170,7 @@ def _meets(requirement: str, present: dict[str, str]) -> bool:
 def _allows(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:  # a version of the user's own, which nobody can compare
+    except InvalidVersion:  # a local version that cannot be compared
         return True
 
 
@@ -177,12 +181,12 @@ def _top_level(distribution: metadata.Distribution) -> set[str]:
 
 
 CHECKS = (
-    Check("python-version", "Python is one that FluxLit is proven on", python_version, Needs.MACHINE),
-    Check("platform", "the operating system is one that FluxLit is proven on", platform, Needs.MACHINE),
-    Check("dependencies", "what FluxLit needs is installed in versions that fit", dependencies, Needs.MACHINE),
-    Check("fluxlit-versions", "the parts of FluxLit admit each other's versions", fluxlit_versions, Needs.MACHINE),
-    Check("tested-versions", "FluxLit is tested with what it builds on", tested_versions, Needs.MACHINE),
-    Check("known-bad-versions", "nothing is installed that breaks something else", known_bad_versions, Needs.MACHINE),
-    Check("import-owners", "no two distributions have overwritten each other", import_owners, Needs.MACHINE),
-    Check("protobuf-speed", "messages are encoded by compiled code", protobuf_speed, Needs.MACHINE),
+    Check("python-version", "FluxLit is tested on this version of Python", python_version, Needs.MACHINE),
+    Check("platform", "FluxLit is tested on this operating system", platform, Needs.MACHINE),
+    Check("dependencies", "all dependencies are installed in versions that are allowed", dependencies, Needs.MACHINE),
+    Check("fluxlit-versions", "FluxLit's distributions accept each other's versions", fluxlit_versions, Needs.MACHINE),
+    Check("tested-versions", "FluxLit is tested with the installed releases", tested_versions, Needs.MACHINE),
+    Check("known-bad-versions", "no installed distributions conflict", known_bad_versions, Needs.MACHINE),
+    Check("import-owners", "no distribution has overwritten files of another", import_owners, Needs.MACHINE),
+    Check("protobuf-speed", "protobuf uses compiled code", protobuf_speed, Needs.MACHINE),
 )

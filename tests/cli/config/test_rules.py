@@ -1,4 +1,4 @@
-"""Dangerous combinations: each is found, and a sensible production has none."""
+"""Dangerous combinations: each is found; a good production has none."""
 
 import re
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from fluxlit.settings import resolve
-from fluxlit_cli.config.hazards import Hazard, hazards
+from fluxlit_cli.config import rules
+from fluxlit_cli.finding import Finding, Status
 from tests.support.processes import ROOT
 
 KEY = "9t3wYx0Jd5m2Qe8vKc7zLb1nUa4sGf6h"
@@ -56,8 +57,8 @@ CASES: dict[str, dict[str, str]] = {
 LOGIN = {"login-over-http", "framed-login"}
 
 
-def found(tmp_path: Any, identifier: str = "", **changed: str) -> list[Hazard]:
-    """Resolve a production with some changes, each by its variable; "-" takes a value away."""
+def found(tmp_path: Any, identifier: str = "", **changed: str) -> list[Finding]:
+    """Resolve a production with some variables changed, "-" removed."""
     base = {f"FLUXLIT_{name.upper()}": _text(value) for name, value in PRODUCTION.items()}
     environ = base | {f"FLUXLIT_{name}": value for name, value in changed.items()}
     environ = {name: value for name, value in environ.items() if value != "-"}
@@ -73,7 +74,7 @@ def found(tmp_path: Any, identifier: str = "", **changed: str) -> list[Hazard]:
             case _:
                 (tmp_path / "fluxlit.toml").write_text(f'secret_key = "{KEY}"')
     resolved = resolve(environ=environ, arguments=arguments, flags=flags, directory=tmp_path)
-    return hazards(resolved.settings, resolved.sources, login=identifier in LOGIN)
+    return rules.check(resolved.settings, resolved.sources, login=identifier in LOGIN)
 
 
 def _text(value: object) -> str:
@@ -86,24 +87,24 @@ def test_a_sensible_production_has_none(tmp_path: Any) -> None:
 
 def test_the_defaults_have_none(tmp_path: Any) -> None:
     resolved = resolve(environ={}, directory=tmp_path)
-    assert hazards(resolved.settings, resolved.sources) == []
+    assert rules.check(resolved.settings, resolved.sources) == []
 
 
 @pytest.mark.parametrize("identifier", CASES)
 def test_each_is_found_alone(identifier: str, tmp_path: Any) -> None:
     there = found(tmp_path, identifier, **CASES[identifier])
-    assert [hazard.id for hazard in there] == [identifier]
-    [hazard] = there
-    assert hazard.message[-1] in ".)"
-    assert hazard.remedy.strip()
-    assert KEY not in hazard.message + hazard.remedy
+    assert [finding.id for finding in there] == [identifier]
+    [finding] = there
+    assert finding.detail[-1] in ".)"
+    assert finding.remedy.strip()
+    assert KEY not in finding.detail + finding.remedy
 
 
 def test_a_password_in_the_address_of_a_store_is_a_secret_too(tmp_path: Any) -> None:
     (tmp_path / "fluxlit.toml").write_text(f'session_store = "rediss://u:{KEY}@cache.example.com"')
-    [hazard] = found(tmp_path, SESSION_STORE="-")
-    assert hazard.id == "secret-in-project-file"
-    assert KEY not in hazard.message
+    [finding] = found(tmp_path, SESSION_STORE="-")
+    assert finding.id == "secret-in-project-file"
+    assert KEY not in finding.detail
 
 
 @pytest.mark.parametrize("setting", ["oidc_client_secret", "tls_key_password"])
@@ -111,11 +112,11 @@ def test_every_secret_is_looked_for_in_the_project_file(setting: str, tmp_path: 
     text = f'tls_certificate = "c.pem"\ntls_key = "k.pem"\n{setting} = "{KEY}"\n'
     (tmp_path / "fluxlit.toml").write_text(text)
 
-    [hazard] = found(tmp_path)
+    [finding] = found(tmp_path)
 
-    assert (hazard.id, hazard.settings) == ("secret-in-project-file", (setting,))
-    assert "fluxlit.toml:3" in hazard.message
-    assert KEY not in hazard.message
+    assert (finding.id, finding.settings) == ("secret-in-project-file", (setting,))
+    assert "fluxlit.toml:3" in finding.detail
+    assert KEY not in finding.detail
 
 
 def test_believing_those_who_connect_to_a_unix_socket_is_none(tmp_path: Any) -> None:
@@ -123,13 +124,13 @@ def test_believing_those_who_connect_to_a_unix_socket_is_none(tmp_path: Any) -> 
 
 
 def test_errors_come_first(tmp_path: Any) -> None:
-    severities = [hazard.severity for hazard in found(tmp_path, DEBUG="1", FORWARDED_ALLOW_IPS="*", SECRET_KEY="-")]
-    assert severities == ["error", "error", "warning"]
+    statuses = [finding.status for finding in found(tmp_path, DEBUG="1", FORWARDED_ALLOW_IPS="*", SECRET_KEY="-")]
+    assert statuses == [Status.FAIL, Status.FAIL, Status.WARN]
 
 
 def test_the_documentation_lists_them_all() -> None:
     page = (ROOT / "docs" / "how-to" / "configure.md").read_text(encoding="utf-8")
-    source = (ROOT / "packages/fluxlit-cli/src/fluxlit_cli/config/hazards.py").read_text(encoding="utf-8")
+    source = (ROOT / "packages/fluxlit-cli/src/fluxlit_cli/config/rules.py").read_text(encoding="utf-8")
     ids = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) & (set(re.findall(r"`([a-z-]+)`", page)) | set(CASES))
     assert ids == set(CASES)
     assert set(CASES) - set(re.findall(r"`([a-z-]+)`", page)) == set()

@@ -1,6 +1,7 @@
-"""Asking a FluxLit server on this machine, over a port or a UNIX socket, with the standard library alone.
+"""HTTP client for a FluxLit server on this machine.
 
-The certificate is not checked: it is made out to the public name, and the question never leaves this machine.
+Connects to a port or a UNIX socket. The certificate is not verified: it is issued for the public name, and the
+request never leaves this machine.
 """
 
 from __future__ import annotations
@@ -12,25 +13,25 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 
-class SilentServerError(Exception):
-    """There is no answer.
+class NoResponseError(Exception):
+    """The server sent no response.
 
     Attributes:
-        address: who did not answer.
+        address: the address of the server.
     """
 
     def __init__(self, address: str, reason: str) -> None:
         self.address = address
-        super().__init__(f"{address} does not answer: {reason}")
+        super().__init__(f"{address} does not respond: {reason}")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer, read to its end.
+class Response:
+    """A complete HTTP response.
 
     Attributes:
-        status: its status code.
-        body: its body as text.
+        status: the status code.
+        body: the decoded body.
     """
 
     status: int
@@ -38,7 +39,7 @@ class Answer:
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over whatever the address names."""
+    """An HTTP connection to a port or a UNIX socket."""
 
     def __init__(self, address: str, timeout: float, *, tls: bool) -> None:
         self._address = address
@@ -60,27 +61,27 @@ class _Connection(http.client.HTTPConnection):
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
 
-def ask(address: str, path: str, *, within: float, tls: bool = False) -> Answer:
-    """Send a GET and read the answer.
+def get(address: str, path: str, *, timeout: float, tls: bool = False) -> Response:
+    """Send a GET request and return the response.
 
     Args:
         address: ``http://host:port``, ``https://host:port`` or ``unix:/path``.
-        path: what to ask for.
-        within: seconds that each step may take.
-        tls: the UNIX socket speaks TLS.
+        path: the path to request.
+        timeout: seconds for each step.
+        tls: use TLS over the UNIX socket.
 
     Raises:
-        SilentServerError: nobody answers.
+        NoResponseError: the server sent no response.
     """
-    connection = _Connection(address, within, tls=tls)
+    connection = _Connection(address, timeout, tls=tls)
     try:
         connection.request("GET", path, headers={"Host": "localhost", "Connection": "close"})
         response = connection.getresponse()
-        return Answer(response.status, response.read().decode("utf-8", "replace"))
+        return Response(response.status, response.read().decode("utf-8", "replace"))
     except TimeoutError:
-        raise SilentServerError(address, f"nothing came within {within:g} s") from None
+        raise NoResponseError(address, f"no response within {timeout:g} s") from None
     except (OSError, http.client.HTTPException) as error:
-        raise SilentServerError(address, getattr(error, "strerror", None) or str(error) or "no HTTP") from None
+        raise NoResponseError(address, getattr(error, "strerror", None) or str(error) or "no HTTP") from None
     finally:
         connection.close()
 
