@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fluxlit._internal.peer import is_loopback as is_loopback_address
 from fluxlit.settings import Layer, Settings, Source, describe
 from fluxlit_cli.finding import Finding, Status
 
@@ -72,11 +73,9 @@ def _finding(id: str, severity: str, settings: tuple[str, ...], detail: str, rem
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of the same machine reach a host of this name."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() in _LOOPBACK_NAMES or host.lower().endswith(".localhost")
+    """Whether a host name or address reaches only this machine."""
+    name = host.strip("[]").lower()
+    return is_loopback_address(name) or name in _LOOPBACK_NAMES or name.endswith(".localhost")
 
 
 def _trust(facts: Facts) -> Iterator[Finding]:
