@@ -11,7 +11,7 @@ import pytest
 
 from fluxlit.proxy import upstream_pool, websocket_relay
 from fluxlit.proxy.connection import Connection
-from fluxlit.proxy.upstream_websocket import Leg
+from fluxlit.proxy.upstream_websocket import UpstreamWebSocket
 from tests.gateway.proxy.harness import Peer, answering, get, stage, until
 from tests.gateway.proxy.websocket import TEXT, Frame, accepting, close, connect, echo
 
@@ -28,7 +28,7 @@ class KnownConnection(Connection):
         SEEN.append(weakref.ref(self))
 
 
-class KnownLeg(Leg):
+class KnownLeg(UpstreamWebSocket):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         SEEN.append(weakref.ref(self))
@@ -38,7 +38,7 @@ class KnownLeg(Leg):
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     SEEN.clear()
     monkeypatch.setattr(upstream_pool, "Connection", KnownConnection)
-    monkeypatch.setattr(websocket_relay, "Leg", KnownLeg)
+    monkeypatch.setattr(websocket_relay, "UpstreamWebSocket", KnownLeg)
 
 
 async def freed() -> None:

@@ -1,4 +1,4 @@
-"""Turns: as many at once as there are, and in order."""
+"""Semaphore: as many at once as there are, and in order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from fluxlit.proxy.semaphore import Turns
+from fluxlit.proxy.semaphore import Semaphore
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_whoever_comes_first_has_the_first_turn() -> None:
-    turns, order = Turns(1), list[int]()
+    turns, order = Semaphore(1), list[int]()
 
     async def person(number: int) -> None:
         await turns.wait()
@@ -34,7 +34,7 @@ async def test_whoever_comes_first_has_the_first_turn() -> None:
 @pytest.mark.parametrize("given", [False, True])
 async def test_a_turn_of_somebody_who_has_left_goes_to_the_next(given: bool) -> None:
     """Also when it was given in the very moment in which they left."""
-    turns = Turns(1)
+    turns = Semaphore(1)
     assert turns.take()
     leaving, staying = (asyncio.create_task(turns.wait()) for _ in range(2))
     await asyncio.sleep(0)

@@ -60,7 +60,7 @@ __all__ = [
     "sign_out",
 ]
 
-# Whatever of FluxLit is imported, this file runs first. FastAPI takes a third of a second to import, and the command
+# This file runs first, with any import of FluxLit. FastAPI takes a third of a second to import, and the command
 # line and the workers have better things to do in that time.
 __getattr__ = lazy_exports(
     __name__,

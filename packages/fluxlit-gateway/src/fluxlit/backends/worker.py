@@ -17,7 +17,7 @@ from fluxlit.backends.affinity import Candidate, WorkerState
 from fluxlit.backends.backend import WorkerStatus, health_path, proxy_limits
 from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Samples
-from fluxlit.proxy import Address, Meter, ReverseProxy, Upstream, UpstreamError
+from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError, UpstreamMetrics
 from fluxlit.proxy.reverse_proxy import refuse
 from fluxlit.supervisor.driver import Policy, Supervisor
 from fluxlit.supervisor.spawn import SpawnedProcess
@@ -52,7 +52,9 @@ class Worker:
         sessions: as the worker reports them.
     """
 
-    def __init__(self, number: int, spec: WorkerSpec, meter: Meter, head_start: SpawnedProcess | None = None) -> None:
+    def __init__(
+        self, number: int, spec: WorkerSpec, meter: UpstreamMetrics, head_start: SpawnedProcess | None = None
+    ) -> None:
         settings = spec.effective_settings()
         self.number = number
         self.key = secrets.token_hex(8)

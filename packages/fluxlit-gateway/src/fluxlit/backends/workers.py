@@ -26,7 +26,7 @@ from fluxlit.backends.sticky_cookie import CookieSetter, Field, ask_in_turn
 from fluxlit.backends.worker import Worker
 from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Samples
-from fluxlit.proxy import Meter
+from fluxlit.proxy import UpstreamMetrics
 from fluxlit.settings import Resolved
 from fluxlit.supervisor.spawn import SpawnedProcess
 
@@ -52,7 +52,7 @@ class WorkersBackend:
         self._started = 0
         self._former_restarts: Counter[int] = Counter()
         self._former_readings = Samples()
-        self._meters: defaultdict[int, Meter] = defaultdict(Meter)
+        self._meters: defaultdict[int, UpstreamMetrics] = defaultdict(UpstreamMetrics)
         self._leaving: list[Worker] = []
         self._rolling: asyncio.Task[None] | None = None
         count = resolved.settings.streamlit_workers

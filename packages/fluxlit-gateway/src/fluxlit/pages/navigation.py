@@ -69,7 +69,7 @@ def build_navigation(
     headers: Mapping[str, str] | None = None,
     cookies: Mapping[str, str] | None = None,
     user: User | None = None,
-    guarded: bool = False,
+    protected: bool = False,
     is_asked_for: Callable[[Any], bool] = lambda _: True,
 ) -> Any:
     """What `st.navigation` takes; to be called in a Streamlit script run.
@@ -83,7 +83,7 @@ def build_navigation(
         headers: in place of the request's headers, for tests.
         cookies: in place of the request's cookies, for tests.
         user: who has logged in.
-        guarded: a login exists, so pages require a user unless they are public.
+        protected: a login exists, so pages require a user unless they are public.
         is_asked_for: whether the browser requests an `st.Page`. A page that this user may not see is listed only
             then, or as the one at `/`, and shows that access is denied.
 
@@ -92,7 +92,7 @@ def build_navigation(
     """
     import streamlit as st  # noqa: PLC0415 - the gateway's process must not import it
 
-    context = RunContext(st, app, settings, client, overrides or {}, headers, cookies, user, guarded)
+    context = RunContext(st, app, settings, client, overrides or {}, headers, cookies, user, protected)
     grouped = {
         name: [page for entry in entries for page in _permitted(entry, context, is_asked_for)]
         for name, entries in sections(registry).items()

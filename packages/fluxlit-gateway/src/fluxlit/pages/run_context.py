@@ -27,7 +27,7 @@ class RunContext:
         headers: in place of the headers of the session's request, for tests.
         cookies: in place of its cookies, for tests.
         user: the logged-in user, or `None`.
-        guarded: the application has a login, so pages require a user unless they are public.
+        protected: a login exists, so pages require a user unless they are public.
     """
 
     st: Any
@@ -38,7 +38,7 @@ class RunContext:
     headers: Mapping[str, str] | None = None
     cookies: Mapping[str, str] | None = None
     user: User | None = None
-    guarded: bool = False
+    protected: bool = False
 
     def permits(self, requirement: Requirement | None) -> bool:
         """Whether the user may see a page.
@@ -61,7 +61,7 @@ class RunContext:
         Raises:
             Denied: the user may not.
         """
-        if self.guarded and requirement is not None:
+        if self.protected and requirement is not None:
             requirement.check(self.user)
 
     @property

@@ -10,18 +10,18 @@ from fluxlit.proxy.errors import (
 )
 from fluxlit.proxy.reverse_proxy import ReverseProxy
 from fluxlit.proxy.upstream_address import Address
-from fluxlit.proxy.upstream_metrics import Meter
+from fluxlit.proxy.upstream_metrics import UpstreamMetrics
 from fluxlit.proxy.upstream_pool import ProxyLimits, Upstream
 
 __all__ = [
     "Address",
-    "Meter",
     "ProxyLimits",
     "ReverseProxy",
     "Upstream",
     "UpstreamBusyError",
     "UpstreamDisconnectedError",
     "UpstreamError",
+    "UpstreamMetrics",
     "UpstreamProtocolError",
     "UpstreamTimeoutError",
     "UpstreamUnreachableError",

@@ -1,13 +1,13 @@
-"""One HTTP/1.1 connection to an upstream, as an asyncio protocol on httptools.
+"""One HTTP/1.1 connection to an upstream: asyncio protocol on httptools.
 
 The gateway's cost per request is decided here, so the protocol does no more than this: parse what
 arrives, keep it until the exchange takes it, and wake the exchange once per arrival. One exchange at a
 time uses a connection; nothing is pipelined.
 
-Back-pressure goes both ways. Reading stops while more than `HIGH_WATER` bytes of an answer wait to be
+Back-pressure goes both ways. Reading stops while more than `HIGH_WATER` bytes of a response wait to be
 taken; `drain` holds the sender back while the transport's write buffer is full.
 
-The parser is llhttp in its strict mode: an answer with conflicting lengths, folded fields, bare line
+The parser is llhttp in its strict mode: a response with conflicting lengths, folded headers, bare line
 feeds or bad chunk sizes is an error and never passed on (RFC 9112 sections 5.2, 6.3 and 7.1).
 """
 
@@ -34,13 +34,13 @@ CHUNK_LINE = 16
 
 
 class Connection(FlowControlledProtocol):
-    """One connection and the answer that is arriving on it.
+    """One connection and the response that is arriving on it.
 
     Attributes:
-        status: status code of the answer, 0 until its head is complete.
-        headers: raw fields of the answer, names in lower case.
-        complete: the answer has arrived whole.
-        reusable: another exchange may use the connection after this answer.
+        status: status code of the response, 0 until its headers are complete.
+        headers: raw headers of the response, names in lower case.
+        complete: the response has arrived whole.
+        reusable: another exchange may use the connection after this response.
         active_at: when bytes last moved, in the loop's time.
         used: how many exchanges have begun on the connection.
     """
@@ -92,11 +92,11 @@ class Connection(FlowControlledProtocol):
     # The exchange's side.
 
     def begin(self, head: bytes, *, head_request: bool) -> None:
-        """Send a request's head, and whatever of its body is joined to it.
+        """Send a request's headers, and the part of its body joined to them.
 
         Args:
             head: bytes to write.
-            head_request: the method is HEAD, so the answer has no body whatever its fields say.
+            head_request: the method is HEAD, so the response has no body, regardless of its headers.
         """
         self._reset(head_request=head_request)
         self.used += 1
@@ -110,7 +110,7 @@ class Connection(FlowControlledProtocol):
             self.transport.write(data)
 
     def wait(self) -> asyncio.Future[None]:
-        """What is done as soon as more of the answer has arrived; it fails if the answer will not become complete.
+        """A future for the next part of the response; fails if none will come.
 
         Raises:
             UpstreamError: that is so already.
@@ -122,12 +122,12 @@ class Connection(FlowControlledProtocol):
 
     @property
     def waited_for(self) -> bool:
-        """Somebody waits for the upstream just now (and not the upstream for a slow client)."""
+        """The client waits for the upstream (not the upstream for the client)."""
         return self._waiter is not None
 
     @property
     def pending(self) -> bool:
-        """Bytes of the answer's body wait to be taken."""
+        """Bytes of the response body wait to be taken."""
         return bool(self._body)
 
     def take(self) -> bytes:
@@ -142,7 +142,7 @@ class Connection(FlowControlledProtocol):
         return data
 
     def fail(self, error: UpstreamError) -> None:
-        """Give the exchange up: whoever waits gets `error`, and the connection is cut."""
+        """Abort the exchange with `error`, and cut the connection."""
         if self._error is None and not self.complete:
             self._error = error
         self.abort()
@@ -160,9 +160,9 @@ class Connection(FlowControlledProtocol):
         return self._closing or self.transport.is_closing()
 
     async def go_ahead(self, *, within: float) -> None:
-        """Wait until the upstream asks for the request's body (RFC 9110 section 10.1.1).
+        """Wait until the upstream asks for the body (RFC 9110 section 10.1.1).
 
-        An upstream that says nothing for `within` seconds is taken to mean yes: it may not know the expectation.
+        An upstream that is silent for `within` seconds is taken to mean yes: it may not know the expectation.
         """
         if not self._continued:
             self._asked = self._loop.create_future()
@@ -174,7 +174,7 @@ class Connection(FlowControlledProtocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self.complete:  # An answer that nobody asked for: whoever sends it cannot be trusted with the next request.
+        if self.complete:  # A response without a request: its sender cannot be trusted with the next request.
             self.abort()
             return
         self.active_at = self._loop.time()
@@ -203,7 +203,7 @@ class Connection(FlowControlledProtocol):
                 self.complete = True
             else:
                 untouched = not self.status and not self._overhead
-                when = "before it answered" if untouched else "in the middle of its answer"
+                when = "before it answered" if untouched else "in the middle of its response"
                 self._error = UpstreamDisconnectedError(
                     f"the upstream closed the connection {when}", untouched=untouched
                 )
@@ -238,8 +238,8 @@ class Connection(FlowControlledProtocol):
                 self._until_close = False
             elif name == b"transfer-encoding":
                 if value.lower() != b"chunked" or not self._until_close:
-                    # A coding that only the sender knows, or two: the body's end is a guess (RFC 9112 section 6.1).
-                    raise ValueError(f"transfer coding {value!r}")
+                    # An unknown Transfer-Encoding, or two: the body's end is a guess (RFC 9112 section 6.1).
+                    raise ValueError(f"Transfer-Encoding {value!r}")
                 self._until_close = False
         if self._head_request:
             # llhttp would wait for the body that Content-Length speaks of, so its parser is done for.
@@ -263,7 +263,7 @@ class Connection(FlowControlledProtocol):
     # Inside.
 
     def _on_interim(self, status: int) -> None:
-        """Take note of a 100; drop the others, ASGI has no message for them (RFC 9110 section 15.2)."""
+        """Note a 100 and drop other 1xx: ASGI has no message for them."""
         if status < 100:
             raise ValueError(f"status {status}")
         self._interim = True

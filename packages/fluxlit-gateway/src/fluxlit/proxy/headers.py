@@ -1,4 +1,4 @@
-"""Which header fields a proxy passes on: pure functions over raw pairs.
+"""Which headers a proxy passes on: pure functions over raw pairs.
 
 Names arrive in lower case, as ASGI promises. Order and number of fields are kept
 (RFC 9110 section 5.3: several Set-Cookie lines cannot be joined).
@@ -34,10 +34,10 @@ FRAMING = frozenset({b"content-length", b"host"})
 # `expect` is answered by the server in front of the gateway as soon as the body is asked for.
 REQUEST_DROPPED = HOP_BY_HOP | {b"expect"}
 
-# The server in front of the gateway writes both for every answer; two of them would contradict (RFC 9110 6.6.1).
+# The server in front of the gateway writes both for every response; two of them would contradict (RFC 9110 6.6.1).
 RESPONSE_DROPPED = HOP_BY_HOP | {b"date", b"server"}
 
-# The handshake of the upstream leg is its own (RFC 6455 section 4.1); only the subprotocol offer is the browser's.
+# The upstream handshake has its own headers (RFC 6455 section 4.1); only the subprotocol offer is the browser's.
 HANDSHAKE_DROPPED = REQUEST_DROPPED | {
     b"content-length",
     b"sec-websocket-accept",
@@ -51,7 +51,7 @@ NONE: frozenset[bytes] = frozenset()
 
 
 def named_by_connection(headers: Iterable[Header]) -> frozenset[bytes]:
-    """The field names that the Connection fields list, in lower case."""
+    """The header names that Connection lists, in lower case."""
     fields = [value for name, value in headers if name == b"connection"]
     return frozenset(token.strip().lower() for value in fields for token in value.split(b",")) if fields else NONE
 
@@ -64,14 +64,14 @@ def end_to_end(headers: list[Header], dropped: frozenset[bytes]) -> list[Header]
         dropped: names that never go on.
     """
     kept = [header for header in headers if header[0] not in dropped]
-    if len(kept) == len(headers):  # Most requests name no such field, and so have no Connection field either.
+    if len(kept) == len(headers):  # Most requests have no such header, and so no Connection header either.
         return kept
     named = named_by_connection(headers) - FRAMING
     return [header for header in kept if header[0] not in named or is_own(header[0])] if named else kept
 
 
 def request_target(raw_path: bytes, query: bytes) -> bytes:
-    """The origin-form target (RFC 9112 section 3.2.1), byte for byte as the client wrote it."""
+    """The origin-form target as the client wrote it (RFC 9112 section 3.2.1)."""
     return raw_path + b"?" + query if query else raw_path
 
 

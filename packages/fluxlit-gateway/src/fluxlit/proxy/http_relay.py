@@ -1,17 +1,17 @@
-"""One HTTP request, relayed to an upstream and its answer relayed back.
+"""One HTTP request and its response, relayed to and from an upstream.
 
 The rules that shape this module:
 
-* Nothing is held whole. The request's body goes on as it comes, the answer's body likewise; each side's
+* Nothing is held whole. The request's body goes on as it comes, the response's body likewise; each side's
   speed limits the other (`Connection.drain` and the server's own `send`).
 * A body that the client did not finish is never finished upstream: the connection is cut instead
   (RFC 9112 section 8).
-* An answer that the upstream did not finish is never finished towards the client: the application returns
+* A response that the upstream did not finish is never finished towards the client: the application returns
   without its last message, and the server closes the connection.
-* A client that leaves ends the exchange upstream. The server tells us through `receive`, which costs a
+* A client that leaves ends the exchange upstream. The server reports it through `receive`, which costs a
   task to listen to, so the listening begins only when an exchange has taken longer than a tick.
 * A request is sent a second time only if it can be repeated, has no body, travelled on a used connection,
-  and not one byte of an answer came (RFC 9110 section 9.2.2).
+  and not one byte of a response came (RFC 9110 section 9.2.2).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ClientLeftError(Exception):
 
 
 class ClientStalledError(Exception):
-    """The client reads nothing of its answer."""
+    """The client reads nothing of its response."""
 
 
 class BodyTooLargeError(Exception):
@@ -57,10 +57,10 @@ class Exchange:
     """One request under way.
 
     Attributes:
-        started: the client has been sent the head of an answer.
+        started: response headers were sent to the client.
         finished_body: all of the request's body has been passed on.
         asked_for_body: the client has been asked for its body.
-        sends_unasked: the client sends, or will send, a body whatever it is answered.
+        sends_unasked: the client sends, or will send, a body regardless of the response.
         waits_for_client: the next part of that body has not come yet.
     """
 
@@ -79,10 +79,10 @@ class Exchange:
     _feeder: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Relay the request and its answer.
+        """Relay the request and its response.
 
         Raises:
-            UpstreamError: the upstream failed; see `started` for whether an answer had begun.
+            UpstreamError: the upstream failed; see `started` for whether a response had begun.
             ClientLeftError: the client is gone.
             ClientStalledError: the client has read nothing for too long.
             BodyTooLargeError: the body is over the limit.
@@ -133,7 +133,7 @@ class Exchange:
             raise
         finally:
             if not self.finished_body:
-                # The answer came before the whole body: what follows on this connection would be read as a request.
+                # The response came before the whole body: what follows on this connection would be read as a request.
                 connection.reusable = False
             if self._feeder is not None:
                 self._feeder.cancel()
@@ -190,7 +190,7 @@ class Exchange:
             raise BodyTooLargeError
         length = self._framing.length
         if length is not None and (self._received > length or (not more and self._received < length)):
-            raise RefusedError(400, "The request's body is not as long as it says.")
+            raise RefusedError(400, "The request's body does not match its Content-Length.")
         return data, more
 
     def _framed(self, data: bytes, *, more: bool) -> bytes:
@@ -204,7 +204,7 @@ class Exchange:
         if task is not None and task.done() and not task.cancelled() and (cause := task.exception()) is not None:
             raise cause
 
-    # To the client: the answer.
+    # To the client: the response.
 
     async def _answer(self, lease: Lease) -> None:
         connection = lease.connection

@@ -1,4 +1,4 @@
-"""The reverse proxy as an ASGI application: everything that reaches it goes to one upstream."""
+"""The reverse proxy as an ASGI application, in front of one upstream."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ logger = logging.getLogger("fluxlit.proxy")
 
 Refusal = Callable[[Scope, Send, int, str], Awaitable[None]]
 
-# A client that is told off in the middle of an upload often reads only when it has written everything; closing at
-# once would make its system throw the answer away (RFC 9112 section 9.6). nginx waits 5 s as well.
+# A client that is refused in the middle of an upload often reads only when it has written everything; closing at
+# once would make its system discard the response (RFC 9112 section 9.6). nginx waits 5 s as well.
 LINGER_S = 5.0
 
-# More hops through gateways of one name than anybody builds on purpose.
+# More hops through gateways of one name than any deployment has on purpose.
 MAX_HOPS = 8
 
 
 async def refuse(scope: Scope, send: Send, status: int, detail: str) -> None:
-    """Answer an HTTP request or a WebSocket handshake with a status and a line or two of plain text."""
+    """Respond to a request or a handshake with a status and plain text."""
     await reply_text(scope, send, status, detail, [(b"retry-after", b"1")] if status == 503 else None)
 
 
@@ -36,7 +36,7 @@ class ReverseProxy:
 
     Args:
         upstream: where to.
-        via: pseudonym for the Via field that every request gets (RFC 9110 section 7.6.3); empty for none.
+        via: pseudonym in the Via header that every request gets (RFC 9110 section 7.6.3); empty for none.
         refusal: answers requests that cannot be relayed; by default with plain text.
     """
 
@@ -50,7 +50,7 @@ class ReverseProxy:
         """Serve one HTTP request or WebSocket."""
         if self._circles(scope):
             logger.warning("%s: 508: the request has passed here %d times", scope["path"], MAX_HOPS)
-            return self._refuse(scope, send, 508, "The request goes round in circles.")
+            return self._refuse(scope, send, 508, "Request loop: the request has passed this gateway before.")
         if scope["type"] == "http":
             return self._exchange(scope, receive, send)
         if scope["type"] == "websocket":
@@ -94,7 +94,7 @@ class ReverseProxy:
         self.upstream.meter.failed(status)
         if exchange.started:
             # Returning without the last message makes the server cut the connection: the client must not
-            # take half an answer for the whole.
+            # take half a response for the whole.
             logger.warning("%s %s: cut short: %s", scope["method"], scope["path"], cause)
             return
         logger.warning("%s %s: %d: %s", scope["method"], scope["path"], status, cause)
@@ -112,7 +112,7 @@ class ReverseProxy:
 
 
 def parting(exchange: Exchange) -> Send:
-    """A `send` for an answer after which the connection closes, as part of the request's body was not read."""
+    """A `send` that closes the connection after the response (unread body)."""
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 
-class Turns:
+class Semaphore:
     """A limit on what is under way.
 
     `asyncio.Semaphore` does the same, and looks through all waiters at each acquire. A turn that is free

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from fluxlit.proxy.semaphore import Turns
+from fluxlit.proxy.semaphore import Semaphore
 
 ALL = 2
 """Part of the turns that uploads may hold together: half of the turns are always left for pages and health."""
@@ -23,7 +23,7 @@ class ClientShare:
         uploads: how many are under way or wait.
     """
 
-    turns: Turns
+    turns: Semaphore
     uploads: int = 0
 
 
@@ -35,7 +35,7 @@ class UploadSlots:
     """
 
     def __init__(self, concurrent: int) -> None:
-        self._turns = Turns(max(1, concurrent // ALL) if concurrent else sys.maxsize)
+        self._turns = Semaphore(max(1, concurrent // ALL) if concurrent else sys.maxsize)
         self._share = max(1, concurrent // ONE_CLIENT) if concurrent else sys.maxsize
         self._clients: dict[str, ClientShare] = {}
 
@@ -45,7 +45,7 @@ class UploadSlots:
         Args:
             client: address of the client; empty if it has none.
         """
-        share = self._clients.setdefault(client, ClientShare(Turns(self._share)))
+        share = self._clients.setdefault(client, ClientShare(Semaphore(self._share)))
         share.uploads += 1
         try:
             await share.turns.wait()

@@ -1,17 +1,17 @@
-"""What is counted about one upstream. It may outlive the connections: a fresh worker goes on with its forerunner's."""
+"""Counters of one upstream; a fresh worker continues with them."""
 
 from __future__ import annotations
 
 from fluxlit.observability.metrics import Histogram, Samples
 
 
-class Meter:
+class UpstreamMetrics:
     """Counters of one upstream.
 
     Attributes:
         responses: time from a connection to the head of the response.
         waiting: requests that wait for their turn.
-        failures: requests that could not be relayed, by the status of the answer.
+        failures: requests that could not be relayed, by the status of the response.
     """
 
     __slots__ = ("failures", "responses", "waiting")

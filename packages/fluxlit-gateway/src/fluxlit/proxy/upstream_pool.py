@@ -1,4 +1,4 @@
-"""The connections to one upstream: which may be used again, how many at once, and for how long.
+"""The connections to one upstream: reuse, limits and lifetimes.
 
 Only exchanges that could be repeated ride on a used connection. An upstream may close an idle connection
 at the very moment that a request is written to it; a GET is then simply sent again (RFC 9110 section
@@ -20,25 +20,25 @@ from dataclasses import dataclass, field
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamBusyError, UpstreamTimeoutError
 from fluxlit.proxy.headers import request_head
-from fluxlit.proxy.semaphore import Turns
+from fluxlit.proxy.semaphore import Semaphore
 from fluxlit.proxy.upload_slots import UploadSlots
 from fluxlit.proxy.upstream_address import Address
-from fluxlit.proxy.upstream_metrics import Meter
+from fluxlit.proxy.upstream_metrics import UpstreamMetrics
 
 TICK = 0.05
 
 
 @dataclass(frozen=True)
 class ProxyLimits:
-    """How long an upstream may take and how much may be under way. Times are in seconds, 0 means no limit.
+    """Timeouts in seconds and limits of one upstream; 0 means no limit.
 
     Attributes:
         connect: until a connection is open.
-        read: the longest gap in an answer, and before it.
+        read: the longest gap in a response, and before it.
         body: bytes of a request's body; beyond it the client is answered 413.
         concurrent: exchanges under way at once.
         queue: how long a request waits for its turn before the client is answered 503.
-        send: how long a client may leave one part of its answer unread; then its exchange ends.
+        send: how long a client may leave one part of its response unread; then its exchange ends.
         idle: how long an unused connection is kept. Stay below the upstream's own time: uvicorn's is 5 s.
         ws_open: until the upstream has answered a WebSocket handshake.
         ws_ping: gap between pings to the upstream.
@@ -72,7 +72,7 @@ class Lease:
         started_at: when the lease began, by `time.perf_counter`, which costs half of what the loop's time does.
         on_slow: called once if the exchange takes longer than a tick.
         holder: the task of the exchange.
-        sent: parts of the answer that the client has taken; a counter, as reading the clock each time costs more.
+        sent: parts of the response that the client has taken; a counter, as reading the clock each time costs more.
         stalled: the client took nothing for too long, and the holder has been cancelled for it.
     """
 
@@ -86,7 +86,7 @@ class Lease:
     _seen_at: float = 0.0
 
     def look(self, now: float, limit: float) -> None:
-        """End the exchange if one and the same part of the answer has been on its way to the client for too long.
+        """End the exchange if the client takes too long for one part.
 
         The holder stands in the middle of a `send` then, where nothing but a cancellation reaches it.
 
@@ -110,13 +110,15 @@ class Upstream:
         meter: what is counted; by default from 0.
     """
 
-    def __init__(self, address: Address, *, limits: ProxyLimits | None = None, meter: Meter | None = None) -> None:
+    def __init__(
+        self, address: Address, *, limits: ProxyLimits | None = None, meter: UpstreamMetrics | None = None
+    ) -> None:
         self.address = address
         self.limits = limits or ProxyLimits()
-        self.meter = meter or Meter()
+        self.meter = meter or UpstreamMetrics()
         self._idle: list[tuple[Connection, float]] = []
         self._leases: set[Lease] = set()
-        self._turns = Turns(self.limits.concurrent or sys.maxsize)
+        self._turns = Semaphore(self.limits.concurrent or sys.maxsize)
         self._uploads = UploadSlots(self.limits.concurrent)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -129,7 +131,7 @@ class Upstream:
         return len(self._leases)
 
     def lease_idle(self) -> Lease | None:
-        """Get a used connection for an exchange that could be repeated, if that needs no waiting; else `lease` one."""
+        """Get an idle connection for a repeatable exchange; else `lease` one."""
         if not self._idle or not self._turns.take():
             return None
         connection = self._reuse()
@@ -192,14 +194,14 @@ class Upstream:
         self._uploads.give(client)
 
     async def probe(self, path: str, *, within: float) -> int:
-        """The status of a GET, on a connection of its own so that a full pool does not look like a fault.
+        """The status of a GET on a connection outside of the pool.
 
         Args:
             path: request target below the address's base.
             within: seconds for all of it.
 
         Raises:
-            UpstreamError: there is no answer.
+            UpstreamError: there is no response.
         """
         connection = await self.address.connect(Connection, within=within)
         try:

@@ -1,4 +1,4 @@
-"""The upstream end of a relayed WebSocket: `websockets` without its I/O, under an asyncio protocol.
+"""The upstream end of a relayed WebSocket: sans-I/O `websockets`.
 
 The library parses and frames; this protocol only moves bytes, keeps whole messages until the relay takes
 them, and answers for liveness: it pings, and gives the connection up when no pong comes (RFC 6455 section
@@ -37,7 +37,7 @@ class Client(LenientProtocol, ClientProtocol):
     """The library's client."""
 
 
-class Leg(FlowControlledProtocol):
+class UpstreamWebSocket(FlowControlledProtocol):
     """One WebSocket connection to the upstream.
 
     Attributes:
@@ -82,11 +82,11 @@ class Leg(FlowControlledProtocol):
     # The relay's side.
 
     async def open(self, head: bytes) -> Response:
-        """Send the handshake and return the upstream's answer, whatever its status.
+        """Send the handshake and return the upstream's response, of any status.
 
         Raises:
             UpstreamDisconnectedError: the upstream closed instead.
-            UpstreamProtocolError: the answer breaks RFC 6455 section 4.1.
+            UpstreamProtocolError: the response breaks RFC 6455 section 4.1.
         """
         self.transport.write(head)
         response = await self._response
@@ -97,7 +97,7 @@ class Leg(FlowControlledProtocol):
         return response
 
     async def next(self) -> bytes | str | None:
-        """The next message, or `None` once the upstream has closed and every message was taken."""
+        """The next message, or `None` after the last one of a closed upstream."""
         while not self._messages:
             if self.close is not None:
                 return None
@@ -119,7 +119,7 @@ class Leg(FlowControlledProtocol):
         await self.drain()
 
     async def shut(self, code: int, reason: str) -> None:
-        """Do the closing handshake, and wait for its end no longer than the limit allows.
+        """Do the closing handshake within the timeout.
 
         Args:
             code: closing code of the browser; one that must not be sent is replaced (RFC 6455 section 7.4.1).
@@ -256,5 +256,5 @@ class Leg(FlowControlledProtocol):
 
 
 def sendable(code: int) -> bool:
-    """Whether a closing code may stand in a Close frame (RFC 6455 section 7.4, IANA's registry to 1014)."""
+    """Whether a code may be sent in a Close frame (RFC 6455 section 7.4)."""
     return (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999

@@ -1,11 +1,11 @@
-"""One WebSocket, relayed message by message between a browser and the upstream.
+"""One WebSocket, relayed message by message to and from the upstream.
 
-The browser's leg belongs to the ASGI server, the upstream's is a `Leg`. Each leg keeps its own handshake
-key, framing, pings and masking; what travels is the subprotocol offer (in order and complete: Streamlit
+The browser's side belongs to the ASGI server, the upstream's is an `UpstreamWebSocket`. Each side keeps its own
+handshake key, framing, pings and masking; what travels is the subprotocol offer (in order and complete: Streamlit
 reads a token and a session id from it by position), the upstream's choice, messages, and closing codes.
 
-The upstream is read even while the browser is slow: Streamlit drops a session whose messages it cannot
-hand over, but keeps one whose socket closed. So what waits for the browser is bounded, and at the bound
+The upstream is read even while the browser is slow: Streamlit drops a session if it cannot hand over
+its messages, but keeps one with a closed socket. So what waits for the browser is bounded, and at the bound
 the browser's socket is closed with 1013; it reconnects and finds its session.
 """
 
@@ -27,7 +27,7 @@ from fluxlit.proxy.headers import (
     request_target,
 )
 from fluxlit.proxy.upstream_pool import Upstream
-from fluxlit.proxy.upstream_websocket import Leg, sendable
+from fluxlit.proxy.upstream_websocket import UpstreamWebSocket, sendable
 
 ANSWER_DROPPED = RESPONSE_DROPPED | {b"sec-websocket-accept", b"sec-websocket-protocol", b"sec-websocket-extensions"}
 
@@ -49,12 +49,12 @@ class Relay:
         """Relay until either side closes.
 
         Raises:
-            UpstreamError: the upstream could not be reached or broke the handshake; the browser has no answer yet.
+            UpstreamError: the upstream could not be reached or broke the handshake; the browser has no response yet.
         """
         await self._receive()  # websocket.connect
         limits = self._upstream.limits
         leg = await self._upstream.address.connect(
-            lambda: Leg(self._scope["subprotocols"], limits), within=limits.connect
+            lambda: UpstreamWebSocket(self._scope["subprotocols"], limits), within=limits.connect
         )
         try:
             try:
@@ -72,7 +72,7 @@ class Relay:
         finally:
             leg.abort()
 
-    def _head(self, leg: Leg) -> bytes:
+    def _head(self, leg: UpstreamWebSocket) -> bytes:
         headers = end_to_end(self._scope["headers"], HANDSHAKE_DROPPED)
         headers += self._extra
         offer: list[str] = self._scope["subprotocols"]
@@ -88,7 +88,7 @@ class Relay:
         target = request_target(self._scope["raw_path"], self._scope["query_string"])
         return request_head("GET", self._upstream.address.base.encode("ascii") + target, headers)
 
-    async def _accept(self, leg: Leg, response: Response) -> None:
+    async def _accept(self, leg: UpstreamWebSocket, response: Response) -> None:
         message: dict[str, Any] = {"type": "websocket.accept", "headers": answer_headers(response)}
         if leg.subprotocol is not None:
             message["subprotocol"] = leg.subprotocol
@@ -107,7 +107,7 @@ class Relay:
         )
         await self._send({"type": "websocket.http.response.body", "body": response.body or b""})
 
-    async def _pump(self, leg: Leg) -> None:
+    async def _pump(self, leg: UpstreamWebSocket) -> None:
         up = asyncio.create_task(self._to_upstream(leg))
         down = asyncio.create_task(self._to_browser(leg))
         watched: set[asyncio.Future[Any]] = {up, down, leg.overrun}
@@ -120,22 +120,22 @@ class Relay:
                 await self._after(down, leg)
             else:
                 down.cancel()
-                leg.abort()  # First: whatever still came would be kept for nobody.
+                leg.abort()  # First: later messages would only be dropped.
                 await self._turn_away()
         finally:
             for task in (up, down):
                 task.cancel()
             await asyncio.gather(up, down, return_exceptions=True)
 
-    async def _after(self, down: asyncio.Task[None], leg: Leg) -> None:
+    async def _after(self, down: asyncio.Task[None], leg: UpstreamWebSocket) -> None:
         """End the upstream's leg once nothing more can go to the browser."""
-        if isinstance(down.exception(), OSError):  # The server says so of a browser that has left.
+        if isinstance(down.exception(), OSError):  # The server reports a browser that has left.
             await leg.shut(CloseCode.ABNORMAL_CLOSURE, "")
         else:
             down.result()
             await leg.shut(CloseCode.NORMAL_CLOSURE, "")
 
-    async def _to_upstream(self, leg: Leg) -> tuple[int, str]:
+    async def _to_upstream(self, leg: UpstreamWebSocket) -> tuple[int, str]:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -143,7 +143,7 @@ class Relay:
             data = message.get("bytes")
             await leg.send(message["text"] if data is None else data)
 
-    async def _to_browser(self, leg: Leg) -> None:
+    async def _to_browser(self, leg: UpstreamWebSocket) -> None:
         while (message := await leg.next()) is not None:
             if isinstance(message, str):
                 await self._send({"type": "websocket.send", "text": message})
@@ -153,7 +153,7 @@ class Relay:
         await self._send({"type": "websocket.close", **closing(leg.close.code, leg.close.reason)})
 
     async def _turn_away(self) -> None:
-        # A browser that reads nothing cannot be told; returning makes the server close the connection.
+        # A browser that reads nothing cannot be notified; returning makes the server close the connection.
         try:
             async with asyncio.timeout(self._upstream.limits.ws_close):
                 await self._send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "reading too slowly"})
@@ -162,7 +162,7 @@ class Relay:
 
 
 def closing(code: int, reason: str) -> dict[str, Any]:
-    """What the browser is told when the upstream closed.
+    """The Close frame for the browser when the upstream closed.
 
     No code at all becomes 1000, as ASGI cannot send none; a connection that broke becomes 1014, the gateway's
     own word for it in IANA's registry.

@@ -1,1 +1,1 @@
-"""One server process: configuration, runtime, listeners, signals and reload."""
+"""One server process: runtime, lifecycle, listeners, signals and reload."""

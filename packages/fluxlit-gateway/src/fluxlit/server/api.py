@@ -52,7 +52,7 @@ class Api:
         )
 
     async def serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a call of the application's own pages, at the mount that browsers use."""
+        """Serve a call of the application's pages, at the public mount."""
         settings = self._settings
         classify(scope, Route.API)
         self.add_state(scope)
@@ -64,7 +64,7 @@ class Api:
             await self._auth.admit_page(self.application.api, scope, receive, send, path)
 
     def add_state(self, scope: Scope) -> None:
-        """Add the lifespan's state to a scope (ASGI lifespan protocol 2.0, "Lifespan State")."""
+        """Add the lifespan's state to a scope (ASGI lifespan 2.0)."""
         if self._lifespan.state:
             scope["state"] = {**scope.get("state", {}), **self._lifespan.state}
 

@@ -40,7 +40,7 @@ class AsgiApplication:
 
     @property
     def app(self) -> Application:
-        """The API, where libraries look for the application that a uvicorn server wraps (NiceGUI's `ui.run_with`)."""
+        """The API, for libraries that look for the served application (NiceGUI)."""
         return self._api.application.api
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
@@ -62,7 +62,7 @@ class AsgiApplication:
 
 
 class Refusal:
-    """An application that cannot start, and reports why when the server starts it.
+    """An application that cannot start, and reports why at start.
 
     An exception in its place would be a traceback, or mean to the server that there is no lifespan: it would go on
     then and serve errors.

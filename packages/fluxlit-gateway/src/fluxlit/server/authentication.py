@@ -1,4 +1,4 @@
-"""The login of one application: its authenticators, told of the settings, and the gate that is made of them."""
+"""The authenticators of an application, configured, and their middleware."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.settings import Settings
 from fluxlit.settings.contradictions import login_needs_key
 
-NO_LOGIN = "there is no login to tell who has them. Give the application one: FluxLit(auth=...)."
+NO_LOGIN = "without a login no user has roles. Give the application one: FluxLit(auth=...)."
 
 OPERATIONS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
 def build_auth(application: AppDefinition, settings: Settings) -> AuthMiddleware | None:
-    """The gate of an application; `None` for one without a login.
+    """The authentication middleware; `None` without a login.
 
     Raises:
         FluxLitError: an authenticator or the session store cannot work with these settings, or a page has roles that no
@@ -40,7 +40,7 @@ def build_auth(application: AppDefinition, settings: Settings) -> AuthMiddleware
             each.bind(context)
         except FluxLitError:
             raise
-        except Exception as error:  # another package's; what it says is for the person who configured it
+        except Exception as error:  # another package's; its message is for the person who configured it
             raise FluxLitError(f"FluxLit(auth=...): {error}") from error
     # Sites with scripts that may call the API with the cookies of a user.
     scripts = settings.cors_allow_origins if settings.cors_allow_credentials else ()
@@ -77,7 +77,7 @@ def rules_of(application: AppDefinition, settings: Settings) -> AccessPolicy:
 
 
 def secure_openapi(api: FastAPI, authenticators: Sequence[Authenticator], settings: Settings) -> None:
-    """Let the API's OpenAPI document say how callers prove who they are; Swagger then shows its Authorize button.
+    """Add security schemes to the API's OpenAPI, for Swagger's Authorize.
 
     Args:
         api: the API; after a reload a new one.

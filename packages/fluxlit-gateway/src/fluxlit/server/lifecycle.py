@@ -112,7 +112,7 @@ class Lifecycle:
         self._hurried = True
 
     def announce(self, addresses: Sequence[str]) -> None:
-        """Record where the application is served, for the commands that look for it.
+        """Record where the application is served, for commands.
 
         Args:
             addresses: `http://host:port`, `https://host:port` or `unix:/path`; none where another server listens.
@@ -141,7 +141,7 @@ class Lifecycle:
             announce(self._directory.path, record)
 
     def state(self) -> tuple[str, str]:
-        """Whether the application can serve (``starting``, ``ready``, ``not ready``, ``draining``), and why not."""
+        """``starting``, ``ready``, ``not ready`` or ``draining``, and why."""
         if self._parts.gateway.draining:
             return "draining", "the server is shutting down"
         if not self._serves:
@@ -176,7 +176,7 @@ class Lifecycle:
         await self._parts.api.stop(HURRIED_STOP_S if self._hurried else self._settings.api_shutdown_timeout_s)
 
     def _ui_stop_timeout(self) -> float:
-        """Seconds that the UI may take to stop: the rest of the graceful time, within sensible bounds."""
+        """Seconds that the UI may take to stop: the rest of the graceful time."""
         if self._hurried:
             return HURRIED_STOP_S
         end = self._drained_at + self._settings.uvicorn_graceful_shutdown_timeout_s

@@ -1,4 +1,4 @@
-"""The life of a server process: start, serve, drain, stop; signals say when to go on to the next."""
+"""The life of a server process under signals: start, serve, drain, stop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Process:
         server: serves it.
         listeners: where.
         tls: its certificate; `None` for plain HTTP.
-        notifier: is told about ready, reloading and stopping.
+        notifier: is notified of ready, reloading and stopping.
         watch: runs beside the server, under development.
     """
 
@@ -128,7 +128,7 @@ class Process:
             self._stop()
 
     def _hurry(self) -> None:
-        """A second Ctrl-C: whatever is waited for is cut off. Workers end with this process in any case."""
+        """A second Ctrl-C: stop at once. Workers end with this process anyway."""
         self._server.force_exit = True
         self._runtime.lifecycle.hurry()
         if self._ending is not None:
@@ -149,7 +149,7 @@ class Process:
             self._starting.cancel()
 
     def _hung_up(self, ignored: bool) -> None:  # noqa: FBT001  (the loop passes it on)
-        """SIGHUP: an operator wants fresh workers, or the terminal is gone (termios(3): hang-up)."""
+        """SIGHUP: replace the workers, or stop if the terminal hung up."""
         if self._watch is not None or (self._had_terminal and not has_terminal()):
             if not ignored:  # nohup(1)
                 self._stop()
@@ -162,7 +162,7 @@ class Process:
             self._alongside(self._roll())
 
     async def _roll(self) -> None:
-        """Exchange the certificate and the workers; both go on as they are where the new ones do not work."""
+        """Replace certificate and workers; the old ones stay if new ones fail."""
         try:
             self._notifier.reloading()
             self._roll_again = True
@@ -172,14 +172,14 @@ class Process:
                     self._tls.reload()
                 logger.info("SIGHUP: %s.", await self._runtime.roll())
         except FluxLitError as error:
-            logger.error("SIGHUP: not everything is new. %s", error)  # noqa: TRY400  # the message says it all
+            logger.error("SIGHUP: reload incomplete: %s", error)  # noqa: TRY400  # the message names the cause
         finally:
             self._rolling = False
             self._notifier.ready()
 
 
 async def run_watch(watch: Watch, runtime: Runtime, stop: Callable[[], None]) -> None:
-    """Run the watcher. When it returns it wants the process to end; when it breaks, the server goes on without it."""
+    """Run the watcher: its return ends the process, its failure does not."""
     try:
         await watch(runtime)
     except Exception:

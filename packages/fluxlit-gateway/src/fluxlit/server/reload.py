@@ -23,7 +23,7 @@ class Reloader:
     Args:
         parts: what runs.
         settings: the effective settings.
-        project: the folder whose modules may change.
+        project: the folder with the modules that may change.
         find_target: where the application is imported from.
     """
 

@@ -1,4 +1,4 @@
-"""Construction of one server from a FluxLit object: settings resolved, parts made and wired."""
+"""Construction of one server: settings resolved, parts made and wired."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Runtime:
 
 
 def _validate(application: AppDefinition, settings: Settings) -> None:
-    """Check what only the resolved settings decide, and give the API its title."""
+    """Check pages against the resolved settings, and set the API's title."""
     application.pages.validate(settings.api_mount_path)
     if settings.session_store is None:
         application.pages.require_session_store(sessions.NO_STORE)

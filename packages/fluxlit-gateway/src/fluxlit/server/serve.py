@@ -65,12 +65,12 @@ def serve(
     head_start: SpawnedProcess | None = None,
     started: float,
 ) -> int:
-    """Run an application until it is told to stop; see `fluxlit.server.launch`.
+    """Run an application until a signal stops it; see `fluxlit.server.launch`.
 
     Args:
         target: as `launch` has it, like the next three.
         flags: values of command-line options by name of the setting.
-        on_ready: called once, when pages and API answer.
+        on_ready: called once, when pages and API respond.
         watch: runs beside the server, with the runtime.
         head_start: a worker process that runs already.
         started: when the start began, in seconds of `time.monotonic`.
@@ -99,7 +99,7 @@ def serve(
 
 
 def configuration(application: Application, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
-    """How uvicorn serves the application. `Lifecycle` runs the lifespans, around the server's life."""
+    """How uvicorn serves the application; `Lifecycle` runs the lifespans."""
     protocol = partial(
         HttpProtocol, limits=http_limits(settings), pending=PendingHeaders(), caps=connection_caps(settings)
     )
@@ -119,7 +119,7 @@ def configuration(application: Application, settings: Settings, tls: Tls | None 
         server_header=False,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         backlog=settings.gateway_listen_backlog,
-        # uvicorn hands both numbers to asyncio as they are; a fraction works, whatever their annotation says.
+        # uvicorn hands both numbers to asyncio as they are; a fraction works, although the annotation is int.
         timeout_keep_alive=settings.gateway_keep_alive_timeout_s,  # type: ignore[arg-type]
         timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,  # type: ignore[arg-type]
     )
@@ -139,7 +139,7 @@ def http_limits(settings: Settings) -> HttpLimits:
 
 
 def connection_caps(settings: Settings) -> ConnectionCaps:
-    """How many connections may be open. An edge has as many as all of its clients together."""
+    """Connection limits; an edge has as many as all of its clients together."""
     trust = Trust.of(enabled=settings.trust_proxy, allowed=settings.forwarded_allow_ips)
     return ConnectionCaps(
         settings.gateway_max_connections,
@@ -150,11 +150,11 @@ def connection_caps(settings: Settings) -> ConnectionCaps:
 
 @contextlib.contextmanager
 def listening(settings: Settings) -> Iterator[list[Listener]]:
-    """Listen where the settings say, before anything else is started, and stop at the end.
+    """Listen where the settings say inside the block.
 
     Raises:
-        AddressInUseError: somebody listens there.
-        FluxLitError: nobody can.
+        AddressInUseError: another process listens there.
+        FluxLitError: the address cannot be listened on.
     """
     backlog = settings.gateway_listen_backlog
     if settings.gateway_fd is not None:

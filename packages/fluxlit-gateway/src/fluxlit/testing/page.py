@@ -114,7 +114,7 @@ class _Scene:
             headers=self.headers,
             cookies=self.cookies,
             user=self.user,
-            guarded=bool(self.app.authenticators),
+            protected=bool(self.app.authenticators),
         )
         with visited(self.app, self.settings, self.user):
             st.navigation(pages).run()

@@ -52,7 +52,7 @@ class AppContext:
     main: ModuleType | None = None
 
     @property
-    def guarded(self) -> bool:
+    def protected(self) -> bool:
         """The application has a login."""
         return bool(getattr(self.app, "authenticators", ()))
 
@@ -106,7 +106,7 @@ def run_entry() -> None:
         context.app,
         settings=context.settings,
         user=context.visitor(),
-        guarded=context.guarded,
+        protected=context.protected,
         is_asked_for=is_requested,
     )
     st.navigation(pages).run()

@@ -67,9 +67,9 @@ def _load(target: str, api_url: str | None) -> None:
     app: Any = load(target)
     settings = resolve(arguments=app.setting_arguments).settings
     context = AppContext(app, app.pages, settings, visitor=_user)
-    if context.guarded and not _knows_users():
+    if context.protected and not _knows_users():
         raise FluxLitError(NO_IDENTITY)
-    if context.guarded and not RUN_SESSION.on:
+    if context.protected and not RUN_SESSION.on:
         raise FluxLitError(RUN_SESSION.refusal())
     users.configure(users.CurrentUserProvider(_user, settings.root_path + settings.api_mount_path))
     if api_url is not None:

@@ -1,4 +1,4 @@
-"""What operators ask a running server, on a listener of its own: its metrics and its status."""
+"""The admin listener: metrics and status for operators."""
 
 from fluxlit.server.admin.endpoints import Admin
 from fluxlit.server.admin.listener import AdminServer

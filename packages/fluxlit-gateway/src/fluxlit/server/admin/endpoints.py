@@ -1,7 +1,7 @@
-"""The ASGI application of the admin listener: three resources to read, and nothing that changes anything.
+"""The ASGI application of the admin listener: three read-only resources.
 
 A listener on another than a loopback address is there for Prometheus, and shows the metrics alone. On a loopback
-address the name in Host must be one of this machine: a page in somebody's browser could otherwise read along under a
+address the name in Host must be one of this machine: a page in a user's browser could otherwise read it under a
 name of its own that resolves to 127.0.0.1.
 """
 
@@ -24,7 +24,7 @@ class Admin:
     """Answers operators.
 
     Args:
-        reporter: knows the answers.
+        reporter: gathers the data.
     """
 
     def __init__(self, reporter: Reporter) -> None:
@@ -61,7 +61,7 @@ class Admin:
         return 404, TEXT, "Not found.\n"
 
     def _private(self, path: str) -> tuple[str, str] | None:
-        """What is told on this machine alone, with its type; `None` if nothing is at this path."""
+        """A resource for this machine only, with its media type, or `None`."""
         if path == "/":
             return TEXT, INDEX
         if path == "/status":
@@ -72,7 +72,7 @@ class Admin:
 
 
 def is_own_machine(scope: Scope) -> bool:
-    """Whether only this machine can have asked: over a UNIX socket, or a loopback address."""
+    """Whether the client is on this machine: UNIX socket or loopback."""
     server = scope.get("server")
     return server is None or server[1] is None or is_loopback(server[0])
 

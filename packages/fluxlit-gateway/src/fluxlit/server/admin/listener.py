@@ -1,4 +1,4 @@
-"""Where the admin application listens: always on a socket that only this user can reach, and where settings say."""
+"""Listeners of the admin application: a private socket, and the settings'."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AdminServer:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[str, ...]]:
-        """Serve as long as something runs; yields the addresses, the private one first.
+        """Serve inside the block; yields the addresses, the private one first.
 
         Raises:
             FluxLitError: a listener cannot be opened.
@@ -72,7 +72,7 @@ class AdminServer:
 
 
 def _named(error: FluxLitError) -> FluxLitError:
-    """The error with the settings of this listener in it; those of the public one would not help."""
+    """The error, naming the settings of this listener."""
     if not isinstance(error, AddressInUseError):
         return FluxLitError(f"The admin listener: {error}")
     where = error.host if error.port is None else f"{error.host}:{error.port}"

@@ -1,4 +1,4 @@
-"""All that is known about a running server, gathered from where it is counted, at the moment that somebody asks."""
+"""Metrics and status of a running server, gathered on request."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Reporter:
 
     @property
     def sessions(self) -> int:
-        """Sessions with a browser. Each holds one WebSocket of the UI, wherever the UI runs."""
+        """Sessions with a browser; each holds one WebSocket of the UI."""
         workers = self.workers
         return sum(worker.sessions for worker in workers) if workers else self._ui_sockets()
 
@@ -119,7 +119,7 @@ class Reporter:
         }
 
     def settings(self) -> dict[str, Any]:
-        """Every setting in force, with its source; secrets are hidden. The shape only ever grows."""
+        """Every effective setting with its source, secrets hidden."""
         if self.resolved is None:
             return {}
         return {

@@ -269,7 +269,7 @@ class RequestResponseCycle:
             self._wake()
 
     def abandon(self) -> None:
-        """Forget a request that no application has seen: it and its scope refer to each other."""
+        """Forget an undispatched request: it and its scope refer to each other."""
         self._scope = None
 
     def _wake(self) -> None:
