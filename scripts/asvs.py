@@ -29,6 +29,7 @@ REQUIREMENTS = {
     "3.3.3": Requirement("cookies are for one host: `__Host-`"),
     "3.3.4": Requirement("session cookies are `HttpOnly`, and their value is sent nowhere else"),
     "3.3.5": Requirement("a cookie has at most 4096 bytes"),
+    "3.4.1": Requirement("browsers that have seen the host over HTTPS use HTTPS alone (HSTS)"),
     "3.5.1": Requirement("calls that change something prove that they come from the application"),
     "3.5.3": Requirement("GET changes nothing, or only in calls that cannot come from another site"),
     "3.5.8": Requirement(

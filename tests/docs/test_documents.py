@@ -58,8 +58,8 @@ def test_the_modules_that_a_document_names_exist(document: str) -> None:
 
 
 DOTTED = re.compile(r"`(fluxlit\w*(?:\.\w+)+)(?:\([^`]*\))?`")
-# Files, and groups of entry points.
-OTHERS = re.compile(r".*\.(?:toml|py|conf)|fluxlit\.(?:checks|commands|scaffolds|session_\w+)")
+# Files, groups of entry points, and loggers.
+OTHERS = re.compile(r".*\.(?:toml|py|conf)|fluxlit\.(?:checks|commands|scaffolds|session_\w+|security)")
 
 
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if DOTTED.search((ROOT / name).read_text())])
