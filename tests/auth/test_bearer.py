@@ -7,9 +7,9 @@ import json
 import time
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI
-from fastapi.testclient import TestClient
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fluxlit_auth import AuthConfigError, JWTBearer, TokenIssuer, User
@@ -188,7 +188,7 @@ def test_what_cannot_work_is_refused_when_it_is_written() -> None:
             wrong()
 
 
-def test_as_a_dependency_of_plain_fastapi(issuing: Issuing) -> None:
+async def test_as_a_dependency_of_plain_fastapi(issuing: Issuing) -> None:
     api = FastAPI()
     known = guard(issuing)
 
@@ -200,15 +200,15 @@ def test_as_a_dependency_of_plain_fastapi(issuing: Issuing) -> None:
     def orders() -> str:
         return "all"
 
-    with TestClient(api) as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://api") as client:
         good = {"Authorization": f"Bearer {issuing.token()}"}
-        assert client.get("/me", headers=good).json() == "ada"
-        nobody = client.get("/me")
-        assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, 'Bearer realm="api"')
-        lacking = client.get("/orders", headers=good)
+        assert (await client.get("/me", headers=good)).json() == "ada"
+        anonymous = await client.get("/me")
+        assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, 'Bearer realm="api"')
+        lacking = await client.get("/orders", headers=good)
         assert lacking.status_code == 403
         assert 'scope="orders:read"' in lacking.headers["www-authenticate"]
-        document = client.get("/openapi.json").json()
+        document = (await client.get("/openapi.json")).json()
     assert document["components"]["securitySchemes"]["JWTBearer"]["scheme"] == "bearer"
     assert document["paths"]["/me"]["get"]["security"] == [{"JWTBearer": []}]
 

@@ -209,7 +209,7 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("streamlit-files", F, "streamlit is not installed", lambda p: p.on(package=lambda _: None)),
     ("clock", F, "the clock shows 1970-01-01", endless_clock),
     ("login", F, "needs oidc_client_id", lambda p: p.code(LOGIN.format("OIDC(issuer='https://x.example')"))),
-    ("login", F, "there is no login", lambda p: p.code(ROLES)),
+    ("login", F, "without a login", lambda p: p.code(ROLES)),
     ("text-encoding", W, "encoded as ascii", no_encoding),
 ]  # fmt: skip
 

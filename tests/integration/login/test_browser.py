@@ -96,7 +96,7 @@ def test_the_documentation_takes_a_token_or_a_key(portal: Server, visitor: Visit
         expect(answers.locator(".response-col_status").first).to_contain_text(str(status))
         expect(answers).to_contain_text(body)
 
-    asked(401, "needs a user")
+    asked(401, "Authentication required")
     visitor.problems.clear()  # the 401
     for scheme, credential, who in (("JWTBearer", token("nightly"), "nightly"), ("X-API-Key", API_KEY, "robot")):
         page.get_by_role("button", name="Authorize").first.click()
@@ -109,7 +109,7 @@ def test_the_documentation_takes_a_token_or_a_key(portal: Server, visitor: Visit
         page.get_by_role("button", name="Authorize").first.click()
         form.get_by_role("button", name="Remove authorization").click()
         dialog.locator(".close-modal").click()
-    asked(401, "needs a user")
+    asked(401, "Authentication required")
     visitor.problems.clear()
 
 

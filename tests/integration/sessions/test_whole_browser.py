@@ -40,6 +40,7 @@ APP = """
     @app.page("/form")
     def form(st):
         st.title("Form")
+        restored_session()  # this page gets along with a part of its values
         st.session_state.setdefault("level", 3)
         size = st.number_input("Size", value=1)
         level = st.slider("Level", 0, 10, key="level")
