@@ -5,10 +5,12 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from fluxlit_cli import output
 from tests.cli.command import COMMAND, nothing_left, write
 from tests.cli.test_run import get
 from tests.support.processes import clean_environ
@@ -117,3 +119,13 @@ def test_it_goes_on_when_the_reader_of_its_output_leaves(tmp_path: Path) -> None
             rest = log.read()
         assert process.wait(60) == 0
     assert re.search("Traceback|BrokenPipe", rest) is None
+
+
+def test_a_terminal_that_is_gone_does_not_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write to it is EIO, also one between the two halves of a line."""
+    leader, follower = os.openpty()
+    os.close(leader)
+    with os.fdopen(follower, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        output.write("FluxLit is ready")
+        output.write("again")

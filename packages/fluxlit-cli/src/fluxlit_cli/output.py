@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -103,7 +104,9 @@ def _print(stream: TextIO | None, text: str) -> None:
     encoding = stream.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-    except BrokenPipeError:  # the reader has left
+    except OSError as gone:
+        if gone.errno not in {errno.EPIPE, errno.EIO}:  # the reader has left, or the terminal hung up
+            raise
         discard(stream)
 
 
