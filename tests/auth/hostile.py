@@ -67,6 +67,7 @@ class HostileProvider:
         userinfo: changes of what the userinfo endpoint answers.
         callback: changes of what comes back through the browser.
         failing: endpoint -> status that it answers instead.
+        instead: endpoint -> what it answers instead: status, body, media type.
         calls: how often each endpoint was asked.
         requests: authorization requests as they arrived, PAR resolved.
         hook: called with the name of each endpoint before it answers.
@@ -90,6 +91,7 @@ class HostileProvider:
     userinfo: dict[str, Any] = field(default_factory=dict)
     callback: dict[str, Any] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
+    instead: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[dict[str, str]] = field(default_factory=list)
     hook: Callable[[str], Any] | None = None
@@ -113,6 +115,9 @@ class HostileProvider:
             await waiting
         if name in self.failing:
             response: Response = JSONResponse({"error": "made to fail"}, self.failing[name])
+        elif name in self.instead:
+            status, body, media_type = self.instead[name]
+            response = Response(body, status, media_type=media_type)
         else:
             answer = {
                 "openid-configuration": self._metadata,

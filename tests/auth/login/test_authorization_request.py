@@ -52,6 +52,32 @@ async def test_two_tabs_log_in_at_once(browser: Browser, hostile: HostileProvide
     assert (await browser.verdict()).user is not None
 
 
+@pytest.mark.parametrize("started", [8, 11])
+async def test_of_many_logins_begun_in_one_second_the_newest_eight_can_end(
+    browser: Browser, hostile: HostileProvider, started: int
+) -> None:
+    """A browser that restores its tabs: each one leads back to its own page."""
+    back = [there_and_back(hostile, await browser.begin(f"/orders?q={number}")) for number in range(started)]
+    answers = [await browser.get(each) for each in back]
+    ended = [answer.headers.get("location") for answer in answers[-8:]]
+    assert ended == [f"/orders?q={number}" for number in range(started)][-8:]
+    assert [answer.status_code for answer in answers[:-8]] == [400] * (started - 8)
+
+
+async def test_a_callback_that_is_bookmarked_leads_on_while_the_user_is_signed_in(
+    browser: Browser, hostile: HostileProvider
+) -> None:
+    back = there_and_back(hostile, await browser.begin("/orders"))
+    await browser.get(back)
+    before = browser.session
+    for path in (back, "/api/auth/callback?code=abc&state=def", "/api/auth/callback", "/api/auth/callback?error=x"):
+        again = await browser.get(path)
+        assert (again.status_code, again.headers["location"]) == (303, "/")
+    assert browser.session == before
+    other = Browser(browser.oidc)
+    assert (await other.get(back)).status_code == 400, "without a login it is an error"
+
+
 async def test_what_a_stranger_asks_for_does_not_grow_the_store(
     hostile: HostileProvider, clock: Clock, tmp_path: Path
 ) -> None:

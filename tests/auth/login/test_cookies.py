@@ -40,7 +40,7 @@ async def test_many_groups_do_not_make_the_cookie_larger(browser: Browser, hosti
 async def test_attempts_do_not_pile_up_in_the_browser(browser: Browser) -> None:
     for _ in range(12):
         await browser.begin()
-    assert len(browser.cookies) == 5
+    assert len(browser.cookies) == 8
 
 
 async def test_two_cookies_of_one_name_are_none(browser: Browser, hostile: HostileProvider) -> None:

@@ -1,5 +1,6 @@
 """Client authentication and pushed authorization requests."""
 
+import json
 import time
 import warnings
 from pathlib import Path
@@ -11,10 +12,10 @@ from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from fluxlit_auth.login.oauth_client import client_assertion, code_challenge, signature_of
+from fluxlit_auth.login.oauth_client import CLIENT_ERRORS, client_assertion, code_challenge, signature_of
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
-from tests.auth.hostile import RSA_KEYS, HostileProvider
+from tests.auth.hostile import GONE, RSA_KEYS, HostileProvider
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +100,129 @@ async def test_a_secret_with_odd_characters_is_form_encoded(
     """RFC 6749 2.3.1."""
     hostile.client_id, hostile.client_secret = "the:client", secret
     assert (await Browser(replica(hostile, clock)).log_in(hostile)).status_code == 303
+
+
+REFUSALS = [
+    (400, '{"error": "unauthorized_client", "error_description": "not enabled"}', "application/json"),
+    (403, '{"error": "access_denied"}', "application/json"),
+    (404, "Not Found", "text/plain"),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: str(refusal[0]))
+async def test_a_provider_that_announces_pushed_requests_and_refuses_them_is_asked_without(
+    browser: Browser, hostile: HostileProvider, caplog: pytest.LogCaptureFixture, refusal: tuple[int, str, str]
+) -> None:
+    hostile.metadata["pushed_authorization_request_endpoint"] = f"{hostile.issuer}/par"
+    hostile.instead["par"] = refusal
+    for _ in range(2):
+        assert (await browser.log_in(hostile)).status_code == 303
+    assert hostile.calls["par"] == 1, "asked once for each copy of the metadata"
+    assert "oidc_pushed_requests" in caplog.text
+    assert "not enabled" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("setting", "metadata"), [("required", {}), ("auto", {"require_pushed_authorization_requests": True})]
+)
+async def test_a_required_pushed_request_is_never_replaced_by_another(
+    hostile: HostileProvider, clock: Clock, setting: str, metadata: dict[str, Any]
+) -> None:
+    hostile.metadata.update(metadata, pushed_authorization_request_endpoint=f"{hostile.issuer}/par")
+    hostile.instead["par"] = REFUSALS[0]
+    browser = Browser(replica(hostile, clock, oidc_pushed_requests=setting))
+    assert (await browser.get("/api/auth/login")).status_code == 503
+    del hostile.metadata["pushed_authorization_request_endpoint"]
+    browser = Browser(replica(hostile, clock, oidc_pushed_requests="required"))
+    assert (await browser.get("/api/auth/login")).status_code == 503
+
+
+async def test_pushed_requests_can_be_off(hostile: HostileProvider, clock: Clock) -> None:
+    hostile.metadata["pushed_authorization_request_endpoint"] = f"{hostile.issuer}/par"
+    browser = Browser(replica(hostile, clock, oidc_pushed_requests="off"))
+    assert (await browser.log_in(hostile)).status_code == 303
+    assert hostile.calls["par"] == 0
+
+
+async def test_a_provider_that_is_down_is_not_asked_without(browser: Browser, hostile: HostileProvider) -> None:
+    hostile.metadata["pushed_authorization_request_endpoint"] = f"{hostile.issuer}/par"
+    hostile.failing["par"] = 503
+    assert (await browser.get("/api/auth/login")).status_code == 503
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("announced", [GONE, ["private_key_jwt"], ["client_secret_basic", "client_secret_post"]])
+async def test_a_configured_method_is_used_whatever_is_announced(
+    hostile: HostileProvider, clock: Clock, method: str, announced: Any
+) -> None:
+    hostile.metadata["token_endpoint_auth_methods_supported"] = announced
+    browser = Browser(replica(hostile, clock, oidc_client_auth=method))
+    assert (await browser.log_in(hostile)).status_code == 303
+    [form] = [form for form in hostile.forms if form.get("grant_type") == "authorization_code"]
+    assert ("client_secret" in form) == (method == "client_secret_post")
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"error": None, "error_description": None},
+        {"error": "", "error_description": ""},
+        {"token_type": GONE},
+        {"token_type": "bearer"},
+        {"token_type": "JWT"},
+        {"token_type": "BearerToken"},
+        {"scope": ["openid", "email"]},
+        {"refresh_token": None},
+    ],
+    ids=str,
+)
+async def test_token_responses_that_are_odd_but_clear(
+    browser: Browser, hostile: HostileProvider, tokens: dict[str, Any]
+) -> None:
+    hostile.tokens.update(tokens)
+    assert (await browser.log_in(hostile)).status_code == 303
+    assert (await browser.verdict()).user is not None
+
+
+@pytest.mark.parametrize("tokens", [{"token_type": "mac"}, {"token_type": "DPoP"}, {"access_token": ""}], ids=str)
+async def test_tokens_that_a_client_does_not_understand_are_not_used(
+    browser: Browser, hostile: HostileProvider, tokens: dict[str, Any]
+) -> None:
+    """RFC 6749 7.1."""
+    hostile.tokens.update(tokens)
+    assert (await browser.log_in(hostile)).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "level"),
+    [
+        (400, {"error": "invalid_grant"}, 400, "WARNING"),
+        (200, {"error": "bad_verification_code"}, 400, "WARNING"),
+        (401, {"error": "invalid_client"}, 503, "ERROR"),
+        (200, {"error": "incorrect_client_credentials"}, 503, "ERROR"),
+        (403, {"message": "Forbidden"}, 503, "ERROR"),
+    ],
+    ids=str,
+)
+async def test_a_refused_code_is_told_from_a_refused_client(
+    browser: Browser,
+    hostile: HostileProvider,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: dict[str, str],
+    expected: int,
+    level: str,
+) -> None:
+    hostile.instead["token"] = (status, json.dumps(body), "application/json")
+    assert (await browser.log_in(hostile)).status_code == expected
+    [record] = [each for each in caplog.records if each.levelname in {"WARNING", "ERROR"}]
+    assert record.levelname == level
+    assert ("oidc_client_id" in record.getMessage()) == (body.get("error") in CLIENT_ERRORS)
+
+
+async def test_an_id_token_of_a_user_in_thousands_of_groups(browser: Browser, hostile: HostileProvider) -> None:
+    hostile.claims["groups"] = [f"group-with-a-rather-long-name-{number:05}" for number in range(6000)]
+    assert (await browser.log_in(hostile)).status_code == 303
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert len(user.roles) == 6000

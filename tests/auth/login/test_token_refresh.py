@@ -36,14 +36,82 @@ async def test_replicas_refresh_once_and_share_what_they_get(
     await there.oidc.stop()
 
 
-async def test_a_refused_refresh_ends_the_session(browser: Browser, hostile: HostileProvider, clock: Clock) -> None:
-    """ASVS 5.0, 7.6.1."""
+JSON, HTML = "application/json", "text/html"
+
+
+@pytest.mark.parametrize(
+    "error", ["invalid_grant", "bad_refresh_token", "interaction_required", "login_required", "consent_required"]
+)
+async def test_a_refused_grant_ends_the_session(
+    browser: Browser, hostile: HostileProvider, clock: Clock, error: str
+) -> None:
+    """ASVS 5.0, 7.6.1; RFC 6749 5.2."""
     await browser.log_in(hostile)
     clock.pass_(3599)
-    hostile.failing["token"] = 400
-    hostile._refresh.clear()
+    hostile.instead["token"] = (400, f'{{"error": "{error}"}}', JSON)
     assert (await browser.verdict()).user is None
     assert browser.cookies == {}
+
+
+OUTAGES = [
+    (400, '{"error": "temporarily_unavailable"}', JSON),
+    (400, '{"error": "server_error"}', JSON),
+    (400, '{"error": {"code": 1}}', JSON),
+    (400, "", JSON),
+    (403, '{"message": "Forbidden"}', JSON),
+    (403, "<h1>Request blocked</h1>", HTML),
+    (404, '{"message": "no Route matched with those values"}', JSON),
+    (408, '{"error": "request_timeout"}', JSON),
+    (429, '{"error": "invalid_grant"}', JSON),
+    (502, "<h1>Bad Gateway</h1>", HTML),
+    (200, "<h1>Maintenance</h1>", HTML),
+    (200, "{}", JSON),
+]
+OURS = [(401, '{"error": "invalid_client"}', JSON), (400, '{"error": "unauthorized_client"}', JSON)]
+
+
+@pytest.mark.parametrize("response", [*OUTAGES, *OURS], ids=lambda response: f"{response[0]} {response[1][:30]}")
+async def test_every_other_answer_is_no_statement_about_the_user(
+    browser: Browser,
+    hostile: HostileProvider,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    response: tuple[int, str, str],
+) -> None:
+    """RFC 6749 5.2: a firewall, an overload or an expired client secret must not sign all users out."""
+    await browser.log_in(hostile)
+    clock.pass_(3570)
+    hostile.instead["token"] = response
+    assert (await browser.verdict()).user is not None
+    clock.pass_(31)
+    problem = (await browser.verdict()).problem
+    assert problem is not None
+    assert problem.status == 503
+    failures = [record for record in caplog.records if "Token refresh failed" in record.getMessage()]
+    assert failures
+    assert {record.levelname for record in failures} == {"ERROR" if response in OURS else "WARNING"}
+    assert all(("refuses this client" in record.getMessage()) == (response in OURS) for record in failures)
+    hostile.instead.clear()
+    clock.pass_(31)
+    assert (await browser.verdict()).user is not None
+
+
+async def test_a_userinfo_that_responded_before_and_is_refused_now_is_an_outage(
+    browser: Browser, hostile: HostileProvider, clock: Clock
+) -> None:
+    hostile.userinfo["groups"] = ["admin"]
+    await browser.log_in(hostile)
+    clock.pass_(3570)
+    hostile.instead["userinfo"] = (403, "<h1>Request blocked</h1>", HTML)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == {"admin"}
+    hostile.instead.clear()
+    hostile.userinfo["groups"] = []
+    clock.pass_(16)
+    user = (await browser.verdict()).user
+    assert user is not None
+    assert user.roles == frozenset(), "asked again soon"
 
 
 async def test_a_provider_that_is_down_keeps_a_good_token_alive_and_no_longer(

@@ -3,9 +3,11 @@
 AuthError
 ├── AuthConfigError         the configuration is incomplete or contradictory
 ├── ProviderUnavailable     the provider, or its keys, cannot be reached at the moment
-│   └── ProviderMismatch    the response comes from another provider than the configured one
+│   ├── ProviderMismatch    the response comes from another provider than the configured one
+│   └── RequestRefused      it responds 4xx
 ├── TokenRefused            a token is not valid
 │   └── UnknownKey          no key of the issuer signed it
+├── ClientRefused           the provider refuses this client, not its user
 ├── GrantRefused            the provider refuses a code or a refresh token
 └── LoginRefused            a login cannot continue
 
@@ -44,6 +46,10 @@ class ProviderMismatch(ProviderUnavailable):
     """The metadata belong to another provider, or lack a required endpoint."""
 
 
+class RequestRefused(ProviderUnavailable):
+    """The provider responds 4xx to a request that should have succeeded."""
+
+
 class TokenRefused(AuthError):
     """A token is not valid.
 
@@ -63,11 +69,28 @@ class UnknownKey(TokenRefused):
         super().__init__("key", message)
 
 
+class ClientRefused(AuthError):
+    """The provider refuses this client: it is configured wrongly.
+
+    This implies nothing about any user.
+
+    Attributes:
+        code: its error code (RFC 6749 section 5.2).
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(
+            f"the provider refuses this client ({code}). Check oidc_client_id, its secret or key, which may have "
+            f"expired, oidc_scopes, and the client's settings at the provider"
+        )
+
+
 class GrantRefused(AuthError):
     """The provider refuses a code or a refresh token (RFC 6749 section 5.2).
 
     Attributes:
-        code: its error code, ``unknown`` if it sent none of the registered ones.
+        code: its error code.
     """
 
     def __init__(self, code: str) -> None:

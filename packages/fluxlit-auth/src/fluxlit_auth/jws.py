@@ -20,6 +20,7 @@ class _Registry(JWSRegistry):
     """Ignores unknown header parameters (RFC 7515 section 4)."""
 
     max_header_length = 8192
+    max_payload_length = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

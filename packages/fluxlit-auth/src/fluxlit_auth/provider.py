@@ -20,15 +20,17 @@ class Provider:
         issuer: its identifier, exactly as in its metadata and tokens.
         web: HTTP client.
         known: its metadata, if it publishes none.
+        metadata_url: where its metadata are; empty for the usual place. In a private network also without TLS.
         lifetimes: of cached metadata and keys.
         clock: monotonic seconds.
 
     Attributes:
         issuer: its identifier.
+        metadata_url: where its metadata are; empty for the usual place.
         keys: verify its tokens.
 
     Raises:
-        AuthConfigError: the issuer is no https:// URL, and not on this machine.
+        AuthConfigError: an address is no https:// URL, and not on this machine or in a private network.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class Provider:
         known: Metadata | None = None,
         lifetimes: CacheLifetimes | None = None,
         clock: Clock = time.monotonic,
+        metadata_url: str = "",
     ) -> None:
         self.issuer = checked_url(issuer, "oidc_issuer", plain=True)
         self._web, self._known = web, known
+        self.metadata_url = metadata_url and checked_url(metadata_url, "oidc_metadata_url", plain=True, private=True)
         self._metadata = CachedValue(self._fetch, lifetimes, clock)
         self.keys = RemoteKeys(self._jwks_uri, web, lifetimes, clock)
 
@@ -53,8 +57,9 @@ class Provider:
         return self._known or await self._metadata.get()
 
     async def _fetch(self) -> Metadata:
-        document = await self._web.document(configuration_url(self.issuer), f"the metadata of {self.issuer}")
-        return parse_metadata(document, self.issuer)
+        url = self.metadata_url or configuration_url(self.issuer)
+        document = await self._web.document(url, f"the metadata of {self.issuer}")
+        return parse_metadata(document, self.issuer, self.metadata_url)
 
     async def _jwks_uri(self) -> str:
         return (await self.metadata()).jwks_uri

@@ -16,7 +16,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fluxlit_auth.claims import printable
-from fluxlit_auth.errors import AuthConfigError, AuthError, LoginRefused, ProviderUnavailable, TokenRefused
+from fluxlit_auth.errors import (
+    AuthConfigError,
+    AuthError,
+    ClientRefused,
+    LoginRefused,
+    ProviderUnavailable,
+    TokenRefused,
+)
 from fluxlit_auth.login.authorization_request import LIFETIME_S, AuthorizationRequest
 from fluxlit_auth.login.authorization_response import (
     ERRORS,
@@ -56,9 +63,7 @@ async def begin(context: LoginContext, request: Request, url: PublicUrl) -> Resp
         metadata = await context.provider.metadata()
         pending = AuthorizationRequest(metadata.issuer, url.absolute(CALLBACK), return_to)
         state, encrypted = await context.requests.add(pending)
-        parameters = context.client.authorization_parameters(pending, state)
-        if metadata.par_endpoint:
-            parameters = await context.client.push(metadata, parameters)
+        parameters = await context.client.authorization_parameters(metadata, pending, state)
     except (AuthError, SessionError) as error:
         return _failure(error, url, return_to)
     cookies = _attempt_cookies(url, read_cookies(request.scope), state, encrypted)
@@ -71,6 +76,11 @@ async def complete(context: LoginContext, request: Request, url: PublicUrl) -> R
     try:
         response = parse_authorization_response(request.scope["query_string"])
         pending = await _take_request(context, url, cookies, response)
+    except LoginRefused as refused:
+        if await _is_signed_in(context, url, cookies):
+            # A bookmark, a reload or the Back button. The response itself is of no effect.
+            return redirect(return_path(None, url.mount))
+        return _failure(refused, url, return_path(None, url.mount))
     except (AuthError, SessionError) as error:
         return _failure(error, url, return_path(None, url.mount))
     # From here on the request is used up, so its cookie goes with every response.
@@ -84,6 +94,14 @@ async def complete(context: LoginContext, request: Request, url: PublicUrl) -> R
         return _failure(error, url, pending.return_to, attempt_cookie)
     _log_login(request, session)
     return redirect(pending.return_to, [url.cookies.set(url.cookies.session, session.ticket), attempt_cookie])
+
+
+async def _is_signed_in(context: LoginContext, url: PublicUrl, cookies: Cookies) -> bool:
+    ticket = only(cookies, url.cookies.session)
+    try:
+        return ticket is not None and await context.sessions.read(ticket, touch=False) is not ENDED
+    except SessionError:
+        return False
 
 
 async def _take_request(
@@ -141,7 +159,8 @@ def _attempt_cookies(url: PublicUrl, cookies: Cookies, state: str, encrypted: st
     Their number and their total size are limited.
     """
     names = url.cookies
-    value = f"{int(time.time())}{SEPARATOR}{encrypted}"
+    # Microseconds, because a browser that restores its tabs begins many logins in one second.
+    value = f"{time.time_ns() // 1000}{SEPARATOR}{encrypted}"
     kept, room = 1, MAX_ATTEMPT_BYTES - len(value)
     cleared: list[bytes] = []
     for name in reversed(names.attempts(cookies)):  # newest first
@@ -164,7 +183,7 @@ def _too_many(context: LoginContext, request: Request) -> Response:
 
 def _failure(error: AuthError | SessionError, url: PublicUrl, return_to: str, *cookies: bytes) -> Response:
     again = url.path(LOGIN, **{RETURN_TO: return_to})
-    if isinstance(error, (SessionError, ProviderUnavailable, AuthConfigError)):
+    if isinstance(error, (SessionError, ProviderUnavailable, AuthConfigError, ClientRefused)):
         logger.error("Login failed: %s", error)
         return page(503, "Sign-in is not available now", OUTAGE, link=(again, "Try again"), cookies=cookies)
     reason = error.reason if isinstance(error, (LoginRefused, TokenRefused)) else "grant"

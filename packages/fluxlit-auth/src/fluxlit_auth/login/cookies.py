@@ -20,7 +20,7 @@ from typing import Any
 NAMES = ("__Host-fluxlit-*", "fluxlit-dev-*")
 """Patterns of the names that belong to the login."""
 
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 8
 """Logins that one browser can have pending at once, in as many tabs; mod_auth_openidc allows 7."""
 
 MAX_ATTEMPT_BYTES = 4096

@@ -26,6 +26,9 @@ logger = logging.getLogger("fluxlit_auth")
 MAX_BODY = 64 * 1024
 STATE_S = 600
 MAX_COOKIE = 512
+MAX_HINT = 2048
+"""Length of an ID token up to which it is part of the logout's URL."""
+
 FORM = "application/x-www-form-urlencoded"
 NO_STORE = {"cache-control": "no-store"}
 SIGNED_OUT = "You are signed out"
@@ -96,17 +99,19 @@ def _to_provider(
     state = new_secret()
     query = {
         "client_id": context.options.client_id,
-        "post_logout_redirect_uri": url.absolute(LOGGED_OUT),
+        context.options.preset.logout_parameter: url.absolute(LOGGED_OUT),
         "state": state,
-        **({"id_token_hint": login.id_token} if login.id_token else {}),
     }
+    # Only recommended, and a user in many groups has a token that servers refuse in a URL.
+    if login.id_token and len(login.id_token) <= MAX_HINT:
+        query["id_token_hint"] = login.id_token
     value = state if return_to is None else f"{state}.{return_to.encode().hex()}"
     if len(value) <= MAX_COOKIE:
         cookies.append(url.cookies.set(url.cookies.logout, value, max_age=STATE_S))
     return redirect(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", cookies)
 
 
-async def confirm(_context: LoginContext, request: Request, url: PublicUrl) -> Response:
+async def confirm(context: LoginContext, request: Request, url: PublicUrl) -> Response:
     """Serve ``/auth/logged-out``, the page after a logout."""
     names, cookies = url.cookies, read_cookies(request.scope)
     value = only(cookies, names.logout)
@@ -117,7 +122,8 @@ async def confirm(_context: LoginContext, request: Request, url: PublicUrl) -> R
         # The browser's Back button leads here a second time. The user is signed out all the same.
         return redirect(url.path(LOGGED_OUT))
     expected, _, encoded = (value or "").partition(".")
-    if len(states) != 1 or not hmac.compare_digest(states[0].encode(), expected.encode()):
+    stateless = not states and not context.options.preset.logout_state
+    if not stateless and (len(states) != 1 or not hmac.compare_digest(states[0].encode(), expected.encode())):
         logger.warning("Logout response refused: its state is not one of this browser")
         text = "The response does not belong to a sign-out of this browser."
         return page(400, "Invalid sign-out response", text, link=(f"{url.mount}/", "Start page"))

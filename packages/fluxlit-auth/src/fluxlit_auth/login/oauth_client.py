@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 import warnings
@@ -18,23 +19,42 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
 from fluxlit_auth.claims import duration
-from fluxlit_auth.errors import AuthConfigError, GrantRefused, ProviderUnavailable
+from fluxlit_auth.errors import AuthConfigError, ClientRefused, GrantRefused, ProviderUnavailable
 from fluxlit_auth.http_client import HttpClient, HttpResponse
 from fluxlit_auth.login.authorization_request import AuthorizationRequest
 from fluxlit_auth.login.options import LoginOptions
 from fluxlit_auth.metadata import Metadata
 
+logger = logging.getLogger("fluxlit_auth")
+
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+PUSHED, TOKENS = "the pushed authorization request", "the token endpoint"
+PUSHED_SETTING = "set oidc_pushed_requests to auto."
 ASSERTION_S = 60
 """Lifetime of a signed client assertion, in seconds."""
 
-REFUSALS = frozenset(
+# RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6, and the codes of GitHub.
+GRANT_ERRORS = frozenset(
     {
-        *("invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"),
-        *("unsupported_grant_type", "bad_verification_code", "interaction_required", "login_required"),
+        *("invalid_grant", "bad_verification_code", "bad_refresh_token"),
+        *("interaction_required", "login_required", "consent_required", "account_selection_required"),
     }
 )
-"""Error codes that are repeated in logs; other text of a provider is not (RFC 6749 section 5.2, GitHub's own)."""
+"""Error codes about the user's grant. All others say nothing about the user."""
+
+CLIENT_ERRORS = frozenset(
+    {
+        *("invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"),
+        *("incorrect_client_credentials", "redirect_uri_mismatch"),
+    }
+)
+"""Error codes about this client and its requests."""
+
+OUTAGE_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
+"""Error codes of a provider that is not well (RFC 6749 section 4.1.2.1)."""
+
+TOKEN_TYPES = frozenset({"bearer", "bearertoken", "jwt"})
+"""Types of bearer tokens. Some providers send the last two, which are not registered (RFC 6750 section 6.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +84,46 @@ class OAuthClient:
 
     def __init__(self, options: LoginOptions, web: HttpClient) -> None:
         self._options, self._web = options, web
+        self._refuses_pushed: Metadata | None = None
 
-    def authorization_parameters(self, request: AuthorizationRequest, state: str) -> dict[str, str]:
+    async def authorization_parameters(
+        self, metadata: Metadata, request: AuthorizationRequest, state: str
+    ) -> dict[str, str]:
+        """Return the parameters to send the browser with, pushed if possible.
+
+        Many providers announce pushed requests and refuse them to some clients. Then the parameters themselves are
+        sent, unless provider or `LoginOptions.pushed_requests` require a pushed request.
+
+        Raises:
+            GrantRefused: the provider refuses the grant.
+            ClientRefused: the provider refuses this client.
+            ProviderUnavailable: it does not respond, or not as expected.
+            AuthConfigError: the provider cannot do what the configuration requires.
+        """
+        parameters, mode = self._parameters(request, state), self._options.pushed_requests
+        required = mode == "required" or metadata.par_required
+        if mode == "off" or metadata is self._refuses_pushed:
+            return parameters
+        if not metadata.par_endpoint:
+            if mode == "required":
+                raise AuthConfigError(f"{metadata.issuer} takes no pushed authorization requests: {PUSHED_SETTING}")
+            return parameters
+        response = await self._post(metadata, metadata.par_endpoint, parameters, PUSHED)
+        if 400 <= response.status < 500 and not required:
+            self._refuses_pushed = metadata  # asked again with the next metadata
+            logger.warning(
+                "Pushed authorization request refused: status=%d error=%s; requests are sent unpushed. Allow them to "
+                "this client at the provider, or set oidc_pushed_requests to off",
+                response.status,
+                response.error if response.error in GRANT_ERRORS | CLIENT_ERRORS else "unknown",
+            )
+            return parameters
+        reference = _checked(response, PUSHED).get("request_uri")
+        if not isinstance(reference, str) or not reference:
+            raise ProviderUnavailable(f"{PUSHED}: the response has no request_uri")
+        return {"client_id": self._options.client_id, "request_uri": reference}
+
+    def _parameters(self, request: AuthorizationRequest, state: str) -> dict[str, str]:
         """Return the parameters of a code flow with PKCE (RFC 9700, 2.1.1)."""
         options = self._options
         parameters = {
@@ -80,28 +138,11 @@ class OAuthClient:
         }
         return parameters if options.preset.known else {**parameters, "nonce": request.nonce}
 
-    async def push(self, metadata: Metadata, parameters: Mapping[str, str]) -> dict[str, str]:
-        """Push an authorization request (RFC 9126 section 2).
-
-        Returns:
-            The parameters that refer to it.
-
-        Raises:
-            GrantRefused: the provider refuses it.
-            ProviderUnavailable: it does not respond, or not with a reference.
-        """
-        reply = await self._post(metadata, metadata.par_endpoint, parameters, "the pushed authorization request")
-        document = _checked(reply, "the pushed authorization request", 201)
-        reference = document.get("request_uri")
-        if not isinstance(reference, str) or not reference:
-            raise ProviderUnavailable("the pushed authorization request: the response has no request_uri")
-        return {"client_id": self._options.client_id, "request_uri": reference}
-
     async def redeem(self, metadata: Metadata, request: AuthorizationRequest, code: str) -> Tokens:
         """Exchange a code for tokens (RFC 6749, 4.1.3; RFC 7636, 4.5).
 
         Raises:
-            GrantRefused, ProviderUnavailable: as for `push`.
+            GrantRefused, ClientRefused, ProviderUnavailable: as for `authorization_parameters`.
         """
         form = {
             "grant_type": "authorization_code",
@@ -115,7 +156,7 @@ class OAuthClient:
         """Exchange a refresh token for new tokens (RFC 6749 section 6).
 
         Raises:
-            GrantRefused, ProviderUnavailable: as for `push`.
+            GrantRefused, ClientRefused, ProviderUnavailable: as for `authorization_parameters`.
         """
         return await self._tokens(metadata, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 
@@ -130,8 +171,7 @@ class OAuthClient:
             await self._post(metadata, metadata.revocation_endpoint, form, "the revocation")
 
     async def _tokens(self, metadata: Metadata, form: Mapping[str, str]) -> Tokens:
-        what = "the token endpoint"
-        return parse_tokens(_checked(await self._post(metadata, metadata.token_endpoint, form, what), what, 200))
+        return parse_tokens(_checked(await self._post(metadata, metadata.token_endpoint, form, TOKENS), TOKENS))
 
     async def _post(self, metadata: Metadata, url: str, form: Mapping[str, str], what: str) -> HttpResponse:
         headers, credentials = self._authentication(metadata, url)
@@ -139,18 +179,28 @@ class OAuthClient:
 
     def _authentication(self, metadata: Metadata, url: str) -> tuple[dict[str, str], dict[str, str]]:
         """Return headers and form that authenticate the client (Core, 9)."""
-        options = self._options
-        if options.client_key is not None:
+        options, method = self._options, self._method(metadata)
+        if method == "private_key_jwt":
+            assert options.client_key is not None
             audience = url if options.preset.assertion_audience == "endpoint" else metadata.issuer
             assertion = client_assertion(options.client_id, options.client_key, audience)
             return {}, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
-        offered = metadata.auth_methods or {"client_secret_basic"}
-        if "client_secret_basic" in offered:
-            # Form-encoded before they are joined (RFC 6749 section 2.3.1).
-            pair = f"{quote_plus(options.client_id)}:{quote_plus(options.client_secret)}"
-            return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
-        if "client_secret_post" in offered:
+        if method == "client_secret_post":
             return {}, {"client_id": options.client_id, "client_secret": options.client_secret}
+        # Form-encoded before they are joined (RFC 6749 section 2.3.1).
+        pair = f"{quote_plus(options.client_id)}:{quote_plus(options.client_secret)}"
+        return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
+
+    def _method(self, metadata: Metadata) -> str:
+        """Return how the client authenticates: as configured, else announced."""
+        if self._options.client_auth != "auto":
+            return self._options.client_auth
+        if self._options.client_key is not None:
+            return "private_key_jwt"
+        offered = metadata.auth_methods or {"client_secret_basic"}
+        for method in ("client_secret_basic", "client_secret_post"):
+            if method in offered:
+                return method
         raise AuthConfigError(
             f"{metadata.issuer} accepts a client secret neither by client_secret_basic nor by client_secret_post; "
             f"it offers {', '.join(sorted(offered))}. Set oidc_client_key_file to the private key of the client."
@@ -187,7 +237,7 @@ def parse_tokens(document: Mapping[str, Any]) -> Tokens:
     """
     access = document.get("access_token")
     kind = document.get("token_type", "bearer")
-    if not isinstance(access, str) or not access or not isinstance(kind, str) or kind.lower() != "bearer":
+    if not isinstance(access, str) or not access or not isinstance(kind, str) or kind.lower() not in TOKEN_TYPES:
         raise ProviderUnavailable("the token endpoint: the response has no bearer token")
     expires = duration(document.get("expires_in"))  # some providers send a string
     return Tokens(access, _text(document, "id_token"), _text(document, "refresh_token"), expires)
@@ -201,13 +251,27 @@ def signature_of(key: Key) -> str:
     return str(name)
 
 
-def _checked(response: HttpResponse, what: str, status: int) -> dict[str, Any]:
-    document = response.document(what)
-    # GitHub responds with 200 and an error.
-    if response.status != status or "error" in document:
-        code = document.get("error")
-        raise GrantRefused(code if isinstance(code, str) and code in REFUSALS else "unknown")
-    return document
+def _checked(response: HttpResponse, what: str) -> dict[str, Any]:
+    """Return the document of a successful response.
+
+    Raises:
+        GrantRefused, ClientRefused: it names an error of the grant or of the client.
+        ProviderUnavailable: it fails for another reason, such as a firewall or an overload.
+    """
+    if response.is_success:
+        document = response.document(what)
+        error = document.get("error")  # GitHub responds with 200 and an error; others send null with their tokens
+        if not error:
+            return document
+    else:
+        error = response.error
+    if error in GRANT_ERRORS:
+        raise GrantRefused(error)
+    if error in CLIENT_ERRORS:
+        raise ClientRefused(error)
+    # Other codes are text of the provider's own choice, so they are not repeated.
+    code = error if error in OUTAGE_ERRORS else "no known error"
+    raise ProviderUnavailable(f"{what}: the provider responded {response.status} ({code})")
 
 
 def _text(document: Mapping[str, Any], name: str) -> str | None:

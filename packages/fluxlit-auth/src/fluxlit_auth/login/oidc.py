@@ -67,7 +67,7 @@ class OIDC:
         issuer: URL of the provider, exactly as its metadata spell it.
         client_id: identifier of the application at the provider.
         client_secret: its secret. Better in the environment than in code.
-        preset: ``auth0``, ``entra``, ``github``, ``google``, ``keycloak`` or ``okta``.
+        preset: ``auth0``, ``cognito``, ``entra``, ``github``, ``google``, ``keycloak`` or ``okta``.
         scopes: requested scopes.
         roles_claims: claims that hold roles.
         authorization_params: further parameters of authorization requests, such as ``{"prompt": "select_account"}``.
@@ -118,6 +118,16 @@ class OIDC:
         """The provider; `None` before `bind`, or if it has no metadata."""
         options = None if self._bound is None else self._bound.context.options
         return None if options is None or options.preset.known is not None else options.issuer
+
+    @property
+    def metadata_url(self) -> str:
+        """Where the metadata of the provider are; empty for the usual place."""
+        return "" if self._bound is None else self._bound.context.provider.metadata_url
+
+    @property
+    def context(self) -> LoginContext:
+        """The services of the bound login, for tools."""
+        return self._running.context
 
     def challenge(self) -> str:
         """Value of WWW-Authenticate for a caller of the API without a login.
@@ -295,7 +305,7 @@ class _Bound:
 
     def __init__(self, settings: LoginSettings, given: Arguments, web: HttpClient, clock: Clock) -> None:
         options = read_options(settings, given)
-        provider = Provider(options.issuer, web, options.preset.known)
+        provider = Provider(options.issuer, web, options.preset.known, metadata_url=options.metadata_url)
         require_key(settings)
         self.stores = open_stores(settings, None if clock is WALL else clock)
         revocations = RevocationLog(self.stores.shared, options.absolute, clock)

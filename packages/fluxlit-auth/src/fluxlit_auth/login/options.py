@@ -39,11 +39,19 @@ class LoginSettings(Protocol):
     oidc_algorithms: tuple[str, ...]
     oidc_leeway_s: float
     oidc_logout_at_provider: bool
+    oidc_metadata_url: str
     login_idle_timeout_s: float
     login_absolute_timeout_s: float
 
+    # Read-only, because the settings have narrower types.
     @property
-    def oidc_preset(self) -> str: ...  # noqa: D102 - read-only, because the settings have a narrower type
+    def oidc_preset(self) -> str: ...  # noqa: D102
+    @property
+    def oidc_client_auth(self) -> str: ...  # noqa: D102
+    @property
+    def oidc_pushed_requests(self) -> str: ...  # noqa: D102
+    @property
+    def oidc_userinfo(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,11 @@ class LoginOptions:
         client_id: the client's name there.
         client_secret: its secret; empty with a key.
         client_key: its private key, for `private_key_jwt`.
+        client_auth: how the client authenticates; ``auto`` for what the provider announces.
         preset: what is particular about the provider.
+        metadata_url: where its metadata are; empty for the usual place.
+        pushed_requests: whether authorization requests are pushed: ``auto``, ``off`` or ``required``.
+        userinfo: whether UserInfo is asked: ``auto``, ``off`` or ``required``.
         scopes: requested scopes.
         roles_claims: where roles are in the claims.
         authorization_params: further parameters of authorization requests.
@@ -85,7 +97,11 @@ class LoginOptions:
     client_id: str
     client_secret: str = field(repr=False)
     client_key: Key | None = field(repr=False)
+    client_auth: str
     preset: Preset
+    metadata_url: str
+    pushed_requests: str
+    userinfo: str
     scopes: tuple[str, ...]
     roles_claims: tuple[str, ...]
     authorization_params: Mapping[str, str]
@@ -123,7 +139,11 @@ def read_options(settings: LoginSettings, given: Arguments) -> LoginOptions:
         client_id=client_id,
         client_secret=secret,
         client_key=key,
+        client_auth=_client_auth(settings.oidc_client_auth, secret, key),
         preset=preset,
+        metadata_url=settings.oidc_metadata_url,
+        pushed_requests=settings.oidc_pushed_requests,
+        userinfo=preset.userinfo if settings.oidc_userinfo == "auto" else settings.oidc_userinfo,
         scopes=_scopes(settings.oidc_scopes or given.scopes or preset.scopes, preset),
         roles_claims=tuple(claim.replace("{client_id}", client_id) for claim in claims),
         authorization_params=_params(params),
@@ -163,6 +183,14 @@ def _needed(value: str, setting: str, argument: str) -> str:
         how = NEEDED.format(upper=setting.upper(), lower=setting, argument=argument)
         raise AuthConfigError(f"Login by OpenID Connect needs {setting}. {how}")
     return value
+
+
+def _client_auth(method: str, secret: str, key: Key | None) -> str:
+    if method == "private_key_jwt" and key is None:
+        raise AuthConfigError("oidc_client_auth is private_key_jwt, which needs oidc_client_key_file.")
+    if method.startswith("client_secret_") and not secret:
+        raise AuthConfigError(f"oidc_client_auth is {method}, which needs oidc_client_secret.")
+    return method
 
 
 def _scopes(scopes: Sequence[str], preset: Preset) -> tuple[str, ...]:

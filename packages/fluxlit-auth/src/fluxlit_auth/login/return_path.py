@@ -12,6 +12,7 @@ import re
 from urllib.parse import unquote
 
 MAX_LENGTH = 2000
+BACKSLASH = "\\"
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
 _QUERY = re.compile(r'[^\x00-\x20\x7f-\U0010ffff\\#"<>]*\Z')
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
@@ -27,7 +28,9 @@ def return_path(wanted: str | None, mount: str) -> str:
     Returns:
         `wanted` if it leads into the application, else its start page. Path and query, no host.
     """
-    return wanted if wanted is not None and leads_inside(wanted, mount) else f"{mount}/"
+    path, mark, query = (wanted or "").partition("?")
+    kept = f"{path}{mark}{query.replace(BACKSLASH, '%5C')}"  # as browsers do not write it, and servers read it
+    return kept if leads_inside(kept, mount) else f"{mount}/"
 
 
 def leads_inside(wanted: str, mount: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fluxlit_auth.errors import AuthConfigError, GrantRefused, ProviderUnavailable, TokenRefused
+from fluxlit_auth.errors import AuthConfigError, ClientRefused, GrantRefused, ProviderUnavailable, TokenRefused
 from fluxlit_auth.login.context import LoginContext
 from fluxlit_auth.login.login_session import CHANGED, ENDED, SHORT_HANDLE, Changed, Ended, Login, LoginSession
 from fluxlit_auth.login.oauth_client import Tokens
@@ -105,8 +105,10 @@ async def _with_turn(context: LoginContext, session: LoginSession) -> LoginSessi
         logger.info("Token refresh refused: session=%s reason=%s", session.handle[:SHORT_HANDLE], refused)
         await context.sessions.end_now([session.handle], "token refresh refused")
         return ENDED
-    except (ProviderUnavailable, AuthConfigError) as error:
-        logger.warning("Token refresh failed: session=%s reason=%s", session.handle[:SHORT_HANDLE], error)
+    except (ProviderUnavailable, AuthConfigError, ClientRefused) as error:
+        # Our own misconfiguration affects every login, an outage passes; neither is the user's fault.
+        level = logging.WARNING if isinstance(error, ProviderUnavailable) else logging.ERROR
+        logger.log(level, "Token refresh failed: session=%s reason=%s", session.handle[:SHORT_HANDLE], error)
         return await _postpone(context, session, error)
     return await _store(context, session, renewed)
 
@@ -146,7 +148,7 @@ async def _refreshed_claims(
     if tokens.id_token is not None:  # optional in a refresh (OpenID Connect Core section 12.2)
         fresh = await verified_claims(context, metadata, tokens, subject=login.subject)
         id_claims = _kept(login.id_claims, (*LOGIN_FACTS, *kept)) | fresh
-    userinfo = await userinfo_claims(context, metadata, tokens, id_claims)
+    userinfo = await userinfo_claims(context, metadata, tokens, id_claims, had_some=bool(login.userinfo))
     return id_claims, _kept(login.userinfo, kept) | userinfo
 
 
@@ -178,9 +180,7 @@ async def _stored_earlier(context: LoginContext, session: LoginSession, renewed:
     return ENDED
 
 
-async def _postpone(
-    context: LoginContext, session: LoginSession, error: ProviderUnavailable | AuthConfigError
-) -> LoginSession | Ended:
+async def _postpone(context: LoginContext, session: LoginSession, error: Exception) -> LoginSession | Ended:
     """Pause refreshes of this session; serve the old token meanwhile."""
     waiting: LoginSession | Ended | Changed
     waiting = await context.sessions.write(session, session.login, turn_ends=context.clock() + PAUSE_S)

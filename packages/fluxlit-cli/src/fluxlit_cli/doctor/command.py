@@ -22,10 +22,14 @@ from fluxlit_cli.finding import Status, worst
 from fluxlit_cli.options import with_settings
 from fluxlit_cli.run import Target
 
+LOGIN = ("login", "identity-provider", "provider")
+"""Checks of the login. The last is of fluxlit-auth."""
+
 Only = Annotated[
     list[str] | None,
     typer.Option("--check", "-c", metavar="NAME", help="Run only this check; may be repeated or a comma list."),
 ]
+Provider = Annotated[bool, typer.Option("--provider", help="Run only the checks of the login, and show all of them.")]
 Listed = Annotated[bool, typer.Option("--list", help="List the checks without running them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show passed and skipped checks, with durations.")]
@@ -58,6 +62,7 @@ def doctor(
     *,
     url: Url = None,
     check: Only = None,
+    provider: Provider = False,
     listed: Listed = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -74,7 +79,10 @@ def doctor(
     this machine.
     """
     with contextlib.redirect_stdout(sys.stderr):  # output of the application and of other distributions' checks
-        chosen = select(all_checks() if url is None else deployment_checks(url, timeout, flags), check)
+        known = all_checks() if url is None else deployment_checks(url, timeout, flags)
+        if provider:
+            check, verbose = [*(check or ()), *(each.name for each in known if each.name in LOGIN)], True
+        chosen = select(known, check)
     if url is not None and not listed and Client(url, timeout).connection_problem():
         chosen = deployment_checks(url, timeout, flags)[:1]  # the others would report the same
     if listed:

@@ -139,22 +139,25 @@ def identity_provider(subject: Subject) -> Finding:
     found = issuers(subject)
     if not found:
         return skipped("the application has no login with a provider.")
-    for issuer in found:
-        finding = _examine_issuer(issuer, subject.machine.now)
+    for issuer, metadata_url in found.items():
+        finding = _examine_issuer(issuer, metadata_url, subject.machine.now)
         if finding.status is not Status.PASS:
             return finding
     return passed(", ".join(found))
 
 
-def _examine_issuer(issuer: str, now: Callable[[], float]) -> Finding:
+def _examine_issuer(issuer: str, metadata_url: str, now: Callable[[], float]) -> Finding:
     if _is_placeholder(issuer):
         return warned(f"{issuer} is a placeholder: users cannot log in.", "Set oidc_issuer to your provider.")
-    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    address = metadata_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
         status, body, headers = _get(address)
         document = json.loads(body) if status == 200 else {}
-        problem = metadata_problem(issuer, document) if status == 200 else f"{address} returned {status}."
-        if not problem and not json.loads(_get(document["jwks_uri"])[1])["keys"]:
+        problem = f"{address} returned {status}."
+        if status == 200:
+            problem = metadata_problem(issuer, document, inside=metadata_url.startswith("http:"))
+        # Elsewhere the keys are at an address that the login derives; the check `provider` asks for them.
+        if not problem and not metadata_url and not json.loads(_get(document["jwks_uri"])[1])["keys"]:
             problem = f"{issuer} publishes no keys."
     except OSError as error:
         return failed(f"{address} does not respond: {_reason(error)}.", "Correct the issuer, or allow the connection.")
@@ -173,17 +176,20 @@ def _is_placeholder(issuer: str) -> bool:
     return bool(re.search(r"(^|\.)(example(\.(com|net|org))?|invalid)$", host))
 
 
-def issuers(subject: Subject) -> tuple[str, ...]:
-    """Return the issuers of the tokens that the application accepts."""
+def issuers(subject: Subject) -> Mapping[str, str]:
+    """Return the issuers of the tokens that the application accepts.
+
+    With the address of their metadata, empty for the usual place.
+    """
     try:
         each = subject.authenticators()
     except FluxLitError:  # the check of the login reports it
-        return ()
-    found = (getattr(authenticator, "issuer", None) for authenticator in each)
-    return tuple(dict.fromkeys(str(issuer) for issuer in found if issuer))
+        return {}
+    named = [authenticator for authenticator in each if getattr(authenticator, "issuer", None)]
+    return {str(getattr(one, "issuer", "")): str(getattr(one, "metadata_url", "")) for one in named}
 
 
-def metadata_problem(issuer: str, document: Mapping[str, Any]) -> str:
+def metadata_problem(issuer: str, document: Mapping[str, Any], *, inside: bool = False) -> str:
     """Return the problem of provider metadata, empty if there is none.
 
     After OpenID Connect Discovery 1.0.
@@ -194,7 +200,7 @@ def metadata_problem(issuer: str, document: Mapping[str, Any]) -> str:
         address = str(document.get(name) or "")
         if not address:
             return f"{issuer} has no {name}."
-        if issuer.startswith("https:") and not address.startswith("https:"):
+        if issuer.startswith("https:") and not inside and not address.startswith("https:"):
             return f"the {name} of {issuer} has no TLS: {address}."
     if "S256" not in document.get("code_challenge_methods_supported", ["S256"]):
         return f"{issuer} does not support PKCE with S256 (RFC 7636)."

@@ -83,10 +83,14 @@ class SettingsArguments(TypedDict, total=False):
     url_session_query_param: str
     secret_key: str | Sequence[str]
     oidc_issuer: str
-    oidc_preset: Literal["", "auth0", "entra", "github", "google", "keycloak", "okta"]
+    oidc_metadata_url: str
+    oidc_preset: Literal["", "auth0", "cognito", "entra", "github", "google", "keycloak", "okta"]
     oidc_client_id: str
     oidc_client_secret: str
     oidc_client_key_file: str | None
+    oidc_client_auth: Literal["auto", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+    oidc_pushed_requests: Literal["auto", "off", "required"]
+    oidc_userinfo: Literal["auto", "off", "required"]
     oidc_scopes: Sequence[str]
     oidc_roles_claims: Sequence[str]
     oidc_algorithms: Sequence[str]

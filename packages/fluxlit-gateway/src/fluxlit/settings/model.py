@@ -412,7 +412,13 @@ class Settings(BaseSettings):
         description="Issuer of the OpenID provider, such as `https://login.example.com`, exactly as in its metadata. "
         "Used by `FluxLit(auth=OIDC.from_settings())`, like the other login settings.",
     )
-    oidc_preset: Literal["", "auth0", "entra", "github", "google", "keycloak", "okta"] = Field(
+    oidc_metadata_url: str = Field(
+        default="",
+        description="Address of the provider's metadata, if it is not `/.well-known/openid-configuration` below the "
+        "issuer. In a private network it may use plain HTTP: `http://keycloak:8080/realms/staff/.well-known/"
+        "openid-configuration` in a Compose file.",
+    )
+    oidc_preset: Literal["", "auth0", "cognito", "entra", "github", "google", "keycloak", "okta"] = Field(
         default="", description="Defaults for a well-known provider."
     )
     oidc_client_id: str = Field(default="", description="Client id of the application at the provider.")
@@ -425,6 +431,19 @@ class Settings(BaseSettings):
     oidc_client_key_file: str | None = Field(
         default=None,
         description="File with the private key of the client (PEM or JWK), instead of a secret: `private_key_jwt`.",
+    )
+    oidc_client_auth: Literal["auto", "client_secret_basic", "client_secret_post", "private_key_jwt"] = Field(
+        default="auto",
+        description="How the application authenticates at the provider. `auto`: as its metadata announce.",
+    )
+    oidc_pushed_requests: Literal["auto", "off", "required"] = Field(
+        default="auto",
+        description="Push authorization requests (RFC 9126). `auto`: if the provider announces and accepts it.",
+    )
+    oidc_userinfo: Literal["auto", "off", "required"] = Field(
+        default="auto",
+        description="Ask UserInfo for claims besides the ID token. `auto`: if the provider has one, does not refuse, "
+        "and the preset has no other value.",
     )
     oidc_scopes: Strings = Field(
         default=(), description="Scopes to request. Default: those of the preset, else `openid profile email`."
