@@ -44,11 +44,3 @@ def test_arguments_in_code_are_weaker_than_settings(hostile: HostileProvider) ->
         OIDC(
             issuer="https://code.test", client_id="a", client_secret="b", authorization_params={"code_challenge": "x"}
         ).bind(context(Settings()))
-
-
-@pytest.mark.parametrize("store", ["sqlite:///s.db", "redis://127.0.0.1:1"])
-def test_a_store_that_others_may_write_needs_a_key(hostile: HostileProvider, clock: Clock, store: str) -> None:
-    """Without a key, write access to the store is enough to forge a login."""
-    with pytest.raises(AuthConfigError, match="FLUXLIT_SECRET_KEY"):
-        replica(hostile, clock, session_store=store, secret_key=())
-    replica(hostile, clock, session_store="memory://", secret_key=())

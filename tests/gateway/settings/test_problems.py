@@ -246,14 +246,15 @@ def test_a_dotenv_file_that_cannot_be_read(content: bytes, message: str, tmp_pat
     [
         (None, "", False),
         ("memory://", "", False),
-        ("sqlite:///sessions.db", "", False),
+        ("sqlite:///sessions.db", "", True),
+        ("sqlite:///sessions.db", "a key of the operator, 32 characters", False),
         ("redis://cache", "", True),
         ("REDISS://cache:6379/1", "", True),
         ("acme://table", "", True),
         ("redis://cache", "a key of the operator, 32 characters", False),
     ],
 )
-def test_a_login_with_a_shared_store_needs_a_key(store: str | None, key: str, refused: bool) -> None:
+def test_a_login_with_a_store_needs_a_key(store: str | None, key: str, refused: bool) -> None:
     settings = Settings(session_store=store, secret_key=(key,) if key else ())
     problem = login_needs_key(settings)
     assert (problem is not None) is refused

@@ -127,12 +127,15 @@ class SessionCopies(Protocol):
         """Returns the copy of a session, with `owner` and `saved_at`, or `None`."""
         ...
 
-    def begin(self, name: str, identity: Mapping[str, Any]) -> SessionCopy:
-        """Returns a copy, still empty, for a session that is new."""
+    def begin(self, name: str, identity: Mapping[str, Any], address: str | None = None) -> SessionCopy:
+        """Returns a copy, still empty, for a session that is new.
+
+        The address is for the budget of anonymous visitors.
+        """
         ...
 
     def take_over(
-        self, name: str, found: Any, identity: Mapping[str, Any]
+        self, name: str, found: Any, identity: Mapping[str, Any], address: str | None = None
     ) -> tuple[SessionCopy, dict[str, Any]] | None:
         """Takes over a found session; `None` if it is another user's."""
         ...

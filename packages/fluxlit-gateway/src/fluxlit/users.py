@@ -26,7 +26,7 @@ from fastapi.requests import HTTPConnection
 
 from fluxlit._internal.asgi import Scope
 from fluxlit.auth.contract import USER, User
-from fluxlit.auth.security_log import NO_CREDENTIALS, NO_ROLE, log_refusal
+from fluxlit.observability.security_log import NO_CREDENTIALS, NO_ROLE, log_refusal
 
 NO_USER = "This needs a user. Please sign in."
 
@@ -58,13 +58,18 @@ class Requirement:
         Raises:
             Denied: there is none, or not with such a role.
         """
+        if user is not None and self.met_by(user):
+            return user
+        client = _provider.address() if scope is None and _provider is not None else ""
         if user is None:
-            log_refusal(401, NO_CREDENTIALS, None, scope)
+            log_refusal(401, NO_CREDENTIALS, None, scope, client=client)
             raise Denied(401, NO_USER)
-        if self.roles and not self.roles & user.roles:
-            log_refusal(403, NO_ROLE, user, scope)
-            raise Denied(403, f"This is for users with the role {' or '.join(sorted(self.roles))}.")
-        return user
+        log_refusal(403, NO_ROLE, user, scope, client=client)
+        raise Denied(403, f"This is for users with the role {' or '.join(sorted(self.roles))}.")
+
+    def met_by(self, user: User | None) -> bool:
+        """Whether this user meets it; nothing is logged."""
+        return user is not None and (not self.roles or bool(self.roles & user.roles))
 
     def __call__(self, connection: HTTPConnection) -> User:
         """Check the user of a request, as FastAPI asks for it."""
@@ -119,10 +124,12 @@ class CurrentUserProvider:
     Attributes:
         user: gives the user of the run that calls it.
         mount: public path of the API, below which the login is.
+        address: gives the address of the visitor of the run that calls it, empty if unknown.
     """
 
     user: Callable[[], User | None]
     mount: str
+    address: Callable[[], str] = str
 
 
 _provider: CurrentUserProvider | None = None

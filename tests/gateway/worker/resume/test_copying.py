@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psutil
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
+from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.streamlit_paths import STREAM
+from fluxlit.sessions import SessionCopies
 from fluxlit.streamlit.session_content import SessionContent
 from fluxlit.testing import Server, run_server
-from fluxlit.worker.resume.copying import content_of, groups_of
+from fluxlit.worker.resume.copying import Copying, content_of, groups_of
 from fluxlit.worker.resume.tab_reload import RELOADED
 from tests.sessions.servers import wait_until
 from tests.support.session import Session
@@ -190,6 +196,85 @@ async def test_a_page_that_always_raises_is_repeated_once(server: Server) -> Non
     async with Session(server.url, resume=session) as again:
         await run_until(again, "broken", "clicks 1")
         assert (await again.run("broken"))[0] == "clicks 2"
+
+
+class Client:
+    """A browser's connection."""
+
+    def write_forward_msg(self, message: object) -> None:
+        """Send."""
+
+
+class Manager:
+    """Streamlit's manager of sessions, with one session for each browser."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Any] = {}
+
+    def connect_session(self, **_: object) -> str:
+        name = f"session-{len(self.sessions)}"
+        self.sessions[name] = FakeSession()
+        return name
+
+    def disconnect_session(self, session_id: str) -> None:
+        """The browser has left."""
+
+    def get_session_info(self, session_id: str) -> Any:
+        return SimpleNamespace(session=self.sessions[session_id])
+
+
+class FakeSession:
+    """A session of Streamlit."""
+
+    _on_scriptrunner_event = handle_backmsg = None
+
+
+class Recorded:
+    """Copies of sessions that remember the addresses for which they began."""
+
+    down = False
+
+    def __init__(self) -> None:
+        self.addresses: list[str | None] = []
+
+    def begin(self, name: str, identity: object, address: str | None = None) -> Any:
+        self.addresses.append(address)
+        return Owned(name)
+
+    async def look(self, name: str) -> None:
+        """There is no copy."""
+
+
+@dataclass(eq=False)
+class Owned:
+    """An empty copy."""
+
+    owner: str
+
+
+@pytest.mark.parametrize(
+    ("client", "counted"),
+    [(("203.0.113.9", 1), "203.0.113.9"), (("2001:db8::1", 1), "2001:db8::1"), (("127.0.0.1", 1), None), (None, None)],
+    ids=["IPv4", "IPv6", "a proxy on this machine", "unknown"],
+)
+@pytest.mark.parametrize("offered", [["streamlit", "token"], ["streamlit", "token", "came-back"]])
+async def test_the_copy_of_a_session_counts_for_the_address_of_its_visitor(
+    client: tuple[str, int] | None, counted: str | None, offered: list[str]
+) -> None:
+    copies, manager = Recorded(), Manager()
+    copying = Copying(lambda _: cast("SessionCopies", copies))
+    copying.attach(SimpleNamespace(_session_mgr=manager))
+
+    async def streamlit(scope: Scope, receive: Receive, send: Send) -> None:
+        manager.connect_session(client=Client(), script_data=None, user_info={}, existing_session_id=None)
+
+    scope = {"type": "websocket", "path": STREAM, "client": client, "subprotocols": offered}
+    await copying.look_first(streamlit)(scope, nothing, nothing)
+    assert copies.addresses == [counted]
+
+
+async def nothing(*_: object) -> Any:
+    """No message comes or goes."""
 
 
 def test_widgets_of_another_release_of_streamlit_are_left_to_the_browser() -> None:

@@ -36,7 +36,7 @@ from fluxlit_auth.login.public_url import (
 )
 from fluxlit_auth.login.revocation_log import RevocationLog
 from fluxlit_auth.login.session_authenticator import NO_CREDENTIALS, SessionAuthenticator, user_of
-from fluxlit_auth.login.stores import WALL, Clock, open_stores, require_key, warn_about_memory
+from fluxlit_auth.login.stores import WALL, Clock, open_stores, warn_about_memory
 from fluxlit_auth.provider import Provider
 from fluxlit_sessions import SessionError
 
@@ -306,7 +306,6 @@ class _Bound:
     def __init__(self, settings: LoginSettings, given: Arguments, web: HttpClient, clock: Clock) -> None:
         options = read_options(settings, given)
         provider = Provider(options.issuer, web, options.preset.known, metadata_url=options.metadata_url)
-        require_key(settings)
         self.stores = open_stores(settings, None if clock is WALL else clock)
         revocations = RevocationLog(self.stores.shared, options.absolute, clock)
         self.context = LoginContext(

@@ -100,20 +100,6 @@ def open_stores(settings: StoreSettings, clock: Clock | None = None) -> LoginSto
         raise AuthConfigError(f"session_store: {error}") from error
 
 
-def require_key(settings: StoreSettings) -> None:
-    """Refuse a store outside this process without a key.
-
-    Raises:
-        AuthConfigError: write access to the store would be enough to forge a login.
-    """
-    if not settings.secret_key and not _in_memory(settings):
-        raise AuthConfigError(
-            "Logins in a session store need secret_key: without it, write access to the store is enough to forge a "
-            "login. Set FLUXLIT_SECRET_KEY to the same random string on every replica, for example from: python -c "
-            "'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-
-
 def warn_about_memory(settings: StoreSettings) -> None:
     """Log a warning if logins are kept in memory."""
     if _in_memory(settings):

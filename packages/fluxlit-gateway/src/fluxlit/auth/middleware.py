@@ -22,11 +22,11 @@ from fluxlit.auth.credentials import Secrets
 from fluxlit.auth.csrf import MISSING, is_proven
 from fluxlit.auth.live_connections import Connection, Connections
 from fluxlit.auth.refusals import Refusal, to_login
-from fluxlit.auth.security_log import BAD_CREDENTIALS, NO_CREDENTIALS, NO_CSRF_TOKEN, UNAVAILABLE, log_refusal
-from fluxlit.auth.security_log import NO_ROLE as NO_ROLE_FOR_IT
 from fluxlit.auth.user_headers import RUN_FIELD, fact_fields, user_fields
 from fluxlit.gateway.origin_policy import OriginPolicy
 from fluxlit.gateway.routes import Route, RoutedRequest
+from fluxlit.observability.security_log import BAD_CREDENTIALS, NO_CREDENTIALS, NO_CSRF_TOKEN, UNAVAILABLE, log_refusal
+from fluxlit.observability.security_log import NO_ROLE as NO_ROLE_FOR_IT
 
 logger = logging.getLogger("fluxlit.login")
 

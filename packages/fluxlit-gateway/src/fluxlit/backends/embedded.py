@@ -162,9 +162,7 @@ class EmbeddedBackend:
 
     def _configure_client(self) -> None:
         spec = self._spec
-        users.configure(
-            users.CurrentUserProvider(self._visitors.user, self._settings.root_path + self._settings.api_mount_path)
-        )
+        users.configure(self._visitors.provider(self._settings))
         self._life.callback(users.configure, None)
         if spec.api_base_url:
             api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._visitors.call_headers)

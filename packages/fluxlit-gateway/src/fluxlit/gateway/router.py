@@ -14,6 +14,7 @@ from fluxlit.gateway.forwarding import RequestOrigin, Trust, is_host, sender
 from fluxlit.gateway.origin_policy import OriginPolicy
 from fluxlit.gateway.routes import Route, RoutedRequest, RouteTable, below_mount
 from fluxlit.observability.request_record import classify
+from fluxlit.observability.security_log import FOREIGN_ORIGIN, log_refusal
 
 Guard = Callable[[Application, RoutedRequest], Awaitable[None]]
 """Serves a request by the application, or refuses it: `fluxlit.auth.middleware`."""
@@ -111,6 +112,7 @@ class Gateway:
         who = sender(scope, host, self.trust)
         origin = header(scope, b"origin") if scope["type"] == "websocket" else None
         if not self.origins.allows(origin, who.host.decode("ascii"), who.scheme):
+            log_refusal(403, FOREIGN_ORIGIN, None, {**scope, "client": who.client})
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] = [*seen["headers"], *who.forwarding_headers(mount or who.prefix)]

@@ -11,7 +11,7 @@ from fluxlit.client import ApiClient, current
 from fluxlit.pages.marker import InputPlace
 from fluxlit.settings import Settings
 from fluxlit.urls import Urls, seen_by
-from fluxlit.users import Denied, Requirement
+from fluxlit.users import Requirement
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,7 @@ class RunContext:
         Args:
             requirement: of the page; `None` for a public one.
         """
-        try:
-            self.check(requirement)
-        except Denied:
-            return False
-        return True
+        return not self.protected or requirement is None or requirement.met_by(self.user)
 
     def check(self, requirement: Requirement | None) -> None:
         """Check that the user may see a page.
@@ -59,7 +55,7 @@ class RunContext:
             requirement: of the page; `None` for a public one.
 
         Raises:
-            Denied: the user may not.
+            fluxlit.users.Denied: the user may not.
         """
         if self.protected and requirement is not None:
             requirement.check(self.user)

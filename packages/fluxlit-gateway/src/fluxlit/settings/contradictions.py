@@ -120,21 +120,18 @@ def _target_fits_head(settings: Settings, sources: Mapping[str, Source]) -> Iter
         )
 
 
-LOCAL_STORES = frozenset({"memory", "sqlite"})
-"""Session stores that only this application can write to: its memory, and a file of its user with mode 0600."""
-
-
 def login_needs_key(settings: Settings) -> str | None:
-    """Return the problem of a login with a shared store and no key.
+    """Return the problem of a login with a store and no key.
 
-    Shared is every store that is reached over a connection. A client with write access to it could invent the login
-    of any user; with `secret_key` only this application can write what it accepts.
+    The rule is the same for all authenticators and all stores outside the memory of this process. A process that can
+    write to one could invent the login or the session of any user; with `secret_key` only this application can write
+    what it accepts.
     """
     scheme = (settings.session_store or "memory:").partition(":")[0].lower()
-    if settings.secret_key or scheme in LOCAL_STORES:
+    if settings.secret_key or scheme == "memory":
         return None
     return (
-        f"session_store: a login with a shared session store ({scheme}://) needs secret_key. Without it, anything that "
+        f"session_store: a login with a session store ({scheme}://) needs secret_key. Without it, anything that "
         f"can write to the store can sign in as any user. Set FLUXLIT_SECRET_KEY, the same for all replicas; make one "
         f"with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
     )

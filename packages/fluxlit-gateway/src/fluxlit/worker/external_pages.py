@@ -71,7 +71,7 @@ def _load(target: str, api_url: str | None) -> None:
         raise FluxLitError(NO_IDENTITY)
     if context.protected and not RUN_SESSION.on:
         raise FluxLitError(RUN_SESSION.refusal())
-    users.configure(users.CurrentUserProvider(_user, settings.root_path + settings.api_mount_path))
+    users.configure(users.CurrentUserProvider(_user, settings.root_path + settings.api_mount_path, _address))
     if api_url is not None:
         client.configure(client.InternalApi(api_url, identify=_call_headers))
     show(context)
@@ -84,6 +84,11 @@ def _knows_users() -> bool:
 def _user() -> User | None:
     """The user that the gateway has named at the WebSocket's handshake."""
     return read_user(value.encode("latin-1") for value in handshake(USER_FIELD.decode("ascii")))
+
+
+def _address() -> str:
+    """The browser's address, or the chain of trusted proxies."""
+    return ", ".join(handshake("X-Forwarded-For"))
 
 
 def _call_headers() -> dict[str, str]:

@@ -15,6 +15,7 @@ from fluxlit.observability.current_request import REQUEST_FIELD
 from fluxlit.streamlit.script_run import handshake
 
 _FORMATTER = logging.Formatter()
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class ChannelHandler(logging.Handler):
@@ -40,6 +41,11 @@ def _describe(record: logging.LogRecord) -> dict[str, Any]:
         "message": record.getMessage(),
         "created": record.created,
         "request_id": next(iter(handshake(REQUEST_FIELD)), ""),
+        "facts": {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _STANDARD and isinstance(value, str | int | float)
+        },
     }
     if record.exc_info:
         described["exception"] = _FORMATTER.formatException(record.exc_info)
@@ -55,6 +61,7 @@ def replay(message: Mapping[str, Any]) -> None:
     record.created = float(message["created"])
     record.msecs = (record.created % 1) * 1000
     record.exc_text = message.get("exception")
+    vars(record).update({name: value for name, value in message.get("facts", {}).items() if name not in _STANDARD})
     if request_id := message.get("request_id"):
         record.request_id = request_id
     logger.handle(record)

@@ -134,9 +134,7 @@ class Worker:
         configure_streamlit(spec)
         keep_themes()
         sessions.configure(self._settings)
-        users.configure(
-            users.CurrentUserProvider(self._visitors.user, self._settings.root_path + self._settings.api_mount_path)
-        )
+        users.configure(self._visitors.provider(self._settings))
         if spec.api_base_url:
             api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._call_headers())
             client.configure(api)

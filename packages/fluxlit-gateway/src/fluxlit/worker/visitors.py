@@ -21,9 +21,12 @@ from fluxlit._internal.header_names import OWN
 from fluxlit.auth.contract import User
 from fluxlit.auth.user_headers import RUN_FIELD, USER_FIELD, read_user
 from fluxlit.observability.current_request import REQUEST_FIELD
+from fluxlit.observability.security_log import FOREIGN_FILE, log_refusal
+from fluxlit.settings import Settings
 from fluxlit.streamlit.live_sessions import identify_sessions
 from fluxlit.streamlit.media import report_media, stored_files
 from fluxlit.streamlit.script_run import current_session, handshake
+from fluxlit.users import CurrentUserProvider
 
 MEDIA = "/media/"
 UPLOAD = "/_stcore/upload_file/"
@@ -41,10 +44,12 @@ class Visitor:
     Attributes:
         user: `None` for a visitor who has not logged in.
         handle: by which the API recognises calls of this session's pages; empty for none.
+        address: of the browser; empty if unknown.
     """
 
     user: User | None = None
     handle: str = ""
+    address: str = ""
 
     @property
     def person(self) -> Person:
@@ -83,8 +88,8 @@ class Visitors:
             if scope["type"] == "lifespan":
                 await application(scope, receive, send)
                 return
-            visitor, headers = read_visitor(scope["headers"])
-            if scope["type"] == "http" and not self._may_have(visitor, scope["path"]):
+            visitor, headers = read_visitor(scope["headers"], (scope.get("client") or ("",))[0])
+            if scope["type"] == "http" and not self._may_have(visitor, scope):
                 await refuse(scope, send)
                 return
             token = self._arriving.set(visitor)
@@ -103,6 +108,11 @@ class Visitors:
     def user(self) -> User | None:
         """The user of the run that calls this."""
         return self.current().user
+
+    def provider(self, settings: Settings) -> CurrentUserProvider:
+        """What the code of pages learns of the visitor."""
+        mount = settings.root_path + settings.api_mount_path
+        return CurrentUserProvider(self.user, mount, lambda: self.current().address)
 
     def call_headers(self) -> dict[str, str]:
         """The headers of the API calls of this run: handle and request id."""
@@ -134,15 +144,23 @@ class Visitors:
         if there is not None:
             self._owners = {name: owners for name, owners in self._owners.items() if name in there}
 
-    def _may_have(self, visitor: Visitor, path: str) -> bool:
-        path = path.removeprefix(self._base)
+    def _may_have(self, visitor: Visitor, scope: Scope) -> bool:
+        owners = self._owners_of(scope["path"].removeprefix(self._base))
+        if owners is None or visitor.person in owners:
+            return True
+        if owners:
+            log_refusal(404, FOREIGN_FILE, visitor.user, scope)
+        return False
+
+    def _owners_of(self, path: str) -> set[Person] | None:
+        """Who may use a path, `None` if it belongs to no user."""
         if path.startswith(MEDIA):
             with self._lock:
-                return visitor.person in self._owners.get(file_id(path), ())
+                return self._owners.get(file_id(path), set())
         if path.startswith(UPLOAD):
             session = self._known.get(path[len(UPLOAD) :].partition("/")[0])
-            return session is None or session.person == visitor.person
-        return True
+            return None if session is None else {session.person}
+        return None
 
 
 def streamlit_facts(user: User | None) -> dict[str, Any]:
@@ -153,14 +171,14 @@ def streamlit_facts(user: User | None) -> dict[str, Any]:
     return {"is_logged_in": True, **facts, "roles": ",".join(sorted(user.roles))}
 
 
-def read_visitor(headers: list[tuple[bytes, bytes]]) -> tuple[Visitor, list[tuple[bytes, bytes]]]:
+def read_visitor(headers: list[tuple[bytes, bytes]], address: str) -> tuple[Visitor, list[tuple[bytes, bytes]]]:
     """The visitor that the gateway has named, and the other headers."""
     named = [field for field in headers if field[0].startswith(OWN)]
     if not named:
-        return ANONYMOUS, headers
+        return Visitor(address=address), headers
     handle = next((value.decode("ascii") for name, value in named if name == RUN_FIELD), "")
     user = read_user(value for name, value in named if name == USER_FIELD)
-    return Visitor(user, handle), [field for field in headers if not field[0].startswith(OWN)]
+    return Visitor(user, handle, address), [field for field in headers if not field[0].startswith(OWN)]
 
 
 def file_id(path: str) -> str:

@@ -32,6 +32,7 @@ from functools import partial
 from typing import Any
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.peer import is_loopback
 from fluxlit._internal.responses import answer_unavailable
 from fluxlit._internal.streamlit_paths import STREAM
 from fluxlit.pages.restored_session import ASKS, restored_note
@@ -70,6 +71,7 @@ class Copying:
     def __init__(self, make_copies: Callable[[Any], SessionCopies], base: str | None = None) -> None:
         self._base = base
         self._reloaded: ContextVar[bool] = ContextVar("fluxlit_reloaded", default=False)
+        self._address: ContextVar[str | None] = ContextVar("fluxlit_address", default=None)
         self._copies = make_copies(self)
         self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -108,11 +110,12 @@ class Copying:
             if scope["type"] != "websocket" or not scope["path"].endswith(STREAM):
                 await app(scope, receive, send)
                 return
+            self._address.set(address_of(scope))  # of this connection, as the mark below
             _, _, name, mark = ([protocol.strip() for protocol in scope.get("subprotocols", ())] + [""] * 4)[:4]
             if not name:
                 await app(scope, receive, send)
             elif await self._look(name):
-                self._reloaded.set(mark == RELOADED)  # of this connection: each has a task of its own
+                self._reloaded.set(mark == RELOADED)  # each connection has a task of its own
                 try:
                     await app(scope, receive, send)
                 finally:
@@ -165,7 +168,7 @@ class Copying:
         session = session_content.live_session(self._manager, connected)
         copy = self._copy_of.get(session)
         if copy is None:
-            copy = self._keep(session, self._copies.begin(connected, user_info))
+            copy = self._keep(session, self._copies.begin(connected, user_info, self._address.get()))
         copy.attached = True
         barrier = CommitBarrier(client, copy, lambda: self._copies.down, self._say_away(client, copy))
         self._barriers.add(barrier)
@@ -181,7 +184,7 @@ class Copying:
         if here is not None and (ours is None or ours.owner == found.owner):
             return None
         try:
-            taken = self._copies.take_over(session_id, found, plain["user_info"])
+            taken = self._copies.take_over(session_id, found, plain["user_info"], self._address.get())
         except Exception as error:  # noqa: BLE001 - another package's
             logger.warning("The copy of a session cannot be read, and a new session begins: %s", error)
             return None
@@ -335,6 +338,15 @@ def is_outage(error: Exception) -> bool:
     Errors of other packages are recognised by class name.
     """
     return any(kind.__name__ == "SessionStoreUnavailable" for kind in type(error).__mro__)
+
+
+def address_of(scope: Scope) -> str | None:
+    """The address in the budget of copies; `None` for no single one.
+
+    On this machine that is a proxy that is not trusted, and all its visitors have its address.
+    """
+    address: str = (scope.get("client") or ("",))[0]
+    return None if not address or is_loopback(address) else address
 
 
 def groups_of(content: SessionContent) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import Protocol
 
 from fluxlit._internal.asgi import Scope
-from fluxlit.auth.contract import User
+from fluxlit.observability.current_request import REQUEST_ID
 from fluxlit.observability.logs.redaction import redact, shortened
 
 logger = logging.getLogger("fluxlit.security")
@@ -13,31 +14,40 @@ logger = logging.getLogger("fluxlit.security")
 MAX_PATH = 256
 
 
-def log_refusal(status: int, reason: str, user: User | None, scope: Scope | None = None) -> None:
+class Named(Protocol):
+    """A user."""
+
+    @property
+    def subject(self) -> str: ...  # noqa: D102
+    @property
+    def issuer(self) -> str: ...  # noqa: D102
+
+
+def log_refusal(status: int, reason: str, user: Named | None, scope: Scope | None = None, *, client: str = "") -> None:
     """Log a refusal as a security event (ASVS 5.0, 16.3.1 and 16.3.2).
 
     A request without credentials is ordinary, so it is logged as information; credentials that are wrong or not
-    sufficient are a warning. The id of the request is added by the formatter.
+    sufficient are a warning.
 
     Args:
         status: of the response.
         reason: a fixed phrase of ours.
         user: the user, `None` for none. The handle of the login session is not logged: it is a CSRF token.
         scope: the request, where it is known.
+        client: address of the client, where no request is known: in the run of a page.
     """
     facts: dict[str, object] = {"event": "access_denied", "status": status, "reason": reason}
     if user is not None:
         facts |= {"user": user.subject, "issuer": user.issuer}
     if scope is not None:
-        client = scope.get("client")
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        facts |= {
-            "client": client[0] if client else "",
-            "method": scope.get("method", "WEBSOCKET"),
-            "path": redact(shortened(path, MAX_PATH)),
-        }
+        facts |= {"method": scope.get("method", "WEBSOCKET"), "path": redact(shortened(path, MAX_PATH))}
+        client = (scope.get("client") or ("",))[0]
+    if client:
+        facts["client"] = client
+    if request_id := REQUEST_ID.get():
+        facts["request_id"] = request_id
     level = logging.INFO if status == 401 and reason == NO_CREDENTIALS else logging.WARNING
-    # The name is in the message too: records of a worker come without further facts.
     logger.log(level, "Access denied (%d): %s; user %r", status, reason, user and user.subject, extra=facts)
 
 
@@ -46,4 +56,5 @@ BAD_CREDENTIALS = "credentials are not valid"
 NO_ROLE = "the user lacks the role"
 NO_CSRF_TOKEN = "the CSRF check failed"  # noqa: S105  (no password)
 FOREIGN_ORIGIN = "a WebSocket from another origin"
+FOREIGN_FILE = "a file or upload of another user"
 UNAVAILABLE = "credentials cannot be checked"
