@@ -24,12 +24,26 @@ PROVIDER = "task of the provider, which manages the accounts"
 OWN = "task of the application, which knows what is sensitive in it"
 
 REQUIREMENTS = {
-    "3.3.1": Requirement("cookies are `Secure` and have a prefix"),
+    "3.3.1": Requirement(
+        "cookies of the login are `Secure` and have a prefix; so is the worker's, and `_streamlit_xsrf`, which has none"
+    ),
     "3.3.2": Requirement("`SameSite` fits the purpose of a cookie"),
     "3.3.3": Requirement("cookies are for one host: `__Host-`"),
     "3.3.4": Requirement("session cookies are `HttpOnly`, and their value is sent nowhere else"),
     "3.3.5": Requirement("a cookie has at most 4096 bytes"),
-    "3.4.1": Requirement("browsers that have seen the host over HTTPS use HTTPS alone (HSTS)"),
+    "3.4.1": Requirement(
+        "browsers that have seen the host over HTTPS use HTTPS alone (HSTS); its subdomains by `hsts_max_age_s` only"
+    ),
+    "3.4.2": Requirement("CORS is for listed origins"),
+    "3.4.3": Requirement(
+        "a Content-Security-Policy limits scripts to trusted ones",
+        "cannot be shown: pages may bring scripts of their own; the edge can send "
+        "[a stricter one](../explanation/security.md#what-browsers-receive)",
+    ),
+    "3.4.4": Requirement("every response has `X-Content-Type-Options: nosniff`"),
+    "3.4.5": Requirement("`Referrer-Policy` keeps paths and queries from other sites"),
+    "3.4.6": Requirement("`frame-ancestors` keeps other sites from embedding a page"),
+    "3.4.8": Requirement("`Cross-Origin-Opener-Policy` keeps windows of other sites apart"),
     "3.5.1": Requirement("calls that change something prove that they come from the application"),
     "3.5.3": Requirement("GET changes nothing, or only in calls that cannot come from another site"),
     "3.5.8": Requirement(
@@ -45,6 +59,9 @@ REQUIREMENTS = {
     "4.4.2": Requirement("the Origin of a WebSocket is checked"),
     "4.4.3": Requirement("WebSockets use the session of HTTP, or equivalent tokens"),
     "4.4.4": Requirement("the session of a WebSocket comes from the preceding HTTPS session"),
+    "5.2.1": Requirement("uploads are limited to what the process can hold"),
+    "5.2.2": Requirement("the content of files fits their type", OWN),
+    "5.2.4": Requirement("the files of one user have a limit in size and number"),
     "7.1.1": Requirement(
         "lifetimes of sessions are documented", "[how long a login lasts](../how-to/login.md#how-long-a-login-lasts)"
     ),
@@ -109,8 +126,33 @@ REQUIREMENTS = {
     "10.5.3": Requirement("metadata of another issuer is refused"),
     "10.5.4": Requirement("`aud` of an ID token is this client"),
     "10.5.5": Requirement("logout tokens are typed, short-lived and from this provider; other tokens are refused"),
+    "11.1.2": Requirement(
+        "there is an inventory of keys and algorithms",
+        "cannot be shown: [secrets](../how-to/secrets.md) lists the keys alone",
+    ),
+    "12.1.2": Requirement(
+        "only recommended ciphers are used", "task of the edge; `fluxlit run` leaves them to OpenSSL"
+    ),
+    "12.3.1": Requirement(
+        "connections between services are encrypted",
+        "cannot be shown: `rediss://` is yours to choose, and an edge in the same network uses plain HTTP",
+    ),
+    "13.2.4": Requirement(
+        "outgoing connections are limited to a list",
+        "cannot be shown: pages and API connect anywhere; the generated NetworkPolicy allows port 443",
+    ),
+    "13.3.2": Requirement("a process has only the secrets that it needs"),
+    "14.2.1": Requirement(
+        "no secret is in a URL",
+        "ids of `url_session` are, by design: [session security](../explanation/session-security.md)",
+    ),
+    "14.3.2": Requirement("responses for a user are not cached"),
     "14.3.1": Requirement("pages of a user are removed from the browser when the login has ended"),
+    "15.2.2": Requirement("no request takes much time or memory"),
     "16.2.5": Requirement("logs contain no credentials"),
+    "16.3.1": Requirement("logins are logged, and refused credentials"),
+    "16.3.2": Requirement("refused requests are logged with user, address and request"),
+    "16.3.3": Requirement("attempts to get around a limit are logged: origins, CSRF, files of others, uploads"),
     "16.5.2": Requirement("an outage of the provider or the store affects no other users"),
     "16.5.3": Requirement("a request that cannot be checked is not allowed"),
 }

@@ -14,7 +14,10 @@ from scripts.asvs import REQUIREMENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "contributing" / "login-requirements.md"
-FOLDERS = ("tests/auth", "tests/gateway/auth", "tests/gateway/gateway", "tests/gateway/server", "tests/integration")
+FOLDERS = (
+    *("tests/auth", "tests/gateway/auth", "tests/gateway/gateway", "tests/gateway/observability"),
+    *("tests/gateway/server", "tests/gateway/worker", "tests/integration"),
+)
 
 HEAD = """# Requirements of the login, and their tests
 

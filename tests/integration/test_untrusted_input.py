@@ -149,6 +149,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.parametrize("target", ["/api/hook", "/", "/media/x"])
 @pytest.mark.parametrize("name", HEADERS)
 def test_no_header_holds_the_gateway(loop: asyncio.Runner, name: str, target: str) -> None:
+    """ASVS 5.0, 15.2.2."""
     application = gateway()
 
     def run(text: str) -> None:
@@ -161,6 +162,7 @@ def test_no_header_holds_the_gateway(loop: asyncio.Runner, name: str, target: st
 
 @pytest.mark.parametrize("where", ["/{}", "/api/{}", "/api/hook?{}", "/media/{}", "/_stcore/upload_file/{}", "/?{}"])
 def test_no_target_holds_the_gateway(loop: asyncio.Runner, where: str) -> None:
+    """ASVS 5.0, 15.2.2."""
     application = gateway()
 
     def run(text: str) -> None:
@@ -231,6 +233,7 @@ SEARCHED = frozenset({"redact", "redact with a line end", "log line", "log line 
 
 @pytest.mark.parametrize("parser", PARSERS)
 def test_no_parser_of_client_bytes_is_slower_than_linear(parser: str) -> None:
+    """ASVS 5.0, 15.2.2."""
     assert_linear(PARSERS[parser], length=LOGGED if parser in SEARCHED else LENGTH)
 
 

@@ -151,7 +151,7 @@ async def test_the_keys_may_rotate_while_somebody_is_at_the_provider(
 async def test_a_login_is_logged_with_user_and_address_and_without_its_handle(
     browser: Browser, hostile: HostileProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """ASVS 16.2.5: a logout by GET is proven by the whole handle."""
+    """ASVS 5.0, 16.2.5 and 16.3.1: a logout by GET is proven by the whole handle."""
     caplog.set_level(logging.DEBUG, "fluxlit_auth")
     hostile.subject = "ada\nroot"
     await browser.log_in(hostile)

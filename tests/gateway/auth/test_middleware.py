@@ -302,6 +302,7 @@ async def test_a_websocket_from_another_site_is_refused(target: str) -> None:
 
 
 async def test_answers_for_users_are_kept_by_no_cache_and_carry_renewed_cookies() -> None:
+    """ASVS 5.0, 14.3.2."""
     scene = Scene()
     scene.auth.set_cookies = (b"login=new", b"more=1")
     answer = await scene.ask("/page", ADA)

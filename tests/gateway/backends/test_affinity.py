@@ -118,6 +118,9 @@ def test_the_cookie_is_for_the_application_and_for_no_script() -> None:
         b"set-cookie",
         b"fluxlit_worker=k; Path=/; HttpOnly; SameSite=Lax",
     )
+    assert worker_cookie("k", path="", secure=True)[1] == (
+        b"__Host-fluxlit_worker=k; Path=/; HttpOnly; SameSite=Lax; Secure"
+    )
     assert worker_cookie("k", path="/apps/shop", secure=True)[1] == (
         b"fluxlit_worker=k; Path=/apps/shop; HttpOnly; SameSite=Lax; Secure"
     )

@@ -23,6 +23,7 @@ ADA = User(subject="ada", issuer="https://issuer.example", session="handle-of-th
 
 
 def test_an_event_names_user_address_and_request(caplog: pytest.LogCaptureFixture) -> None:
+    """ASVS 5.0, 16.3.2."""
     scope = scope_of("/_stcore/upload_file/secret-id/1?token=secret")
     with caplog.at_level(logging.INFO, "fluxlit.security"):
         log_refusal(403, NO_ROLE, ADA, scope)
@@ -61,6 +62,7 @@ async def nowhere(_: Message) -> None:
 
 
 def test_the_refusal_of_a_page_has_the_address_of_its_visitor(caplog: pytest.LogCaptureFixture) -> None:
+    """ASVS 5.0, 16.3.2."""
     sent: list[str] = []
     worker = ChannelHandler(sent.append)
     configure(CurrentUserProvider(lambda: ADA, "/api", lambda: "203.0.113.9"))
@@ -84,6 +86,7 @@ def nothing_to_say() -> Readiness:
 
 
 async def test_a_websocket_from_another_origin_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """ASVS 5.0, 16.3.3."""
     gateway = Gateway(RouteTable("/api", closed_prefixes(())), Recorder(), Recorder(), nothing_to_say)
     scope = scope_of("/_stcore/stream", (b"origin", b"https://evil.example"), kind="websocket")
     with caplog.at_level(logging.INFO, "fluxlit.security"):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
+from fluxlit.backends.backend import withheld
 from fluxlit.settings import Settings
+from fluxlit.settings.describe import env_name, is_secret
+from fluxlit.supervisor.spawn import Command, SpawnedProcess
 from fluxlit.worker.command import WORKER
 
 
@@ -16,3 +23,30 @@ def test_a_worker_takes_every_handshake_that_the_gateway_lets_through() -> None:
     ]:
         (most,) = [each.le for each in largest[setting] if hasattr(each, "le")]
         assert int(environment[variable]) >= most
+
+
+SECRETS = {name for name in Settings.model_fields if is_secret(name)}
+
+
+def test_a_worker_gets_no_secrets_of_fluxlit_from_the_environment() -> None:
+    """The command is made before the settings are read, so it lists them itself."""
+    assert WORKER.withheld == {env_name(name) for name in SECRETS}
+
+
+def test_what_is_withheld_is_not_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ASVS 5.0, 13.3.2."""
+    for name in (*WORKER.withheld, "fluxlit_secret_key", "FLUXLIT_TITLE", "DATABASE_PASSWORD"):
+        monkeypatch.setenv(name, "1")
+    program = "import os; print(*sorted(name for name in os.environ if 'FLUXLIT' in name.upper() or 'DATA' in name))"
+    spawned = SpawnedProcess.of(Command([sys.executable, "-c", program], withheld=WORKER.withheld))
+    try:
+        printed, _ = spawned.popen.communicate(timeout=60)
+    finally:
+        spawned.discard()
+    assert printed.decode().split() == ["DATABASE_PASSWORD", "FLUXLIT_LIFELINE_FD", "FLUXLIT_TITLE"]
+
+
+@pytest.mark.parametrize(("store", "sent"), [(None, set()), ("redis://cache", {"secret_key"})])
+def test_a_worker_is_sent_the_key_only_where_it_keeps_sessions(store: str | None, sent: set[str]) -> None:
+    """ASVS 5.0, 13.3.2."""
+    assert SECRETS - withheld(Settings(session_store=store)) == sent

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from fluxlit._internal.cookies import cookie_pairs
 
 COOKIE = b"fluxlit_worker"
+HOST_COOKIE = b"__Host-" + COOKIE
+"""Its name over TLS, where the application has the whole host: no other host can set it."""
 
 UPLOAD = "/_stcore/upload_file/"
 MEDIA = "/media/"
@@ -125,7 +127,7 @@ def cookie_value(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         if name == b"cookie" and COOKIE in value:
             for pair in cookie_pairs(value):
                 key, _, text = pair.partition(b"=")
-                if key == COOKIE:
+                if key in (COOKIE, HOST_COOKIE):
                     return text.decode("latin-1")
     return None
 
@@ -138,9 +140,10 @@ def worker_cookie(key: str, *, path: str, secure: bool) -> tuple[bytes, bytes]:
         path: public mount of the application; empty for none.
         secure: the browser speaks https.
     """
+    name = HOST_COOKIE if secure and not path else COOKIE
     ending = b"; Secure" if secure else b""
     return b"set-cookie", b"%b=%b; Path=%b; HttpOnly; SameSite=Lax%b" % (
-        COOKIE,
+        name,
         key.encode("ascii"),
         (path or "/").encode("ascii"),
         ending,

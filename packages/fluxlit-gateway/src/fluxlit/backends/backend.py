@@ -12,6 +12,7 @@ from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.observability.metrics import Samples
 from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
+from fluxlit.settings.describe import is_secret
 from fluxlit.supervisor.spawn import SpawnedProcess
 from fluxlit.worker.worker_spec import WorkerSpec
 
@@ -142,7 +143,7 @@ class UiFacts:
         return WorkerSpec(
             socket=str(socket),
             project_root=str(resolved.project_root),
-            settings=resolved.settings.model_dump(mode="json"),
+            settings=resolved.settings.model_dump(mode="json", exclude=withheld(resolved.settings)),
             target=self.target,
             script=str(self.script) if self.script else None,
             api_socket=str(self.api_socket) if self.api_socket else None,
@@ -156,6 +157,12 @@ class UiFacts:
             login=self.login,
             development=self.development,
         )
+
+
+def withheld(settings: Settings) -> set[str]:
+    """The settings that a worker does not need: secrets."""
+    needed = {"secret_key"} if settings.session_store is not None else set()
+    return {name for name in Settings.model_fields if is_secret(name)} - needed
 
 
 def proxy_limits(settings: Settings) -> ProxyLimits:

@@ -47,6 +47,7 @@ from fluxlit.worker.counters import Runs
 from fluxlit.worker.garbage_collection import GarbageCollector
 from fluxlit.worker.session_expired_banner import with_session_expired_banner
 from fluxlit.worker.streamlit_options import configure_streamlit
+from fluxlit.worker.upload_limits import UploadLimits
 from fluxlit.worker.visitors import Visitors
 
 _TAKEN_OVER = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
@@ -108,6 +109,9 @@ class EmbeddedBackend:
             copying.attach(self._runtime)
             self._app = copying.look_first(self._app)
             self._life.push_async_callback(copying.close)
+        uploads = UploadLimits(self._settings.root_path, self._visitors.sender)
+        uploads.attach(self._runtime)
+        self._app = uploads.around(self._app)
         if self._spec.login:
             self._app = with_session_expired_banner(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)

@@ -13,6 +13,7 @@ from fluxlit._internal.responses import answer_json, answer_problem, redirect, r
 from fluxlit.gateway.forwarding import RequestOrigin, Trust, is_host, sender
 from fluxlit.gateway.origin_policy import OriginPolicy
 from fluxlit.gateway.routes import Route, RoutedRequest, RouteTable, below_mount
+from fluxlit.gateway.security_headers import SecureCookies
 from fluxlit.observability.request_record import classify
 from fluxlit.observability.security_log import FOREIGN_ORIGIN, log_refusal
 
@@ -114,6 +115,8 @@ class Gateway:
         if not self.origins.allows(origin, who.host.decode("ascii"), who.scheme):
             log_refusal(403, FOREIGN_ORIGIN, None, {**scope, "client": who.client})
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
+        if scope["type"] == "http" and (who.scheme == "https" or self.origins.public):
+            send = SecureCookies(send)
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] = [*seen["headers"], *who.forwarding_headers(mount or who.prefix)]
         if self.guard is None:

@@ -5,35 +5,48 @@ One owner for each: a header that the API, Streamlit or a page has set is never 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Header, Scope
+from fluxlit._internal.asgi import Header, Message, Scope, Send
 from fluxlit.gateway.origin_policy import LOOPBACK
 from fluxlit.observability.request_record import Defaults
 from fluxlit.settings import Settings
 
 HSTS_S = 365 * 24 * 3600
-ANCESTORS = {"SAMEORIGIN": "frame-ancestors 'self'", "DENY": "frame-ancestors 'none'"}
+ANCESTORS = {"SAMEORIGIN": "; frame-ancestors 'self'", "DENY": "; frame-ancestors 'none'"}
+
+POLICY = "base-uri 'none'; object-src 'self' data: blob:"
+"""What every page can live with.
+
+Scripts cannot be limited here: `components.html`, `st.html` and components of others bring scripts of their own and
+from other sites, and a frame with `srcdoc` inherits the policy of its page.
+"""
+
+OPENERS = "same-origin-allow-popups"
+"""A site that opens a page gets no hold of its window; windows that a page opens, for a login say, work as before."""
 
 
-def security_fields(settings: Settings, *, tls: bool) -> list[Header]:
+def security_fields(settings: Settings, *, tls: bool, hsts: bool) -> list[Header]:
     """The headers for every response.
 
     Args:
         settings: what is wanted.
-        tls: the browser certainly speaks TLS; otherwise it must ignore Strict-Transport-Security (RFC 6797 section
-            8.1), and sending it would only mislead.
+        tls: the browser certainly speaks TLS; otherwise it ignores Cross-Origin-Opener-Policy with an error on its
+            console (HTML standard, 7.1.3), except on this machine.
+        hsts: Strict-Transport-Security is wanted too. A browser must ignore it without TLS (RFC 6797 section 8.1).
     """
     values: dict[bytes, str] = {}
     if settings.enable_security_headers:
         values[b"x-content-type-options"] = "nosniff"
         values[b"x-frame-options"] = settings.frame_options
-        values[b"content-security-policy"] = ANCESTORS.get(settings.frame_options, "")
+        values[b"content-security-policy"] = POLICY + ANCESTORS.get(settings.frame_options, "")
         values[b"referrer-policy"] = settings.referrer_policy
-    if tls and settings.hsts_max_age_s is None:
+        values[b"cross-origin-opener-policy"] = OPENERS if tls else ""
+    if hsts and settings.hsts_max_age_s is None:
         # For this host alone: what its subdomains do is not known here, and browsers would remember it for a year.
         values[b"strict-transport-security"] = f"max-age={HSTS_S}"
-    elif tls and settings.hsts_max_age_s:
+    elif hsts and settings.hsts_max_age_s:
         values[b"strict-transport-security"] = f"max-age={settings.hsts_max_age_s}; includeSubDomains"
     return [(name, value.encode("latin-1")) for name, value in values.items() if value]
 
@@ -48,15 +61,41 @@ class SecurityHeaders:
     def __init__(self, settings: Settings) -> None:
         public = urlsplit(settings.public_base_url)
         on_this_machine = settings.hsts_max_age_s is None and public.hostname in LOOPBACK
-        self._plain = Defaults.of(security_fields(settings, tls=public.scheme == "https" and not on_this_machine))
-        self._secure = Defaults.of(security_fields(settings, tls=True))
-        self._asked_for = settings.hsts_max_age_s is not None
+        known = public.scheme == "https"
+        self._plain = Defaults.of(security_fields(settings, tls=known, hsts=known and not on_this_machine))
+        self._here = Defaults.of(security_fields(settings, tls=True, hsts=settings.hsts_max_age_s is not None))
+        self._secure = Defaults.of(security_fields(settings, tls=True, hsts=True))
 
     def __call__(self, scope: Scope) -> Defaults:
         """The headers for the response to an HTTP request."""
         if scope.get("scheme") != "https":
             return self._plain
-        return self._secure if self._asked_for or not is_on_this_machine(scope) else self._plain
+        return self._here if is_on_this_machine(scope) else self._secure
+
+
+class SecureCookies:
+    """A `send` that makes cookies `Secure`, for a browser that speaks TLS.
+
+    Streamlit's own cookies are `Secure` only where Streamlit ends TLS itself.
+    """
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Send a message."""
+        if message["type"] == "http.response.start" and any(name == b"set-cookie" for name, _ in message["headers"]):
+            headers = [(name, secured(value) if name == b"set-cookie" else value) for name, value in message["headers"]]
+            message = {**message, "headers": headers}
+        return self._send(message)
+
+
+def secured(cookie: bytes) -> bytes:
+    """A value of Set-Cookie with `Secure` (RFC 6265 section 4.1.2.5)."""
+    attributes = [part.strip().lower() for part in cookie.split(b";")[1:]]
+    return cookie if b"secure" in attributes else cookie + b"; Secure"
 
 
 def is_on_this_machine(scope: Scope) -> bool:

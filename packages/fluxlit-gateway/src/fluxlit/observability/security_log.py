@@ -8,6 +8,7 @@ from typing import Protocol
 from fluxlit._internal.asgi import Scope
 from fluxlit.observability.current_request import REQUEST_ID
 from fluxlit.observability.logs.redaction import redact, shortened
+from fluxlit.observability.request_id import HEADER
 
 logger = logging.getLogger("fluxlit.security")
 
@@ -45,10 +46,16 @@ def log_refusal(status: int, reason: str, user: Named | None, scope: Scope | Non
         client = (scope.get("client") or ("",))[0]
     if client:
         facts["client"] = client
-    if request_id := REQUEST_ID.get():
+    if request_id := REQUEST_ID.get() or named_by(scope):
         facts["request_id"] = request_id
     level = logging.INFO if status == 401 and reason == NO_CREDENTIALS else logging.WARNING
     logger.log(level, "Access denied (%d): %s; user %r", status, reason, user and user.subject, extra=facts)
+
+
+def named_by(scope: Scope | None) -> str:
+    """The id that a request carries in a worker; empty if there is none."""
+    headers = scope["headers"] if scope is not None else ()
+    return next((value.decode("latin-1") for name, value in headers if name == HEADER), "")
 
 
 NO_CREDENTIALS = "no credentials"
@@ -57,4 +64,6 @@ NO_ROLE = "the user lacks the role"
 NO_CSRF_TOKEN = "the CSRF check failed"  # noqa: S105  (no password)
 FOREIGN_ORIGIN = "a WebSocket from another origin"
 FOREIGN_FILE = "a file or upload of another user"
+NO_UPLOADER = "an upload to a session that has shown no uploader"
+TOO_MANY_UPLOADS = "the uploads of a session are over its budget"
 UNAVAILABLE = "credentials cannot be checked"

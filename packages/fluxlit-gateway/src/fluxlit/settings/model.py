@@ -185,7 +185,8 @@ class Settings(BaseSettings):
     enable_security_headers: bool = Field(
         default=True,
         description="Add to every response that lacks them: `X-Content-Type-Options`, `X-Frame-Options`, "
-        "`Content-Security-Policy` with `frame-ancestors`, and `Referrer-Policy`.",
+        "`Content-Security-Policy` with `base-uri`, `object-src` and `frame-ancestors`, `Referrer-Policy` and, over "
+        "TLS, `Cross-Origin-Opener-Policy`.",
     )
     frame_options: Literal["SAMEORIGIN", "DENY", ""] = Field(
         default="SAMEORIGIN",

@@ -14,6 +14,7 @@ from fluxlit.streamlit import (
     script_run,
     session_content,
     themes,
+    uploads,
 )
 from fluxlit.streamlit.feature import Feature, When
 
@@ -37,6 +38,7 @@ FEATURES: tuple[Feature, ...] = (
     script_run.MEASURED_RUNS,
     script_run.PAGE_HASH,
     themes.THEMES,
+    uploads.UPLOADS,
     session_content.RESTORE,
     session_content.LOGOUT,
 )

@@ -29,11 +29,13 @@ class Command:
     Attributes:
         arguments: program and arguments; no shell.
         environment: variables set on top of the parent's.
+        withheld: variables of the parent that it does not get.
         directory: working directory; the parent's when `None`.
     """
 
     arguments: Sequence[str]
     environment: Mapping[str, str] | None = None
+    withheld: frozenset[str] = frozenset()
     directory: Path | None = None
 
 
@@ -75,7 +77,11 @@ class SpawnedProcess:
                 stdin=child_end.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **(command.environment or {}), LIFELINE_VARIABLE: str(hangup_read)},
+                env={
+                    **{name: value for name, value in os.environ.items() if name.upper() not in command.withheld},
+                    **(command.environment or {}),
+                    LIFELINE_VARIABLE: str(hangup_read),
+                },
                 cwd=command.directory,
                 start_new_session=True,
                 pass_fds=(hangup_read,),

@@ -15,4 +15,7 @@ WORKER = Command(
         "WEBSOCKETS_MAX_LINE_LENGTH": "1048576",
         "WEBSOCKETS_MAX_NUM_HEADERS": "10000",
     },
+    # Secrets of FluxLit itself. What a worker needs of them comes over the channel; all other variables are the
+    # application's, and reach its pages as under `streamlit run`.
+    withheld=frozenset({"FLUXLIT_OIDC_CLIENT_SECRET", "FLUXLIT_SECRET_KEY", "FLUXLIT_TLS_KEY_PASSWORD"}),
 )

@@ -53,6 +53,7 @@ from fluxlit.worker.page_reload import reload_pages, report_fault
 from fluxlit.worker.resume import Resumption
 from fluxlit.worker.session_expired_banner import with_session_expired_banner
 from fluxlit.worker.streamlit_options import configure_streamlit
+from fluxlit.worker.upload_limits import UploadLimits
 from fluxlit.worker.visitors import Visitors
 from fluxlit.worker.worker_spec import WorkerSpec
 
@@ -112,6 +113,7 @@ class Worker:
         self._copying: Resumption = None
         self._reloading = asyncio.Lock()
         self._visitors = Visitors(self._settings.root_path)
+        self._uploads = UploadLimits(self._settings.root_path, self._visitors.sender)
         self._runs = Runs()
         self._pulse = LoopLag()
 
@@ -179,6 +181,7 @@ class Worker:
         watched = ActivityMiddleware(self._streamlit, self._touch)
         self._copying = resume.set_up(self._settings)
         inner = self._copying.look_first(watched) if self._copying else watched
+        inner = self._uploads.around(inner)
         if self._spec.login:
             inner = with_session_expired_banner(self._visitors.watched(inner))
         return forwarded(inner, self._settings)
@@ -206,6 +209,7 @@ class Worker:
         if not get_option("runner.postScriptGC"):
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
+        self._uploads.attach(self._runtime)
         if self._copying is not None:
             self._copying.attach(self._runtime)
         live_sessions.report_sessions(self._runtime, self._report_session)

@@ -109,6 +109,10 @@ class Visitors:
         """The user of the run that calls this."""
         return self.current().user
 
+    def sender(self) -> User | None:
+        """The user of the request that is being served."""
+        return self._arriving.get().user
+
     def provider(self, settings: Settings) -> CurrentUserProvider:
         """What the code of pages learns of the visitor."""
         mount = settings.root_path + settings.api_mount_path
