@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.proxy.websocket import LOOPS
 
-@pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"use_uvloop": request.param}
+    backend: tuple[str, dict[str, Any]] = request.param
+    return backend

@@ -14,13 +14,18 @@ from typing import Any, cast
 
 import uvicorn
 
-from fluxlit._internal.asgi import Application
+from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.websocket_tunnel import TUNNEL
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
 
 DEADLINE = 60.0
+
+WAY = "tunnel"
+"""How WebSockets pass: as a tunnel, or as a relay as under other servers."""
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Field = tuple[bytes, bytes]
@@ -288,6 +293,8 @@ async def stage(
         theatre = await asyncio.start_unix_server(enter, path, limit=2**20)
         proxy = ReverseProxy(upstream)
         application = wrap(proxy) if wrap else proxy
+        if WAY == "relay":
+            application = without_tunnel(application)
         try:
             async with served_by_uvicorn(application, settings, **changes) as server:
                 scene.server = server
@@ -306,6 +313,15 @@ async def stage(
             await theatre.wait_closed()
         if scene.failures:
             raise scene.failures[0]
+
+
+def without_tunnel(application: Application) -> Application:
+    """An application that sees no offer of a tunnel."""
+
+    def relayed(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return application({key: value for key, value in scope.items() if key != TUNNEL}, receive, send)
+
+    return cast("Application", relayed)
 
 
 def answering(*answers: bytes) -> tuple[Script, list[Message]]:

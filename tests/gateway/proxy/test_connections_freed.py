@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import weakref
 from typing import Any
 
@@ -13,7 +14,7 @@ from fluxlit.proxy import upstream_pool, websocket_relay
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.upstream_websocket import UpstreamWebSocket
 from tests.gateway.proxy.harness import Peer, answering, get, stage, until
-from tests.gateway.proxy.websocket import TEXT, Frame, accepting, close, connect, echo
+from tests.gateway.proxy.websocket import TEXT, Frame, accepting, close, connect, echo, handshake
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +69,26 @@ async def test_a_websocket_is_freed_when_it_is_closed(last: Frame) -> None:
             assert (await wire.message()).data == b"x"
             await wire.send(last)
             await wire.end.rest()
+            await freed()
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 101 X\r\n\r\n", b"HTTP/1.1 403 X\r\n\r\nno"])
+async def test_a_handshake_that_fails_leaves_nothing(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error refers to the frames through which it passed, and those to the connection."""
+    monkeypatch.setattr(logging.getLogger("fluxlit.proxy"), "disabled", True)  # pytest keeps what is logged.
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(answer)
+
+    gc.disable()
+    try:
+        async with stage(script) as scene:
+            client = await scene.client()
+            assert (await client.ask_head(handshake())).status == (403 if b"403" in answer else 502)
+            await client.rest()
             await freed()
     finally:
         gc.enable()

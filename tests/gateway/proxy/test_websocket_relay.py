@@ -1,4 +1,4 @@
-"""WebSockets through the proxy: rules 31 to 40 of docs/contributing/proxy-rules.md."""
+"""WebSockets through the proxy: rules 31 to 40 of docs/contributing/proxy-rules.md, as tunnels and as relays."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import OK, Message, Peer, answering, get, stage, until
 from tests.gateway.proxy.websocket import (
     BINARY,
+    BOTH_WAYS,
     CLOSE,
     CONT,
     PING,
@@ -27,9 +28,10 @@ from tests.gateway.proxy.websocket import (
     connect,
     echo,
     handshake,
+    until_close,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = BOTH_WAYS
 
 SETTINGS = Settings(log_level="critical", gateway_ws_max_client_message_bytes=200_000_000)
 
@@ -177,8 +179,8 @@ async def test_rule_35_the_browsers_code_and_reason_reach_the_upstream(code: int
     assert (seen[0].code, seen[0].reason) == (code, "because \u00e9")
 
 
-async def test_rule_35_no_code_at_all_is_no_code_upstream_and_1000_in_the_browser() -> None:
-    """RFC 6455 section 7.4.1: 1005 never travels."""
+async def test_rule_35_no_code_at_all_is_no_code_upstream_and_at_most_1000_in_the_browser(way: str) -> None:
+    """RFC 6455 section 7.4.1: 1005 never travels. ASGI cannot send a Close frame without a code."""
     seen: list[Frame] = []
     async with stage(accepting(lambda wire: collect(wire, seen))) as scene:
         wire = await connect(scene)
@@ -191,7 +193,7 @@ async def test_rule_35_no_code_at_all_is_no_code_upstream_and_1000_in_the_browse
         await wire.frame()
 
     async with stage(accepting(play)) as scene:
-        assert (await (await connect(scene)).frame()).code == 1000
+        assert (await (await connect(scene)).frame()).code == (None if way == "tunnel" else 1000)
 
 
 async def test_rule_35_a_browser_that_vanishes_is_going_away_for_the_upstream() -> None:
@@ -275,8 +277,8 @@ async def test_handshakes_that_break_the_rules_never_reach_the_upstream(head: by
     assert (answer.status // 100, seen) == (status // 100, [])
 
 
-async def test_rule_37_pings_are_answered_on_each_leg() -> None:
-    """RFC 6455 section 5.5.2: by the proxy itself, with the same payload; none crosses it."""
+async def test_rule_37_pings_cross_a_tunnel_and_a_relay_answers_them(way: str) -> None:
+    """RFC 6455 section 5.5.2: with the same payload."""
     frames: list[Frame] = []
 
     async def play(wire: Wire) -> None:
@@ -286,9 +288,13 @@ async def test_rule_37_pings_are_answered_on_each_leg() -> None:
     async with stage(accepting(play)) as scene:
         wire = await connect(scene)
         await wire.send(Frame(PING, b"from browser"), Frame(PONG, b"unasked"), Frame(TEXT, b"x"))
-        assert await wire.frame() == Frame(PONG, b"from browser")
-        await until(lambda: len(frames) == 2)
-    assert [(frame.opcode, frame.data) for frame in frames[:2]] == [(PONG, b"from up"), (TEXT, b"x")]
+        assert await wire.frame() == (Frame(PING, b"from up") if way == "tunnel" else Frame(PONG, b"from browser"))
+        await until(lambda: any(frame.opcode == TEXT for frame in frames))
+    seen = [(frame.opcode, frame.data) for frame in frames if frame.opcode != CLOSE]
+    if way == "tunnel":
+        assert seen == [(PING, b"from browser"), (PONG, b"unasked"), (TEXT, b"x")]
+    else:
+        assert seen == [(PONG, b"from up"), (TEXT, b"x")]
 
 
 async def test_rule_37_an_idle_connection_survives_by_pings_on_both_legs() -> None:
@@ -307,7 +313,8 @@ async def test_rule_37_an_idle_connection_survives_by_pings_on_both_legs() -> No
     async with stage(accepting(play), limits=limits, settings=settings) as scene:
         wire = await connect(scene)
         for _ in range(10):
-            frame = await wire.frame()
+            while (frame := await wire.frame()).opcode == PONG:  # Of the upstream, to a ping of the tunnel.
+                pass
             assert frame.opcode == PING
             await wire.send(Frame(PONG, frame.data))
         await until(lambda: pings >= 5)
@@ -367,7 +374,7 @@ async def test_rule_38_a_message_from_the_browser_over_the_limit_is_1009() -> No
         ended = asyncio.Event()
 
         async def play(wire: Wire, ended: asyncio.Event = ended) -> None:
-            assert (await wire.frame()).opcode == CLOSE
+            await until_close(wire)
             ended.set()
 
         async with stage(accepting(play), settings=settings) as scene:
@@ -476,7 +483,7 @@ async def test_many_messages_keep_their_order_and_kind() -> None:
     assert received == sent
 
 
-async def test_the_relay_ends_when_the_upstream_does_not_answer_a_close() -> None:
+async def test_the_connection_ends_when_the_upstream_does_not_answer_a_close() -> None:
     """The closing handshake has a limit."""
 
     async def play(wire: Wire) -> None:

@@ -11,7 +11,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import pytest
+
 from tests.gateway.proxy.harness import DEADLINE, End, Message, Peer, Script, Stage
+
+LOOPS = {name: ("asyncio", {"use_uvloop": name == "uvloop"}) for name in ("uvloop", "asyncio")}
+
+WAYS = [
+    pytest.param(LOOPS[loop], way, id=f"{way}-{loop}")
+    for way, loop in (("tunnel", "uvloop"), ("tunnel", "asyncio"), ("relay", "asyncio"))
+]
+BOTH_WAYS = [
+    pytest.mark.anyio,
+    pytest.mark.usefixtures("in_that_way"),
+    pytest.mark.parametrize(("anyio_backend", "way"), WAYS),
+]
+"""Marks of tests that hold for a tunnel, and for the relay under other servers."""
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -90,12 +105,14 @@ class Wire:
         return Frame(first & 15, data, bool(first & 128), (first >> 4) & 7, masked)
 
     async def message(self) -> Frame:
-        """Read one message, whatever its fragments; control frames are skipped."""
+        """Read one message, whatever its fragments; pings are answered."""
         parts: list[Frame] = []
         while True:
             frame = await self.frame()
             if frame.opcode == CLOSE:
                 return frame
+            if frame.opcode == PING:
+                await self.send(Frame(PONG, frame.data))
             if frame.opcode in (PING, PONG):
                 continue
             parts.append(frame)
@@ -144,6 +161,13 @@ async def collect(wire: Wire, into: list[Frame]) -> None:
         while not into or into[-1].opcode != CLOSE:
             into.append(await wire.frame())
         await wire.send(Frame(CLOSE, into[-1].data))
+
+
+async def until_close(wire: Wire) -> Frame:
+    """Read frames up to a Close frame: a tunnel passes fragments on as they come."""
+    while (frame := await wire.frame()).opcode != CLOSE:
+        pass
+    return frame
 
 
 async def connect(scene: Stage, *fields: str, target: str = "/ws") -> Wire:

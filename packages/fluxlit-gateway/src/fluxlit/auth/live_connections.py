@@ -21,6 +21,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.websocket_tunnel import Tunnelling
 from fluxlit.auth.contract import User
 
 logger = logging.getLogger("fluxlit.login")
@@ -41,23 +42,38 @@ class Connection:
     Args:
         user: who opened it.
         scope: its request as the authenticator saw it.
+        tunnelling: counts the messages that pass without the application.
 
     Attributes:
         user: who opened it, as of the last check.
         scope: as given.
         handle: what the pages behind it call it.
         checked: when its credentials were judged last, in seconds since the epoch.
-        active: a message has come over it since.
     """
 
-    def __init__(self, user: User, scope: Scope) -> None:
+    def __init__(self, user: User, scope: Scope, tunnelling: Tunnelling | None = None) -> None:
         self.user = user
         self.handle = secrets.token_urlsafe(32)
         self.scope = scope
         self.checked = time.time()
-        self.active = False
+        self._tunnelling = tunnelling
+        self._messages = self._messages_checked = 0
         self._task: asyncio.Task[object] | None = None
         self._ended = False
+
+    @property
+    def active(self) -> bool:
+        """Whether a message has come over it since it was checked."""
+        return self._received() != self._messages_checked
+
+    def check(self, now: float) -> None:
+        """Note that the credentials are judged again."""
+        self.checked = now
+        self._messages_checked = self._received()
+
+    def _received(self) -> int:
+        tunnel = self._tunnelling.received if self._tunnelling is not None else None
+        return self._messages + (tunnel.messages if tunnel is not None else 0)
 
     async def serve(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a WebSocket's application until it returns, or until `end`."""
@@ -65,7 +81,7 @@ class Connection:
 
         async def receiving() -> Message:
             message = await receive()
-            self.active = self.active or message["type"] == "websocket.receive"
+            self._messages += message["type"] == "websocket.receive"
             return message
 
         try:
@@ -164,8 +180,7 @@ class Connections:
             if now >= end:
                 self._end(connection)
             elif connection.active and now - connection.checked >= (end - connection.checked) / 2:
-                connection.active = False
-                connection.checked = now
+                connection.check(now)
                 task = asyncio.create_task(self._check(connection))
                 self._checks.add(task)
                 task.add_done_callback(self._checks.discard)

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send
 from fluxlit._internal.cancellation import cancel
+from fluxlit._internal.websocket_tunnel import TUNNEL
 from fluxlit.auth.access_policy import DELIBERATE, AccessPolicy, AccessRule, is_navigation, is_probe
 from fluxlit.auth.contract import LOGOUT, PEER, SESSION, USER, Authenticator, Described, Objection, Peer, User
 from fluxlit.auth.credentials import Secrets
@@ -265,7 +266,7 @@ class AuthMiddleware:
         if user is None:
             await application(self._for(routed.route, scope, None, ""), routed.receive, send)
         elif scope["type"] == "websocket":
-            await self._pass_socket(application, routed, Connection(user, shown), send)
+            await self._pass_socket(application, routed, Connection(user, shown, scope.get(TUNNEL)), send)
         elif may_outlive(user):
             await self._pass_call(application, routed, Connection(user, shown), send)
         else:

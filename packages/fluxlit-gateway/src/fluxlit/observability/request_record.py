@@ -114,3 +114,10 @@ def classify(scope: Scope, route: str) -> None:
     seen: RequestRecord | None = scope.get(REQUEST_RECORD)
     if seen is not None:
         seen.route = route
+
+
+def count_sent(scope: Scope, size: int) -> None:
+    """Count bytes that have gone to the client past the response's `send`."""
+    seen: RequestRecord | None = scope.get(REQUEST_RECORD)
+    if seen is not None:
+        seen.sent += size

@@ -1,8 +1,9 @@
-"""The upstream end of a relayed WebSocket: sans-I/O `websockets`.
+"""The upstream end of a WebSocket: sans-I/O `websockets`.
 
-The library parses and frames; this protocol only moves bytes, keeps whole messages until the relay takes
-them, and answers for liveness: it pings, and gives the connection up when no pong comes (RFC 6455 section
-5.5.2). Compression is never offered: both ends share a machine or a rack.
+After the handshake the connection is handed over to a tunnel, or messages are relayed. For a relay the library parses
+and frames; this protocol only moves bytes, keeps whole messages until the relay takes them, and answers for liveness:
+it pings, and gives the connection up when no pong comes (RFC 6455 section 5.5.2). Compression is never offered: both
+ends share a machine or a rack.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from websockets.uri import parse_uri
 
 from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit._internal.websocket_frames import LenientProtocol
-from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamProtocolError
+from fluxlit._internal.websocket_tunnel import UpstreamEnd
+from fluxlit.proxy.errors import UpstreamDisconnectedError, UpstreamError, UpstreamProtocolError
 from fluxlit.proxy.upstream_pool import ProxyLimits
 
 # The library wants an address for the request that it would write; the relay writes its own.
 NOWHERE = parse_uri("ws://upstream/")
+
+SWITCHING = b"HTTP/1.1 101"
+MAX_HEAD = 64 * 1024
 
 # One message at a time: its log lines would carry the subprotocol offer, and that holds tokens.
 quiet = logging.getLogger("fluxlit.proxy.websockets")
@@ -58,7 +63,11 @@ class UpstreamWebSocket(FlowControlledProtocol):
             max_size=limits.ws_message,
             logger=quiet,
         )
-        self._response: asyncio.Future[Response] = self._loop.create_future()
+        # The upstream's part of the handshake until it is complete, then what came after it.
+        self._early: bytearray | None = bytearray()
+        self._refused = False
+        self._response: Response | None = None
+        self._failure: UpstreamError | None = None
         self._messages: deque[bytes | str] = deque()
         self._backlog = 0
         self._fragments = bytearray()
@@ -89,20 +98,41 @@ class UpstreamWebSocket(FlowControlledProtocol):
             UpstreamProtocolError: the response breaks RFC 6455 section 4.1.
         """
         self.transport.write(head)
-        response = await self._response
+        while self._response is None:
+            await self._wait()
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                try:
+                    raise failure
+                finally:
+                    del failure  # It refers to this frame.
         # Not its state: an upstream may have said something, and even closed, in the same read.
-        if response.status_code == 101 and self._socket.handshake_exc is not None:
+        if self._response.status_code == 101 and self._socket.handshake_exc is not None:
             raise UpstreamProtocolError(f"the upstream's WebSocket handshake is wrong: {self._socket.handshake_exc}")
+        return self._response
+
+    def hand_over(self) -> UpstreamEnd:
+        """Hand the connection over, after a handshake that succeeded."""
+        limits, early = self._limits, bytes(self._early or b"")
+        self._socket.release()
+        return UpstreamEnd(
+            self.transport, early, limits.ws_ping, limits.ws_pong, limits.ws_close, limits.ws_message, limits.ws_backlog
+        )
+
+    def start(self) -> None:
+        """Take messages, after a handshake that succeeded."""
+        early, self._early = bytes(self._early or b""), None
         self._schedule_ping()
-        return response
+        self.transport.resume_reading()
+        if early:
+            self.data_received(early)
 
     async def next(self) -> bytes | str | None:
         """The next message, or `None` after the last one of a closed upstream."""
         while not self._messages:
             if self.close is not None:
                 return None
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            await self._wait()
         message = self._messages.popleft()
         self._backlog -= len(message)
         return message
@@ -149,32 +179,31 @@ class UpstreamWebSocket(FlowControlledProtocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._early is not None:
+            self._early += data
+            self._parse_handshake(self._early)
+            return
         self._pinged = False
         self._socket.receive_data(data)
         for event in self._socket.events_received():
             if isinstance(event, Frame):
                 self._frame(event)
-            elif isinstance(event, Response) and not self._response.done():
-                self._response.set_result(event)
         if self._socket.writes:
             self._flush()
         if self._socket.parser_exc is not None:
             code = CloseCode.MESSAGE_TOO_BIG if isinstance(self._socket.parser_exc, PayloadTooBig) else 1002
             self._end(Close(code, "the upstream's message is not valid" if code == 1002 else "message too big"))
-        elif self._socket.handshake_exc is not None and not self._response.done():
-            self._response.set_exception(UpstreamProtocolError("the upstream's WebSocket handshake is not valid HTTP"))
         self._wake()
 
     def eof_received(self) -> None:
         self._socket.receive_eof()
+        if self._refused and self._response is None:
+            self._take_response()  # Its body had no length.
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if not self._response.done():
-            self._response.set_exception(
-                UpstreamDisconnectedError("the upstream closed during the WebSocket handshake", untouched=True)
-            )
+        self._fail(UpstreamDisconnectedError("the upstream closed during the WebSocket handshake", untouched=True))
         # 1006 stands for a connection that ended without a word; it never travels (RFC 6455 section 7.4.1).
         self._end(Close(CloseCode.ABNORMAL_CLOSURE, ""))
         self._lost.set_result(None)
@@ -183,6 +212,45 @@ class UpstreamWebSocket(FlowControlledProtocol):
         self._socket.release()
 
     # Inside.
+
+    def _parse_handshake(self, early: bytearray) -> None:
+        """Parse a response; frames after it are not for the library yet."""
+        if self._response is not None:
+            return
+        if not self._refused and (early.startswith(SWITCHING) or SWITCHING.startswith(early)):
+            end = early.find(b"\r\n\r\n") + 4
+            if end < 4:
+                if len(early) > MAX_HEAD:
+                    self._fail(UpstreamProtocolError("the upstream's WebSocket handshake is too long"))
+                return
+            self.transport.pause_reading()
+        else:
+            self._refused = True
+            end = len(early)
+        self._socket.receive_data(bytes(early[:end]))
+        del early[:end]
+        self._take_response()
+
+    def _take_response(self) -> None:
+        for event in self._socket.events_received():
+            if isinstance(event, Response):
+                self._response = event
+        if self._socket.handshake_exc is not None:
+            self._fail(UpstreamProtocolError("the upstream's WebSocket handshake is not valid HTTP"))
+        self._wake()
+
+    def _fail(self, failure: UpstreamError) -> None:
+        """End the handshake, unless there is a response."""
+        if self._response is None and self._failure is None:
+            self._failure = failure
+            self._wake()
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
     def _frame(self, frame: Frame) -> None:
         opcode = frame.opcode

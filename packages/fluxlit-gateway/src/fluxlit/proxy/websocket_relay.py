@@ -1,12 +1,13 @@
-"""One WebSocket, relayed message by message to and from the upstream.
+"""One WebSocket, to and from the upstream.
 
-The browser's side belongs to the ASGI server, the upstream's is an `UpstreamWebSocket`. Each side keeps its own
-handshake key, framing, pings and masking; what travels is the subprotocol offer (in order and complete: Streamlit
-reads a token and a session id from it by position), the upstream's choice, messages, and closing codes.
+The browser's side belongs to the ASGI server, the upstream's is an `UpstreamWebSocket`. Each side has a handshake of
+its own; what travels is the subprotocol offer (in order and complete: Streamlit reads a token and a session id from it
+by position), and the upstream's choice. Then a server that offers it gets the upstream's connection for a tunnel. Any
+other has messages and closing codes relayed, and each side keeps its own framing, pings and masking.
 
-The upstream is read even while the browser is slow: Streamlit drops a session if it cannot hand over
-its messages, but keeps one with a closed socket. So what waits for the browser is bounded, and at the bound
-the browser's socket is closed with 1013; it reconnects and finds its session.
+A relay reads the upstream even while the browser is slow: Streamlit drops a session if it cannot hand over its
+messages, but keeps one with a closed socket. So what waits for the browser is bounded, and at the bound the browser's
+socket is closed with 1013; it reconnects and finds its session.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from websockets.frames import CloseCode
 from websockets.http11 import Response
 
 from fluxlit._internal.asgi import Header, Receive, Scope, Send
+from fluxlit._internal.websocket_tunnel import TUNNEL
+from fluxlit.observability.request_record import count_sent
 from fluxlit.proxy.errors import UpstreamTimeoutError
 from fluxlit.proxy.headers import (
     HANDSHAKE_DROPPED,
@@ -52,25 +55,41 @@ class Relay:
             UpstreamError: the upstream could not be reached or broke the handshake; the browser has no response yet.
         """
         await self._receive()  # websocket.connect
+        if await self._serve():
+            await self._follow()
+
+    async def _serve(self) -> bool:
+        """Relay; returns early, and true, if a tunnel has the connection now."""
         limits = self._upstream.limits
         leg = await self._upstream.address.connect(
             lambda: UpstreamWebSocket(self._scope["subprotocols"], limits), within=limits.connect
         )
+        tunnelled = False
         try:
-            try:
-                async with asyncio.timeout(limits.ws_open or None):
-                    response = await leg.open(self._head(leg))
-            except TimeoutError as error:
-                raise UpstreamTimeoutError(
-                    f"{self._upstream.address} did not answer a WebSocket handshake within {limits.ws_open:g} s"
-                ) from error
+            response = await self._open(leg)
             if response.status_code != 101:
                 await self._refuse(response)
+            elif TUNNEL in self._scope:
+                await self._send({**acceptance(leg, response), TUNNEL: leg.hand_over()})
+                tunnelled = True
             else:
-                await self._accept(leg, response)
+                await self._send(acceptance(leg, response))
+                leg.start()
                 await self._pump(leg)
         finally:
-            leg.abort()
+            if not tunnelled:
+                leg.abort()
+        return tunnelled
+
+    async def _open(self, leg: UpstreamWebSocket) -> Response:
+        limit = self._upstream.limits.ws_open
+        try:
+            async with asyncio.timeout(limit or None):
+                return await leg.open(self._head(leg))
+        except TimeoutError as error:
+            raise UpstreamTimeoutError(
+                f"{self._upstream.address} did not answer a WebSocket handshake within {limit:g} s"
+            ) from error
 
     def _head(self, leg: UpstreamWebSocket) -> bytes:
         headers = end_to_end(self._scope["headers"], HANDSHAKE_DROPPED)
@@ -88,11 +107,13 @@ class Relay:
         target = request_target(self._scope["raw_path"], self._scope["query_string"])
         return request_head("GET", self._upstream.address.base.encode("ascii") + target, headers)
 
-    async def _accept(self, leg: UpstreamWebSocket, response: Response) -> None:
-        message: dict[str, Any] = {"type": "websocket.accept", "headers": answer_headers(response)}
-        if leg.subprotocol is not None:
-            message["subprotocol"] = leg.subprotocol
-        await self._send(message)
+    async def _follow(self) -> None:
+        """Wait for the end of the tunnel."""
+        try:
+            while (await self._receive())["type"] != "websocket.disconnect":
+                pass
+        finally:
+            count_sent(self._scope, self._scope[TUNNEL].sent.payload)
 
     async def _refuse(self, response: Response) -> None:
         if "websocket.http.response" not in self._scope.get("extensions", {}):
@@ -159,6 +180,14 @@ class Relay:
                 await self._send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "reading too slowly"})
         except TimeoutError:
             pass
+
+
+def acceptance(leg: UpstreamWebSocket, response: Response) -> dict[str, Any]:
+    """The message that accepts the browser's handshake."""
+    message: dict[str, Any] = {"type": "websocket.accept", "headers": answer_headers(response)}
+    if leg.subprotocol is not None:
+        message["subprotocol"] = leg.subprotocol
+    return message
 
 
 def closing(code: int, reason: str) -> dict[str, Any]:

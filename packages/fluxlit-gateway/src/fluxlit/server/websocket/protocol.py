@@ -22,6 +22,8 @@ from websockets.server import ServerProtocol
 from fluxlit._internal.asgi import Message, Scope
 from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit._internal.websocket_frames import LenientProtocol
+from fluxlit._internal.websocket_tunnel import TUNNEL, Tunnelling, UpstreamEnd
+from fluxlit.server.websocket.tunnel import Tunnel
 
 # The name under which ASGI servers report faults of applications; log filters and error trackers know it.
 logger = logging.getLogger("uvicorn.error")
@@ -79,6 +81,7 @@ class WebSocketProtocol(FlowControlledProtocol):
     * A client that reads nothing gets only the Pong to its last Ping (RFC 6455 section 5.5.3), and is cut off in the
       end; a transport that is only closed waits for it (asyncio's rule).
     * A connection that ends without a Close frame is reported as 1006, not as 1005 (RFC 6455 section 7.1.5).
+    * An application that accepts with a connection to an upstream gets no messages: a tunnel has the socket.
 
     Args:
         config: of the uvicorn server; gives the application and `ws_*`.
@@ -105,6 +108,8 @@ class WebSocketProtocol(FlowControlledProtocol):
         "_state",
         "_text",
         "_timer",
+        "_tunnel",
+        "_tunnelling",
         "_unparsed",
         "transport",
     )
@@ -139,6 +144,8 @@ class WebSocketProtocol(FlowControlledProtocol):
         self._pong = b""
         self._awaits_pong = False
         self._timer: asyncio.TimerHandle | None = None
+        self._tunnelling = Tunnelling()
+        self._tunnel: Tunnel | None = None
 
     def start(self, scope: Scope) -> None:
         """Respond to a handshake that is not valid, or let the application decide.
@@ -162,6 +169,7 @@ class WebSocketProtocol(FlowControlledProtocol):
             subprotocols=offers,
             extensions={"websocket.http.response": {}},
         )
+        scope[TUNNEL] = self._tunnelling
         self._messages.append({"type": "websocket.connect"})
         task = self._loop.create_task(self._run(scope, response))
         self._state.tasks.add(task)
@@ -189,17 +197,23 @@ class WebSocketProtocol(FlowControlledProtocol):
         self._phase = State.CLOSED
         self._end(CloseCode.ABNORMAL_CLOSURE)
         super().connection_lost(exc)
-        self._state.connections.discard(self)
-        self._on_lost()
+        self._leave()
         self._stop_timer()
         self._unparsed = self._fragments = bytearray()
         self._frames.release()
+
+    def _leave(self) -> None:
+        self._state.connections.discard(self)
+        self._on_lost()
 
     # What the server calls.
 
     def shutdown(self) -> None:
         """Close with 1012, service restart; a pending handshake gets 500."""
-        if self._phase is State.OPEN:
+        if self._tunnel is not None:
+            self._phase = State.CLOSING
+            self._tunnel.close(CloseCode.SERVICE_RESTART, "", at_once=True)
+        elif self._phase is State.OPEN:
             self._frames.send_close(CloseCode.SERVICE_RESTART)
             self._write_frames()
             self._end(CloseCode.SERVICE_RESTART)
@@ -226,6 +240,9 @@ class WebSocketProtocol(FlowControlledProtocol):
                 logger.error("ASGI callable returned without completing handshake.")
         if self._phase is State.CONNECTING:
             self._reject(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        elif self._tunnel is not None:
+            if self._phase is State.OPEN:
+                self._tunnel.abort()
         elif self._phase is State.OPEN:
             self._close()  # A closing handshake that is under way has a limit of its own.
 
@@ -246,7 +263,10 @@ class WebSocketProtocol(FlowControlledProtocol):
         kind = message["type"]
         if self._phase is State.CLOSED:
             raise ClientDisconnected
-        if self._phase is State.OPEN and kind == "websocket.send":
+        if self._tunnel is not None and kind == "websocket.close":
+            self._phase = State.CLOSING
+            self._tunnel.close(message.get("code", 1000), message.get("reason") or "")
+        elif self._phase is State.OPEN and kind == "websocket.send" and self._tunnel is None:
             self._send_message(message.get("bytes"), message.get("text"))
         elif self._phase is State.OPEN and kind == "websocket.close":
             self._start_closing(message.get("code", 1000), message.get("reason") or "")
@@ -278,8 +298,33 @@ class WebSocketProtocol(FlowControlledProtocol):
             headers.append((b"Sec-WebSocket-Protocol", message["subprotocol"].encode("latin-1")))
         self.transport.write(serialize(response.status_code, headers))
         self._phase = State.OPEN
-        self._schedule_ping()
-        self._parse()
+        if TUNNEL in message:
+            self._dig(message[TUNNEL])
+        else:
+            self._schedule_ping()
+            self._parse()
+
+    def _dig(self, upstream: UpstreamEnd) -> None:
+        """Let the bytes of client and upstream pass each other."""
+        config, early = self._config, bytes(self._unparsed)
+        self._unparsed.clear()
+        self._frames.release()
+        self._tunnel = Tunnel(
+            self.transport,
+            upstream,
+            early,
+            limit=config.ws_max_size,
+            ping=config.ws_ping_interval or 0.0,
+            pong=config.ws_ping_timeout or 0.0,
+            counters=self._tunnelling,
+            on_client_lost=self._leave,
+            on_over=self._on_tunnel_over,
+        )
+
+    def _on_tunnel_over(self) -> None:
+        self._tunnel = None
+        self._phase = State.CLOSED
+        self._end(CloseCode.NO_STATUS_RCVD)
 
     def _reject(self, status: HTTPStatus, body: str = "") -> None:
         response = self._frames.reject(status, body)
