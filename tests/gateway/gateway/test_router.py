@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fluxlit.gateway import Gateway, OriginPolicy, RouteTable, Trust, closed_prefixes
+from fluxlit.gateway.origin_policy import MOST_LOGGED
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
 
@@ -43,14 +44,17 @@ class Scene:
         ([b"127.0.0.1"], 200),
         ([b"a_b"], 200),
         ([], 400),
-        ([b""], 400),
+        ([b""], 200),
+        ([b"app:"], 200),
+        ([b"", b""], 400),
+        ([b":"], 400),
+        ([b"a::"], 400),
         ([b"a", b"a"], 400),
         ([b"a", b"b"], 400),
         ([b"a b"], 400),
         ([b"a/b"], 400),
         ([b"a,b:x"], 400),
         ([b"u@a"], 400),
-        ([b"a:"], 400),
         ([b"a:123456"], 400),
         ([b"[::1"], 400),
         ([b"a\xff"], 400),
@@ -63,6 +67,88 @@ async def test_rule_11_a_request_has_one_valid_host(hosts: list[bytes], status: 
     scene = Scene()
     answer = await ask(scene.gateway, scope_of(target, headers=[(b"host", host) for host in hosts]))
     assert (answer.status, len(scene.api.scopes) + len(scene.ui.scopes)) == (status, status == 200)
+
+
+@pytest.mark.parametrize(("given", "host"), [(b"", b"127.0.0.1:8000"), (b"app:", b"app")])
+async def test_an_incomplete_host_is_completed(given: bytes, host: bytes) -> None:
+    """RFC 9110 section 7.2 and RFC 3986 section 3.2.3: both are valid, and some load balancers probe so."""
+    scene = Scene()
+    for target in ("/", "/api/x"):
+        await ask(scene.gateway, scope_of(target, headers=[(b"host", given), (b"x-other", b"1")]))
+    assert scene.ui.field(b"host") == scene.api.field(b"host") == [host]
+    assert scene.ui.field(b"x-forwarded-host") == [host]
+    assert scene.ui.field(b"x-other") == [b"1"]
+
+
+@pytest.mark.parametrize("target", ["/api/healthz", "/api/readyz"])
+async def test_probes_are_for_reading(target: str) -> None:
+    scene = Scene()
+    answer = await ask(scene.gateway, scope_of(target, method="POST"))
+    assert (answer.status, answer.all(b"allow"), scene.api.scopes) == (405, [b"GET, HEAD"], [])
+    assert (await ask(scene.gateway, scope_of(target, method="HEAD"))).status == 200
+
+
+async def test_usual_paths_of_documentation_lead_to_the_apis_own() -> None:
+    scene = Scene(routes=RouteTable("/api", (), {"/docs": "/swagger"}), root_path="/m")
+    for target in ("/m/docs?x=1", "/docs?x=1"):
+        answer = await ask(scene.gateway, scope_of(target))
+        assert (answer.status, answer.all(b"location")) == (307, [b"/m/api/swagger?x=1"])
+    await ask(scene.gateway, scope_of("/m/redoc"))
+    assert scene.ui.last["path"] == "/m/redoc"
+
+
+FOREIGN = (b"origin", b"https://evil.example")
+
+
+async def test_a_refused_origin_is_logged_once_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene()
+    for _ in range(3):
+        assert (await ask(scene.gateway, scope_of("/_stcore/stream", FOREIGN, kind="websocket"))).status == 403
+    (line,) = caplog.messages
+    assert "'https://evil.example'" in line
+    assert "http://public.example" in line
+    assert "FLUXLIT_ALLOWED_ORIGINS" in line
+    assert "FLUXLIT_TRUST_PROXY" in line
+
+
+async def test_refused_origins_in_the_log_have_a_cap(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene()
+    for number in range(MOST_LOGGED + 10):
+        origin = (b"origin", f"https://{number}.example/".encode())
+        await ask(scene.gateway, scope_of("/_stcore/stream", origin, kind="websocket"))
+    await ask(scene.gateway, scope_of("/_stcore/stream", (b"origin", b"x" * 5000), kind="websocket"))
+    assert len(caplog.messages) == MOST_LOGGED
+    assert all(len(line) < 1000 for line in caplog.messages)
+
+
+UPLOAD = "/_stcore/upload_file/s/f"
+
+
+@pytest.mark.parametrize(
+    ("embeddable", "fields", "added"),
+    [
+        (True, [(b"origin", b"http://public.example")], True),
+        (True, [(b"origin", b"https://friend.example")], True),
+        (True, [(b"origin", b"http://public.example"), (b"x-xsrftoken", b"11")], True),
+        (False, [(b"origin", b"http://public.example")], False),
+        (True, [], False),
+        (True, [FOREIGN], False),
+        (True, [(b"origin", b"null")], False),
+        (True, [FOREIGN, (b"origin", b"http://public.example")], False),
+        (True, [(b"origin", b"http://public.example"), (b"cookie", b"_streamlit_xsrf=2|a|b|1")], False),
+    ],
+)
+async def test_an_upload_in_the_frame_of_an_allowed_site_is_proven_by_its_origin(
+    embeddable: bool, fields: list[tuple[bytes, bytes]], added: bool
+) -> None:
+    """The browser keeps Streamlit's XSRF cookie back there; both tell which site's script sends the request."""
+    origins = OriginPolicy.of(["https://friend.example"])
+    scene = Scene(embeddable=embeddable, origins=origins)
+    await ask(scene.gateway, scope_of(UPLOAD, *fields, method="PUT"))
+    assert (scene.ui.field(b"x-xsrftoken") == [b"00"]) is added
+    assert (b"_streamlit_xsrf=00" in scene.ui.field(b"cookie")) is added
+    await ask(scene.gateway, scope_of("/other", *fields, method="PUT"))
+    assert b"_streamlit_xsrf=00" not in scene.ui.field(b"cookie")
 
 
 @pytest.mark.parametrize(
@@ -120,12 +206,6 @@ async def test_an_encoded_mount_is_the_mount() -> None:
     scene = Scene(root_path="/apps/my-app")
     await ask(scene.gateway, scope_of("/apps/my%2Dapp/a%2Fb"))
     assert scene.ui.last["raw_path"] == b"/apps/my-app/a%2Fb"
-
-
-@pytest.mark.parametrize(("target", "location"), [("/docs?a=1", b"/m/api/docs?a=1"), ("/m/redoc", b"/m/api/redoc")])
-async def test_shorthands_of_the_apis_documentation_redirect(target: str, location: bytes) -> None:
-    answer = await ask(Scene(root_path="/m").gateway, scope_of(target))
-    assert (answer.status, answer.all(b"location")) == (307, [location])
 
 
 async def test_a_prefix_that_a_trusted_edge_has_removed_is_the_apis_too() -> None:

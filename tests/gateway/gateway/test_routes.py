@@ -9,7 +9,7 @@ import pytest
 from fluxlit.gateway.router import raw_after
 from fluxlit.gateway.routes import CLOSABLE, Route, RouteTable, below_mount, closed_prefixes
 
-MAP = RouteTable("/api", closed_prefixes(()), frozenset({"/redoc"}))
+MAP = RouteTable("/api", closed_prefixes(()), {"/docs": "/docs", "/openapi.json": "/v1/openapi.json"})
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,10 @@ def test_rule_13_routing_follows_the_decoded_path(target: str, route: Route) -> 
     assert MAP.route("http", "GET", unquote(target)) is route
 
 
-@pytest.mark.parametrize(("method", "route"), [("HEAD", Route.LIVENESS), ("POST", Route.API), ("OPTIONS", Route.API)])
-def test_probes_are_for_reading(method: str, route: Route) -> None:
-    assert MAP.route("http", method, "/api/healthz") is route
+@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS"])
+def test_probes_are_the_gateways_own_for_every_method(method: str) -> None:
+    assert MAP.route("http", method, "/api/healthz") is Route.LIVENESS
+    assert MAP.route("websocket", "", "/api/healthz") is Route.API
 
 
 def test_websockets_go_where_their_path_says() -> None:

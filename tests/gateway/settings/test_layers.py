@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from fluxlit.settings import Layer, Resolved, Settings, SettingsArguments, Source, resolve
-from fluxlit.settings.describe import env_name, flag_name
+from fluxlit.settings.describe import env_name, flag_name, kind
 from tests.gateway.settings.samples import SAMPLES, Sample
 
 
@@ -104,6 +105,51 @@ def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
     found = resolve(environ={"FLUXLIT_ROOT_PATH": "", "FLUXLIT_GATEWAY_PORT": ""}, directory=tmp_path)
     assert (found.settings.root_path, found.sources["root_path"].where) == ("/a", "fluxlit.toml:1")
     assert found.settings.gateway_port == 8000
+
+
+EMPTY = ("frame_options", "referrer_policy", "gateway_via")
+
+
+@pytest.mark.parametrize("setting", EMPTY)
+@pytest.mark.parametrize("place", ["environment", "dotenv"])
+def test_an_empty_variable_is_a_value_where_the_documentation_gives_it_a_meaning(
+    setting: str, place: str, tmp_path: Path
+) -> None:
+    name = f"FLUXLIT_{setting.upper()}"
+    environ = {name: ""} if place == "environment" else {}
+    (tmp_path / ".env").write_text("" if environ else f"{name}=\n")
+    assert getattr(resolve(environ=environ, directory=tmp_path).settings, setting) == ""
+    assert getattr(resolve(environ={}, directory=tmp_path / "elsewhere").settings, setting) != ""
+
+
+def test_no_other_setting_has_a_documented_meaning_of_empty() -> None:
+    """A setting whose default is a string, and which may be empty, has to say what that means."""
+    fields = Settings.model_fields.items()
+    assert tuple(name for name, field in fields if field.default and _accepts_nothing(name)) == EMPTY
+
+
+def _accepts_nothing(setting: str) -> bool:
+    try:
+        return bool(Settings(**{setting: ""}) and kind(setting) in ("str", "choice"))
+    except ValidationError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://example.com:443", "https://example.com"),
+        ("http://Example.COM:80", "http://example.com"),
+        ("https://example.com:80", "https://example.com:80"),
+        ("https://b\u00fccher.example", "https://xn--bcher-kva.example"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("HTTPS://a.example", "https://a.example"),
+    ],
+)
+@pytest.mark.parametrize("setting", ["allowed_origins", "cors_allow_origins", "public_base_url"])
+def test_origins_are_written_as_browsers_send_them(setting: str, written: str, sent: str, tmp_path: Path) -> None:
+    found = resolve(environ={f"FLUXLIT_{setting.upper()}": written}, directory=tmp_path).settings
+    assert getattr(found, setting) == (sent if setting == "public_base_url" else (sent,))
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1,::1", '["10.0.0.1", "::1"]', " 10.0.0.1 , ::1, "])

@@ -40,6 +40,15 @@ FILE = {
     "gateway_ws_open_timeout_s = inf": "gateway_ws_open_timeout_s must be a number of seconds above 0, not Infinity",
     "allowed_origins = 5": "allowed_origins must be a list of strings, not 5",
     "allowed_origins = [5]": "allowed_origins must be a list of strings, not [5]",
+    'allowed_origins = ["https://*.example.com"]': (
+        'allowed_origins holds "https://*.example.com", but wildcards are not supported: list each origin'
+    ),
+    'cors_allow_origins = ["https://stra\u00dfe.example"]': (
+        'cors_allow_origins holds the host "stra\u00dfe.example"; write it as browsers send it, in ASCII (xn--...)'
+    ),
+    'cors_allow_origins = ["https://a..example"]': (
+        'cors_allow_origins holds the host "a..example", which is no valid name'
+    ),
     'allowed_origins = ["example.com"]': (
         'allowed_origins must hold origins of the form "https://host" or "https://host:port", without a path'
     ),

@@ -142,11 +142,14 @@ def test_compression_is_not_negotiated_between_gateway_and_worker(project: Proje
     run(story)
 
 
-def test_an_adopted_script_runs_as_streamlit_run_would_run_it(project: Project) -> None:
+def test_an_adopted_script_runs_as_streamlit_run_would_run_it(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
     project.write("ui/helper.py", "WORD = 'from beside the script'")
     project.write("ui/.streamlit/secrets.toml", "key = 'a secret'")
     project.write("ui/.streamlit/config.toml", "[server]\nmaxUploadSize = 7\n")
     project.write("ui/pages/2_second.py", "import streamlit as st\nst.text('second page')")
+    project.write("ui/pages/api.py", "import streamlit as st\nst.text('hidden by the API')")
     script = project.write(
         "ui/main.py",
         """
@@ -168,6 +171,38 @@ def test_an_adopted_script_runs_as_streamlit_run_would_run_it(project: Project) 
         ):
             assert (await tab.run()).texts == ["from beside the script", "a secret", "7", "--blue"]
             assert (await tab.run(page="second")).texts == ["second page"]
+            await until(lambda: "FLUXLIT_API_MOUNT_PATH" in caplog.text)
+        assert caplog.text.count("The page /api opens by a click only") == 1
+
+    run(story)
+
+
+def test_processes_of_a_page_may_be_started_by_any_method(project: Project) -> None:
+    """ "spawn" and "forkserver" import `__main__`, which is the entry script; Python 3.14 has them by default."""
+    project.write(
+        "shop.py",
+        """
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        from fluxlit import FluxLit
+        app = FluxLit()
+
+        def square(number):
+            return number * number
+
+        @app.page("/")
+        def home(st):
+            for method in ("fork", "spawn", "forkserver"):
+                context = multiprocessing.get_context(method)
+                with ProcessPoolExecutor(1, mp_context=context) as pool:
+                    st.text(f"{method} {list(pool.map(square, [1, 2]))}")
+        """,
+    )
+
+    async def story() -> None:
+        async with project.running(), Tab(project.socket) as tab:
+            texts = (await tab.run()).texts
+        assert texts == [f"{method} [1, 4]" for method in ("fork", "spawn", "forkserver")]
 
     run(story)
 

@@ -14,6 +14,7 @@ from typing import Any
 import fastapi.routing
 from fastapi.routing import APIRoute
 
+from fluxlit.server.adopted_api import own_probes
 from fluxlit.settings.target import Target
 from fluxlit_cli import output
 from fluxlit_cli.doctor.check import Check, Needs
@@ -85,7 +86,7 @@ def ui_present(subject: Subject) -> Finding:
     application = subject.application
     if not application.has_ui:
         return warned(
-            "there are no pages and no script, so every path outside the API returns 503.",
+            "there are no pages and no script, so every path outside the API returns 404.",
             "Register a page with @app.page, or adopt a script with FluxLit(ui=...).",
         )
     scripts = {application.ui_script, *(record.script for record in application.pages)} - {None}
@@ -138,10 +139,11 @@ def api_routes(subject: Subject) -> Finding:
     routes = list(_routes(subject))
     if routes and not all(route.pattern for route in routes):
         return skipped("this version of FastAPI does not show its routes.")
-    probes = [route.path for route in routes if route.path in {"/healthz", "/readyz"} and "GET" in route.methods]
-    if probes:
+    if probes := own_probes(subject.application.api):
         return warned(
-            f"the API's own {probes[0]} is never reached: FluxLit serves that path itself.",
+            f"the API's own {' and '.join(probes)} are never reached: FluxLit serves these paths itself."
+            if len(probes) > 1
+            else f"the API's own {probes[0]} is never reached: FluxLit serves that path itself.",
             "Remove it, or give it another path.",
         )
     for index, route in enumerate(routes):

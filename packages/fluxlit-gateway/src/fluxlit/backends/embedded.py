@@ -41,6 +41,7 @@ from fluxlit.worker.app_context import (
     build_streamlit,
     imitate_streamlit_run,
     main_script,
+    report_hidden_page,
     show,
 )
 from fluxlit.worker.counters import Runs
@@ -116,6 +117,8 @@ class EmbeddedBackend:
             self._app = with_session_expired_banner(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
         self._life.callback(surround_runs(self._runs.measured))
+        if self._spec.script is not None:
+            self._life.callback(surround_runs(report_hidden_page(self._settings.api_mount_path)))
         if not get_option("runner.postScriptGC"):
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)

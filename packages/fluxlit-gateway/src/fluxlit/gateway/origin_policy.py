@@ -7,14 +7,22 @@ client that sends no Origin is no browser, and carries no foreign user's cookies
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.peer import PEER, Peer, is_loopback
 
+logger = logging.getLogger("fluxlit.gateway")
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+MOST_LOGGED = 100
+"""Refused origins that are logged; a client can send as many as it likes."""
+
+MAX_ORIGIN = 200
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,40 @@ class OriginPolicy:
         return theirs == normalised(f"{theirs.partition(':')[0]}://{host}")
 
 
+class RefusedOrigins:
+    """Logs each refused origin once, with the remedy."""
+
+    def __init__(self) -> None:
+        self._logged: set[str] = set()
+
+    def log(self, origin: str, host: str, scheme: str, *, believes_proxies: bool) -> None:
+        """Log a refusal, unless its origin was logged before.
+
+        Args:
+            origin: value of `Origin`.
+            host: value of `Host` at the public address, as far as it is known.
+            scheme: of that address.
+            believes_proxies: the request came from a trusted proxy.
+        """
+        known = normalised(origin) or "invalid"
+        if known in self._logged or len(self._logged) >= MOST_LOGGED:
+            return
+        self._logged.add(known)
+        remedy = "If it is another application's, add it to FLUXLIT_ALLOWED_ORIGINS."
+        if not believes_proxies:
+            remedy += (
+                " If it is this application's own, the proxy in front of it has replaced Host: set "
+                "FLUXLIT_PUBLIC_BASE_URL, or FLUXLIT_TRUST_PROXY with FLUXLIT_FORWARDED_ALLOW_IPS."
+            )
+        logger.warning(
+            "A WebSocket from the origin %r was refused: the application's own is %s://%s. %s",
+            origin[:MAX_ORIGIN],
+            "https" if scheme in ("https", "wss") else "http",
+            host,
+            remedy,
+        )
+
+
 def normalised(origin: str) -> str:
     """An origin in one spelling (RFC 6454 section 4); empty if it is none."""
     try:
@@ -65,6 +107,33 @@ def normalised(origin: str) -> str:
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
         return ""
     return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+UPLOADS = "/_stcore/upload_file/"
+
+_XSRF_COOKIE = b"_streamlit_xsrf"
+_XSRF_TOKEN = b"00"
+"""Any token does: Streamlit compares that of the header with that of the cookie."""
+
+
+def with_xsrf_token(headers: list[Header], origins: OriginPolicy, host: str, scheme: str) -> list[Header]:
+    """The headers of an upload, with an XSRF token if Origin proves it.
+
+    In the frame of another site the browser keeps the token's cookie back. Origin shows the same as the token: which
+    site's script sends the request.
+
+    Args:
+        headers: of the request.
+        origins: which sites may send it.
+        host: value of `Host` at the public address.
+        scheme: of that address.
+    """
+    found = [value for name, value in headers if name == b"origin"]
+    has_cookie = any(name == b"cookie" and _XSRF_COOKIE in value for name, value in headers)
+    if has_cookie or len(found) != 1 or not origins.allows(found[0].decode("latin-1"), host, scheme):
+        return headers
+    kept = [field for field in headers if field[0] != b"x-xsrftoken"]
+    return [*kept, (b"cookie", _XSRF_COOKIE + b"=" + _XSRF_TOKEN), (b"x-xsrftoken", _XSRF_TOKEN)]
 
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

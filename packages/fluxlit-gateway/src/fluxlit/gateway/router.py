@@ -11,7 +11,7 @@ from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.peer import Peer
 from fluxlit._internal.responses import answer_json, answer_problem, redirect, reply_text
 from fluxlit.gateway.forwarding import RequestOrigin, Trust, is_host, sender
-from fluxlit.gateway.origin_policy import OriginPolicy
+from fluxlit.gateway.origin_policy import UPLOADS, OriginPolicy, RefusedOrigins, with_xsrf_token
 from fluxlit.gateway.routes import Route, RoutedRequest, RouteTable, below_mount
 from fluxlit.gateway.security_headers import SecureCookies
 from fluxlit.observability.request_record import classify
@@ -19,6 +19,8 @@ from fluxlit.observability.security_log import FOREIGN_ORIGIN, log_refusal
 
 Guard = Callable[[Application, RoutedRequest], Awaitable[None]]
 """Serves a request by the application, or refuses it: `fluxlit.auth.middleware`."""
+
+_PROBES = (Route.LIVENESS, Route.READINESS)
 
 
 class Readiness(Protocol):
@@ -48,6 +50,8 @@ class Gateway:
         assets: serves the files of Streamlit's front end, if `routes.assets` is set.
         guard: decides who may use API and UI; `None` without a login.
         draining: the process is about to stop, which readiness reports.
+        embeddable: other sites may embed the UI in a frame.
+        refused: the origins of refused WebSockets.
     """
 
     routes: RouteTable
@@ -60,6 +64,8 @@ class Gateway:
     assets: Application | None = None
     guard: Guard | None = None
     draining: bool = False
+    embeddable: bool = False
+    refused: RefusedOrigins = field(default_factory=RefusedOrigins)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request or WebSocket.
@@ -77,6 +83,9 @@ class Gateway:
         classify(scope, route)
         host = single_host(scope)
         if host is None:
+            scope = with_full_host(scope)
+            host = single_host(scope)
+        if host is None:
             refuse = answer_problem if route is Route.API else reply_text
             return refuse(scope, send, 400, "The request needs exactly one valid Host header.")
         if route is Route.UI:
@@ -88,12 +97,16 @@ class Gateway:
     async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send, mount: str, path: str) -> None:
         if route is Route.ASSET and self.assets is not None:
             await self.assets({**scope, "path": path, "root_path": ""}, receive, send)
+        elif route in _PROBES and scope["method"] not in ("GET", "HEAD"):
+            allowed = [(b"allow", b"GET, HEAD")]
+            await answer_problem(scope, send, 405, "Probes are read with GET or HEAD.", headers=allowed)
         elif route is Route.LIVENESS:
             await answer_json(scope, send, 200, {"status": "ok"})
         elif route is Route.READINESS:
             await self._answer_readiness(scope, send)
         elif route is Route.API_DOCS:
-            await redirect(scope, send, with_query(f"{mount}{self.routes.api}{path}", scope["query_string"]))
+            docs = f"{mount}{self.routes.api}{self.routes.docs[path]}"
+            await redirect(scope, send, with_query(docs, scope["query_string"]))
         else:
             await reply_text(scope, send, 404, "Not found.")
 
@@ -114,11 +127,15 @@ class Gateway:
         origin = header(scope, b"origin") if scope["type"] == "websocket" else None
         if not self.origins.allows(origin, who.host.decode("ascii"), who.scheme):
             log_refusal(403, FOREIGN_ORIGIN, None, {**scope, "client": who.client})
+            trusted = bool(self.trust) and peer_of(scope, self.trust).trusted
+            self.refused.log(origin or "", who.host.decode("ascii"), who.scheme, believes_proxies=trusted)
             return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
         if scope["type"] == "http" and (who.scheme == "https" or self.origins.public):
             send = SecureCookies(send)
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] = [*seen["headers"], *who.forwarding_headers(mount or who.prefix)]
+        if self.embeddable and scope["type"] == "http" and path.startswith(UPLOADS):
+            seen["headers"] = with_xsrf_token(seen["headers"], self.origins, who.host.decode("ascii"), who.scheme)
         if self.guard is None:
             return self.ui(seen, receive, send)
         public = mount or who.prefix
@@ -152,9 +169,6 @@ def located(scope: Scope, who: RequestOrigin, mount: str, raw: bytes, path: str)
 
     ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
     """
-    headers = who.headers
-    if scope["http_version"] == "1.0" and not any(name == b"host" for name, _ in headers):
-        headers = [(b"host", who.host), *headers]
     secure = "https" if scope["type"] == "http" else "wss"
     plain = "http" if scope["type"] == "http" else "ws"
     return {
@@ -164,7 +178,7 @@ def located(scope: Scope, who: RequestOrigin, mount: str, raw: bytes, path: str)
         "root_path": mount,
         "scheme": secure if who.scheme == "https" else plain,
         "client": who.client,
-        "headers": headers,
+        "headers": who.headers,
     }
 
 
@@ -187,16 +201,27 @@ def raw_after(raw: bytes, characters: int) -> bytes:
 
 
 def single_host(scope: Scope) -> bytes | None:
-    """The only, valid Host (RFC 9112 section 3.2); `None` if there is none.
+    """The only, valid Host (RFC 9112 section 3.2); `None` if there is none."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return hosts[0] if len(hosts) == 1 and is_host(hosts[0]) else None
 
-    HTTP/1.0 knows no Host; the server's own name stands in.
+
+def with_full_host(scope: Scope) -> Scope:
+    """A scope with the host that its client left out, by the server's name.
+
+    HTTP/1.0 knows no Host, some load balancers probe with an empty one (RFC 9110 section 7.2), and a port may be empty
+    (RFC 3986 section 3.2.3).
     """
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if not hosts and scope.get("http_version") == "1.0":
+    if hosts == [b""] or (not hosts and scope.get("http_version") == "1.0"):
         name, port = scope.get("server") or ("localhost", None)
         name = f"[{name}]" if ":" in name else "localhost" if name.startswith("/") else name
-        return f"{name}:{port}".encode() if port else name.encode()
-    return hosts[0] if len(hosts) == 1 and is_host(hosts[0]) else None
+        host = f"{name}:{port}".encode() if port else name.encode()
+    elif len(hosts) == 1:
+        host = hosts[0].removesuffix(b":")
+    else:
+        return scope
+    return {**scope, "headers": [(b"host", host), *(field for field in scope["headers"] if field[0] != b"host")]}
 
 
 def header(scope: Scope, name: bytes) -> str | None:

@@ -7,7 +7,8 @@ The decision is made on the decoded path, the one that FastAPI and Streamlit rou
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.peer import PEER, Peer
@@ -37,8 +38,6 @@ CLOSABLE = {
 PROBES = {"/healthz": Route.LIVENESS, "/readyz": Route.READINESS}
 ASSET_FILES = frozenset({"/favicon.png", "/manifest.json"})
 
-DOCS = frozenset({"/docs", "/redoc", "/openapi.json"})
-
 
 @dataclass(frozen=True)
 class RouteTable:
@@ -47,13 +46,13 @@ class RouteTable:
     Attributes:
         api: where the API is mounted, such as ``/api``.
         closed: prefixes that no client may request.
-        pages: page paths, for which no shorthand of the API's documentation may stand.
+        docs: paths that lead to the API's documentation, each with its path below `api`.
         assets: the gateway serves the files of Streamlit's front end itself.
     """
 
     api: str
     closed: tuple[str, ...] = ()
-    pages: frozenset[str] = frozenset()
+    docs: Mapping[str, str] = field(default_factory=dict)
     assets: bool = False
 
     def route(self, kind: str, method: str, path: str) -> Route:
@@ -66,9 +65,9 @@ class RouteTable:
         """
         api = self.api
         if path.startswith(api) and (len(path) == len(api) or path[len(api)] == "/"):
-            probed = PROBES.get(path[len(api) :]) if method in ("GET", "HEAD") else None
+            probed = PROBES.get(path[len(api) :]) if kind == "http" else None
             return probed or Route.API
-        if path in DOCS and kind == "http" and method in ("GET", "HEAD") and path not in self.pages:
+        if path in self.docs and kind == "http" and method in ("GET", "HEAD"):
             return Route.API_DOCS
         if self.assets and kind == "http" and is_asset(path):
             return Route.ASSET

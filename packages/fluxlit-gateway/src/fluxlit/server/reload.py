@@ -10,6 +10,7 @@ from typing import cast
 from fluxlit._internal.lifespan import Lifespan
 from fluxlit._internal.reimport import Project
 from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.server.adopted_api import documentation_paths, take_over
 from fluxlit.server.api import stop_lifespan
 from fluxlit.server.authentication import rules_of, secure_openapi
 from fluxlit.server.lifecycle import Parts
@@ -62,13 +63,14 @@ class Reloader:
         with self._project.reimported():
             fresh = cast("AppDefinition", load(self._find_target()))
             fresh.pages.validate(self._settings.api_mount_path)
+            take_over(fresh.api, self._settings)
             lifespan = Lifespan(fresh.api)
             await lifespan.start()
         parts = self._parts
         old = parts.api.replace(fresh, lifespan)
         parts.gateway.api = parts.api.public
-        pages = frozenset(record.path for record in fresh.pages)
-        parts.gateway.routes = dataclasses.replace(parts.gateway.routes, pages=pages)
+        docs = documentation_paths(fresh, self._settings)
+        parts.gateway.routes = dataclasses.replace(parts.gateway.routes, docs=docs)
         if parts.auth is not None:
             parts.auth.rules = rules_of(fresh, self._settings)
             secure_openapi(fresh.api, self._authenticators, self._settings)

@@ -12,6 +12,7 @@ from fluxlit.gateway import Assets, Gateway, OriginPolicy, RouteTable, SecurityH
 from fluxlit.observability.access_log import AccessLog
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.server.adopted_api import documentation_paths, take_over
 from fluxlit.server.api import Api
 from fluxlit.server.asgi import AsgiApplication
 from fluxlit.server.authentication import build_auth, secure_openapi
@@ -82,6 +83,7 @@ class Runtime:
             trust=self._trust,
             origins=OriginPolicy.of(self.settings.allowed_origins, self.settings.public_base_url),
             guard=None if auth is None else auth.admit,
+            embeddable=not (self.settings.enable_security_headers and self.settings.frame_options),
         )
         log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
         observed = ObservabilityMiddleware(
@@ -133,12 +135,13 @@ def _validate(application: AppDefinition, settings: Settings) -> None:
         application.pages.require_session_store(sessions.NO_STORE)
     if not application.api_is_adopted:
         application.api.title = settings.title
+    take_over(application.api, settings)
 
 
 def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> RouteTable:
-    pages = frozenset(record.path for record in application.pages)
     closed = closed_prefixes(settings.streamlit_open_routes)
-    return RouteTable(settings.api_mount_path, closed, pages, assets=assets is not None)
+    docs = documentation_paths(application, settings)
+    return RouteTable(settings.api_mount_path, closed, docs, assets=assets is not None)
 
 
 def _assets(ui: Ui, settings: Settings) -> Assets | None:

@@ -27,7 +27,8 @@ _LIMITS: dict[str, tuple[type[Any], str]] = {
 def facts(setting: str) -> dict[str, Any]:
     """Return what the declaration adds to type and bounds.
 
-    These are ``env``, ``flag``, ``aliases``, ``unit``, ``secret``, and ``word``, which replaces a value.
+    These are ``env``, ``flag``, ``aliases``, ``unit``, ``secret``, ``word``, which replaces a value, and ``empty``: an
+    empty variable is a value.
     """
     extra = Settings.model_fields[setting].json_schema_extra
     return dict(extra) if isinstance(extra, dict) else {}

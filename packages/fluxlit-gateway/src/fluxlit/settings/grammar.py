@@ -23,6 +23,9 @@ STREAMLIT_ROUTES = ("/_stcore", "/static", "/media", "/component")
 MIN_SECRET = 32
 OPENABLE_ROUTES = ("metrics", "script-health-check", "agent")
 
+# Python's codec maps them (IDNA 2003), browsers keep them (UTS 46, non-transitional).
+_AMBIGUOUS = "\u00df\u03c2\u200c\u200d"
+
 # The only Streamlit option with a table as its value.
 _TABLE_OPTIONS = frozenset({"server.trustedUserHeaders"})
 
@@ -107,11 +110,29 @@ def allowed_ip(value: str) -> str:
 
 
 def origin(value: str) -> str:
-    """Check an origin, ``scheme://host[:port]`` (RFC 6454 section 6.2)."""
+    """Check an origin; returns it as browsers send it.
+
+    RFC 6454 section 6.2.
+    """
     parts = _split(value)
     if parts is None or parts.path or parts.query or parts.fragment or parts.username is not None:
         raise ValueError('must hold origins of the form "https://host" or "https://host:port", without a path')
-    return value.lower()
+    if "*" in parts.netloc:
+        raise ValueError(f'holds "{value}", but wildcards are not supported: list each origin')
+    return f"{parts.scheme}://{_public_netloc(parts)}"
+
+
+def _public_netloc(parts: SplitResult) -> str:
+    """Host and port as browsers send them: in ASCII, without the usual port."""
+    host = parts.hostname or ""
+    try:
+        ascii_host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError(f'holds the host "{host}", which is no valid name') from None
+    if any(letter in host for letter in _AMBIGUOUS):
+        raise ValueError(f'holds the host "{host}"; write it as browsers send it, in ASCII (xn--...)')
+    is_usual = parts.port in (None, 443 if parts.scheme == "https" else 80)
+    return ascii_host if is_usual else f"{ascii_host}:{parts.port}"
 
 
 def open_route(value: str) -> str:
@@ -136,7 +157,7 @@ def public_base_url(value: str) -> str:
     if parts is None or parts.query or parts.fragment or parts.username is not None:
         raise ValueError('must be of the form "https://host[:port][/path]", without a user name, query or fragment')
     path = mount_path_of(parts.path)
-    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{path}"
+    return f"{parts.scheme}://{_public_netloc(parts)}{path}"
 
 
 def upstream(value: str | None) -> str | None:

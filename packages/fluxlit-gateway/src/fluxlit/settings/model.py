@@ -191,12 +191,14 @@ class Settings(BaseSettings):
     frame_options: Literal["SAMEORIGIN", "DENY", ""] = Field(
         default="SAMEORIGIN",
         description="Which sites may embed the application in a frame: its own origin, none or, if empty, all.",
+        json_schema_extra={"empty": True},
     )
     referrer_policy: Annotated[str, AfterValidator(grammar.referrer_policy)] = Field(
         default="strict-origin-when-cross-origin",
         description="What other sites learn of the address of a page. The default is the origin alone, without the "
         "path and the query, which may carry a session id; maps and videos in a page may need the origin. Empty leaves "
         "it to the browser.",
+        json_schema_extra={"empty": True},
     )
     hsts_max_age_s: Annotated[int | None, Field(ge=0, json_schema_extra={"unit": "seconds"})] = Field(
         default=None,
@@ -251,6 +253,7 @@ class Settings(BaseSettings):
         default="fluxlit",
         description="Name of the gateway in the `Via` header of requests to the UI. Empty: no `Via`, and loops are not "
         "detected.",
+        json_schema_extra={"empty": True},
     )
     gateway_upstream_connect_timeout_s: Seconds = Field(default=5.0, description="Time to connect to the UI.")
     gateway_upstream_read_timeout_s: Seconds = Field(

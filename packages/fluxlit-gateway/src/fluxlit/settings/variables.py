@@ -14,11 +14,13 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from fluxlit.errors import Problem
-from fluxlit.settings.describe import SETTINGS, env_name
+from fluxlit.settings.describe import SETTINGS, env_name, facts
 from fluxlit.settings.model import Settings
 from fluxlit.settings.project_file import located
 
 _PREFIX = "FLUXLIT_"
+
+_EMPTY = frozenset(env_name(setting).lower() for setting in SETTINGS if facts(setting).get("empty"))
 
 # What FluxLit's own supervisor and test tools hand to the processes that they start.
 _INTERNAL = frozenset({"FLUXLIT_LIFELINE_FD", "FLUXLIT_TESTING_SERVER"})
@@ -37,7 +39,7 @@ class _Variables(EnvSettingsSource):
         super().__init__(Settings)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in self._variables.items() if value}
+        return {name.lower(): value for name, value in self._variables.items() if value or _means_empty(name, value)}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
         return self.env_vars.get(env_name(field_name).lower()), field_name, False
@@ -52,8 +54,13 @@ class DotenvFile:
     problems: tuple[Problem, ...] = ()
 
 
+def _means_empty(name: str, value: str | None) -> bool:
+    """Whether an empty variable is a value; else it counts as not set."""
+    return value == "" and name.lower() in _EMPTY
+
+
 def read_variables(variables: Mapping[str, str | None]) -> Iterator[tuple[str, str, str]]:
-    """Yield setting, name and value of each variable that is not empty."""
+    """Yield setting, name and value of each variable that is set."""
     ours = {name: value for name, value in variables.items() if not is_service_link(name, value)}
     spelling = {name.lower(): name for name in ours}
     source = _Variables(ours)

@@ -36,6 +36,7 @@ FEATURES: tuple[Feature, ...] = (
     media.STORED_FILES,
     script_run.REQUESTED_PAGE,
     script_run.MEASURED_RUNS,
+    script_run.SCRIPT_PAGES,
     script_run.PAGE_HASH,
     themes.THEMES,
     uploads.UPLOADS,

@@ -38,6 +38,16 @@ MEASURED_RUNS = Feature(
     names=("streamlit.runtime.scriptrunner.script_runner:ScriptRunner._run_script",),
 )
 
+SCRIPT_PAGES = Feature(
+    "the pages of a script",
+    off="The log does not name pages of a script that the API hides.",
+    names=(
+        f"{_CONTEXT}:get_script_run_ctx",
+        f"{_CONTEXT}:ScriptRunContext.pages_manager",
+        "streamlit.runtime.pages_manager:PagesManager.get_pages",
+    ),
+)
+
 PAGE_HASH = Feature(
     "the name of a page in a page test",
     off="Page tests can run the landing page only.",
@@ -81,6 +91,19 @@ def is_requested(page: Any) -> bool:
         return bool(page.url_path == (context.pages_manager.intended_page_name or ""))
 
     return REQUESTED_PAGE.attempt(look, otherwise=False)
+
+
+def page_paths() -> frozenset[str]:
+    """The URL paths of the pages that the run of this thread knows."""
+
+    def look() -> frozenset[str]:
+        from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+
+        context = get_script_run_ctx(suppress_warning=True)
+        pages: Any = {} if context is None else context.pages_manager.get_pages()
+        return frozenset(f"/{page.get('url_pathname') or ''}" for page in pages.values())
+
+    return SCRIPT_PAGES.attempt(look, frozenset())
 
 
 def surround_runs(around: Callable[[], AbstractContextManager[None]]) -> Callable[[], None]:

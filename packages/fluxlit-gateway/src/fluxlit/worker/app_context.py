@@ -6,9 +6,10 @@ which is what makes a reload take effect at the next rerun.
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +23,13 @@ from fluxlit.settings import Settings
 from fluxlit.settings.target import load
 from fluxlit.streamlit import application
 from fluxlit.streamlit.options import get_option
-from fluxlit.streamlit.script_run import is_requested
+from fluxlit.streamlit.script_run import is_requested, page_paths
 from fluxlit.worker.worker_spec import WorkerSpec
 
 if TYPE_CHECKING:
     from streamlit.starlette import App
+
+logger = logging.getLogger("fluxlit.ui")
 
 ENTRY_SCRIPT = Path(__file__).parent / "entry" / "fluxlit_entry.py"
 
@@ -142,6 +145,31 @@ def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitSta
     if undo is not None:
         undo.callback(setattr, sys, "argv", argv)
         undo.callback(sys.path.remove, folder)
+
+
+def report_hidden_page(api_mount_path: str) -> Callable[[], AbstractContextManager[None]]:
+    """What surrounds the runs of a script: logs a page that is hidden.
+
+    Only a run of the script shows which pages it has.
+
+    Args:
+        api_mount_path: where the API is mounted.
+    """
+    reported = False
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        nonlocal reported
+        yield
+        if not reported and api_mount_path in page_paths():
+            reported = True
+            logger.warning(
+                "The page %s opens by a click only: at its address is the API. Give the page another url_path or file "
+                "name, or the API another path with FLUXLIT_API_MOUNT_PATH.",
+                api_mount_path,
+            )
+
+    return around
 
 
 class ActivityMiddleware:

@@ -44,6 +44,7 @@ from fluxlit.worker.app_context import (
     imitate_streamlit_run,
     load_app_context,
     main_script,
+    report_hidden_page,
     show,
 )
 from fluxlit.worker.counters import Runs, worker_readings
@@ -214,6 +215,8 @@ class Worker:
             self._copying.attach(self._runtime)
         live_sessions.report_sessions(self._runtime, self._report_session)
         surround_runs(self._runs.measured)
+        if self._spec.script is not None:
+            surround_runs(report_hidden_page(self._settings.api_mount_path))
         if self._settings.enable_tracing:
             surround_runs(tracing().run_span)
         if self._spec.login:
