@@ -123,7 +123,7 @@ def test_a_module_that_ends_the_program_is_reported_as_such(tmp_path: Path) -> N
     [
         ([], 0, 0, "pass"),
         (["--host", "0.0.0.0"], 0, 1, "warn"),
-        (["--host", "0.0.0.0", "--debug"], 1, 1, "fail"),
+        (["--host", "0.0.0.0", "--trust-proxy", "--forwarded-allow-ips", "*"], 1, 1, "fail"),
     ],
 )
 def test_the_exit_code_tells_warnings_and_errors(

@@ -171,7 +171,6 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("public-address", W, "[public-url-missing]", lambda p: p.flag(gateway_host="0.0.0.0")),
     ("secrets", F, "[weak-secret-key]", lambda p: p.environ(FLUXLIT_SECRET_KEY="changeme" * 4)),
     ("session-protection", W, "[sessions-unencrypted]", store("sqlite:///s.db")),
-    ("debug", F, "[debug-in-production]", lambda p: p.flag(debug=True, gateway_host="0.0.0.0")),
     ("browser-protection", W, "[cors-credentials-unused]", lambda p: p.flag(cors_allow_credentials=True)),
     ("limits", W, "[short-read-timeout]", lambda p: p.flag(gateway_upstream_read_timeout_s="1")),
     ("streamlit-options", F, "server.port cannot be set", lambda p: p.flag(streamlit_options='{"server.port": 1}')),

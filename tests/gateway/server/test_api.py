@@ -7,8 +7,11 @@ import pytest
 from fastapi import Request
 
 from fluxlit import FluxLit
+from fluxlit.gateway import Trust
 from fluxlit.server.api import Api
+from fluxlit.server.page_calls import PageCalls
 from fluxlit.settings import Settings
+from fluxlit.urls import PublicAddress
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +27,10 @@ def application() -> FluxLit:
 
 
 async def test_pages_call_the_api_at_the_public_mount() -> None:
-    api = Api(application(), Settings(root_path="/portal"), None)
-    transport = httpx.ASGITransport(api.serve_page)
+    settings = Settings(root_path="/portal")
+    api = Api(application(), settings, None)
+    address = PublicAddress(settings, "http://localhost")
+    transport = httpx.ASGITransport(PageCalls(api.serve_page, address, Trust()))
     async with httpx.AsyncClient(transport=transport) as client:
         response = await client.get("http://localhost/portal/api/where")
     assert response.json() == "http://localhost/portal/api/where"

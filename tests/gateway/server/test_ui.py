@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from fluxlit import FluxLit, FluxLitError, TargetError
 from fluxlit._internal.asgi import Message
 from fluxlit.server.ui import Ui, find_target
 from fluxlit.settings import resolve
+from fluxlit.settings.target import Target
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +45,23 @@ async def test_before_the_start_pages_are_not_ready_and_requests_fail() -> None:
 def test_the_target_is_the_given_one_then_that_of_the_object() -> None:
     assert find_target(FluxLit(import_target="a:b"), "c:d", {}) == "c:d"
     assert find_target(FluxLit(import_target="a:b"), None, {}) == "a:b"
+
+
+def test_a_target_of_another_object_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API would be that of the served object, and the pages those of the target."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("seen_a", "seen_b"):
+        (tmp_path / f"{name}.py").write_text("from fluxlit import FluxLit\napp = FluxLit()\nalias = app\n")
+    served: Any = Target("seen_a", "app").load()
+    monkeypatch.setenv("FLUXLIT_APP", "seen_b:app")
+    with pytest.raises(TargetError, match=r"FLUXLIT_APP names seen_b:app, but .* seen_a:app"):
+        find_target(served, None, {})
+    for same in ("seen_a:app", "seen_a:alias"):
+        monkeypatch.setenv("FLUXLIT_APP", same)
+        assert find_target(served, None, {}) == same
+    monkeypatch.setenv("FLUXLIT_APP", "seen_b:app")
+    assert find_target(FluxLit(), None, {}) == "seen_b:app", "what a factory has made is in no module"
 
 
 def test_an_object_in_no_module_is_refused_with_the_remedy() -> None:

@@ -131,6 +131,5 @@ SAMPLES = {
     "oidc_logout_at_provider": FALSE,
     "login_idle_timeout_s": seconds(600),
     "login_absolute_timeout_s": seconds(7200),
-    "debug": TRUE,
     "allow_unified_uvicorn_multiworker": TRUE,
 }

@@ -139,8 +139,8 @@ def test_a_wrong_variable_in_the_dotenv_file(name: str, value: str, tmp_path: Pa
 
 
 def test_a_wrong_flag_and_a_wrong_argument(tmp_path: Path) -> None:
-    assert problems(tmp_path, flags={"gateway_port": "x"}, arguments={"debg": True, "streamlit_workers": "2"}) == [
-        "FluxLit(...): unknown setting debg; did you mean debug?",
+    assert problems(tmp_path, flags={"gateway_port": "x"}, arguments={"titel": True, "streamlit_workers": "2"}) == [
+        "FluxLit(...): unknown setting titel; did you mean title?",
         '--port: gateway_port must be a whole number from 0 to 65535, not "x"',
         'FluxLit(...): streamlit_workers must be a whole number of at least 1 or auto, not "2"',
     ]
@@ -148,7 +148,7 @@ def test_a_wrong_flag_and_a_wrong_argument(tmp_path: Path) -> None:
 
 def test_all_problems_of_all_layers_come_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "fluxlit.toml").write_text('gateway_port = "a"\nlog_level = "b"\nzebra = 1\n')
-    (tmp_path / ".env").write_text("FLUXLIT_DEBUG=c\n")
+    (tmp_path / ".env").write_text("FLUXLIT_TRUST_PROXY=c\n")
     with pytest.raises(SettingsError) as caught:
         resolve(flags={"gateway_port": "d"}, environ={"FLUXLIT_ROOT_PATH": "e"}, directory=tmp_path)
     lines = str(caught.value).splitlines()

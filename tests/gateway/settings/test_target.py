@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fluxlit import FluxLit, TargetError
+from fluxlit.settings import resolve_target
 from fluxlit.settings.target import Target, load, locate
 
 
@@ -68,3 +69,26 @@ def test_an_object_is_located_by_identity(project: Path) -> None:
     second = load("mod_h:second")
     assert str(locate(second)) == "mod_h:second"
     assert locate(FluxLit()) is None
+
+
+@pytest.mark.parametrize("place", ["fluxlit.toml", ".env"])
+@pytest.mark.parametrize(
+    ("target", "module"), [("mod_i:app", "mod_i"), ("src/mod_j.py:app", "mod_j"), ("mod_k", "mod_k")]
+)
+def test_a_target_of_a_file_above_is_relative_to_that_file(
+    place: str, target: str, module: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/reference/settings.md: the file is sought from the working directory upwards."""
+    (project / "fluxlit.toml").write_text(f'target = "{target}"\n' if place == "fluxlit.toml" else "")
+    (project / ".env").write_text(f"FLUXLIT_APP={target}\n" if place == ".env" else "")
+    for folder in (project / "sub", project / "src"):
+        folder.mkdir()
+    code = project / "src" if "src" in target else project
+    (code / f"{module}.py").write_text("from fluxlit import FluxLit\napp = FluxLit()\n")
+    monkeypatch.chdir(project / "sub")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    found = resolve_target(environ={})
+    application = load(found.target or "", found.directory)
+    assert str(locate(application)) == f"{module}:app"
+    assert str(code) in sys.path, "where a worker, which gets this path, finds it too"

@@ -279,7 +279,7 @@ def test_the_traceback_is_there_for_those_who_ask(project: Project) -> None:
 
     async def story() -> None:
         with pytest.raises(WorkerError, match="Traceback"):
-            await project.backend(settings={"debug": True}).start()
+            await project.backend(settings={"log_level": "debug"}).start()
 
     run(story)
 

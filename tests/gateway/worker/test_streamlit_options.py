@@ -82,14 +82,27 @@ def test_environment_variables_are_read_as_streamlits_command_line_reads_them(pr
         project,
         "runner.fastReruns",
         "server.folderWatchBlacklist",
-        "server.trustedUserHeaders",
         environ={
             "STREAMLIT_RUNNER_FAST_RERUNS": "no",
             "STREAMLIT_SERVER_FOLDER_WATCH_BLACKLIST": "a b",
-            "STREAMLIT_SERVER_TRUSTED_USER_HEADERS": '{"X-User": "user"}',
         },
     )
-    assert values == [False, ["a", "b"], {"X-User": "user"}]
+    assert values == [False, ["a", "b"]]
+
+
+def test_headers_that_name_a_user_are_refused_by_name(project: Project) -> None:
+    """They never reach a page, so `st.user` would stay empty without a word."""
+    named = {"X-Forwarded-Email": "email"}
+    values, log = ask(
+        project,
+        "server.trustedUserHeaders",
+        environ={"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": json.dumps(named)},
+    )
+    assert values == [{}]
+    (line,) = [line for line in log.splitlines() if "server.trustedUserHeaders" in line]
+    assert "TrustedProxy" in line
+    with pytest.raises(SettingsError, match=r"server\.trustedUserHeaders cannot be set .*TrustedProxy"):
+        refuse_owned({"server.trustedUserHeaders": named}, "fluxlit.toml:1")
 
 
 def test_a_bad_environment_variable_is_named(project: Project) -> None:

@@ -29,8 +29,9 @@ def facts(target: str | None) -> dict[str, Any]:
     Raises:
         FluxLitError: a setting is invalid, or the target cannot be imported.
     """
-    named = resolve_target(flags={"target": target} if target else {}).target
-    application: Any = load(named or DEFAULT_TARGET)
+    found = resolve_target(flags={"target": target} if target else {})
+    named = found.target
+    application: Any = load(named or DEFAULT_TARGET, found.directory)
     resolved = resolve(arguments=application.setting_arguments, dotenv=False)
     return {
         "target": named or application.import_target or DEFAULT_TARGET,

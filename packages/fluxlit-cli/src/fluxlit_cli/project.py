@@ -60,7 +60,7 @@ def open_project(target: str | None, flags: Mapping[str, object] | None = None) 
     started = time.monotonic()
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            application = cast("FluxLit", load(wanted))
+            application = cast("FluxLit", load(wanted, resolved.directory))
     except FluxLitError as error:
         return Project(wanted, resolved.source, None, str(error))
     except SystemExit as error:

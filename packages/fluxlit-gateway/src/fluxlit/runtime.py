@@ -19,8 +19,9 @@ def create_unified_app() -> Application:
     a setting, stops the server's start with one message.
     """
     try:
-        target = resolve_target().target or DEFAULT_TARGET
-        runtime = Runtime(load(target), target=target)
+        found = resolve_target()
+        target = found.target or DEFAULT_TARGET
+        runtime = Runtime(load(target, found.directory), target=target)
     except FluxLitError as error:
         return Refusal(error)
 

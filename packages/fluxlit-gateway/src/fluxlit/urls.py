@@ -26,10 +26,6 @@ from fastapi.requests import HTTPConnection
 
 from fluxlit.settings import Settings
 
-INTERNAL = "fluxlit.internal"
-"""Key in the ASGI scope of a call that a page of the application makes."""
-
-
 STATE = "fluxlit"
 """Name of the `PublicAddress` in the state of the API's application."""
 
@@ -107,17 +103,12 @@ class Urls:
 
 
 def public_urls(connection: HTTPConnection) -> Urls:
-    """Return the public URLs for a request; a FastAPI dependency.
-
-    A call by a page comes past the public port and knows nothing of it: without `public_base_url` the addresses are
-    those of the listener.
-    """
+    """Return the public URLs for a request; a FastAPI dependency."""
     application = connection.app
     known: PublicAddress = getattr(application.state, STATE, None) or PublicAddress(Settings())
     mount = known.settings.api_mount_path
     requested = str(connection.base_url).rstrip("/").removesuffix(mount)
-    base = known.base if connection.scope.get(INTERNAL) else requested
-    return Urls(known.settings.public_base_url or base, mount, application.docs_url)
+    return Urls(known.settings.public_base_url or requested, mount, application.docs_url)
 
 
 PublicUrls = Annotated[Urls, fastapi.Depends(public_urls)]

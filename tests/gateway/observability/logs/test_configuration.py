@@ -32,14 +32,18 @@ def lines_of(program: str, **environ: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def ours(settings: str = "", before: str = "") -> str:
-    return textwrap.dedent(f"""
-        import logging
-        from fluxlit.observability.logs import configure
-        from fluxlit.settings import Settings
-        {before}
-        configure(Settings({settings}))
-    """) + textwrap.dedent(EVERYBODY)
+def ours(settings: str = "", before: str = "", after: str = "") -> str:
+    return "\n".join(
+        [
+            "import logging, logging.config",
+            "from fluxlit.observability.logs import configure",
+            "from fluxlit.settings import Settings",
+            textwrap.dedent(before),
+            f"configure(Settings({settings}))",
+            textwrap.dedent(EVERYBODY),
+            textwrap.dedent(after),
+        ]
+    )
 
 
 def test_every_logger_writes_each_line_once_and_without_secrets() -> None:
@@ -82,8 +86,8 @@ def test_uvicorn_tells_about_its_servers_only_when_debugging(level: str, count: 
 
 
 def test_configuring_after_uvicorn_writes_no_line_twice() -> None:
-    after = "import uvicorn.config, logging.config; logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)"
-    assert len(lines_of(ours(before=after))) == 5
+    after = "import uvicorn.config; logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)"
+    assert len(lines_of(ours(before=after))) == 4, "and its access line is on standard output, where it writes it"
 
 
 def test_a_pipe_gets_no_colours() -> None:
@@ -92,14 +96,14 @@ def test_a_pipe_gets_no_colours() -> None:
 
 APP = """
     import logging
-    from fluxlit.observability.logs import attach
+    from fluxlit.observability.logs import configure
     from fluxlit.settings import Settings
 
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
             await receive()
-            attach(Settings(log_format={log_format!r}))
-            attach(Settings(log_format={log_format!r}))
+            configure(Settings(log_format={log_format!r}))
+            configure(Settings(log_format={log_format!r}))
             logging.getLogger("fluxlit.gateway").info("hello?code=abc")
             logging.getLogger("shop").info("sold?code=abc")
             logging.getLogger("httpx").info("chatter")
@@ -166,3 +170,75 @@ def test_a_configuration_that_the_user_wrote_is_kept(log_format: str, tmp_path: 
     assert lines.count("OWN fluxlit.gateway hello?code=***") == 1
     assert all(line.startswith("OWN ") for line in lines)
     assert "abc" not in "\n".join(lines)
+
+
+KEPT = """
+    import logging.handlers
+
+    class Telemetry(logging.Handler):
+        closed = False
+        def emit(self, record): print("TELEMETRY", record.getMessage(), flush=True)
+        def close(self): print("CLOSED", flush=True)
+
+    logging.getLogger().addHandler(Telemetry())
+    audit = logging.getLogger("audit")
+    audit.addHandler(logging.FileHandler("audit.log", mode="w"))
+    audit.addHandler(logging.handlers.MemoryHandler(1, target=logging.FileHandler("memory.log")))
+"""
+
+
+def run(directory: Path, program: str) -> tuple[list[str], list[str]]:
+    """Run a program in a folder; return the lines of its output and of its errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        cwd=directory,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr.splitlines()
+
+
+def test_handlers_of_the_application_are_neither_removed_nor_closed(tmp_path: Path) -> None:
+    """What OpenTelemetry, Azure Monitor or watchtower add to the root logger, and an audit file on a named one."""
+    after = """
+        import os
+        logging.getLogger("audit").warning("deleted 3")
+        logging.getLogger("fluxlit.x").warning("ours")
+        os._exit(0)
+    """
+    out, errors = run(tmp_path, ours(before=KEPT, after=after))
+    assert "CLOSED" not in out
+    assert {"TELEMETRY from myapp?code=***", "TELEMETRY ours", "TELEMETRY deleted 3"} <= set(out)
+    assert [line for line in errors if "ours" in line] != [], "the terminal has our lines as well"
+    assert (tmp_path / "audit.log").read_text() == (tmp_path / "memory.log").read_text() == "deleted 3\n"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_basic_config_of_the_application_works_whenever_it_is_called(when: str, tmp_path: Path) -> None:
+    """On import of the application, and in its lifespan or a request."""
+    call = 'logging.basicConfig(filename="own.log", level=logging.DEBUG, format="%(name)s %(message)s")'
+    last = 'logging.getLogger("myapp").debug("a line")\nlogging.getLogger("fluxlit.x").info("ours")'
+    program = ours(before=call, after=last) if when == "before" else ours(after=f"{call}\n{last}")
+    _, errors = run(tmp_path, program)
+    assert {"myapp a line", "fluxlit.x ours"} <= set((tmp_path / "own.log").read_text().splitlines())
+    assert not any("a line" in line for line in errors), "as without FluxLit: what it configured holds"
+    assert sum("ours" in line for line in errors) == 1
+
+
+def test_what_the_application_writes_to_the_terminal_is_not_written_twice(tmp_path: Path) -> None:
+    program = ours(before='logging.basicConfig(level="INFO", format="OWN %(name)s %(message)s")')
+    _, errors = run(tmp_path, program)
+    assert len(errors) == 5
+    assert all(line.startswith("OWN ") for line in errors)
+
+
+def test_loggers_that_the_application_disables_in_passing_are_enabled_again(tmp_path: Path) -> None:
+    """`disable_existing_loggers` is true by default, and the security log is ours."""
+    disabled = 'logging.getLogger("fluxlit.security"); logging.config.dictConfig({"version": 1})'
+    program = ours(before=disabled, after='logging.getLogger("fluxlit.security").info("refused")')
+    _, errors = run(tmp_path, program)
+    assert any("refused" in line for line in errors)

@@ -207,17 +207,6 @@ def _session_store(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _debug(facts: Facts) -> Iterator[Finding]:
-    if facts.settings.debug and facts.public:
-        yield _finding(
-            "debug-in-production",
-            "error",
-            ("debug",),
-            "debug shows tracebacks to every visitor.",
-            "Turn debug off where others can connect.",
-        )
-
-
 def _browser_protection(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     if facts.public and not settings.enable_security_headers:
@@ -334,7 +323,6 @@ RULES: tuple[Rule, ...] = (
     _secret_key,
     _secret_places,
     _session_store,
-    _debug,
     _browser_protection,
     _other_sites,
     _open_routes,

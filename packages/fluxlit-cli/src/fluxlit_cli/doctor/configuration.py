@@ -29,7 +29,6 @@ _GROUPS = {
         "sessions are encrypted in the store and in transit",
         ("sessions-unencrypted", "redis-without-tls"),
     ),
-    "debug": ("tracebacks are shown only to developers", ("debug-in-production",)),
     "browser-protection": (
         "other sites cannot misuse a user's browser",
         (

@@ -10,6 +10,11 @@ OWN = b"x-fluxlit-"
 
 FORWARDED = b"x-forwarded-"
 
+FORWARDING = frozenset(
+    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
+)
+"""What is taken over from a trusted proxy; every other x-forwarded-* (-user, -email, -groups...) names a user."""
+
 ROUTE = frozenset(
     {
         b"cf-connecting-ip",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,29 @@ def birth(pid: int) -> int | None:
     """
     fields = _stat(pid)
     return int(fields[19]) if fields else None
+
+
+def siblings() -> list[int]:
+    """The other processes with the parent of this one."""
+    parent, found = os.getppid(), []
+    with contextlib.suppress(OSError):
+        for entry in PROC.iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                fields = _stat(int(entry.name))
+                if fields and int(fields[1]) == parent:
+                    found.append(int(entry.name))
+    return found
+
+
+def open_sockets(pid: int) -> dict[int, int]:
+    """Inode and descriptor of each open socket of a process."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for entry in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if match := re.fullmatch(r"socket:\[(\d+)\]", str(entry.readlink())):
+                    found[int(match[1])] = int(entry.name)
+    return found
 
 
 def _stat(pid: int) -> list[str]:

@@ -60,7 +60,7 @@ class Worker:
         self.key = secrets.token_hex(8)
         self.leaving = False
         self.sessions = Sessions()
-        self._debug = settings.debug
+        self._debug = settings.log_level == "debug"
         self._failure: str | None = None
         self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._health = health_path(settings)

@@ -19,11 +19,6 @@ from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.header_names import is_from_proxy
 from fluxlit.gateway.header_cache import ByName
 
-# What is taken over from a trusted peer; every other x-forwarded-* field (-user, -email, -groups...) names a user.
-HONOURED = frozenset(
-    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
-)
-
 HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
 PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+\Z")
 SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
@@ -163,10 +158,18 @@ def sender(scope: Scope, host: bytes, trust: Trust) -> RequestOrigin:
     if not found:
         return RequestOrigin(headers, host, scheme, client, peer.encode())
     seen = RequestOrigin([field for field in headers if not FROM_PROXY[field[0]]], host, scheme, client, peer.encode())
-    return _trusted(seen, found, peer, trust) if trust and trust.trusts(peer) else seen
+    return trusted_origin(seen, found, peer, trust) if trust and trust.trusts(peer) else seen
 
 
-def _trusted(seen: RequestOrigin, fields: list[Header], peer: str, trust: Trust) -> RequestOrigin:
+def trusted_origin(seen: RequestOrigin, fields: list[Header], peer: str, trust: Trust) -> RequestOrigin:
+    """The origin of a request by the forwarding headers of a trusted peer.
+
+    Args:
+        seen: the origin without them.
+        fields: these headers.
+        peer: address of the peer; empty on a UNIX socket.
+        trust: which earlier hops are proxies too.
+    """
     found: dict[bytes, list[bytes]] = {}
     for name, value in fields:
         found.setdefault(name, []).append(value)

@@ -13,8 +13,9 @@ from fluxlit.errors import FluxLitError
 from fluxlit.gateway.routes import Route
 from fluxlit.observability.request_record import classify
 from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.server.adopted_api import take_over
 from fluxlit.settings import Settings
-from fluxlit.urls import INTERNAL
+from fluxlit.urls import STATE, PublicAddress
 
 logger = logging.getLogger("fluxlit")
 
@@ -26,15 +27,24 @@ class Api:
         application: the FluxLit object.
         settings: the effective settings.
         auth: the authentication middleware; `None` without a login.
+        address: what the server knows of its own address.
 
     Attributes:
         application: the FluxLit object in force.
     """
 
-    def __init__(self, application: AppDefinition, settings: Settings, auth: AuthMiddleware | None) -> None:
+    def __init__(
+        self,
+        application: AppDefinition,
+        settings: Settings,
+        auth: AuthMiddleware | None,
+        address: PublicAddress | None = None,
+    ) -> None:
         self.application = application
         self._settings = settings
         self._auth = auth
+        self._address = address or PublicAddress(settings)
+        setattr(application.api.state, STATE, self._address)
         self._lifespan = Lifespan(application.api)
 
     @property
@@ -52,15 +62,15 @@ class Api:
         )
 
     async def serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a call of the application's pages, at the public mount."""
-        settings = self._settings
+        """Serve a call of a page, with the public mount as `root_path`."""
         classify(scope, Route.API)
         self.add_state(scope)
-        scope = {**scope, "root_path": settings.root_path + settings.api_mount_path, INTERNAL: True}
+        mount = scope["root_path"]
+        scope = {**scope, "root_path": mount + self._settings.api_mount_path}
         if self._auth is None:
             await self.application.api(scope, receive, send)
         else:
-            path = scope["path"].removeprefix(settings.root_path)
+            path = scope["path"].removeprefix(mount)
             await self._auth.admit_page(self.application.api, scope, receive, send, path)
 
     def add_state(self, scope: Scope) -> None:
@@ -74,6 +84,7 @@ class Api:
         Raises:
             FluxLitError: it failed.
         """
+        take_over(self.application.api, self._settings)
         await self._lifespan.start()
 
     async def stop(self, timeout_s: float) -> None:
@@ -91,6 +102,7 @@ class Api:
             The former lifespan, still running.
         """
         old, self._lifespan, self.application = self._lifespan, lifespan, fresh
+        setattr(fresh.api.state, STATE, self._address)
         return old
 
 

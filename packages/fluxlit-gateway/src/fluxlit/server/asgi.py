@@ -12,6 +12,7 @@ from fluxlit.server.api import Api
 from fluxlit.server.lifecycle import Lifecycle
 from fluxlit.server.multiworker import refuse_multiworker
 from fluxlit.server.sigterm_delay import delay_sigterm
+from fluxlit.server.uvicorn_above import set_up_uvicorn
 from fluxlit.settings import Settings
 
 
@@ -46,11 +47,12 @@ class AsgiApplication:
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            logs.attach(self._settings)
+            logs.configure(self._settings)
             refuse_multiworker(allowed=self._settings.allow_unified_uvicorn_multiworker)
+            set_up_uvicorn(self._settings, self._lifecycle.address)
             await self._lifecycle.start()
         except FluxLitError as error:
-            if self._settings.debug:
+            if self._settings.log_level == "debug":
                 traceback.print_exc()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return

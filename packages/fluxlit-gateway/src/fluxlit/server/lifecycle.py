@@ -67,10 +67,14 @@ class Lifecycle:
         parts: what is started.
         resolved: the effective settings.
         target: the FluxLit object by its name, for status and records; empty if it has none.
+
+    Attributes:
+        address: what the server knows of its own address.
     """
 
     def __init__(self, parts: Parts, resolved: Resolved, target: str = "") -> None:
         self._parts = parts
+        self.address = parts.address
         self._resolved = resolved
         self._settings = resolved.settings
         mode = self._settings.streamlit_mode if parts.ui.enabled else ""
@@ -119,7 +123,8 @@ class Lifecycle:
         """
         parts, settings = self._parts, self._settings
         self._status.addresses = tuple(addresses)
-        parts.address.origin = next((each for each in addresses if each.startswith("http")), "")
+        if origin := next((each for each in addresses if each.startswith("http")), ""):
+            parts.address.origin = origin
         if self._directory is None:
             return
         record = Server(

@@ -12,16 +12,17 @@ from fluxlit.gateway import Assets, Gateway, OriginPolicy, RouteTable, SecurityH
 from fluxlit.observability.access_log import AccessLog
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.pages.app_definition import AppDefinition
-from fluxlit.server.adopted_api import documentation_paths, take_over
+from fluxlit.server.adopted_api import documentation_paths
 from fluxlit.server.api import Api
 from fluxlit.server.asgi import AsgiApplication
 from fluxlit.server.authentication import build_auth, secure_openapi
 from fluxlit.server.lifecycle import Lifecycle, Parts
+from fluxlit.server.page_calls import PageCalls
 from fluxlit.server.reload import Reloader
 from fluxlit.server.ui import Ui, find_target
 from fluxlit.settings import Resolved, Settings, resolve
 from fluxlit.supervisor.spawn import SpawnedProcess
-from fluxlit.urls import STATE, PublicAddress
+from fluxlit.urls import PublicAddress
 
 
 class Runtime:
@@ -63,7 +64,8 @@ class Runtime:
         where = partial(find_target, app, target, flags or {})
         auth = build_auth(app, self.settings)
         secure_openapi(app.api, app.authenticators, self.settings)
-        self._api = Api(app, self.settings, auth)
+        address = PublicAddress(self.settings)
+        self._api = Api(app, self.settings, auth, address)
         ui = Ui(
             app,
             self.resolved,
@@ -94,12 +96,16 @@ class Runtime:
             auth=auth,
             api=self._api,
             # Pages reach the API past the gateway, and are counted and logged as other clients are.
-            page_calls=ObservabilityMiddleware(
-                self._traced("call of a page", self._api.serve_page), log=log, traffic=observed.traffic
+            page_calls=PageCalls(
+                ObservabilityMiddleware(
+                    self._traced("call of a page", self._api.serve_page), log=log, traffic=observed.traffic
+                ),
+                address,
+                self._trust,
             ),
             ui=ui,
             counters=observed.traffic,
-            address=_address(app, self.settings),
+            address=address,
         )
         self.lifecycle = Lifecycle(parts, self.resolved, target or "")
         self.reloader = Reloader(parts, self.settings, self.resolved.project_root, where)
@@ -135,7 +141,6 @@ def _validate(application: AppDefinition, settings: Settings) -> None:
         application.pages.require_session_store(sessions.NO_STORE)
     if not application.api_is_adopted:
         application.api.title = settings.title
-    take_over(application.api, settings)
 
 
 def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> RouteTable:
@@ -147,9 +152,3 @@ def _routes(application: AppDefinition, settings: Settings, assets: Assets | Non
 def _assets(ui: Ui, settings: Settings) -> Assets | None:
     # An external Streamlit may be of another version, with other files.
     return Assets.of_streamlit() if ui.enabled and settings.streamlit_mode != "external" else None
-
-
-def _address(application: AppDefinition, settings: Settings) -> PublicAddress:
-    known = PublicAddress(settings)
-    setattr(application.api.state, STATE, known)
-    return known

@@ -82,9 +82,10 @@ def serve(
         FluxLitError: the application cannot start.
     """
     flags = {**flags, "target": target}
-    wanted = resolve_target(flags=flags).target or DEFAULT_TARGET
+    found = resolve_target(flags=flags)
+    wanted = found.target or DEFAULT_TARGET
     with collection_paused():
-        app = load(wanted)
+        app = load(wanted, found.directory)
     runtime = Runtime(app, flags=flags, target=wanted, development=watch is not None, head_start=head_start)
     settings = runtime.settings
     fluxlit_logging.configure(settings)

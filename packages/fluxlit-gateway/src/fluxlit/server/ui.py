@@ -15,8 +15,8 @@ from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.run_directory import RunDirectory
 from fluxlit.server.sockets.internal_server import PrivateServer
 from fluxlit.server.sockets.listeners import bind_file
-from fluxlit.settings import Resolved, resolve_target
-from fluxlit.settings.target import DEFAULT_TARGET, locate
+from fluxlit.settings import Resolved, ResolvedTarget, resolve_target
+from fluxlit.settings.target import DEFAULT_TARGET, load, locate
 from fluxlit.supervisor.spawn import SpawnedProcess
 
 NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
@@ -143,6 +143,21 @@ class Ui:
         )
 
 
+def _refuse_another(application: AppDefinition, known: str, served: str, resolved: ResolvedTarget) -> None:
+    """Fail if the target names another object than the one that is served.
+
+    Raises:
+        TargetError: it does; the API would be of one application and the pages of another.
+    """
+    if load(known, resolved.directory) is not application:
+        where = resolved.source.where if resolved.target is not None else "FluxLit(import_target=...)"
+        raise TargetError(
+            known,
+            f"{where} names {known}, but the server runs another FluxLit object, {served}: the pages would be of one "
+            f"and the API of the other. Remove {where}, or name {served}.",
+        )
+
+
 def find_target(application: AppDefinition, target: str | None, flags: Mapping[str, object]) -> str:
     """Return where workers import the application from.
 
@@ -156,10 +171,14 @@ def find_target(application: AppDefinition, target: str | None, flags: Mapping[s
     Raises:
         TargetError: no module holds the object.
     """
-    known = target or resolve_target(flags=flags).target or application.import_target
+    if target is not None:
+        return target
+    resolved, found = resolve_target(flags=flags), locate(application)
+    known = resolved.target or application.import_target
     if known is not None:
+        if found is not None and known != str(found):
+            _refuse_another(application, known, str(found), resolved)
         return known
-    found = locate(application)
     if found is not None:
         return str(found)
     raise TargetError(

@@ -98,5 +98,4 @@ class SettingsArguments(TypedDict, total=False):
     oidc_logout_at_provider: bool
     login_idle_timeout_s: float
     login_absolute_timeout_s: float
-    debug: bool
     allow_unified_uvicorn_multiworker: bool

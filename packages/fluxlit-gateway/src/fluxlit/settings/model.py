@@ -358,7 +358,8 @@ class Settings(BaseSettings):
     )
     uvicorn_graceful_shutdown_timeout_s: SecondsOrZero = Field(
         default=30.0,
-        description="Time for open requests to finish when the gateway stops.",
+        description="Time for open requests to finish when the gateway stops. Under `uvicorn app:app` too, where its "
+        "`--timeout-graceful-shutdown` has precedence.",
         json_schema_extra={"flag": "--graceful-timeout"},
     )
     gateway_drain_delay_s: SecondsOrZero = Field(
@@ -473,12 +474,8 @@ class Settings(BaseSettings):
     login_absolute_timeout_s: Seconds = Field(
         default=86400.0, description="Time after which a login ends, even if it is used."
     )
-    debug: bool = Field(
-        default=False,
-        description="Show tracebacks and more detail in logs and error pages. Not for production.",
-    )
     allow_unified_uvicorn_multiworker: bool = Field(
-        default=False, description="Allow `uvicorn --workers` above 1. Not supported."
+        default=False, description="Allow several server processes, as by `uvicorn --workers 2`. Not supported."
     )
 
     @classmethod

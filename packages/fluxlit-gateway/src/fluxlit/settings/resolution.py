@@ -17,6 +17,7 @@ from fluxlit.settings.describe import SETTINGS, expected, facts, is_secret, show
 from fluxlit.settings.layers import Given, read_layers
 from fluxlit.settings.model import Settings
 from fluxlit.settings.provenance import Layer, Source
+from fluxlit.settings.target import anchored
 
 _DEFAULT = Source(Layer.DEFAULT, "default")
 
@@ -50,11 +51,13 @@ class ResolvedTarget:
         target: the target, `None` if no layer sets it.
         source: its source.
         project_root: directory of the project file, else the working directory.
+        directory: where its module is; `None` for the working directory.
     """
 
     target: str | None
     source: Source
     project_root: Path
+    directory: Path | None = None
 
 
 def resolve(
@@ -109,7 +112,10 @@ def resolve_target(
         raise SettingsError(problems)
     if not given:
         return ResolvedTarget(None, _DEFAULT, layers.root)
-    return ResolvedTarget(str(given[0].value), given[0].source, layers.root)
+    target, source = str(given[0].value), given[0].source
+    if source.layer in (Layer.FILE, Layer.DOTENV) and layers.root != _start(directory):
+        return ResolvedTarget(anchored(target, layers.root), source, layers.root, layers.root)
+    return ResolvedTarget(target, source, layers.root)
 
 
 def _environment(environ: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -29,15 +29,19 @@ class Target:
     directory: Path | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Target:
+    def parse(cls, text: str, directory: Path | None = None) -> Target:
         """Parse ``module[:attribute]`` or ``path/to/file.py[:attribute]``.
+
+        Args:
+            text: the target.
+            directory: where its module is; `None` for the working directory.
 
         Raises:
             TargetError: the string is neither.
         """
         place, _, attribute = text.rpartition(":") if ":" in text else (text, "", "")
         attribute = attribute or DEFAULT_ATTRIBUTE
-        if place.endswith(".py") or "/" in place:
+        if _is_path(place):
             path = Path(place).resolve()
             if not path.is_file():
                 raise TargetError(text, f"Target {text!r}: there is no file {path}.")
@@ -46,7 +50,7 @@ class Target:
             raise TargetError(
                 text, f"Target {text!r} is not valid: write module:attribute, such as app:app, or ./file.py:attribute."
             )
-        return cls(place, attribute)
+        return cls(place, attribute, directory)
 
     def __str__(self) -> str:
         return f"{self.module}:{self.attribute}"
@@ -98,6 +102,16 @@ class Target:
         return found
 
 
+def anchored(text: str, directory: Path) -> str:
+    """A target with its file, if it names one, relative to a directory."""
+    place = text.rpartition(":")[0] or text
+    return f"{directory / place}{text[len(place) :]}" if _is_path(place) else text
+
+
+def _is_path(place: str) -> bool:
+    return place.endswith(".py") or "/" in place
+
+
 def is_application(value: object) -> bool:
     """Whether a value is a FluxLit object; does not import the class."""
     return getattr(type(value), "is_fluxlit", False) is True
@@ -119,13 +133,17 @@ def locate(application: object) -> Target | None:
     return None
 
 
-def load(text: str) -> object:
+def load(text: str, directory: Path | None = None) -> object:
     """Load the application of a target.
+
+    Args:
+        text: the target.
+        directory: where its module is; `None` for the working directory.
 
     Raises:
         TargetError: the import failed. The message has file and line; the user's exception is the cause.
     """
-    target = Target.parse(text)
+    target = Target.parse(text, directory)
     try:
         return target.load()
     except FluxLitError:

@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415, SLF001
-"""Streamlit's log records go to the root logger."""
+"""Streamlit's log records go where those of other libraries go."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _HANDLER = "streamlit_console_handler"
 
 
 def route_logs() -> None:
-    """Send the records of Streamlit's loggers to the root logger.
+    """Pass the records of Streamlit's loggers up.
 
-    Streamlit gives every logger a handler of its own and stops propagation, for ``uvicorn`` too.
+    Streamlit gives every logger a handler of its own and stops propagation, for ``uvicorn`` too. Handlers of others
+    stay.
     """
     LOG_ROUTING.attempt(_route_all, None)
 
@@ -34,6 +35,7 @@ def _route_all() -> None:
 
 def _route(logger: logging.Logger) -> None:
     handler = getattr(logger, _HANDLER, None)
-    for each in [handler] if handler is not None else list(logger.handlers):
-        logger.removeHandler(each)
-    logger.propagate = True
+    for each in list(logger.handlers):
+        if each is handler or (handler is None and type(each) is logging.StreamHandler):
+            logger.removeHandler(each)
+    logger.propagate = not logger.handlers

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -63,6 +63,16 @@ def handshake(name: str) -> list[str]:
     import streamlit as st
 
     return list(st.context.headers.get_all(name))
+
+
+def handshake_headers(names: Iterable[str]) -> dict[str, str]:
+    """Those of some headers that the handshake of this thread's session has."""
+    if current_session() is None:
+        return {}
+    import streamlit as st
+
+    headers = st.context.headers
+    return {name: value for name in names if (value := headers.get(name))}
 
 
 def current_session() -> str | None:

@@ -16,6 +16,7 @@ from fluxlit.app import FluxLit
 from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
 from fluxlit.gateway import Gateway, RouteTable
+from fluxlit.server.adopted_api import documentation_paths, take_over
 from fluxlit.settings import Settings
 from fluxlit.testing.visitor import OwnPage, gate_for
 
@@ -97,9 +98,9 @@ def _base_url(settings: Settings) -> str:
 
 def _gateway(app: FluxLit, settings: Settings, user: User | None) -> OwnPage:
     auth = gate_for(app, settings, user)
-    pages = frozenset(record.path for record in app.pages)
+    take_over(app.api, settings)
     gateway = Gateway(
-        routes=RouteTable(api=settings.api_mount_path, pages=pages),
+        routes=RouteTable(api=settings.api_mount_path, docs=documentation_paths(app, settings)),
         api=cast("Any", app.api),  # Starlette spells the ASGI types another way
         ui=None,
         readiness=_NoUi,

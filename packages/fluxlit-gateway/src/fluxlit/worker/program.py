@@ -26,7 +26,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fluxlit import client, sessions, users
 from fluxlit._internal.descriptors import watched
-from fluxlit.errors import FluxLitError
+from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.observability.event_loop_lag import LoopLag
 from fluxlit.settings import Settings
 from fluxlit.streamlit import live_sessions
@@ -59,6 +59,11 @@ from fluxlit.worker.visitors import Visitors
 from fluxlit.worker.worker_spec import WorkerSpec
 
 logger = logging.getLogger("fluxlit.worker")
+
+IMPORTED_BEFORE = (
+    "The gateway has imported the module without this error, and each worker imports it as well: code at its top level "
+    "runs in all of them. Move what may run only once, such as a server or a scheduler, into the API's lifespan."
+)
 
 KEEP_ALIVE_S = 75
 """How long an idle connection of the gateway is kept; far above the time after which the gateway closes it itself."""
@@ -95,9 +100,18 @@ def report_failure(lifeline: Lifeline, message: str, error: BaseException) -> No
 
 
 def configure_logging(settings: Settings, send_line: Callable[[str], None]) -> None:
-    """Send every record of this process to the gateway."""
+    """Send the records of this process to the gateway.
+
+    Those of FluxLit, Streamlit and uvicorn always; others as long as the application configures no logging of its own,
+    for which the root logger has no handler. See `fluxlit.observability.logs.configuration`.
+    """
     level = settings.log_level.upper()
-    logging.basicConfig(level=level, handlers=[ChannelHandler(send_line)], force=True)
+    channel = ChannelHandler(send_line)
+    logging.getLogger().setLevel(level)
+    logging.lastResort = channel
+    for ours in ("fluxlit", "streamlit", "uvicorn"):
+        logging.getLogger(ours).addHandler(channel)
+        logging.getLogger(ours).propagate = False
     # Uvicorn's lines about each start and connection would be the gateway's own a second time.
     for chatty in ("asyncio", "httpx", "httpcore", "uvicorn", "uvicorn.error", "websockets", "watchdog"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
@@ -144,7 +158,12 @@ class Worker:
         if spec.script is not None:
             imitate_streamlit_run(spec.script, spec.arguments)
         elif spec.target is not None:
-            show(load_app_context(spec.target, self._settings, self._visitors.user))
+            try:
+                show(load_app_context(spec.target, self._settings, self._visitors.user))
+            except TargetError as error:
+                if error.__cause__ is None:
+                    raise
+                raise TargetError(spec.target, f"{error} {IMPORTED_BEFORE}") from error.__cause__
 
     def _call_headers(self) -> Callable[[], dict[str, str]]:
         visitor = self._visitors.call_headers

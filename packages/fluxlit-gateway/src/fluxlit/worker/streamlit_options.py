@@ -55,6 +55,8 @@ OWNED: Mapping[str, str] = {
     "server.runOnSave": _RELOAD,
     "server.sslCertFile": _SERVER,
     "server.sslKeyFile": _SERVER,
+    "server.trustedUserHeaders": "Headers that name a user never reach pages, since any client can send them. Use "
+    "FluxLit(auth=TrustedProxy(...)) of fluxlit_auth, which fills st.user.",
     "server.websocketPingInterval": "Use gateway_ws_ping_interval_s.",
 }
 """Keys that users may not set through `streamlit_options`, and what to do instead."""
@@ -131,6 +133,7 @@ def owned_values(spec: WorkerSpec, settings: Settings) -> dict[str, Any]:
         "server.fileWatcherType": "none",
         "server.headless": True,
         "server.runOnSave": False,
+        "server.trustedUserHeaders": {},
     }
 
 

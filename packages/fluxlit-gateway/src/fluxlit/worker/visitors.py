@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
-from fluxlit._internal.header_names import OWN
+from fluxlit._internal.header_names import FORWARDING, OWN
 from fluxlit.auth.contract import User
 from fluxlit.auth.user_headers import RUN_FIELD, USER_FIELD, read_user
 from fluxlit.observability.current_request import REQUEST_FIELD
@@ -25,7 +25,7 @@ from fluxlit.observability.security_log import FOREIGN_FILE, log_refusal
 from fluxlit.settings import Settings
 from fluxlit.streamlit.live_sessions import identify_sessions
 from fluxlit.streamlit.media import report_media, stored_files
-from fluxlit.streamlit.script_run import current_session, handshake
+from fluxlit.streamlit.script_run import current_session, handshake_headers
 from fluxlit.users import CurrentUserProvider
 
 MEDIA = "/media/"
@@ -33,6 +33,9 @@ UPLOAD = "/_stcore/upload_file/"
 
 MOST_FILES = 10_000
 """Files with remembered owners, before those of dropped files are forgotten."""
+
+CARRIED = (REQUEST_FIELD, *(name.decode("ascii") for name in sorted(FORWARDING)))
+"""Headers of a session's handshake that its API calls carry."""
 
 Person = tuple[str, str] | None
 
@@ -119,10 +122,12 @@ class Visitors:
         return CurrentUserProvider(self.user, mount, lambda: self.current().address)
 
     def call_headers(self) -> dict[str, str]:
-        """The headers of the API calls of this run: handle and request id."""
-        handle, request_id = self.current().handle, handshake(REQUEST_FIELD)
-        carried = {RUN_FIELD.decode("ascii"): handle} if handle else {}
-        return {**carried, REQUEST_FIELD: request_id[0]} if request_id else carried
+        """The headers of the API calls of this run.
+
+        Handle, request id, and the forwarding headers by which the API sees the visitor.
+        """
+        handle, carried = self.current().handle, handshake_headers(CARRIED)
+        return {**carried, RUN_FIELD.decode("ascii"): handle} if handle else carried
 
     def _facts(self) -> dict[str, Any]:
         """The content of `st.user`.

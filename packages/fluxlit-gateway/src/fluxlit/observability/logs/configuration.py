@@ -1,106 +1,121 @@
-"""Configuration of all loggers: gateway, uvicorn, API, workers.
+"""Logging of a process in which an application has its own.
 
-Two situations. Under `fluxlit run` the process is ours: `configure` gives the root logger one handler
-and lets every other logger pass its records up, so that no line can appear twice. Under
-`uvicorn app:app` uvicorn, or the user, has configured logging already: `attach` adds only what is missing,
-which is a handler of the root logger if no other would show our lines and the application's own, and the
-redaction filter everywhere.
+An application may configure logging on import, in its lifespan or in a page, by `basicConfig`, `dictConfig` or
+handlers that a telemetry library adds. All of it has to work as it does without FluxLit, so this module takes nothing
+away and adds no handler to the root logger, with which `basicConfig` would do nothing:
+
+- Lines of FluxLit and uvicorn have a handler at their own loggers, as uvicorn's have by default.
+- All other lines have `logging.lastResort`, which Python asks where nothing is configured.
+- Where the root logger writes to the terminal, by a handler of the application, ours is silent.
 """
 
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TextIO
 
 from fluxlit.observability.logs.aborted_requests import CutOffFilter
 from fluxlit.observability.logs.formatters import JsonLogFormatter, TerminalLogFormatter
 from fluxlit.observability.logs.redaction import RedactionFilter, hide_parameter
 from fluxlit.settings import Settings
 
-_OURS = "fluxlit"
-_PASSED_UP = (_OURS, "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
+_OURS = ("fluxlit", "uvicorn")
+_BELOW = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 # These write a line for each request or frame, with its content, at levels that people use for their own code.
 # Likewise uvicorn, which logs the start of each of our servers, public and private, and of every WebSocket.
 _CHATTY = ("asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchfiles", "websockets")
-_QUIET_UNLESS_DEBUG = ("uvicorn.error",)
+_QUIET_UNLESS_DEBUG = "uvicorn.error"
+
+
+class ConsoleHandler(logging.StreamHandler[TextIO]):
+    """Writes to standard error, unless the root logger does.
+
+    Args:
+        settings: its form.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(_formatter(settings, sys.stderr))
+        self.addFilter(CutOffFilter())
+        self.addFilter(RedactionFilter())
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record, unless the application's handler does."""
+        root = logging.getLogger()
+        if any(_writes_to_terminal(handler) for handler in root.handlers) and _reaches(record.name, root):
+            return False
+        return bool(super().handle(record))
 
 
 def configure(settings: Settings) -> None:
-    """Configure all loggers of this process by the settings.
+    """Add what the logging configuration of this process lacks; idempotent.
 
-    Lines go to standard error. Colours appear only on a terminal and never with ``NO_COLOR``.
+    Lines go to standard error. Colours appear only on a terminal and never with ``NO_COLOR``. Uvicorn's own look stays,
+    except that ``log_format = "json"`` turns its lines into JSON too. A formatter of the user is never replaced.
     """
     hide_parameter(settings.url_session_query_param)
-    logging.config.dictConfig(dict_config(settings))
-
-
-def dict_config(settings: Settings) -> dict[str, Any]:
-    """Build the `logging.config.dictConfig` input that `configure` uses."""
-    level = settings.log_level.upper()
-    quiet = max(logging.WARNING, logging.getLevelNamesMapping()[level])
-    chatty = _CHATTY if level == "DEBUG" else (*_CHATTY, *_QUIET_UNLESS_DEBUG)
-    passed_up = {name: {"level": level, "handlers": [], "propagate": True} for name in _PASSED_UP}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "filters": {"cut_off": {"()": CutOffFilter}, "redact": {"()": RedactionFilter}},
-        "formatters": {"fluxlit": {"()": lambda: _formatter(settings, sys.stderr)}},
-        "handlers": {
-            "stderr": {
-                "class": "logging.StreamHandler",
-                "stream": "ext://sys.stderr",
-                "formatter": "fluxlit",
-                "filters": ["cut_off", "redact"],
-            }
-        },
-        "root": {"level": level, "handlers": ["stderr"]},
-        "loggers": passed_up | {name: {"level": quiet} for name in chatty},
-    }
-
-
-def attach(settings: Settings) -> None:
-    """Complete the logging configuration of others; idempotent.
-
-    Uvicorn's own look stays, except that ``log_format = "json"`` turns its lines into JSON too. A
-    formatter that the user chose is never replaced.
-    """
-    hide_parameter(settings.url_session_query_param)
-    if not logging.getLogger().handlers:
-        _show_the_rest(settings)
-    ours = logging.getLogger(_OURS)
-    if ours.level == logging.NOTSET:
-        ours.setLevel(settings.log_level.upper())
-    for handler in _handlers():
-        for kind in (CutOffFilter, RedactionFilter):
-            if not any(isinstance(each, kind) for each in handler.filters):
-                handler.addFilter(kind())
-        if settings.log_format == "json" and type(handler.formatter).__module__ == "uvicorn.logging":
-            handler.setFormatter(JsonLogFormatter())
-
-
-def _show_the_rest(settings: Settings) -> None:
-    """Add a handler to the root logger; else Python shows warnings only."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    own = logging.StreamHandler()
-    own.setFormatter(_formatter(settings, sys.stderr))
-    if logging.getLogger("uvicorn").handlers:
-        own.addFilter(lambda record: not record.name.startswith("uvicorn"))
-    root = logging.getLogger()
-    root.addHandler(own)
-    root.setLevel(level)
+    root, console = logging.getLogger(), ConsoleHandler(settings)
+    if not root.handlers:
+        root.setLevel(level)
+    logging.lastResort = console
+    uvicorn = logging.getLogger("uvicorn")
+    if not uvicorn.handlers and uvicorn.level == logging.NOTSET:  # neither by uvicorn's command nor by the user
+        _set_level(_QUIET_UNLESS_DEBUG, level if level == logging.DEBUG else max(logging.WARNING, level))
+    for name in _OURS:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(console)
+        _set_level(name, level)
     for name in _CHATTY:
-        if logging.getLogger(name).level == logging.NOTSET:
-            logging.getLogger(name).setLevel(max(logging.WARNING, level))
+        _set_level(name, max(logging.WARNING, level))
+    for logger in _enabled():
+        logger.disabled = False
+    _complete(settings)
 
 
-def _handlers() -> Iterator[logging.Handler]:
-    """Yield the handlers that a line of ours or of uvicorn can reach."""
-    for name in (None, *_PASSED_UP):
-        yield from logging.getLogger(name).handlers
+def _set_level(name: str, level: int) -> None:
+    logger = logging.getLogger(name)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(level)
+
+
+def _enabled() -> Iterator[logging.Logger]:
+    """Yield our loggers, which `dictConfig` disables unless it names them."""
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.partition(".")[0] in _OURS and isinstance(logger, logging.Logger):
+            yield logger
+
+
+def _complete(settings: Settings) -> None:
+    """Redact what every handler that a line of ours can reach writes."""
+    for name in (None, *_OURS, *_BELOW):
+        for handler in logging.getLogger(name).handlers:
+            for kind in (CutOffFilter, RedactionFilter):
+                if not any(isinstance(each, kind) for each in handler.filters):
+                    handler.addFilter(kind())
+            if settings.log_format == "json" and type(handler.formatter).__module__ == "uvicorn.logging":
+                handler.setFormatter(JsonLogFormatter())
+
+
+def _writes_to_terminal(handler: logging.Handler) -> bool:
+    # Rich's handler is no StreamHandler and has a console.
+    stream = getattr(handler, "stream", None)
+    return (stream is not None and stream in (sys.stderr, sys.stdout)) or hasattr(handler, "console")
+
+
+def _reaches(name: str, root: logging.Logger) -> bool:
+    """Whether records of a logger are passed up to the root logger."""
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None and logger is not root:
+        if not logger.propagate:
+            return False
+        logger = logger.parent
+    return True
 
 
 def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
