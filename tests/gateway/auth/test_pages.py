@@ -55,8 +55,8 @@ PORTAL = """
     @app.page("/about", public=True)
     def about(st, client, user: OptionalUser, pages: Pages):
         if "go" in st.query_params:
-            st.text(f"may go: {{st.query_params.go in pages}}")
             st.switch_page(pages[st.query_params.go])
+        st.text(f"may go: {{'/admin' in pages}}")
         st.text(f"about for {{user.name if user else 'nobody'}}")
         st.text(f"api says {{client.get('/me').status_code}}")
         st.audio(b"a sound for " + (user.name if user else "nobody").encode())
@@ -218,9 +218,9 @@ def test_a_link_to_a_page_opens_it_for_nobody_else(portal: Server, cookie: str |
                 texts += await session.shown(20)
             return " ".join(texts)
 
-    texts = asyncio.run(sent())
-    assert f"may go: {cookie == ADA}" in texts
-    assert ("the vault is open" in texts) == (cookie == ADA)
+    # In a run of its own: a switch discards what the left page has not sent yet.
+    assert f"may go: {cookie == ADA}" in shown(portal, "about", cookie)
+    assert ("the vault is open" in asyncio.run(sent())) == (cookie == ADA)
 
 
 def test_a_role_page_is_run_for_its_role_only(portal: Server) -> None:
