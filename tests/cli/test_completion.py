@@ -20,6 +20,8 @@ CASES = [
     ("config s", {"schema"}),
     ("new --profile d", {"deploy"}),
     ("run --graceful-t", {"--graceful-timeout"}),
+    ("run --log-level d", {"debug"}),
+    ("doctor --check api-", {"api-routes"}),
 ]
 BASH = """
 source /dev/stdin <<< "$(fluxlit completion bash)"

@@ -1,6 +1,7 @@
 """`fluxlit dev`: saved code is served, broken code is reported."""
 
 import re
+import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -76,6 +77,8 @@ def test_a_day_of_development(tmp_path: Path) -> None:
     with development(tmp_path) as dev:
         assert get(f"{dev.url}/api/n") == "1"
         assert "API docs  " + dev.url + "/api/docs" in "".join(dev.server.output)
+        dev.says("Ctrl-C to stop")
+        dev.says("GET /api/n 200")
 
         # An API route is saved: it answers anew.
         dev.save("return 1", "return 2")
@@ -130,6 +133,31 @@ def test_a_file_that_the_application_writes_reloads_nothing(tmp_path: Path) -> N
         line = dev.says("changed: ")
         assert line.startswith("app.py changed: ")
         assert "".join(dev.server.output).count("changed: ") == 1
+
+
+def test_a_folder_with_a_script_and_an_api_is_served(tmp_path: Path) -> None:
+    """Neither was written for FluxLit; the port is taken."""
+    write(
+        tmp_path,
+        {
+            "pair/app.py": "import streamlit as st\n\nst.title('Home')\n",
+            "pair/api.py": "from fastapi import FastAPI\n\nservice = FastAPI()\n\n@service.get('/n')\ndef n():\n"
+            "    return 1\n",
+        },
+    )
+    with socket.create_server(("127.0.0.1", 0)) as holder, nothing_left() as mark:
+        port = holder.getsockname()[1]
+        environ = clean_environ(FLUXLIT_GATEWAY_PORT=str(port)) | mark
+        with background([*COMMAND, "dev", "pair"], cwd=tmp_path, environ=environ) as server:
+            server.wait_for(rf"Port {port} is in use, so the next free one is taken", 60)
+            url = server.wait_for(r"App +(http://\S+)/\n", 60)[1]
+            server.wait_for(r"Serves +Streamlit script app\.py, FastAPI application api:service", 60)
+            assert "<title>" in get(f"{url}/")
+            assert get(f"{url}/api/n") == "1"
+            api = tmp_path / "pair" / "api.py"
+            api.write_text(api.read_text().replace("return 1", "return 2"))
+            until(lambda: get(f"{url}/api/n") == "2")
+            assert server.stop() == 0
 
 
 def test_a_changed_setting_restarts_the_whole(tmp_path: Path) -> None:

@@ -47,4 +47,4 @@ def test_what_is_right_passes_and_what_is_not_fails(tmp_path: Path) -> None:
 
 
 def test_errors_are_one_message(tmp_path: Path) -> None:
-    says(fluxlit("pages", "list", directory=tmp_path), 1, "there is no module 'app'")
+    says(fluxlit("pages", "list", directory=tmp_path), 1, "There is no application in")

@@ -25,7 +25,7 @@ TARGETS = {
         "Run the command in the project's directory",
     ),
     "no-file": ({}, ["run", "./nowhere.py:app"], "there is no file", "nowhere.py"),
-    "no-default": ({}, ["run"], "Target 'app:app'", "there is no module 'app'"),
+    "no-default": ({}, ["run"], "There is no application in", "fluxlit new ."),
     "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
     "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
     "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is a int, not a FluxLit object", "Write app = FluxLit(...)"),
@@ -181,7 +181,7 @@ def test_it_stops_in_order_when_told(number: signal.Signals, tmp_path: Path) -> 
 def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path) -> None:
     write(
         tmp_path,
-        HEAD + API + "import asyncio\n@app.api.get('/slow')\nasync def slow():\n    await asyncio.sleep(100)\n",
+        HEAD + API + "import time\n@app.api.get('/slow')\ndef slow():\n    time.sleep(100)\n",
     )
     with running(tmp_path, "--graceful-timeout", "60") as (server, url):
         host, port = url.removeprefix("http://").split(":")
@@ -189,12 +189,10 @@ def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path) -> N
             connection.sendall(b"GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n")
             get(f"{url}/api/healthz")
             server.process.send_signal(signal.SIGINT)
-            connection.settimeout(1)
-            with pytest.raises(TimeoutError):
-                connection.recv(1)
+            server.wait_for(r"Stopping: waiting up to 60 s for 1 open request\. Ctrl-C again stops at once\.", 60)
             assert server.process.poll() is None
             server.process.send_signal(signal.SIGINT)
-            assert server.process.wait(30) == 0
+            assert server.process.wait(30) == 130  # the route's thread could not be interrupted
 
 
 def test_settings_of_every_layer_reach_the_running_application(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_protection_that_a_file_or_the_environment_switches_off_stays_on_and_say
 def test_development_shows_errors_and_the_menu_and_production_does_not(project: Project) -> None:
     keys = ("client.showErrorDetails", "client.toolbarMode")
     assert ask(project, *keys)[0] == ["none", "minimal"]
-    assert ask(project, *keys, development=True)[0] == ["full", "developer"]
+    assert ask(project, *keys, development=True)[0] == ["full", "viewer"]
 
 
 def test_the_public_address_is_streamlits(project: Project) -> None:

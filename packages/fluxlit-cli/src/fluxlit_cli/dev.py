@@ -7,6 +7,7 @@ import sys
 import traceback
 import webbrowser
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,9 @@ Open = Annotated[bool, typer.Option("--open", help="Open the browser when the ap
 def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str, object]) -> int:
     """Run an application and reload changed code.
 
+    A FluxLit application, a FastAPI application or a Streamlit script; a script and an API side by side are served
+    together. If the port is taken, the next free one is used, unless --port names it.
+
     Open browsers show a page as soon as it is saved, the API runs its new code, and sessions keep their state.
     While the new code has an error, the previous version keeps serving; if the first start fails, the command waits
     for the next change. A change of settings restarts the server.
@@ -40,9 +44,13 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
         if open_browser:
             webbrowser.open(report.url)
 
+    head_start = early()
+    if target is not None and Path(target).is_dir():
+        os.chdir(target)
+        target = head_start = None  # that worker is in the former folder
     watcher = Watcher({**flags, "target": target})
     try:
-        code = launch(target, flags, on_ready=ready, watch=watcher.watch, head_start=early())
+        code = launch(target, flags, on_ready=ready, watch=watcher.watch, head_start=head_start)
     except FluxLitError as error:
         if not is_fixable(error):
             raise
@@ -66,12 +74,18 @@ def _wait_for_change(error: FluxLitError, watcher: Watcher) -> int:
 
 
 def announce(ready: Ready) -> None:
-    """Print the addresses of the application, API and API docs."""
+    """Print what is served, its addresses and how to stop it."""
+    if ready.busy_port is not None:
+        output.note(f"Port {ready.busy_port} is in use, so the next free one is taken. --port chooses another.")
     output.write(f"{output.paint('FluxLit is ready', 'green')} ({ready.seconds:.1f} s), watching for changes")
-    rows = {"App": ready.url, "Network": ready.network_url, "API": ready.api_url, "API docs": ready.docs_url}
-    for name, url in rows.items():
+    app = {"App": ready.url, "Network": ready.network_url} if ready.has_ui else {}
+    api = {"API": ready.api_url, "API docs": ready.docs_url} if ready.has_api or not ready.has_ui else {}
+    for name, url in {**app, **api}.items():
         if url:
             output.write(f"  {name:<9} {output.paint(url, 'bold')}")
+    if ready.adopted:
+        output.write(f"  {'Serves':<9} {ready.adopted}")
+    output.write("  Ctrl-C to stop")
 
 
 def _restart(target: str | None, flags: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ same message from a flag, a variable or a file.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -123,9 +123,26 @@ def _parameter(setting: str) -> inspect.Parameter:
         names = tuple(f"{name}/{_negated(name)}" for name in names)
     metavar = "|".join(describe.choices(setting)) if kind == "choice" else _METAVARS.get(kind)
     panel = _PANELS[max((prefix for prefix in _PANELS if setting.startswith(prefix)), key=len)]
-    option = typer.Option(*names, help=_help(setting), metavar=metavar, show_default=False, rich_help_panel=panel)
+    complete = completion(describe.choices(setting)) if kind == "choice" else None
+    option = typer.Option(
+        *names,
+        help=_help(setting),
+        metavar=metavar,
+        show_default=False,
+        rich_help_panel=panel,
+        autocompletion=complete,
+    )
     annotation: Any = Annotated[bool | None, option] if kind == "bool" else Annotated[str | None, option]
     return inspect.Parameter(setting, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def completion(values: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return a function that completes a word to these values."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
 
 
 def _negated(flag: str) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from fluxlit.errors import FluxLitError
+from fluxlit.pages.adoption import load_any
 from fluxlit.settings import resolve_target
 from fluxlit.settings.provenance import Source
-from fluxlit.settings.target import DEFAULT_TARGET, load
+from fluxlit.settings.target import DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from fluxlit import FluxLit
@@ -56,16 +57,18 @@ def open_project(target: str | None, flags: Mapping[str, object] | None = None) 
         SettingsError: a layer cannot be read, so the target is unknown.
     """
     resolved = resolve_target(flags={**(flags or {}), **({"target": target} if target else {})})
-    wanted = resolved.target or DEFAULT_TARGET
+    wanted = resolved.target
     started = time.monotonic()
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            application = cast("FluxLit", load(wanted, resolved.directory))
+            loaded = load_any(wanted, resolved.directory)
     except FluxLitError as error:
-        return Project(wanted, resolved.source, None, str(error))
+        return Project(wanted or DEFAULT_TARGET, resolved.source, None, str(error))
     except SystemExit as error:
+        wanted = wanted or DEFAULT_TARGET
         return Project(wanted, resolved.source, None, _exit_problem(wanted, error))
-    return Project(wanted, resolved.source, application, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Project(loaded.target, resolved.source, cast("FluxLit", loaded.application), seconds=seconds)
 
 
 def _exit_problem(target: str, error: SystemExit) -> str:

@@ -28,8 +28,8 @@ Target = Annotated[
     str | None,
     typer.Argument(
         metavar="TARGET",
-        help="The FluxLit object: module:attribute or path/to/file.py:attribute. "
-        "Default: FLUXLIT_APP, else target in the project file, else app:app.",
+        help="The application: module:attribute, a file (FluxLit, FastAPI or Streamlit), or a folder. "
+        "Default: FLUXLIT_APP, else target in the project file, else app.py, main.py or api.py.",
         show_default=False,
         autocompletion=_complete,
     ),

@@ -17,7 +17,7 @@ from fluxlit_cli import exit_codes, output
 from fluxlit_cli.config import report
 from fluxlit_cli.config.strict import risks_of
 from fluxlit_cli.finding import Finding, Status, print_problems, worst
-from fluxlit_cli.options import with_settings
+from fluxlit_cli.options import completion, with_settings
 from fluxlit_cli.project import Project, open_project
 from fluxlit_cli.run import Target
 
@@ -32,7 +32,15 @@ DiffDefault = Annotated[
     bool, typer.Option("--diff-default", help="Show only settings that differ from their defaults.")
 ]
 Shadowed = Annotated[bool, typer.Option("--shadowed", help="Also show overridden values.")]
-Get = Annotated[str | None, typer.Option("--get", metavar="SETTING", help="Print the value of one setting only.")]
+Get = Annotated[
+    str | None,
+    typer.Option(
+        "--get",
+        metavar="SETTING",
+        help="Print the value of one setting only.",
+        autocompletion=completion(describe.SETTINGS),
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of standard output."),

@@ -19,15 +19,25 @@ from fluxlit_cli.doctor.registry import all_checks
 from fluxlit_cli.doctor.runner import LIMIT_S, Result, run
 from fluxlit_cli.doctor.subject import Subject
 from fluxlit_cli.finding import Status, worst
-from fluxlit_cli.options import with_settings
+from fluxlit_cli.options import completion, with_settings
 from fluxlit_cli.run import Target
 
 LOGIN = ("login", "identity-provider", "provider")
 """Checks of the login. The last is of fluxlit-auth."""
 
+def _complete(incomplete: str) -> list[str]:
+    return completion([check.name for check in all_checks()])(incomplete)
+
+
 Only = Annotated[
     list[str] | None,
-    typer.Option("--check", "-c", metavar="NAME", help="Run only this check; may be repeated or a comma list."),
+    typer.Option(
+        "--check",
+        "-c",
+        metavar="NAME",
+        help="Run only this check; may be repeated or a comma list.",
+        autocompletion=_complete,
+    ),
 ]
 Provider = Annotated[bool, typer.Option("--provider", help="Run only the checks of the login, and show all of them.")]
 Listed = Annotated[bool, typer.Option("--list", help="List the checks without running them.")]

@@ -111,6 +111,11 @@ class Lifecycle:
             self._parts.gateway.draining = True
             self._drained_at = time.monotonic()
 
+    @property
+    def open_requests(self) -> int:
+        """Requests without a complete response."""
+        return self._parts.counters.active
+
     def hurry(self) -> None:
         """Stop as fast as possible."""
         self._hurried = True

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from fluxlit.server.runtime import Runtime
 
 logger = logging.getLogger("fluxlit")
+
+FORCED_END_S = 2.0
+"""Seconds after the second Ctrl-C, until the process ends regardless of what still runs."""
+
+FORCED = 130
+"""Exit code then, as of a process that an interrupt ended."""
+
+SOON_S = 0.3
 
 Watch = Callable[["Runtime"], Awaitable[None]]
 
@@ -118,6 +127,8 @@ class Process:
     def _signalled(self, number: signal.Signals) -> None:
         if self._stopping and number == signal.SIGINT:
             self._hurry()
+        elif not self._stopping:
+            self._alongside(self._report_waiting(may_interrupt=number == signal.SIGINT))
         delay = self._runtime.settings.gateway_drain_delay_s
         waits = number == signal.SIGTERM and delay and self._server.started
         self._say_stopping(delay if waits else 0.0)
@@ -129,10 +140,23 @@ class Process:
 
     def _hurry(self) -> None:
         """A second Ctrl-C: stop at once. Workers end with this process anyway."""
+        # Python waits for threads, and a plain `def` route runs in one that nothing can interrupt.
+        end = threading.Timer(FORCED_END_S, os._exit, (FORCED,))
+        end.daemon = True
+        end.start()
         self._server.force_exit = True
         self._runtime.lifecycle.hurry()
         if self._ending is not None:
             self._ending.cancel()
+
+    async def _report_waiting(self, *, may_interrupt: bool) -> None:
+        """Log what the end of the process waits for, unless it ends soon."""
+        await asyncio.sleep(SOON_S)
+        count = self._runtime.lifecycle.open_requests
+        what = f"{count} open request{'' if count == 1 else 's'}" if count else "pages and API to stop"
+        limit = self._runtime.settings.uvicorn_graceful_shutdown_timeout_s
+        hint = " Ctrl-C again stops at once." if may_interrupt else ""
+        logger.info("Stopping: waiting up to %g s for %s.%s", limit, what, hint)
 
     def _say_stopping(self, delay: float) -> None:
         settings = self._runtime.settings

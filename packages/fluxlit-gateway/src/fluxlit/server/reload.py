@@ -9,13 +9,13 @@ from typing import cast
 
 from fluxlit._internal.lifespan import Lifespan
 from fluxlit._internal.reimport import Project
+from fluxlit.pages.adoption import load_any
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.adopted_api import documentation_paths, take_over
 from fluxlit.server.api import stop_lifespan
 from fluxlit.server.authentication import rules_of, secure_openapi
 from fluxlit.server.lifecycle import Parts
 from fluxlit.settings import Settings
-from fluxlit.settings.target import load
 
 
 class Reloader:
@@ -61,7 +61,7 @@ class Reloader:
 
     async def _reload_api(self) -> None:
         with self._project.reimported():
-            fresh = cast("AppDefinition", load(self._find_target()))
+            fresh = cast("AppDefinition", load_any(self._find_target()).application)
             fresh.pages.validate(self._settings.api_mount_path)
             take_over(fresh.api, self._settings)
             lifespan = Lifespan(fresh.api)

@@ -87,7 +87,9 @@ class Runtime:
             guard=None if auth is None else auth.admit,
             embeddable=not (self.settings.enable_security_headers and self.settings.frame_options),
         )
-        log = AccessLog(gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging)
+        log = AccessLog(
+            gateway=self.settings.enable_gateway_access_log, api=self.settings.enable_request_logging or development
+        )
         observed = ObservabilityMiddleware(
             self._traced("gateway", gateway), log=log, headers=SecurityHeaders(self.settings)
         )

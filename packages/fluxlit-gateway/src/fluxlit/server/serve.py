@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +18,10 @@ import uvicorn
 from fluxlit._internal.asgi import Application
 from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit._internal.peer import is_loopback
-from fluxlit.errors import FluxLitError
+from fluxlit.errors import AddressInUseError, FluxLitError
 from fluxlit.gateway import Trust
 from fluxlit.observability import logs as fluxlit_logging
+from fluxlit.pages.adoption import load_any
 from fluxlit.server.http.connection_caps import ConnectionCaps
 from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
 from fluxlit.server.http.request_response import PendingHeaders
@@ -31,8 +33,14 @@ from fluxlit.server.sockets.systemd import Notifier
 from fluxlit.server.sockets.tls import Tls
 from fluxlit.server.uvicorn_server import AsgiServer
 from fluxlit.settings import Settings, resolve_target
-from fluxlit.settings.target import DEFAULT_TARGET, load
+from fluxlit.settings.provenance import Layer
 from fluxlit.supervisor.spawn import SpawnedProcess
+
+OTHER_PORTS = 100
+"""How many ports from the configured one on are tried during development."""
+
+# Names of the routes that FastAPI adds itself.
+_DOCUMENTATION = frozenset({"openapi", "swagger_ui_html", "swagger_ui_redirect", "redoc_html"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,10 @@ class Ready:
         seconds: how long the start took.
         network_url: address of the UI for other machines, where it listens on all addresses of this one; else empty.
         for_machines: what the process writes is read by a program, so nothing but lines of the log may be written.
+        has_ui: there are pages.
+        has_api: the API has routes of its own.
+        adopted: what is served that is no FluxLit object, for people.
+        busy_port: the configured port, which another process holds; `None` if the server listens on it.
     """
 
     url: str
@@ -54,6 +66,10 @@ class Ready:
     seconds: float
     network_url: str = ""
     for_machines: bool = False
+    has_ui: bool = True
+    has_api: bool = True
+    adopted: str = ""
+    busy_port: int | None = None
 
 
 def serve(
@@ -82,19 +98,22 @@ def serve(
         FluxLitError: the application cannot start.
     """
     flags = {**flags, "target": target}
-    found = resolve_target(flags=flags)
-    wanted = found.target or DEFAULT_TARGET
+    wanted = resolve_target(flags=flags)
     with collection_paused():
-        app = load(wanted, found.directory)
-    runtime = Runtime(app, flags=flags, target=wanted, development=watch is not None, head_start=head_start)
+        loaded = load_any(wanted.target, wanted.directory)
+    development = watch is not None
+    runtime = Runtime(
+        loaded.application, flags=flags, target=loaded.target, development=development, head_start=head_start
+    )
     settings = runtime.settings
     fluxlit_logging.configure(settings)
     tls = transport_security(settings)
-    with pid_file(settings), listening(settings) as listeners:
+    other_port = development and runtime.resolved.sources["gateway_port"].layer is not Layer.FLAG
+    with pid_file(settings), listening(settings, other_port=other_port) as listeners:
         config = configuration(runtime.asgi, settings, tls)
         server = AsgiServer(config, handshake_s=settings.gateway_request_head_timeout_s)
         process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
-        report = ready(runtime, listeners[0])
+        report = ready(runtime, listeners[0], loaded.adopted)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
 
@@ -150,8 +169,12 @@ def connection_caps(settings: Settings) -> ConnectionCaps:
 
 
 @contextlib.contextmanager
-def listening(settings: Settings) -> Iterator[list[Listener]]:
+def listening(settings: Settings, *, other_port: bool = False) -> Iterator[list[Listener]]:
     """Listen where the settings say inside the block.
+
+    Args:
+        settings: the effective settings.
+        other_port: take the next free port if the configured one is taken.
 
     Raises:
         AddressInUseError: another process listens there.
@@ -163,12 +186,22 @@ def listening(settings: Settings) -> Iterator[list[Listener]]:
     elif settings.gateway_uds is not None:
         found = [bind_file(Path(settings.gateway_uds), int(settings.gateway_uds_mode, 8), backlog)]
     else:
-        found = passed_by_systemd(os.environ) or [bind_port(settings.gateway_host, settings.gateway_port, backlog)]
+        last = settings.gateway_port + (OTHER_PORTS if other_port else 0)
+        ports = range(settings.gateway_port, min(last, 65_535) + 1)
+        found = passed_by_systemd(os.environ) or [_bind_first(settings.gateway_host, ports, backlog)]
     try:
         yield found
     finally:
         for each in found:
             each.close()
+
+
+def _bind_first(host: str, ports: range, backlog: int) -> Listener:
+    """Listen on the first free port; the error is that of the first one."""
+    for port in ports:
+        with contextlib.suppress(AddressInUseError):
+            return bind_port(host, port, backlog)
+    return bind_port(host, ports[0], backlog)
 
 
 @contextlib.contextmanager
@@ -202,15 +235,25 @@ def transport_security(settings: Settings) -> Tls | None:
     )
 
 
-def ready(runtime: Runtime, listener: Listener) -> Callable[[float], Ready]:
+def ready(runtime: Runtime, listener: Listener, adopted: str = "") -> Callable[[float], Ready]:
     """Prepare the report of a start; the seconds are filled in at its end."""
-    tls, for_machines = runtime.settings.tls_certificate is not None, runtime.settings.log_format == "json"
+    settings, application = runtime.settings, runtime.application
+    tls = settings.tls_certificate is not None
     base, reach = listener.origin(tls=tls), listener.reach(tls=tls)
+    common = Ready("", "", "", 0.0, for_machines=settings.log_format == "json", adopted=adopted)
     if base.startswith("unix:"):
-        return lambda seconds: Ready(base, "", "", seconds, for_machines=for_machines)
-    base += runtime.settings.root_path
-    api = base + runtime.settings.api_mount_path
-    docs = runtime.application.api.docs_url
-    network = f"{reach}{runtime.settings.root_path}/" if reach else ""
-    docs = api + docs if docs else ""
-    return lambda seconds: Ready(f"{base}/", api, docs, seconds, network, for_machines)
+        return lambda seconds: dataclasses.replace(common, url=base, seconds=seconds)
+    taken = settings.gateway_port and listener.socket.getsockname()[1] != settings.gateway_port
+    base += settings.root_path
+    docs = application.api.docs_url
+    found = dataclasses.replace(
+        common,
+        url=f"{base}/",
+        api_url=base + settings.api_mount_path,
+        docs_url=base + settings.api_mount_path + docs if docs else "",
+        network_url=f"{reach}{settings.root_path}/" if reach else "",
+        has_ui=application.has_ui or settings.streamlit_mode == "external",
+        has_api=any(getattr(route, "name", "") not in _DOCUMENTATION for route in application.api.routes),
+        busy_port=settings.gateway_port if taken else None,
+    )
+    return lambda seconds: dataclasses.replace(found, seconds=seconds)

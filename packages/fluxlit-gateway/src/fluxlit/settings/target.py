@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from fluxlit.errors import FluxLitError, TargetError
 
@@ -45,7 +48,8 @@ class Target:
             path = Path(place).resolve()
             if not path.is_file():
                 raise TargetError(text, f"Target {text!r}: there is no file {path}.")
-            return cls(path.stem, attribute, path.parent)
+            module, directory = _importable(path)
+            return cls(module, attribute, directory)
         if not all(part.isidentifier() for part in place.split(".") + attribute.split(".")):
             raise TargetError(
                 text, f"Target {text!r} is not valid: write module:attribute, such as app:app, or ./file.py:attribute."
@@ -64,16 +68,24 @@ class Target:
             TargetError: there is no such module or attribute, or it is not a FluxLit object.
             Exception: any error of the user's module.
         """
+        return self.found_in(self.import_module())
+
+    def import_module(self) -> ModuleType:
+        """Import the module.
+
+        Raises:
+            TargetError: there is no such module.
+            Exception: any error of the user's module.
+        """
         directory = str(self.directory or Path.cwd())
         if directory not in sys.path:
             sys.path.insert(0, directory)
         try:
-            module = importlib.import_module(self.module)
+            return importlib.import_module(self.module)
         except ModuleNotFoundError as error:
             if error.name is None or not (self.module + ".").startswith(error.name + "."):
                 raise
             raise TargetError(str(self), self._missing(error.name, directory)) from None
-        return self._found_in(module)
 
     def _missing(self, name: str, directory: str) -> str:
         return (
@@ -82,7 +94,12 @@ class Target:
             f"{self.attribute}."
         )
 
-    def _found_in(self, module: object) -> object:
+    def found_in(self, module: object) -> object:
+        """Return the FluxLit object of an imported module.
+
+        Raises:
+            TargetError: there is no such attribute, or it is not a FluxLit object.
+        """
         found = module
         for part in self.attribute.split("."):
             found = getattr(found, part, None)
@@ -144,12 +161,27 @@ def load(text: str, directory: Path | None = None) -> object:
         TargetError: the import failed. The message has file and line; the user's exception is the cause.
     """
     target = Target.parse(text, directory)
-    try:
+    with import_errors(text):
         return target.load()
+
+
+@contextlib.contextmanager
+def import_errors(text: str) -> Iterator[None]:
+    """Raise errors of the user's module as `TargetError` with file and line."""
+    try:
+        yield
     except FluxLitError:
         raise
     except Exception as error:
         raise TargetError(text, f"Target {text!r} cannot be imported: {blame(error)}") from error
+
+
+def _importable(file: Path) -> tuple[str, Path]:
+    """Return a file's dotted module name, and the directory above its packages."""
+    name, directory = file.stem, file.parent
+    while (directory / "__init__.py").is_file() and directory.name.isidentifier():
+        name, directory = f"{directory.name}.{name}", directory.parent
+    return name, directory
 
 
 def blame(error: BaseException) -> str:

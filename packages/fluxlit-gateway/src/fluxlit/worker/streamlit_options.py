@@ -144,7 +144,7 @@ def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
         **shared,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "full" if spec.development else "none",
-        "client.toolbarMode": "developer" if spec.development else "minimal",
+        "client.toolbarMode": "viewer" if spec.development else "minimal",  # without the Deploy button
         "logger.enableRich": False,  # a traceback is a log record, not a drawing
         "logger.level": spec.settings.get("log_level", "info"),
         "runner.parallelMaxWorkers": _fragment_threads(),

@@ -91,7 +91,12 @@ class TerminalLogFormatter(logging.Formatter):
         return f"{self._paint(clock, '2')} {level} {self._paint(record.name, '2')}  {_escaped(text)}"
 
     def _fields(self, record: logging.LogRecord) -> str:
-        simple = {name: value for name, value in extras(record).items() if isinstance(value, (str, int, float, bool))}
+        shown = {"method", "path", "status"} if record.name == ACCESS else set()
+        simple = {
+            name: value
+            for name, value in extras(record).items()
+            if isinstance(value, (str, int, float, bool)) and name not in shown
+        }
         return "".join(f"  {name}={value}" for name, value in simple.items())
 
     def _paint(self, text: str, code: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import socket
 import stat
@@ -29,10 +30,12 @@ class Listener:
     Attributes:
         socket: the socket.
         owned: file that was made for it, and is removed with it.
+        host: the host name that was asked for; empty for an address.
     """
 
     socket: socket.socket
     owned: Path | None = None
+    host: str = ""
 
     @property
     def path(self) -> str:
@@ -45,6 +48,8 @@ class Listener:
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{self.path}"
         host, port = self.socket.getsockname()[:2]
+        if self.host:
+            return _origin(self.host, port, tls=tls)
         return _origin({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, tls=tls)  # noqa: S104  # compared only
 
     def reach(self, *, tls: bool) -> str:
@@ -110,7 +115,15 @@ def bind_port(host: str, port: int, backlog: int) -> Listener:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUseError(host, port) from None
         raise FluxLitError(f"Address {host}:{port} cannot be listened on: {error.strerror or error}.") from None
-    return Listener(listener)
+    return Listener(listener, host=host if _is_name(host) else "")
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return bool(host)
+    return False
 
 
 def bind_file(path: Path, mode: int, backlog: int) -> Listener:

@@ -1,0 +1,132 @@
+"""Loading of any target: FluxLit, FastAPI, a Streamlit script, a folder.
+
+A Streamlit script is recognised by its imports and never imported, because it would draw its page. What is no FluxLit
+object is wrapped in one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from fluxlit.errors import TargetError
+from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.settings.target import DEFAULT_ATTRIBUTE, DEFAULT_TARGET, Target, import_errors, is_application
+
+NAMES = ("app.py", "main.py", "api.py", "streamlit_app.py")
+"""Files in which an application is looked for, in this order."""
+
+FOLDERS = (".", "app", "src")
+"""Folders in which they are looked for."""
+
+_ATTRIBUTES = (DEFAULT_ATTRIBUTE, "application", "api")
+_IMPORT = re.compile(rb"(?m)^\s*(?:import|from)\s+(fluxlit|fastapi|streamlit)\b")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An application and its target.
+
+    Attributes:
+        application: the FluxLit object, the user's own or one around what was found.
+        target: loads it again; workers import a FluxLit object from it.
+        adopted: what was wrapped, for people; empty for a FluxLit object.
+    """
+
+    application: Any
+    target: str
+    adopted: str = ""
+
+
+def load_any(target: str | None) -> Loaded:
+    """Load the application of a target.
+
+    Args:
+        target: ``module:attribute``, a file, or a folder; `None` for the working directory.
+
+    Raises:
+        TargetError: there is no application, or its import failed.
+    """
+    if target is None or Path(target).is_dir():
+        return _in_folder(Path(target or "."))
+    file = Path(target)
+    if file.suffix == ".py" and file.is_file() and kind_of(file) == "streamlit":
+        return _script(file, target)
+    return _in_module(target)
+
+
+def kind_of(file: Path) -> str:
+    """Return ``fluxlit``, ``fastapi``, ``streamlit`` or an empty string."""
+    source = file.read_bytes()
+    found = {match.decode() for match in _IMPORT.findall(source)}
+    if "fluxlit" in found:
+        return "fluxlit"
+    if "fastapi" in found and b"FastAPI(" in source:
+        return "fastapi"
+    return "streamlit" if "streamlit" in found else ""
+
+
+def _in_folder(root: Path) -> Loaded:
+    """Find a FluxLit object, else a script and an API that stand side by side."""
+    kinds: dict[str, Path] = {}
+    for folder in FOLDERS:
+        for name in NAMES:
+            if (file := root / folder / name).is_file():
+                kinds.setdefault(kind_of(file), file)
+    if "fluxlit" in kinds or ("" in kinds and len(kinds) == 1):
+        file = kinds.get("fluxlit") or kinds[""]
+        target = Target.parse(str(file))
+        return _in_module(target.module if target.directory == Path.cwd().resolve() else str(file))
+    script, service = kinds.get("streamlit"), kinds.get("fastapi")
+    if service is None and script is None:
+        raise TargetError(
+            DEFAULT_TARGET,
+            f"There is no application in {root.resolve()}: none of {', '.join(NAMES)}, nor in its folders app and src. "
+            f"Create a project there with `fluxlit new .`, or name the file: fluxlit dev path/to/file.py.",
+        )
+    if service is None:
+        assert script is not None
+        return _script(script, str(root))
+    api = _in_module(str(service), str(root))
+    if script is None or not api.adopted:
+        return api
+    both = AppDefinition(api=api.application.api, ui=script.resolve())
+    return Loaded(both, str(root), f"Streamlit script {script}, {api.adopted}")
+
+
+def _script(file: Path, target: str) -> Loaded:
+    return Loaded(AppDefinition(ui=file.resolve()), target, f"Streamlit script {file}")
+
+
+def _in_module(text: str, source: str = "") -> Loaded:
+    """Load a module's application.
+
+    Args:
+        text: ``module:attribute`` or a file.
+        source: the target of what has to be wrapped; by default `text`.
+    """
+    head, _, attribute = text.rpartition(":") if ":" in text else (text, "", "")
+    target = Target.parse(text)
+    with import_errors(str(target) if "/" not in text else text):
+        module = target.import_module()
+    target = Target(target.module, attribute or _attribute(module), target.directory)
+    found: Any = module
+    for part in target.attribute.split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, FastAPI):
+        return Loaded(AppDefinition(api=found), source or text, f"FastAPI application {target}")
+    return Loaded(target.found_in(module), f"{head}:{target.attribute}")
+
+
+def _attribute(module: object) -> str:
+    """Return the name of a module's application; ``app`` if there is none."""
+    for fits in (is_application, lambda value: isinstance(value, FastAPI)):
+        names = [name for name, value in vars(module).items() if fits(value)]
+        for name in (*_ATTRIBUTES, *names[:1]):
+            if name in names:
+                return name
+    return DEFAULT_ATTRIBUTE
