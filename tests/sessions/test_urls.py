@@ -123,6 +123,14 @@ def test_an_error_quotes_nothing_of_the_url(url: str, secret: str) -> None:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///sessions.db", "redis://127.0.0.1:1"])
+def test_a_misspelt_option_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options: Any = {"idle_tll": 3}
+    with pytest.raises(TypeError, match="no option 'idle_tll'; did you mean 'idle_ttl'"):
+        open_store(url, **options)
+
+
 def test_a_misspelt_scheme_is_corrected() -> None:
     with pytest.raises(SessionStoreError, match=r"Did you mean redis://\?"):
         open_store("reddis://host")

@@ -163,7 +163,7 @@ def test_models_go_both_ways(client: ApiClient) -> None:
 
 
 def test_an_error_status_is_told_with_its_reason(client: ApiClient) -> None:
-    with pytest.raises(ApiError, match=r"POST /users was answered 422 .*name") as caught:
+    with pytest.raises(ApiError, match=r"POST /users answered 422 .*name") as caught:
         client.post_model("/users", User, json={})
 
     assert caught.value.response is not None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import httpx
 import pytest
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from fluxlit import FluxLit
+from fluxlit._internal.tracebacks import FAULT_HEADER
 from fluxlit.gateway import Trust
 from fluxlit.server.api import Api
 from fluxlit.server.page_calls import PageCalls
@@ -42,3 +46,41 @@ async def test_cors_is_off_until_an_origin_is_allowed(origins: tuple[str, ...], 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api.public)) as client:
         response = await client.get("http://p/where", headers={"origin": "https://a.example"})
     assert response.headers.get("access-control-allow-origin") == allowed
+
+
+def failing() -> FluxLit:
+    app = FluxLit()
+
+    @app.api.get("/boom")
+    def boom() -> None:
+        raise RuntimeError("größer")
+
+    @app.api.get("/own")
+    def own() -> Response:
+        return Response(status_code=500)
+
+    @app.api.get("/stream")
+    def stream() -> StreamingResponse:
+        return StreamingResponse(iter(["a", "b"]), status_code=500)
+
+    return app
+
+
+@pytest.mark.parametrize("development", [True, False])
+async def test_a_page_receives_the_exception_in_development_only(development: bool) -> None:
+    api = Api(failing(), Settings(), None, development=development)
+    transport = httpx.ASGITransport(api.serve_page, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://p/api") as client:
+        answers = [await client.get(path) for path in ("/boom", "/own", "/stream")]
+    faults = [unquote(answer.headers.get(FAULT_HEADER, "")) for answer in answers]
+    assert [answer.status_code for answer in answers] == [500, 500, 500]
+    assert answers[2].text == "ab"
+    assert faults[1:] == ["", ""]
+    assert faults[0].startswith("RuntimeError: größer (") is development
+
+
+async def test_the_public_way_says_nothing_of_the_exception() -> None:
+    api = Api(failing(), Settings(), None, development=True)
+    transport = httpx.ASGITransport(api.public, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+        assert FAULT_HEADER not in (await client.get("/boom")).headers

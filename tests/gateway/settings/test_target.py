@@ -51,8 +51,8 @@ def test_a_file_may_be_named_instead_of_a_module(project: Path) -> None:
         ("from fluxlit import FluxLit\nportal = FluxLit()\n", "mod_c:app", ["no attribute 'app'", "mod_c:portal"]),
         ("app = 3\n", "mod_d:app", ["is a int", "FluxLit(...)"]),
         ("import nowhere_at_all\n", "mod_e:app", ["ModuleNotFoundError", "nowhere_at_all", "mod_e.py:1"]),
-        ("x = 1\ny = 1 / 0\n", "mod_f:app", ["ZeroDivisionError", "mod_f.py:2"]),
-        ("def f(:\n", "mod_g:app", ["SyntaxError", "mod_g.py:1"]),
+        ("x = 1\ny = 1 / 0\n", "mod_f:app", ["ZeroDivisionError", "mod_f.py:2)\n    y = 1 / 0"]),
+        ("def f(:\n", "mod_g:app", ["SyntaxError", "mod_g.py:1)\n    def f(:"]),
     ],
 )
 def test_messages(project: Path, source: str | None, target: str, words: list[str]) -> None:

@@ -142,8 +142,11 @@ class ApiClient:
         self._headers = httpx.Headers(headers)
         self._timeout = _parse_timeout(timeout)
         self._identify = identify
+        from fluxlit._internal.api_response import NamingTransport  # noqa: PLC0415  # imports httpx
+
+        inner = transport or httpx.HTTPTransport(uds=uds, limits=_connections(), trust_env=False)
         self._http = httpx.Client(
-            transport=transport or httpx.HTTPTransport(uds=uds, limits=_connections(), trust_env=False),
+            transport=NamingTransport(inner, httpx.URL(self._base).path),
             trust_env=False,
             follow_redirects=False,
             timeout=self._timeout,
@@ -256,7 +259,7 @@ class ApiClient:
         response = self.request(method, path, **options)
         call = f"{method} {path}"
         if not response.is_success:
-            raise ApiError(f"{call} was answered {_status(response)}: {_excerpt(response)}", response)
+            raise ApiError(f"{_failure(response, call)}: {_excerpt(response)}", response)
         try:
             parsed: T = _adapter(cast("Hashable", model)).validate_json(response.content)
         except ValidationError as error:
@@ -459,6 +462,11 @@ def _unreachable(call: str, base: str, error: httpx.HTTPError) -> ApiError:
 
 def _status(response: httpx.Response) -> str:
     return f"{response.status_code} {response.reason_phrase}".strip()
+
+
+def _failure(response: httpx.Response, call: str) -> str:
+    named: str = getattr(response, "failure", f"{call} answered {_status(response)}")
+    return named
 
 
 def _excerpt(response: httpx.Response) -> str:

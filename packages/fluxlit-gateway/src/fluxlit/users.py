@@ -107,6 +107,8 @@ def require_roles(*roles: str) -> Requirement:
     """
     if not roles:
         raise ValueError("require_roles needs a role; for any user there is require_login.")
+    if not all(isinstance(role, str) for role in roles):
+        raise TypeError("require_roles takes names: require_roles('admin', 'editor').")
     return Requirement(frozenset(roles))
 
 

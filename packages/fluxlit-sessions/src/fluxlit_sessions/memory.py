@@ -19,7 +19,7 @@ from typing import Any, TypeVar, Unpack, cast
 from fluxlit_sessions.commands import Command, Count, Create, DeleteSubject, List, Ping, Replace, Row, Rows
 from fluxlit_sessions.errors import SessionStoreError, SessionStoreFull
 from fluxlit_sessions.ids import Key, Kind
-from fluxlit_sessions.options import Clock, StoreOptions
+from fluxlit_sessions.options import Clock, StoreOptions, check_options
 from fluxlit_sessions.record import NO_TAG, Record
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.transitions import apply
@@ -209,4 +209,5 @@ class MemorySessionStore(SessionStore):
         max_total_bytes: int = MAX_TOTAL_BYTES,
         **options: Unpack[StoreOptions],
     ) -> None:
+        check_options(options)
         super().__init__(MemoryBackend(options.get("clock", time.time), max_entries, max_total_bytes), options)

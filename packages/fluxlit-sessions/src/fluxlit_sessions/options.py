@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypedDict
 from urllib.parse import parse_qsl
 
@@ -55,6 +56,13 @@ IN_URL: dict[str, type] = {
     "max_bytes": int,
 }
 """The common options that a URL can carry, and their types."""
+
+
+def check_options(options: Mapping[str, Any], known: Iterable[str] = StoreOptions.__optional_keys__) -> None:
+    """Raises `TypeError` if an option does not exist."""
+    for name in sorted(options.keys() - set(known)):
+        near = get_close_matches(name, known, 1)
+        raise TypeError(f"a session store has no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
 def check_namespace(namespace: str) -> str:

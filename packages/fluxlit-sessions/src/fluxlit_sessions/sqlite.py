@@ -29,7 +29,7 @@ from typing import Any, TypeVar, Unpack, cast
 from fluxlit_sessions.commands import Command, Count, Create, DeleteSubject, List, Ping, Read, Replace, Row, Rows, Touch
 from fluxlit_sessions.errors import SessionStoreError, SessionStoreFull, SessionStoreUnavailable
 from fluxlit_sessions.ids import Key, Kind
-from fluxlit_sessions.options import Clock, StoreOptions, check_namespace
+from fluxlit_sessions.options import Clock, StoreOptions, check_namespace, check_options
 from fluxlit_sessions.record import Header, Record
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.transitions import Outcome, apply
@@ -310,6 +310,7 @@ class SQLiteSessionStore(SessionStore):
     def __init__(
         self, path: str | os.PathLike[str], *, timeout: float = BUSY_TIMEOUT, **options: Unpack[StoreOptions]
     ) -> None:
+        check_options(options)
         backend = SQLiteBackend(
             Path(path).absolute(),
             options.get("namespace", "default"),

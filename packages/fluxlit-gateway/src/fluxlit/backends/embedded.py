@@ -34,6 +34,7 @@ from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
+from fluxlit.streamlit.tracebacks import hide_own_frames
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
     ActivityMiddleware,
@@ -94,6 +95,8 @@ class EmbeddedBackend:
         if running_runtime() is not None:
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
         self._life.callback(keep_themes())
+        if self._spec.development:
+            hide_own_frames()
         self._configure_client()
         self._prepare_script()
         collector = GarbageCollector()

@@ -6,8 +6,9 @@ from fluxlit.pages.injection import run_page
 from fluxlit.pages.manifest import manifest, manifest_json
 from fluxlit.pages.marker import Cookie, Depends, Header, Query
 from fluxlit.pages.navigation import build_navigation
+from fluxlit.pages.options import PageOptions
 from fluxlit.pages.record import Layout, PageRecord, SidebarState
-from fluxlit.pages.registry import PageOptions, PageRegistry
+from fluxlit.pages.registry import PageRegistry
 from fluxlit.pages.run_context import RunContext
 from fluxlit.pages.visible import Pages
 

@@ -11,10 +11,12 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from fastapi import FastAPI
 
 from fluxlit.auth.contract import Authenticator
-from fluxlit.errors import FluxLitError
+from fluxlit.errors import FluxLitError, PageError
 from fluxlit.pages.discovery import discover_pages
+from fluxlit.pages.options import PageOptions
 from fluxlit.pages.record import PageRecord
-from fluxlit.pages.registry import PageOptions, PageRegistry
+from fluxlit.pages.registry import PageRegistry
+from fluxlit.pages.source import location_of
 from fluxlit.pages.visible import Pages
 from fluxlit.settings import SettingsArguments
 
@@ -78,6 +80,10 @@ class AppDefinition:
         Raises:
             PageError: the page cannot be registered as asked.
         """
+        if not isinstance(path, str):
+            name = getattr(path, "__name__", "home")
+            where = f"{location_of(path)}: " if callable(path) else ""
+            raise PageError(f"{where}@app.page needs a path: write @app.page('/{name}') above the function {name}.")
         if self.ui_script is not None:
             raise FluxLitError(
                 f"FluxLit(ui=...) runs {self.ui_script} as it is, with its own pages; page {path!r} cannot be added. "

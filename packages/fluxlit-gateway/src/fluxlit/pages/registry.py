@@ -4,52 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from fluxlit.auth.contract import User
 from fluxlit.client import ApiClient
 from fluxlit.errors import PageError
+from fluxlit.pages.options import PageOptions, check_options
 from fluxlit.pages.path import LANDING, check_mount, parse_path
 from fluxlit.pages.plan import Planner, Provider
-from fluxlit.pages.record import Layout, PageRecord, SidebarState, check_access, check_look
+from fluxlit.pages.record import PageRecord, check_access, check_look
 from fluxlit.pages.source import Location, caller, location_of
 from fluxlit.sessions import SessionStore, page_session, session_store
 from fluxlit.settings import Settings
 from fluxlit.urls import Urls
 from fluxlit.users import require_login
-
-
-class PageOptions(TypedDict, total=False):
-    """What may be said about a page beside its path.
-
-    Attributes:
-        title: name in navigation and browser tab; by default made from the name of the function or script.
-        icon: one emoji or `:material/name:`.
-        layout: `centered` or `wide`.
-        initial_sidebar_state: `auto`, `expanded`, `collapsed`, or a width in pixels.
-        section: heading in the navigation to stand under.
-        order: pages with a number come first, in that order; the rest follow as registered.
-        hidden: keep the page out of the navigation; its address works.
-        default: make it the landing page, shown at `/` as well as at its path. A page at `/` is that already.
-        tags: words for tools that read the manifest.
-        public: show the page to visitors who have not logged in. Without a login in the application all pages are.
-        roles: show the page to users with one of these roles only: for others it is not in the navigation, and its
-            address refuses them.
-    """
-
-    title: str | None
-    icon: str | None
-    layout: Layout | None
-    initial_sidebar_state: SidebarState | None
-    section: str | None
-    order: float | None
-    hidden: bool
-    default: bool
-    tags: Sequence[str]
-    public: bool
-    roles: Collection[str]
 
 
 class PageRegistry:
@@ -105,6 +75,7 @@ class PageRegistry:
         origin = caller()
         location = location_of(page) if page is not None else origin.location
         try:
+            check_options(options, f"page {path!r}")
             path = parse_path(path)
             check_look(options.get("icon"), options.get("layout"), options.get("initial_sidebar_state"))
             public = options.get("public", False)

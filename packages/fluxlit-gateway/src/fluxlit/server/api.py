@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import quote
 
 from fastapi.middleware.cors import CORSMiddleware
 
-from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
 from fluxlit._internal.lifespan import Lifespan
+from fluxlit._internal.tracebacks import FAULT_HEADER, describe
 from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway.routes import Route
@@ -19,6 +21,9 @@ from fluxlit.urls import STATE, PublicAddress
 
 logger = logging.getLogger("fluxlit")
 
+MAX_FAULT = 500
+"""Characters of an exception that a page receives."""
+
 
 class Api:
     """The FastAPI application with its lifespan; reload replaces both.
@@ -28,6 +33,7 @@ class Api:
         settings: the effective settings.
         auth: the authentication middleware; `None` without a login.
         address: what the server knows of its own address.
+        development: pages receive the exception that a route raised.
 
     Attributes:
         application: the FluxLit object in force.
@@ -39,7 +45,10 @@ class Api:
         settings: Settings,
         auth: AuthMiddleware | None,
         address: PublicAddress | None = None,
+        *,
+        development: bool = False,
     ) -> None:
+        self._development = development
         self.application = application
         self._settings = settings
         self._auth = auth
@@ -67,6 +76,18 @@ class Api:
         self.add_state(scope)
         mount = scope["root_path"]
         scope = {**scope, "root_path": mount + self._settings.api_mount_path}
+        if self._development and scope["type"] == "http":
+            held = HeldError(send)
+            try:
+                await self._call(scope, receive, held, mount)
+            except Exception as error:
+                await held.release(error)
+                raise
+            await held.release(None)
+            return
+        await self._call(scope, receive, send, mount)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send, mount: str) -> None:
         if self._auth is None:
             await self.application.api(scope, receive, send)
         else:
@@ -104,6 +125,38 @@ class Api:
         old, self._lifespan, self.application = self._lifespan, lifespan, fresh
         setattr(fresh.api.state, STATE, self._address)
         return old
+
+
+class HeldError:
+    """Holds a response 500 back until the exception behind it is known.
+
+    Starlette sends the response first and raises then.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._held: list[Message] = []
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message, or keep it."""
+        begins = message["type"] == "http.response.start" and message["status"] == 500
+        if begins or (self._held and not message.get("more_body")):
+            self._held.append(message)
+            return
+        await self._flush()
+        await self._send(message)
+
+    async def release(self, error: Exception | None) -> None:
+        """Send what is held, with the exception in a header."""
+        if self._held and error is not None:
+            header = (FAULT_HEADER.encode(), quote(describe(error)[:MAX_FAULT]).encode())
+            self._held[0] = {**self._held[0], "headers": [*self._held[0].get("headers", ()), header]}
+        await self._flush()
+
+    async def _flush(self) -> None:
+        held, self._held = self._held, []
+        for message in held:
+            await self._send(message)
 
 
 async def stop_lifespan(lifespan: Lifespan, timeout_s: float) -> None:

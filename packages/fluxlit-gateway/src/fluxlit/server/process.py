@@ -29,7 +29,7 @@ FORCED_END_S = 2.0
 FORCED = 130
 """Exit code then, as of a process that an interrupt ended."""
 
-SOON_S = 0.3
+SOON_S = 1.0
 
 Watch = Callable[["Runtime"], Awaitable[None]]
 

@@ -65,7 +65,7 @@ class Runtime:
         auth = build_auth(app, self.settings)
         secure_openapi(app.api, app.authenticators, self.settings)
         address = PublicAddress(self.settings)
-        self._api = Api(app, self.settings, auth, address)
+        self._api = Api(app, self.settings, auth, address, development=development)
         ui = Ui(
             app,
             self.resolved,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import linecache
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from fluxlit._internal import tracebacks
 from fluxlit.errors import FluxLitError, TargetError
 
 DEFAULT_ATTRIBUTE = "app"
@@ -177,7 +179,7 @@ def import_errors(text: str) -> Iterator[None]:
 
 
 def _importable(file: Path) -> tuple[str, Path]:
-    """Return a file's dotted module name, and the directory above its packages."""
+    """Return a file's dotted module name, and the directory to import it."""
     name, directory = file.stem, file.parent
     while (directory / "__init__.py").is_file() and directory.name.isidentifier():
         name, directory = f"{directory.name}.{name}", directory.parent
@@ -185,20 +187,10 @@ def _importable(file: Path) -> tuple[str, Path]:
 
 
 def blame(error: BaseException) -> str:
-    """Return one line: the exception and its last line in user code."""
-    place = ""
-    if isinstance(error, SyntaxError):
-        place = f" ({error.filename}:{error.lineno})"
-    else:
-        trace = error.__traceback__
-        while trace is not None:
-            file = trace.tb_frame.f_code.co_filename
-            if (
-                not file.startswith("<")
-                and "site-packages" not in file
-                and Path(__file__).parent not in Path(file).parents
-            ):
-                place = f" ({file}:{trace.tb_lineno})"
-            trace = trace.tb_next
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {text}{place}"
+    """Return the exception with its last line in user code, and that line."""
+    text = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    place = tracebacks.place_of(error)
+    if place is None:
+        return text
+    source = linecache.getline(*place).strip()
+    return f"{text} ({place[0]}:{place[1]})" + (f"\n    {source}" if source else "")

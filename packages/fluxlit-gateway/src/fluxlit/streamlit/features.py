@@ -14,6 +14,7 @@ from fluxlit.streamlit import (
     script_run,
     session_content,
     themes,
+    tracebacks,
     uploads,
 )
 from fluxlit.streamlit.feature import Feature, When
@@ -39,6 +40,7 @@ FEATURES: tuple[Feature, ...] = (
     script_run.SCRIPT_PAGES,
     script_run.PAGE_HASH,
     themes.THEMES,
+    tracebacks.TRACEBACKS,
     uploads.UPLOADS,
     session_content.RESTORE,
     session_content.LOGOUT,

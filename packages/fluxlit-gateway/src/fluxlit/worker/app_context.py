@@ -100,7 +100,7 @@ def run_entry() -> None:
             "**The last change could not be loaded; this is still the code from before.**",
             icon=":material/sync_problem:",
         )
-        st.code(context.fault, language=None)
+        st.code(context.fault, language=None, wrap_lines=True)
     if not len(context.pages):
         st.info('This application has no pages yet. Add one with `@app.page("/")`.')
         return

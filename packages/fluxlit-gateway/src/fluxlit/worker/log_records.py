@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fluxlit.observability.current_request import REQUEST_FIELD
+from fluxlit.observability.logs.formatters import describe_exception
 from fluxlit.streamlit.script_run import handshake
 
-_FORMATTER = logging.Formatter()
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -48,7 +48,7 @@ def _describe(record: logging.LogRecord) -> dict[str, Any]:
         },
     }
     if record.exc_info:
-        described["exception"] = _FORMATTER.formatException(record.exc_info)
+        described["exception"] = describe_exception(record.exc_info)
     return described
 
 

@@ -36,6 +36,7 @@ from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
+from fluxlit.streamlit.tracebacks import hide_own_frames
 from fluxlit.supervisor.lifeline import Lifeline
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
@@ -150,6 +151,8 @@ class Worker:
         route_logs()
         configure_streamlit(spec)
         keep_themes()
+        if spec.development:
+            hide_own_frames()
         sessions.configure(self._settings)
         users.configure(self._visitors.provider(self._settings))
         if spec.api_base_url:

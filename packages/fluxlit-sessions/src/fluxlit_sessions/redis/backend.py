@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from fluxlit_sessions.commands import Command
 from fluxlit_sessions.errors import SessionStoreError
-from fluxlit_sessions.options import StoreOptions, check_namespace
+from fluxlit_sessions.options import StoreOptions, check_namespace, check_options
 from fluxlit_sessions.redis.address import Address, Mode, parse
 from fluxlit_sessions.redis.plans import PINGS, Plans
 from fluxlit_sessions.store import SessionStore
@@ -115,9 +115,7 @@ class RedisSessionStore(SessionStore):
     """
 
     def __init__(self, url: str, **options: Unpack[RedisOptions]) -> None:
-        unknown = options.keys() - RedisOptions.__optional_keys__
-        if unknown:
-            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
+        check_options(options, RedisOptions.__optional_keys__)
         address = parse(url, db=options.get("db", 0))
         chosen: Any = {**options, **address.options}
         super().__init__(_backend(address, chosen), chosen)

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from fluxlit._internal.tracebacks import format_exception
 from fluxlit.observability.current_request import REQUEST_ID
 from fluxlit.observability.logs.redaction import ACCESS, is_clean, redact, redact_value
 
@@ -57,7 +58,7 @@ class JsonLogFormatter(logging.Formatter):
         entry |= {name: value for name, value in extras(record).items() if name not in entry}
         if request_id := REQUEST_ID.get():
             entry.setdefault("request_id", request_id)
-        if exception := _exception(self, record):
+        if exception := _exception(record):
             entry["exception"] = exception
         if record.stack_info:
             entry["stack"] = redact(record.stack_info)
@@ -86,7 +87,7 @@ class TerminalLogFormatter(logging.Formatter):
         level = self._paint(f"{record.levelname:<8}", _COLOURS.get(record.levelname, "0"))
         fields = "" if record.name == "uvicorn.access" else self._fields(record)
         text = f"{_message(record)}{fields}"
-        for detail in (_exception(self, record), redact(record.stack_info or "")):
+        for detail in (_exception(record), redact(record.stack_info or "")):
             text += f"\n{detail}" if detail else ""
         return f"{self._paint(clock, '2')} {level} {self._paint(record.name, '2')}  {_escaped(text)}"
 
@@ -115,10 +116,14 @@ def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    if record.exc_text:
-        return redact(record.exc_text)
-    return redact(formatter.formatException(record.exc_info)) if record.exc_info else ""
+def describe_exception(info: Any) -> str:
+    """Return the traceback of an `exc_info`, beginning with the user's code."""
+    error = info[1] if isinstance(info, tuple) else None
+    return format_exception(error) if error is not None else ""
+
+
+def _exception(record: logging.LogRecord) -> str:
+    return redact(record.exc_text or describe_exception(record.exc_info))
 
 
 def _escaped(text: str) -> str:

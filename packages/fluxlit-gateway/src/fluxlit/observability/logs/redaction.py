@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import logging
 import re
-import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
+
+from fluxlit._internal.tracebacks import format_exception
 
 HIDDEN = "***"
 
@@ -213,7 +214,7 @@ class RedactionFilter(logging.Filter):
         if record.name != "uvicorn.access":  # its formatter takes the arguments apart, so they have to stay
             self._whole_message(record)
         if record.exc_text is None and record.exc_info and record.exc_info[1] is not None:
-            record.exc_text = "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+            record.exc_text = format_exception(record.exc_info[1])
         if record.exc_text:
             record.exc_text = redact(record.exc_text)
         return True
