@@ -39,12 +39,12 @@ def test_refused(options: dict[str, Any], words: str) -> None:
 
 
 def test_a_decorator_without_a_path() -> None:
+    def orders() -> None: ...
+
     app: Any = FluxLit()
     message = r"test_options\.py:\d+: @app\.page needs a path: write @app\.page\('/orders'\)"
     with pytest.raises(PageError, match=message):
-
-        @app.page
-        def orders() -> None: ...
+        app.page(orders)
 
 
 def test_roles_are_names() -> None:

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 Open = Annotated[bool, typer.Option("--open", help="Open the browser when the application is ready.")]
 
+Login = Annotated[
+    bool, typer.Option("--login", help="Replace the application's login: choose a user and roles on a page.")
+]
+
 
 @with_settings
-def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str, object]) -> int:
+def dev(target: Target = None, *, open_browser: Open = False, login: Login = False, flags: Mapping[str, object]) -> int:
     """Run an application and reload changed code.
 
     A FluxLit application, a FastAPI application or a Streamlit script; a script and an API side by side are served
@@ -40,7 +44,7 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
 
     def ready(report: Ready) -> None:
-        announce(report)
+        announce(report, login=login)
         if open_browser:
             webbrowser.open(report.url)
 
@@ -50,13 +54,15 @@ def dev(target: Target = None, *, open_browser: Open = False, flags: Mapping[str
         target = head_start = None  # that worker is in the former folder
     watcher = Watcher({**flags, "target": target})
     try:
-        code = launch(target, flags, on_ready=ready, watch=watcher.watch, head_start=head_start)
+        code = launch(
+            target, flags, on_ready=ready, watch=watcher.watch, head_start=head_start, development_login=login
+        )
     except FluxLitError as error:
         if not is_fixable(error):
             raise
         code = _wait_for_change(error, watcher)
     if watcher.restart_wanted:
-        _restart(target, flags)
+        _restart(target, flags, login=login)
     return code
 
 
@@ -73,7 +79,7 @@ def _wait_for_change(error: FluxLitError, watcher: Watcher) -> int:
     return exit_codes.SUCCESS
 
 
-def announce(ready: Ready) -> None:
+def announce(ready: Ready, *, login: bool = False) -> None:
     """Print what is served, its addresses and how to stop it."""
     if ready.busy_port is not None:
         output.note(f"Port {ready.busy_port} is in use, so the next free one is taken. --port chooses another.")
@@ -83,16 +89,19 @@ def announce(ready: Ready) -> None:
     for name, url in {**app, **api}.items():
         if url:
             output.write(f"  {name:<9} {output.paint(url, 'bold')}")
+    if login:
+        output.write(f"  {'Login':<9} choose any user, without a password; for this machine only")
     if ready.adopted:
         output.write(f"  {'Serves':<9} {ready.adopted}")
     output.write("  Ctrl-C to stop")
 
 
-def _restart(target: str | None, flags: Mapping[str, object]) -> None:
+def _restart(target: str | None, flags: Mapping[str, object], *, login: bool) -> None:
     """Replace this process by a new one, which reads all settings.
 
     Without ``--open``: the browser is open already.
     """
     words = [sys.executable, "-m", "fluxlit_cli", "dev", *([target] if target else []), *spell(flags)]
+    words += ["--login"] if login else []
     sys.stdout.flush()
     os.execv(sys.executable, words)  # noqa: S606  (the same program again)

@@ -36,16 +36,20 @@ Target = Annotated[
 ]
 
 
+NoLogin = Annotated[bool, typer.Option("--login", hidden=True)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse to start if `fluxlit config` reports a warning.")]
 
 
 @with_settings
-def run(target: Target = None, *, strict: Strict = False, flags: Mapping[str, object]) -> int:
+def run(target: Target = None, *, strict: Strict = False, login: NoLogin = False, flags: Mapping[str, object]) -> int:
     """Run an application in production.
 
     The address is printed once the pages and the API respond. Ctrl-C or SIGTERM lets open requests
     finish; a second Ctrl-C stops at once.
     """
+    if login:
+        message = "it signs in anyone without a password and is for fluxlit dev only."
+        raise typer.BadParameter(message, param_hint="'--login'")
     if strict:
         from fluxlit_cli.config import strict as strictness  # noqa: PLC0415  (imports the application)
 

@@ -40,6 +40,12 @@ else:
 
 T = TypeVar("T")
 
+TIMEOUT_S = 30.0
+"""How long a page waits for each step of a call."""
+
+PATIENT_S = 3600.0
+"""The same during development, as the route may stand at a breakpoint."""
+
 _MAX_REDIRECTS = 5
 _CONNECT_TIMEOUT_S = 5.0
 _IDLE_CONNECTION_S = 2.0
@@ -99,12 +105,14 @@ class InternalApi:
         uds: UNIX socket to connect to in place of the URL's host.
         headers: sent with every request.
         identify: returns headers that identify the calling page; runs in the thread of the call.
+        timeout: seconds for each step of a call.
     """
 
     base_url: str
     uds: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     identify: Callable[[], Mapping[str, str]] | None = None
+    timeout: float = TIMEOUT_S
 
 
 class ApiClient:
@@ -134,7 +142,7 @@ class ApiClient:
         *,
         uds: str | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 30.0,
+        timeout: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
         identify: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
@@ -372,7 +380,9 @@ class _Own:
     def client(self) -> ApiClient | None:
         with self._lock:
             if self._client is None and (api := self._api) is not None:
-                self._client = ApiClient(api.base_url, uds=api.uds, headers=api.headers, identify=api.identify)
+                self._client = ApiClient(
+                    api.base_url, uds=api.uds, headers=api.headers, identify=api.identify, timeout=api.timeout
+                )
             return self._client
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from fluxlit_cli.run import Target
 LOGIN = ("login", "identity-provider", "provider")
 """Checks of the login. The last is of fluxlit-auth."""
 
+
 def _complete(incomplete: str) -> list[str]:
     return completion([check.name for check in all_checks()])(incomplete)
 

@@ -45,7 +45,13 @@ async def reply(
 
 
 def html_page(
-    scope: Scope, title: str, detail: str, *, links: Sequence[tuple[str, str]] = (), refresh_s: int | None = None
+    scope: Scope,
+    title: str,
+    detail: str,
+    *,
+    links: Sequence[tuple[str, str]] = (),
+    refresh_s: int | None = None,
+    content: str = "",
 ) -> bytes:
     """A page for a person, with the id of the request if it has one.
 
@@ -55,13 +61,14 @@ def html_page(
         detail: one paragraph.
         links: address and label of each.
         refresh_s: seconds until the browser loads it again.
+        content: HTML below the paragraph; not escaped.
     """
     request_id = request_id_of(scope)
     anchors = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in links)
     return _PAGE.format(
         title=escape(title),
         detail=escape(detail),
-        links=f"<p>{anchors}</p>" if anchors else "",
+        links=content + (f"<p>{anchors}</p>" if anchors else ""),
         refresh="" if refresh_s is None else f'<meta http-equiv="refresh" content="{refresh_s}">',
         note=f"<p><small>Request {escape(request_id)}</small></p>" if request_id else "",
     ).encode()

@@ -14,6 +14,7 @@ from fluxlit.proxy import ProxyLimits
 from fluxlit.settings import Resolved, Settings
 from fluxlit.settings.describe import is_secret
 from fluxlit.supervisor.spawn import SpawnedProcess
+from fluxlit.worker.breakpoints import terminal
 from fluxlit.worker.worker_spec import WorkerSpec
 
 NO_WORKERS = "there are no workers to replace"
@@ -156,6 +157,7 @@ class UiFacts:
             arguments=self.arguments,
             login=self.login,
             development=self.development,
+            terminal=terminal() if self.development else "",
         )
 
 

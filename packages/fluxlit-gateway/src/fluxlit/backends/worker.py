@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import secrets
 from collections import OrderedDict, deque
 from pathlib import Path
@@ -81,7 +82,8 @@ class Worker:
             policy=Policy(
                 start_timeout_s=settings.streamlit_start_timeout_s,
                 probe_timeout_s=PROBE_S,
-                hung_after_s=settings.streamlit_hung_timeout_s,
+                # A breakpoint stops the whole process, for as long as the developer thinks.
+                hung_after_s=math.inf if spec.development else settings.streamlit_hung_timeout_s,
             ),
             greeting=spec.to_json(),
             on_line=self._heard,

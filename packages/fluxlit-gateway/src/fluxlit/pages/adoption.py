@@ -42,11 +42,12 @@ class Loaded:
     adopted: str = ""
 
 
-def load_any(target: str | None) -> Loaded:
+def load_any(target: str | None, directory: Path | None = None) -> Loaded:
     """Load the application of a target.
 
     Args:
         target: ``module:attribute``, a file, or a folder; `None` for the working directory.
+        directory: where its module is; `None` for the working directory.
 
     Raises:
         TargetError: there is no application, or its import failed.
@@ -56,7 +57,7 @@ def load_any(target: str | None) -> Loaded:
     file = Path(target)
     if file.suffix == ".py" and file.is_file() and kind_of(file) == "streamlit":
         return _script(file, target)
-    return _in_module(target)
+    return _in_module(target, directory=directory)
 
 
 def kind_of(file: Path) -> str:
@@ -102,15 +103,16 @@ def _script(file: Path, target: str) -> Loaded:
     return Loaded(AppDefinition(ui=file.resolve()), target, f"Streamlit script {file}")
 
 
-def _in_module(text: str, source: str = "") -> Loaded:
+def _in_module(text: str, source: str = "", directory: Path | None = None) -> Loaded:
     """Load a module's application.
 
     Args:
         text: ``module:attribute`` or a file.
         source: the target of what has to be wrapped; by default `text`.
+        directory: where the module is.
     """
     head, _, attribute = text.rpartition(":") if ":" in text else (text, "", "")
-    target = Target.parse(text)
+    target = Target.parse(text, directory)
     with import_errors(str(target) if "/" not in text else text):
         module = target.import_module()
     target = Target(target.module, attribute or _attribute(module), target.directory)

@@ -80,9 +80,10 @@ class AppDefinition:
         Raises:
             PageError: the page cannot be registered as asked.
         """
-        if not isinstance(path, str):
-            name = getattr(path, "__name__", "home")
-            where = f"{location_of(path)}: " if callable(path) else ""
+        given: object = path
+        if not isinstance(given, str):
+            name = getattr(given, "__name__", "home")
+            where = f"{location_of(given)}: " if callable(given) else ""
             raise PageError(f"{where}@app.page needs a path: write @app.page('/{name}') above the function {name}.")
         if self.ui_script is not None:
             raise FluxLitError(

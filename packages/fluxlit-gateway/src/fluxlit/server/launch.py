@@ -26,6 +26,7 @@ def launch(
     on_ready: Callable[[Ready], None],
     watch: Watch | None = None,
     head_start: SpawnedProcess | None = None,
+    development_login: bool = False,
 ) -> int:
     """Run an application until a signal stops it.
 
@@ -36,6 +37,7 @@ def launch(
         watch: runs beside the server, with the runtime; its presence means development. When it
             returns, the server stops.
         head_start: a worker process that runs already; ended here if it is not used.
+        development_login: let the developer choose the user; only with `watch`.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT.
@@ -48,7 +50,15 @@ def launch(
         with collection_paused():
             from fluxlit.server.serve import serve  # noqa: PLC0415  # while the worker imports Streamlit
 
-        return serve(target, flags, on_ready=on_ready, watch=watch, head_start=early, started=early.started)
+        return serve(
+            target,
+            flags,
+            on_ready=on_ready,
+            watch=watch,
+            head_start=early,
+            started=early.started,
+            development_login=development_login,
+        )
     finally:
         early.discard()
 

@@ -22,6 +22,7 @@ from fluxlit.errors import AddressInUseError, FluxLitError
 from fluxlit.gateway import Trust
 from fluxlit.observability import logs as fluxlit_logging
 from fluxlit.pages.adoption import load_any
+from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.http.connection_caps import ConnectionCaps
 from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
 from fluxlit.server.http.request_response import PendingHeaders
@@ -80,6 +81,7 @@ def serve(
     watch: Watch | None = None,
     head_start: SpawnedProcess | None = None,
     started: float,
+    development_login: bool = False,
 ) -> int:
     """Run an application until a signal stops it; see `fluxlit.server.launch`.
 
@@ -90,6 +92,7 @@ def serve(
         watch: runs beside the server, with the runtime.
         head_start: a worker process that runs already.
         started: when the start began, in seconds of `time.monotonic`.
+        development_login: replace the application's login by `DevelopmentLogin`; only with `watch`.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT.
@@ -102,6 +105,8 @@ def serve(
     with collection_paused():
         loaded = load_any(wanted.target, wanted.directory)
     development = watch is not None
+    if development_login:
+        replace_login(loaded.application, development=development)
     runtime = Runtime(
         loaded.application, flags=flags, target=loaded.target, development=development, head_start=head_start
     )
@@ -116,6 +121,25 @@ def serve(
         report = ready(runtime, listeners[0], loaded.adopted)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             return runner.run(process.run(lambda: on_ready(report(time.monotonic() - started))))
+
+
+def replace_login(application: AppDefinition, *, development: bool) -> None:
+    """Let a developer choose the user instead of signing in.
+
+    Raises:
+        FluxLitError: this is no development, or the application has no login.
+    """
+    if not development:
+        raise FluxLitError("--login signs in anyone without a password: it is for `fluxlit dev` only.")
+    if not application.authenticators:
+        raise FluxLitError(
+            "--login replaces the application's login, and this application has none. Give it one: "
+            "FluxLit(auth=OIDC.from_settings()), with OIDC of fluxlit_auth."
+        )
+    from fluxlit.server.development_login import DevelopmentLogin  # noqa: PLC0415  # never part of `fluxlit run`
+
+    pages = application.pages
+    application.authenticators = (DevelopmentLogin(lambda: {role for page in pages for role in page.roles}),)
 
 
 def configuration(application: Application, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:

@@ -29,8 +29,8 @@ def _hide() -> None:
 
     drop = exception._drop_streamlit_frames
 
-    def drop_frameworks(stack: StackSummary) -> list[FrameSummary]:
-        return [frame for frame in drop(stack) if not is_framework(frame.filename)]
+    def drop_frameworks(extracted_tb: StackSummary) -> list[FrameSummary]:
+        return [frame for frame in drop(extracted_tb) if not is_framework(frame.filename)]
 
     if drop.__module__ != __name__:  # the embedded backend may start twice
         exception._drop_streamlit_frames = drop_frameworks

@@ -48,6 +48,7 @@ from fluxlit.worker.app_context import (
     report_hidden_page,
     show,
 )
+from fluxlit.worker.breakpoints import use_terminal
 from fluxlit.worker.counters import Runs, worker_readings
 from fluxlit.worker.garbage_collection import GarbageCollector
 from fluxlit.worker.log_records import ChannelHandler
@@ -153,10 +154,17 @@ class Worker:
         keep_themes()
         if spec.development:
             hide_own_frames()
+            use_terminal(spec.terminal)
         sessions.configure(self._settings)
         users.configure(self._visitors.provider(self._settings))
         if spec.api_base_url:
-            api = client.InternalApi(spec.api_base_url, spec.api_socket, spec.api_headers, self._call_headers())
+            api = client.InternalApi(
+                spec.api_base_url,
+                spec.api_socket,
+                spec.api_headers,
+                self._call_headers(),
+                client.PATIENT_S if spec.development else client.TIMEOUT_S,
+            )
             client.configure(api)
         if spec.script is not None:
             imitate_streamlit_run(spec.script, spec.arguments)
@@ -182,7 +190,7 @@ class Worker:
             self._application(),
             uds=self._spec.socket,
             http="httptools",
-            **websocket_options(),
+            **websocket_options(development=self._spec.development),
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -309,14 +317,18 @@ def tracing() -> Any:
     return module
 
 
-def websocket_options() -> dict[str, Any]:
-    """How uvicorn serves WebSockets for Streamlit; needs its configuration."""
+def websocket_options(*, development: bool = False) -> dict[str, Any]:
+    """How uvicorn serves WebSockets for Streamlit; needs its configuration.
+
+    No pings during development: a breakpoint answers none.
+    """
+    ping_s = None if development else 30.0
     return {
         "ws": "websockets-sansio",
         "ws_max_size": get_option("server.maxMessageSize") * 1_000_000,
         "ws_per_message_deflate": False,
-        "ws_ping_interval": 30.0,
-        "ws_ping_timeout": 30.0,
+        "ws_ping_interval": ping_s,
+        "ws_ping_timeout": ping_s,
     }
 
 

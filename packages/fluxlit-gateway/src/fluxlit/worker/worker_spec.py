@@ -42,7 +42,8 @@ class WorkerSpec:
         sys_path: import path of the gateway, so that both processes find the same modules.
         arguments: what the user's script sees in ``sys.argv`` after its own name.
         login: the application has a login: requests say who sends them, and what is one user's is kept from others.
-        development: whether this is ``fluxlit dev``: error details and developer menu are shown in the browser.
+        development: whether this is ``fluxlit dev``: error details are shown in the browser.
+        terminal: the terminal of the gateway during development, for `breakpoint()`; empty for none.
     """
 
     socket: str
@@ -60,6 +61,7 @@ class WorkerSpec:
     arguments: tuple[str, ...] = ()
     login: bool = False
     development: bool = False
+    terminal: str = ""
 
     def to_json(self) -> str:
         """The specification as one line."""
