@@ -1,5 +1,8 @@
 """CPU of FluxLit, nginx and Caddy for one request and one WebSocket echo.
 
+A ratio to nginx depends on the machine, so each table also has what the same costs in Python without a proxy
+(`yardstick.py`): bare uvicorn with a Starlette route, and a bare echo server of the `websockets` library.
+
 All relay to the same upstream (`origin.py` under uvicorn, on a UNIX socket), each with one worker process
 or one processor. FluxLit runs as `fluxlit run` with everything that is on by default. Each round
 measures all proxies, and the median counts, so that a busy moment does not affect only one of them.
@@ -12,6 +15,7 @@ import contextlib
 import functools
 import getpass
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -63,21 +67,21 @@ app = FluxLit()
 @contextlib.contextmanager
 def origin(folder: Path) -> Iterator[Path]:
     """The upstream, on a UNIX socket."""
-    socket = folder / "origin.sock"
-    command = [sys.executable, "-m", "uvicorn", "origin:app", "--app-dir", str(HERE), "--uds", str(socket)]
+    path = folder / "origin.sock"
+    command = [sys.executable, "-m", "uvicorn", "origin:app", "--app-dir", str(HERE), "--uds", str(path)]
     command += ["--no-access-log", "--ws-max-size", str(1 << 28), "--log-level", "warning", "--lifespan", "off"]
     command += ["--timeout-keep-alive", "75"]
     with running("origin", command, folder) as program:
-        until(program, socket.exists)
-        yield socket
+        until(program, path.exists)
+        yield path
 
 
 @contextlib.contextmanager
-def fronts(folder: Path, socket: Path) -> Iterator[dict[str, tuple[Program, int]]]:
+def fronts(folder: Path, upstream: Path) -> Iterator[dict[str, tuple[Program, int]]]:
     """Every proxy under test, each on a port of its own."""
     nginx, caddy, fluxlit = free_port(), free_port(), free_port()
-    (folder / "nginx.conf").write_text(NGINX.format(socket=socket, port=nginx, user=getpass.getuser()))
-    (folder / "Caddyfile").write_text(CADDY.format(socket=socket, port=caddy))
+    (folder / "nginx.conf").write_text(NGINX.format(socket=upstream, port=nginx, user=getpass.getuser()))
+    (folder / "Caddyfile").write_text(CADDY.format(socket=upstream, port=caddy))
     (folder / "app.py").write_text(APP)
     with contextlib.ExitStack() as stack:
         programs = {
@@ -103,7 +107,7 @@ def fronts(folder: Path, socket: Path) -> Iterator[dict[str, tuple[Program, int]
                 caddy,
             ),
             "FluxLit": (
-                stack.enter_context(fluxlit_run(folder, fluxlit, streamlit_upstream=f"unix:{socket}")),
+                stack.enter_context(fluxlit_run(folder, fluxlit, streamlit_upstream=f"unix:{upstream}")),
                 fluxlit,
             ),
         }
@@ -122,6 +126,24 @@ def load(url: str, *, count: int, connections: int, size: int = 1024) -> dict[st
 
 Case = tuple[str, str, int, int, int]
 
+YARDSTICKS = {"http": "bare uvicorn", "ws": "bare websockets"}
+
+
+@contextlib.contextmanager
+def yardstick(scheme: str, folder: Path) -> Iterator[tuple[Program, int]]:
+    """A server in Python that responds itself."""
+    port = free_port()
+    command = [sys.executable, str(HERE / "yardstick.py"), scheme, str(port)]
+    with running(YARDSTICKS[scheme], command, folder) as program:
+        until(program, functools.partial(listens, port))
+        yield program, port
+
+
+def listens(port: int) -> bool:
+    """Whether a port of this machine accepts connections."""
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
 
 def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -> dict[str, list[float]]:
     """For each proxy: CPU per operation in µs, operations a second, p99 in ms."""
@@ -138,10 +160,10 @@ def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -
 
 
 def shown(medians: dict[str, list[float]]) -> list[list[str]]:
-    """The rows of a table."""
-    base = medians["nginx"][0]
+    """The rows of a table; the yardstick is the last server."""
+    base, measure = medians["nginx"][0], list(medians.values())[-1][0]
     return [
-        [name, f"{cost:.0f} µs", f"{cost / base:.2f}", f"{rate:,.0f}", f"{p99:.1f} ms"]
+        [name, f"{cost:.1f} µs", f"{cost / base:.2f}", f"{cost / measure:.2f}", f"{rate:,.0f}", f"{p99:.1f} ms"]
         for name, (cost, rate, p99) in medians.items()
     ]
 
@@ -151,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of the load, to see that the benchmark runs")
+    parser.add_argument("--only", choices=list(YARDSTICKS), help="requests or WebSockets alone, without bars")
     arguments = parser.parse_args()
     share = 10 if arguments.quick else 1
     cases: list[Case] = [
@@ -158,20 +181,25 @@ def main() -> None:
         ("WebSocket echo of 1 KiB, 8 connections", "ws", 20_000 // share, 8, 1024),
         ("WebSocket echo of 1 MiB, 2 connections", "ws", 400 // share, 2, 1 << 20),
     ]
-    heads = ["front", "CPU in the proxy", "of nginx's", "a second", "p99"]
-    with workspace() as folder, origin(folder) as socket, fronts(folder, socket) as programs:
+    cases = [case for case in cases if arguments.only in (None, case[1])]
+    heads = ["front", "CPU", "of nginx's", "of the yardstick's", "a second", "p99"]
+    with workspace() as folder, origin(folder) as upstream, fronts(folder, upstream) as programs:
         found = []
         for case in cases:
-            found.append(measure(programs, case, 1 if arguments.quick else arguments.rounds))
+            with yardstick(case[1], folder) as bare:
+                servers = {**programs, YARDSTICKS[case[1]]: bare}
+                found.append(measure(servers, case, 1 if arguments.quick else arguments.rounds))
             print(table(case[0], heads, shown(found[-1])), flush=True)
         print(f"FluxLit's memory after all of it: {programs['FluxLit'][0].memory() / 1e6:.0f} MB\n")
+    if arguments.only:
+        return
     http, echo, large = ({name: row[0] for name, row in case.items()} for case in found)
     report(
         [
-            Bar("CPU per request, of Caddy's", http["FluxLit"] / http["Caddy"], 0.85),
-            Bar("CPU per request, of nginx's", http["FluxLit"] / http["nginx"], 3.0),
-            Bar("CPU per echo of 1 KiB, of nginx's", echo["FluxLit"] / echo["nginx"], 3.0),
-            Bar("CPU per message of 1 MiB, of nginx's", large["FluxLit"] / large["nginx"], 1.0),
+            Bar("CPU per request, of Caddy's", http["FluxLit"] / http["Caddy"], 0.65),
+            Bar("CPU per request, of nginx's", http["FluxLit"] / http["nginx"], 1.6),
+            Bar("CPU per echo of 1 KiB, of nginx's", echo["FluxLit"] / echo["nginx"], 1.5),
+            Bar("CPU per message of 1 MiB, of nginx's", large["FluxLit"] / large["nginx"], 0.4),
         ]
     )
 
