@@ -1,6 +1,8 @@
 """The doctor's check of a provider: constants, scopes, credentials."""
 
+import tomllib
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from tests.auth.browser import context
 from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
 from tests.auth.providers import CLIENT, SCRIPTS, SECRET, Provider
+from tests.support.processes import ROOT
 
 
 class Subject:
@@ -92,3 +95,9 @@ def test_a_provider_that_is_away_is_reported_by_another_check(clock: Clock) -> N
     hostile = HostileProvider(clock=clock)
     hostile.failing["openid-configuration"] = 500
     assert check(Subject(httpx.ASGITransport(app=hostile), oidc_issuer=hostile.issuer)) is None
+
+
+def test_the_doctor_finds_it() -> None:
+    project = tomllib.loads((ROOT / "packages" / "fluxlit-auth" / "pyproject.toml").read_text(encoding="utf-8"))
+    module, _, name = project["project"]["entry-points"]["fluxlit.checks"]["provider"].partition(":")
+    assert getattr(import_module(module), name) is check

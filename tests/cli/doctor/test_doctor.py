@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit_cli.doctor.registry import BUILT_IN
+from fluxlit_cli.doctor.command import LOGIN
+from fluxlit_cli.doctor.registry import BUILT_IN, all_checks
 from fluxlit_cli.doctor.subject import Subject
 from tests.cli.command import fluxlit, says, write
 from tests.cli.doctor.patient import APP, Patient
@@ -82,7 +83,7 @@ def test_verbose_shows_every_check_and_the_count(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     shown = r"(PASS|WARN|SKIP)  [a-z-]+ +\S|      +(-> \S|\()"
     assert [line for line in lines[:-1] if not re.match(shown, line)] == []
-    count = rf"{len(BUILT_IN)} checks: \d+ passed, \d+ warned, 0 failed, \d+ not applicable"
+    count = rf"{len(all_checks())} checks: \d+ passed, \d+ warned, 0 failed, \d+ not applicable"
     assert re.fullmatch(count, lines[-1])
     assert "\x1b" not in done.stdout
 
@@ -111,7 +112,15 @@ def test_verbose_data_has_the_settings_without_secrets(tmp_path: Path) -> None:
 def test_the_list(path: str, tmp_path: Path) -> None:
     names = [line.split()[0] for line in fluxlit("doctor", "--list", PYTHONPATH=path).stdout.splitlines()]
     assert names[: len(BUILT_IN)] == [check.name for check in BUILT_IN]
-    assert names[len(BUILT_IN) :] == sorted(set(NAMES) - {"clock"})
+    others = {check.name for check in all_checks()} - {check.name for check in BUILT_IN}
+    assert names[len(BUILT_IN) :] == sorted({*NAMES, *others} - {"clock"})
+
+
+def test_the_checks_of_the_login_alone(tmp_path: Path) -> None:
+    write(tmp_path, APP)
+    done = fluxlit("doctor", "--json", "--provider", "--port", "0", directory=tmp_path)
+    names = [check["name"] for check in json.loads(done.stdout)["checks"]]
+    assert names == [name for name in LOGIN if name in {check.name for check in all_checks()}]
 
 
 def test_an_unknown_check_is_suggested() -> None:
