@@ -22,7 +22,7 @@ def fluxlit(*arguments: str, directory: Path | None = None, **environ: str) -> s
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=directory,
-            env=clean_environ(**environ) | mark,
+            env=clean_environ(UV_OFFLINE="1", **environ) | mark,  # FluxLit is on no index that it could ask
             capture_output=True,
             text=True,
             timeout=180,

@@ -33,7 +33,7 @@ def check(project: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=project,
-        env=clean_environ(),
+        env=clean_environ(UV_OFFLINE="1"),
         capture_output=True,
         text=True,
         timeout=110,

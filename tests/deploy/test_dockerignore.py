@@ -66,6 +66,7 @@ def test_the_last_line_decides() -> None:
         *(".netrc", ".pypirc", "pip.conf", ".npmrc", ".pgpass", ".htpasswd", ".git-credentials", ".vault_pass"),
         *("prod.tfvars", "terraform.tfstate", "kubeconfig", ".kube/config", ".aws/credentials", ".docker/config.json"),
         *(".config/gcloud/application_default_credentials.json", ".bash_history", "keys.kdbx", "vpn.ovpn"),
+        *(".dbt/profiles.yml", ".direnv/x", "token.pickle", "dump.sql", "backup.sql.gz"),
         *("data.sqlite3", "app.db", "env/bin/python", "venv/bin/python", ".venv/x", "settings.local.toml"),
     ],
 )

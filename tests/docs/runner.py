@@ -138,7 +138,10 @@ class Reader:
         """The environment of a reader who has installed FluxLit and nothing else."""
         folders = [self.tools, Path(sys.executable).parent, os.environ.get("PATH", os.defpath)]
         path = os.pathsep.join(str(each) for each in folders if each)
-        return clean_environ(PATH=path, HOME=str(self.home), PYTHONUNBUFFERED="1", FLUXLIT_GATEWAY_PORT=str(self.port))
+        # FluxLit is on no index, so `fluxlit build --check` would not find it; readers with tools have wheels.
+        own = {} if self.tools else {"UV_OFFLINE": "1"}
+        own |= {"PATH": path, "HOME": str(self.home), "FLUXLIT_GATEWAY_PORT": str(self.port)}
+        return clean_environ(PYTHONUNBUFFERED="1", **own)
 
 
 CHECKS: dict[str, Callable[[str], object]] = {

@@ -22,7 +22,7 @@ PREFIXES = {
 def made() -> set[str]:
     """The names of the findings that the code can make."""
     found = set()
-    for file in ("advice.py", "generators.py", "ignore_check.py", *PREFIXES):
+    for file in ("advice.py", "generators.py", "ignore_check.py", "resolution.py", *PREFIXES):
         text = (SOURCE / file).read_text(encoding="utf-8")
         found |= set(re.findall(r'\bFinding\(\s*"([a-z-]+)"', text))
         helpers = re.findall(r'(?:\b_found|\.found|\bRule|\b_at|\b_error)\(\s*"([a-z-]+)"', text)

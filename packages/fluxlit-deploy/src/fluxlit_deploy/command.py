@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fluxlit_deploy import advice, dockerignore, generators, ignore_check, writer
+from fluxlit_deploy import advice, dockerignore, generators, ignore_check, resolution, writer
 from fluxlit_deploy.base import REFRESH
 from fluxlit_deploy.description import Project, inspect_project
 from fluxlit_deploy.errors import DeployError
@@ -93,7 +93,8 @@ def build(
     try:
         project = inspect_project(Path.cwd(), target, output)
         if check:
-            return _report(generators.check(project, output), as_json=as_json)
+            found = (*generators.check(project, output), *resolution.check(project, Path.cwd()))
+            return _report(sorted(found, key=lambda each: each.severity != "error"), as_json=as_json)
         options = Options(
             compose=compose, kubernetes=kubernetes, helm=helm, platform=platform, edge=edge, path_mode=path_mode
         )

@@ -78,7 +78,7 @@ def _installations(dependencies: Dependencies) -> tuple[list[str], list[str]]:
         return _uv_sync(dependencies)
     pip = "".join(f'{name}="$(cat /run/secrets/{name})" ' for name in dependencies.variables) + "uv pip install"
     checks = [f'test "$(sha256sum {path})" = "{digest}  {path}"' for path, digest in dependencies.digests]
-    installs = [*checks, _VENV, f"{pip} {_what(dependencies)}"]
+    installs = [*checks, _VENV, f"{pip} {install_arguments(dependencies)}"]
     project = [f"{pip} --no-deps ."] if dependencies.installs_project else []
     return ([], [*installs, *project]) if dependencies.needs_source else (installs, project)
 
@@ -97,7 +97,8 @@ def _uv_sync(dependencies: Dependencies) -> tuple[list[str], list[str]]:
     return [early], [f"uv sync --locked {options}"]
 
 
-def _what(dependencies: Dependencies) -> str:
+def install_arguments(dependencies: Dependencies) -> str:
+    """Return the arguments of ``uv pip install``, as a shell reads them."""
     wanted = dependencies.wanted
     if dependencies.kind is LockKind.SOURCE:
         return f'".[{",".join(wanted.extras)}]"' if wanted.extras else "."
