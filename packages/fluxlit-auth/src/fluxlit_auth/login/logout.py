@@ -46,7 +46,8 @@ async def end(context: LoginContext, request: Request, url: PublicUrl) -> Respon
         session = await context.sessions.read(ticket, touch=False) if ticket is not None else ENDED
         if session is ENDED:
             text = "There is no login to end."
-            return page(200, SIGNED_OUT, text, cookies=(url.cookies.clear(url.cookies.session),))
+            start = (f"{url.mount}/", "Start page")
+            return page(200, SIGNED_OUT, text, link=start, cookies=(url.cookies.clear(url.cookies.session),))
         if not _is_intended(request, url, session.handle):
             return _question(request, url)
         await context.sessions.end_now([session.handle], "logout by the user")

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from html import escape
 
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from fluxlit.auth.contract import PAGE
 
 # Responses are not stored (ASVS 14.3.2), and their URL, which may contain a code, is not sent as Referer.
 HEADERS = {
@@ -16,13 +19,28 @@ HEADERS = {
 }
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
-_PAGE = """<!doctype html>
+# For a server other than FluxLit's.
+_PLAIN = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
-button,a.button{{font:inherit;display:inline-block;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;
-background:none;color:inherit;text-decoration:none;cursor:pointer}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}}}</style>
 </head><body><h1>{title}</h1><p>{text}</p>{action}</body></html>
 """
+
+
+class Page(HTMLResponse):
+    """A small page in the look of the application that it is sent for."""
+
+    def __init__(self, status: int, title: str, text: str, action: str) -> None:
+        self._parts = title, text, action
+        plain = _PLAIN.format(title=escape(title), text=escape(text), action=action)
+        super().__init__(plain, status, {**HEADERS, "content-security-policy": POLICY})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the page."""
+        title, text, action = self._parts
+        if (look := scope.get(PAGE)) is not None:
+            self.body = self.render(look.render(title, text, content=action))
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
 def redirect(location: str, cookies: Iterable[bytes] = ()) -> Response:
@@ -53,8 +71,8 @@ def page(
         cookies: Set-Cookie values.
         retry_after: seconds, for status 429 and 503.
     """
-    action = f'<p><a class="button" href="{escape(link[0])}">{escape(link[1])}</a></p>' if link else ""
-    response = _html(status, title, text, action)
+    action = f'<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>' if link else ""
+    response: Response = Page(status, title, text, action)
     if status in (429, 503):
         response.headers["retry-after"] = str(retry_after)
     return _with_cookies(response, cookies)
@@ -63,14 +81,9 @@ def page(
 def question(title: str, text: str, action: str, label: str) -> Response:
     """Return a page with one button, which posts to an address."""
     form = f'<form method="post" action="{escape(action)}"><button>{escape(label)}</button></form>'
-    return _html(200, title, text, form)
+    return Page(200, title, text, form)
 
 
 def _with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:
     response.raw_headers += [(b"set-cookie", cookie) for cookie in cookies]
     return response
-
-
-def _html(status: int, title: str, text: str, action: str) -> Response:
-    content = _PAGE.format(title=escape(title), text=escape(text), action=action)
-    return HTMLResponse(content, status, {**HEADERS, "content-security-policy": POLICY})

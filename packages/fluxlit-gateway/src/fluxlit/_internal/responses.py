@@ -8,20 +8,11 @@ from html import escape
 from http import HTTPStatus
 
 from fluxlit._internal.asgi import Header, Scope, Send
+from fluxlit._internal.system_page import look_of
 
 NO_STORE = (b"cache-control", b"no-store")
 
 RETRY_AFTER_S = 1
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">{refresh}<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;color:#31333f;margin:20vh auto;max-width:32em;padding:0 1em}}
-a{{display:inline-block;margin-right:.5em;padding:.4em 1em;border:1px solid #808495;border-radius:.5em;color:inherit;
-text-decoration:none}}small{{color:#6f7383}}@media(prefers-color-scheme:dark){{body{{background:#0e1117;color:#fafafa}}
-small{{color:#9ea1ad}}}}</style></head>
-<body><h1>{title}</h1><p>{detail}</p>{links}{note}</body></html>
-"""
 
 
 async def reply(
@@ -63,15 +54,18 @@ def html_page(
         refresh_s: seconds until the browser loads it again.
         content: HTML below the paragraph; not escaped.
     """
-    request_id = request_id_of(scope)
     anchors = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in links)
-    return _PAGE.format(
-        title=escape(title),
-        detail=escape(detail),
-        links=content + (f"<p>{anchors}</p>" if anchors else ""),
-        refresh="" if refresh_s is None else f'<meta http-equiv="refresh" content="{refresh_s}">',
-        note=f"<p><small>Request {escape(request_id)}</small></p>" if request_id else "",
-    ).encode()
+    return (
+        look_of(scope)
+        .render(
+            title,
+            detail,
+            content=content + (f"<p>{anchors}</p>" if anchors else ""),
+            refresh_s=refresh_s,
+            request_id=request_id_of(scope),
+        )
+        .encode()
+    )
 
 
 async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
@@ -114,6 +108,10 @@ async def answer_unavailable(scope: Scope, send: Send) -> None:
         await reply_text(scope, send, 503, "The application is starting. Try again soon.", headers)
         return
     page = html_page(
-        scope, "One moment", "The application is starting. This page tries again by itself.", refresh_s=RETRY_AFTER_S
+        scope,
+        "One moment",
+        "The application is starting. This page tries again by itself.",
+        links=(("", "Try again now"),),
+        refresh_s=RETRY_AFTER_S,
     )
     await reply(scope, send, 503, page, b"text/html; charset=utf-8", [NO_STORE, *headers])

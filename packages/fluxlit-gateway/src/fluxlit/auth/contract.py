@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOGIN",
     "LOGOUT",
+    "PAGE",
     "PEER",
     "RETURN_TO",
     "SESSION",
@@ -37,6 +38,10 @@ __all__ = [
     "User",
     "Verdict",
 ]
+
+PAGE = "fluxlit.page"
+"""Key of an object in the ASGI scope: its `render(heading, detail, content=html)` returns a page in the look of the
+application."""
 
 USER = "fluxlit.user"
 """Key of the `User` in the ASGI scope that the API sees; absent for a visitor who has not logged in."""

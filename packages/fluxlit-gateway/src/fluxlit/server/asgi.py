@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Awaitable
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.system_page import PAGE, Look
 from fluxlit.errors import FluxLitError
 from fluxlit.observability import logs
 from fluxlit.server.api import Api
@@ -24,9 +25,13 @@ class AsgiApplication:
         api: its lifespan's state goes into every scope.
         lifecycle: started and stopped with the server.
         settings: the effective settings.
+        look: of system pages.
     """
 
-    def __init__(self, application: Application, api: Api, lifecycle: Lifecycle, settings: Settings) -> None:
+    def __init__(
+        self, application: Application, api: Api, lifecycle: Lifecycle, settings: Settings, look: Look | None = None
+    ) -> None:
+        self._look = look or Look()
         self._application = application
         self._api = api
         self._lifecycle = lifecycle
@@ -37,6 +42,7 @@ class AsgiApplication:
         if scope["type"] == "lifespan":
             return self._run_lifespan(receive, send)
         self._api.add_state(scope)
+        scope[PAGE] = self._look
         return self._application(scope, receive, send)
 
     @property

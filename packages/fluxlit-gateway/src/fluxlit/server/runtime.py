@@ -17,6 +17,7 @@ from fluxlit.server.api import Api
 from fluxlit.server.asgi import AsgiApplication
 from fluxlit.server.authentication import build_auth, secure_openapi
 from fluxlit.server.lifecycle import Lifecycle, Parts
+from fluxlit.server.look import read_look
 from fluxlit.server.page_calls import PageCalls
 from fluxlit.server.reload import Reloader
 from fluxlit.server.ui import Ui, find_target
@@ -112,7 +113,8 @@ class Runtime:
         self.lifecycle = Lifecycle(parts, self.resolved, target or "")
         self.reloader = Reloader(parts, self.settings, self.resolved.project_root, where)
         self.roll = ui.roll
-        self.asgi = AsgiApplication(observed, self._api, self.lifecycle, self.settings)
+        look = read_look(self.settings, self.resolved.project_root)
+        self.asgi = AsgiApplication(observed, self._api, self.lifecycle, self.settings, look)
 
     @property
     def application(self) -> AppDefinition:

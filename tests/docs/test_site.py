@@ -1,0 +1,52 @@
+"""The documentation site: its sources, navigation and links."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from scripts import build_docs
+from tests.support.processes import ROOT
+
+
+def test_blocks_keep_their_title_only() -> None:
+    text = '```console server="yes"\n$ x\n```\n\n````python title="a.py" elsewhere="b"\nx\n````\n\n```text\n`a`\n```\n'
+    shown = build_docs.for_site(text, build_docs.DOCS / "index.md")
+    assert shown == '```console\n$ x\n```\n\n````python title="a.py"\nx\n````\n\n```text\n`a`\n```\n'
+
+
+def test_links_out_of_the_documentation_become_absolute() -> None:
+    page = build_docs.DOCS / "how-to" / "x.md"
+    text = "[a](../../README.md#b) [c](y.md#d) [e](https://x.example) ![f](../images/g.png) [h](#i)"
+    assert build_docs.for_site(text, page) == (
+        f"[a]({build_docs.REPOSITORY}README.md#b) [c](y.md#d) [e](https://x.example) ![f](../images/g.png) [h](#i)"
+    )
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    listed = [target for _, pages in build_docs.sections() for _, target in pages]
+    there = {str(path.relative_to(build_docs.DOCS)) for path in build_docs.DOCS.rglob("*.md")} - {"index.md"}
+    assert sorted(listed) == sorted(there)
+    configuration = tomllib.loads(build_docs.with_navigation((ROOT / "scripts" / "site.toml").read_text()))
+    assert configuration["project"]["nav"][0] == {"Home": "index.md"}
+
+
+@pytest.mark.parametrize("name", [name for _, names in build_docs.PYTHON.values() for name in names])
+def test_the_python_reference_names_what_exists(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    assert getattr(importlib.import_module(module), attribute).__doc__
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "index.html").write_text('<a href="a/">x</a><a href="a/#no">x</a><a href="b.html">x</a><a href="#y">')
+    (tmp_path / "a" / "index.html").write_text('<h1 id="yes"></h1><script src="https://cdn.example/x.js"></script>')
+    assert list(build_docs.broken_links(tmp_path)) == [
+        "index.html: a/#no has no such heading",
+        "index.html: b.html leads nowhere",
+        "index.html: #y has no such heading",
+        "a/index.html: loads https://cdn.example/x.js",
+    ]

@@ -1,0 +1,72 @@
+"""System pages take over title, icon and colours of the application."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from fluxlit._internal.system_page import DARK, LIGHT, PAGE, Look, colours, look_of
+
+
+def test_a_page_names_the_application_and_escapes_all() -> None:
+    page = Look("Tea & <b>", "🫖").render("Access <denied>", "No & no.", content="<p>raw</p>", request_id="<id>")
+    assert "<title>Access &lt;denied&gt; - Tea &amp; &lt;b&gt;</title>" in page
+    assert "<header>🫖 Tea &amp; &lt;b&gt;</header>" in page
+    assert "<h1>Access &lt;denied&gt;</h1><p>No &amp; no.</p><p>raw</p>" in page
+    assert "Request &lt;id&gt;" in page
+    assert "http-equiv" not in page
+
+
+def test_without_an_application_it_is_plain() -> None:
+    page = look_of({}).render("One moment", "Wait.", refresh_s=1)
+    assert "<header>" not in page
+    assert '<meta http-equiv="refresh" content="1">' in page
+    assert look_of({PAGE: "something else"}) == Look()
+
+
+def test_both_themes_are_there_unless_the_application_has_one() -> None:
+    assert 'content="light dark"' in Look().render("a", "b")
+    assert "prefers-color-scheme:dark" in Look().render("a", "b")
+    page = Look(light=DARK, dark=DARK).render("a", "b")
+    assert "prefers-color-scheme" not in page
+    assert f"--background:{DARK['background']}" in page
+
+
+@pytest.mark.parametrize(
+    ("theme", "light", "dark"),
+    [
+        ({}, {}, {}),
+        ({"primaryColor": "#abc"}, {"primary": "#abc"}, {"primary": "#abc"}),
+        ({"light": {"primaryColor": "teal"}, "dark": {"textColor": "#000"}}, {"primary": "teal"}, {"text": "#000"}),
+        (
+            {"primaryColor": "rgb(1,2,3)", "dark": {"textColor": "red"}},
+            {"primary": "rgb(1,2,3)"},
+            {"primary": "rgb(1,2,3)", "text": "red"},
+        ),
+    ],
+)
+def test_colours_of_both_themes(theme: dict[str, Any], light: dict[str, str], dark: dict[str, str]) -> None:
+    assert colours(theme) == ({**LIGHT, **light}, {**DARK, **dark})
+
+
+@pytest.mark.parametrize(
+    ("theme", "only"),
+    [
+        ({"base": "dark"}, DARK),
+        ({"base": "light", "textColor": "#111"}, {**LIGHT, "text": "#111"}),
+        ({"backgroundColor": "#fed"}, {**LIGHT, "background": "#fed"}),
+    ],
+)
+def test_a_base_or_a_common_colour_leaves_one_theme(theme: dict[str, Any], only: dict[str, str]) -> None:
+    assert colours(theme) == (only, only)
+
+
+@pytest.mark.parametrize("value", ["red;}body{display:none", "url(//x)", "</style><script>", "#12", 3, None, ["red"]])
+def test_what_is_no_colour_does_not_get_into_the_style(value: Any) -> None:
+    light, dark = colours({"primaryColor": value, "dark": {"textColor": value}, "light": "no table"})
+    assert (light, dark) == (LIGHT, DARK)
+    style = re.search(r"<style>(.*?)</style>", Look("x", "", light, dark).render("a", "b"), re.DOTALL)
+    assert style is not None
+    assert "//x" not in style[1]
