@@ -23,6 +23,7 @@ from fluxlit_cli.doctor import network
 from fluxlit_cli.doctor.network import metadata_problem
 from fluxlit_cli.doctor.registry import BUILT_IN
 from fluxlit_cli.finding import Finding, Status, passed
+from fluxlit_sessions import SessionStore
 from tests.cli.doctor.patient import Patient
 from tests.support.processes import ROOT
 
@@ -421,6 +422,13 @@ def test_a_store_that_forgets(patient: Patient) -> None:
     patient.monkeypatch.setattr(sessions, "open_store", lambda _: Forgetful())
     [finding] = patient.flag(session_store="sqlite:///s.db").examined("session-store").values()
     assert finding.detail == "nowhere loses data."
+
+
+def test_a_store_that_may_lose_data_is_a_warning(patient: Patient) -> None:
+    patient.monkeypatch.setattr(SessionStore, "advice", lambda _: "it forgets")
+    [finding] = patient.flag(session_store="memory://").examined("session-store").values()
+    assert finding.status is Status.WARN
+    assert finding.detail.endswith("; but it forgets.")
 
 
 def test_a_limit_of_a_group_above_binds_too(patient: Patient) -> None:

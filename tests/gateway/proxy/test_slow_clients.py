@@ -179,6 +179,32 @@ async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
         assert (await (await scene.client()).ask(get())).status == 200
 
 
+async def test_rule_23_slow_downloads_leave_room_for_pages(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that reads now and then gives its turn back; beyond its part of the slots it is cut off."""
+    length = 32 * 1024 * 1024
+
+    async def script(peer: Peer) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                if (await peer.head()).target == b"/":
+                    await peer.send(OK)
+                    continue
+                peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + bytes(length))
+                await peer.writer.drain()
+
+    async with stage(script, limits=ProxyLimits(concurrent=8, queue=LATE_S)) as scene:
+        downloads = [await scene.client() for _ in range(8)]
+        for client in downloads:
+            client.pause()
+            await client.send(get("/large"))
+        assert (await (await scene.client()).ask(get())).status == 200
+        await until(lambda: len([record for record in caplog.records if "slow downloads" in record.message]) == 7)
+        assert scene.upstream.active == 1
+        for client in downloads:
+            client.abort()
+        await until(lambda: not scene.upstream.active)
+
+
 async def test_rule_23_connections_over_the_caps_are_503(caplog: pytest.LogCaptureFixture) -> None:
     """In total; those from this machine have no cap of their own, as they may be an edge's."""
     script, _ = answering(OK)

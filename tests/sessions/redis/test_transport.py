@@ -291,3 +291,30 @@ def test_two_writers_over_a_crash_agree_on_who_won(server: RedisServer) -> None:
             two.save(session, {"n": 2})
         timer.join()
         assert two.read(session.id) == won
+
+
+RISKS = ("maxmemory-policy allkeys-lru", "maxmemory-policy volatile-ttl", "appendonly no")
+
+
+@pytest.mark.parametrize(
+    ("policy", "aof", "named"),
+    [
+        ("noeviction", "yes", []),
+        ("noeviction", "no", ["appendonly no"]),
+        ("allkeys-lru", "yes", ["maxmemory-policy allkeys-lru"]),
+        ("volatile-ttl", "no", ["maxmemory-policy volatile-ttl", "appendonly no"]),
+    ],
+)
+def test_a_server_that_may_lose_sessions_is_named(server: RedisServer, policy: str, aof: str, named: list[str]) -> None:
+    client = server.client()
+    client.config_set("maxmemory-policy", policy)
+    client.config_set("appendonly", aof)
+    store = RedisSessionStore(server.url)
+    advice = store.advice()
+    assert [risk for risk in RISKS if risk in advice] == named
+    assert bool(advice) is bool(named)
+    client.execute_command("ACL", "SETUSER", "default", "-info")
+    assert store.advice() == "", "managed servers may not permit it"
+    store.close()
+    client.close()
+    assert MemorySessionStore().advice() == ""

@@ -256,6 +256,11 @@ class SessionStore:
         """`ping` for async code."""
         await self._arun(self._core.ping())
 
+    def advice(self) -> str:
+        """Returns how the store may lose data; empty if that is not known."""
+        found: str = getattr(self._backend, "advice", str)()
+        return found
+
     def close(self) -> None:
         """Releases connections and files of the blocking methods."""
         self._backend.close()

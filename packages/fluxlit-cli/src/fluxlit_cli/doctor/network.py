@@ -98,6 +98,7 @@ def session_store(subject: Subject) -> Finding:
     started = time.monotonic()
     try:
         works = _round_trip(store)
+        risk: str = getattr(store, "advice", str)()  # a store of another package may not have it
     except Exception as error:  # noqa: BLE001  (another package's)
         return failed(
             f"{store.location} cannot be used: {error}", "Start it, or correct session_store and its password."
@@ -110,6 +111,10 @@ def session_store(subject: Subject) -> Finding:
         return failed(f"{store.location} loses data.", "Check its log and its memory limit.")
     if seconds > SLOW_STORE_S:
         return warned(f"{detail}, which delays every page.", "Move the store closer.")
+    if risk:
+        return warned(
+            f"{detail}; but {risk}.", "Set maxmemory-policy to noeviction and appendonly to yes in its configuration."
+        )
     return passed(detail)
 
 

@@ -31,6 +31,7 @@ from fluxlit.streamlit.application import release_runtime, running_runtime
 from fluxlit.streamlit.features import check_streamlit
 from fluxlit.streamlit.live_sessions import rerun_sessions
 from fluxlit.streamlit.log_routing import route_logs
+from fluxlit.streamlit.message_limits import limit_messages
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
@@ -115,6 +116,7 @@ class EmbeddedBackend:
             self._life.push_async_callback(copying.close)
         uploads = UploadLimits(self._settings.root_path, self._visitors.sender)
         uploads.attach(self._runtime)
+        self._life.callback(limit_messages(self._runtime, development=self._spec.development))
         self._app = uploads.around(self._app)
         if self._spec.login:
             self._app = with_session_expired_banner(self._visitors.watched(self._app))

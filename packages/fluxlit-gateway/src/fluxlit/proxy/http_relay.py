@@ -45,7 +45,7 @@ class ClientLeftError(Exception):
 
 
 class ClientStalledError(Exception):
-    """The client reads nothing of its response."""
+    """The client reads its response too slowly."""
 
 
 class BodyTooLargeError(Exception):
@@ -84,7 +84,7 @@ class Exchange:
         Raises:
             UpstreamError: the upstream failed; see `started` for whether a response had begun.
             ClientLeftError: the client is gone.
-            ClientStalledError: the client has read nothing for too long.
+            ClientStalledError: the client reads too slowly.
             BodyTooLargeError: the body is over the limit.
             RefusedError: the request cannot be passed on safely.
         """
@@ -96,25 +96,25 @@ class Exchange:
             raise BodyTooLargeError
         repeatable = not framing.body and self.scope["method"] in REPEATABLE
         head = self._head()
-        if not framing.body:
-            await self._relay(head, repeatable=repeatable)
-            return
         client = (self.scope.get("client") or ("",))[0]
+        if not framing.body:
+            await self._relay(head, client, repeatable=repeatable)
+            return
         await self.upstream.start_upload(client)
         try:
-            await self._relay(head, repeatable=False)
+            await self._relay(head, client, repeatable=False)
         finally:
             self.upstream.end_upload(client)
 
-    async def _relay(self, head: bytes, *, repeatable: bool) -> None:
-        idle = self.upstream.lease_idle() if repeatable else None
-        lease = idle or await self.upstream.lease(repeatable=repeatable)
+    async def _relay(self, head: bytes, client: str, *, repeatable: bool) -> None:
+        idle = self.upstream.lease_idle(client) if repeatable else None
+        lease = idle or await self.upstream.lease(repeatable=repeatable, client=client)
         try:
             await self._over(lease, head)
         except UpstreamDisconnectedError as error:
             if not (repeatable and error.untouched and lease.connection.used > 1) or self.started:
                 raise
-            await self._over(await self.upstream.lease(repeatable=False), head)
+            await self._over(await self.upstream.lease(repeatable=False, client=client), head)
 
     async def _over(self, lease: Lease, head: bytes) -> None:
         connection = lease.connection
@@ -128,7 +128,7 @@ class Exchange:
         except BaseException:
             connection.reusable = False
             if lease.stalled and lease.holder is not None and not lease.holder.uncancel():
-                raise ClientStalledError from None
+                raise ClientStalledError(lease.stalled) from None
             self._raise_cause()
             raise
         finally:

@@ -73,9 +73,8 @@ class ReverseProxy:
             await exchange.run()
         except ClientLeftError:
             logger.debug("%s %s: the client left", scope["method"], scope["path"])
-        except ClientStalledError:
-            limit = self.upstream.limits.send
-            logger.warning("%s %s: cut short: the client read nothing for %g s", scope["method"], scope["path"], limit)
+        except ClientStalledError as error:
+            logger.warning("%s %s: cut short: %s", scope["method"], scope["path"], error)
         except BodyTooLargeError:
             largest = self.upstream.limits.body
             await self._give_up(exchange, 413, f"The request's body is longer than {largest} bytes.", "body too large")

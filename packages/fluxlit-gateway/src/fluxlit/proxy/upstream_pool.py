@@ -17,15 +17,18 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from fluxlit.proxy.client_slots import ClientSlots
 from fluxlit.proxy.connection import Connection
 from fluxlit.proxy.errors import UpstreamBusyError, UpstreamTimeoutError
 from fluxlit.proxy.headers import request_head
 from fluxlit.proxy.semaphore import Semaphore
-from fluxlit.proxy.upload_slots import UploadSlots
 from fluxlit.proxy.upstream_address import Address
 from fluxlit.proxy.upstream_metrics import UpstreamMetrics
 
 TICK = 0.05
+
+SLOW_S = 1.0
+"""Seconds that a client may take for one part of a response before it is slow, and gives its turn back."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,20 @@ class Lease:
         started_at: when the lease began, by `time.perf_counter`, which costs half of what the loop's time does.
         on_slow: called once if the exchange takes longer than a tick.
         holder: the task of the exchange.
+        client: address of the client; empty if it has none.
+        set_aside: the client is slow, so the lease has a slot for that and no turn.
         sent: parts of the response that the client has taken; a counter, as reading the clock each time costs more.
-        stalled: the client took nothing for too long, and the holder has been cancelled for it.
+        stalled: why the holder has been cancelled because of the client; empty if it has not.
     """
 
     connection: Connection
     started_at: float
     on_slow: Callable[[], None] | None = field(default=None)
     holder: asyncio.Task[object] | None = field(default=None)
+    client: str = ""
+    set_aside: bool = False
     sent: int = 0
-    stalled: bool = False
+    stalled: str = ""
     _seen: int = -1
     _seen_at: float = 0.0
 
@@ -96,8 +103,17 @@ class Lease:
         """
         if self._seen != self.sent or self.connection.waited_for or not self.connection.status:
             self._seen, self._seen_at = self.sent, now
-        elif limit and now - self._seen_at > limit and self.holder is not None and not self.stalled:
-            self.stalled = True
+        elif limit and now - self._seen_at > limit:
+            self.end(f"the client read nothing for {limit:g} s")
+
+    def is_slow(self, now: float) -> bool:
+        """Whether the client has kept one part waiting for `SLOW_S`."""
+        return self._seen == self.sent and now - self._seen_at > SLOW_S
+
+    def end(self, reason: str) -> None:
+        """End the exchange because of its client."""
+        if self.holder is not None and not self.stalled:
+            self.stalled = reason
             self.holder.cancel()
 
 
@@ -119,7 +135,8 @@ class Upstream:
         self._idle: list[tuple[Connection, float]] = []
         self._leases: set[Lease] = set()
         self._turns = Semaphore(self.limits.concurrent or sys.maxsize)
-        self._uploads = UploadSlots(self.limits.concurrent)
+        self._uploads = ClientSlots(self.limits.concurrent)
+        self._slow_downloads = ClientSlots(self.limits.concurrent)
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -130,7 +147,7 @@ class Upstream:
         """Exchanges that are under way."""
         return len(self._leases)
 
-    def lease_idle(self) -> Lease | None:
+    def lease_idle(self, client: str = "") -> Lease | None:
         """Get an idle connection for a repeatable exchange; else `lease` one."""
         if not self._idle or not self._turns.take():
             return None
@@ -138,13 +155,14 @@ class Upstream:
         if connection is None:
             self._turns.give()
             return None
-        return self._leased(connection)
+        return self._leased(connection, client)
 
-    async def lease(self, *, repeatable: bool) -> Lease:
+    async def lease(self, *, repeatable: bool, client: str = "") -> Lease:
         """Get a connection for one exchange; give it back with `release`.
 
         Args:
             repeatable: the request may be sent twice, so a used connection will do.
+            client: address of the client; empty if it has none.
 
         Raises:
             UpstreamBusyError: no turn within the limit.
@@ -159,10 +177,10 @@ class Upstream:
         except BaseException:
             self._turns.give()
             raise
-        return self._leased(connection)
+        return self._leased(connection, client)
 
-    def _leased(self, connection: Connection) -> Lease:
-        lease = Lease(connection, time.perf_counter(), holder=asyncio.current_task())
+    def _leased(self, connection: Connection, client: str) -> Lease:
+        lease = Lease(connection, time.perf_counter(), holder=asyncio.current_task(), client=client)
         self._leases.add(lease)
         if self._timer is None:
             self._start_ticking()
@@ -176,7 +194,22 @@ class Upstream:
             self._idle.append((connection, time.perf_counter()))
         elif not connection.closed:
             connection.abort()
-        self._turns.give()
+        if lease.set_aside:
+            self._slow_downloads.give(lease.client)
+        else:
+            self._turns.give()
+
+    def _set_aside(self, lease: Lease) -> None:
+        """Give the turn of a slow client back, or end its exchange.
+
+        Else some hundred clients that read a few bytes now and then would hold all turns, with nothing to do for the
+        upstream.
+        """
+        if self._slow_downloads.take_now(lease.client):
+            lease.set_aside = True
+            self._turns.give()
+        else:
+            lease.end("too many slow downloads are under way, of this client or of all")
 
     async def start_upload(self, client: str) -> None:
         """Wait until a client may send one more body; end it with `end_upload`.
@@ -260,6 +293,8 @@ class Upstream:
                 on_slow, lease.on_slow = lease.on_slow, None
                 on_slow()
             lease.look(now, self.limits.send)
+            if not lease.set_aside and lease.is_slow(now):
+                self._set_aside(lease)
             if read and connection.waited_for and now - connection.active_at > read:
                 connection.fail(UpstreamTimeoutError(f"{self.address} sent nothing for {read:g} s"))
         for connection, since in self._idle:

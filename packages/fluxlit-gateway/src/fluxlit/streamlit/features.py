@@ -10,6 +10,7 @@ from fluxlit.streamlit import (
     live_sessions,
     log_routing,
     media,
+    message_limits,
     options,
     script_run,
     session_content,
@@ -42,6 +43,7 @@ FEATURES: tuple[Feature, ...] = (
     themes.THEMES,
     tracebacks.TRACEBACKS,
     uploads.UPLOADS,
+    message_limits.MESSAGES,
     session_content.RESTORE,
     session_content.LOGOUT,
 )

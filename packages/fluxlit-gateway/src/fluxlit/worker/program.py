@@ -33,6 +33,7 @@ from fluxlit.streamlit import live_sessions
 from fluxlit.streamlit.application import running_runtime
 from fluxlit.streamlit.features import check_streamlit
 from fluxlit.streamlit.log_routing import route_logs
+from fluxlit.streamlit.message_limits import limit_messages
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
@@ -241,6 +242,7 @@ class Worker:
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
         self._uploads.attach(self._runtime)
+        limit_messages(self._runtime, development=self._spec.development)
         if self._copying is not None:
             self._copying.attach(self._runtime)
         live_sessions.report_sessions(self._runtime, self._report_session)

@@ -68,6 +68,9 @@ class RedisBackend:
     async def aexecute(self, command: Command[R]) -> R:
         return cast(R, await self._async_transport.run(self._plans.plan(command)))
 
+    def advice(self) -> str:
+        return self._transport.advice()
+
     def close(self) -> None:
         self._transport.close()
 

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,21 @@ class Backoff:
         )
 
 
+def advice_on(info: Mapping[str, Any]) -> str:
+    """Returns how a server may lose data.
+
+    Args:
+        info: its sections `memory` and `persistence`.
+    """
+    faults = []
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        faults.append(f"it removes sessions when its memory is full (maxmemory-policy {policy}, not noeviction)")
+    if info.get("aof_enabled") == 0:
+        faults.append("a restart forgets the latest sessions, logouts and revocations (appendonly no)")
+    return " and ".join(faults)
+
+
 class _Transport:
     """The common parts of both ways of waiting."""
 
@@ -127,6 +143,16 @@ class Transport(_Transport):
             connected, self._connected = self._connected, None
         if connected:
             connected.close()
+
+    def advice(self) -> str:
+        """Returns how the server may lose data; empty if it is not known to."""
+        if self._address.mode is Mode.CLUSTER:
+            return ""
+        try:
+            found = {**self._client().info("memory"), **self._client().info("persistence")}
+        except FAILURES:  # not permitted, on many managed servers
+            return ""
+        return advice_on(found)
 
     def _ask(self, request: Request) -> Reply:
         attempts = Backoff(self._address, self._options, request)

@@ -1,4 +1,7 @@
-"""Slots for requests with a body: slow uploads never hold every turn."""
+"""Slots for what clients can draw out: uploads, and slow downloads.
+
+They never hold every turn at the upstream, nor does one client hold all slots.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,27 @@ from dataclasses import dataclass
 from fluxlit.proxy.semaphore import Semaphore
 
 ALL = 2
-"""Part of the turns that uploads may hold together: half of the turns are always left for pages and health."""
+"""Part of the turns that there are slots: half of the turns are always left for pages and health."""
 
 ONE_CLIENT = 8
-"""Part of the turns that the uploads of one client may hold."""
+"""Part of the turns that there are slots for one client."""
 
 
 @dataclass(slots=True)
 class ClientShare:
-    """The uploads of one client.
+    """The slots of one client.
 
     Attributes:
-        turns: bounds how many are under way.
-        uploads: how many are under way or wait.
+        turns: bounds how many it has.
+        used: how many it has or waits for.
     """
 
     turns: Semaphore
-    uploads: int = 0
+    used: int = 0
 
 
-class UploadSlots:
-    """Bounds the uploads of all clients together, and of each client alone.
+class ClientSlots:
+    """Bounds the slots of all clients together, and of each client alone.
 
     Args:
         concurrent: turns at the upstream; 0 for no limit.
@@ -46,7 +49,7 @@ class UploadSlots:
             client: address of the client; empty if it has none.
         """
         share = self._clients.setdefault(client, ClientShare(Semaphore(self._share)))
-        share.uploads += 1
+        share.used += 1
         try:
             await share.turns.wait()
             try:
@@ -58,6 +61,17 @@ class UploadSlots:
             self._leave(client, share)
             raise
 
+    def take_now(self, client: str) -> bool:
+        """Take a slot if one is free."""
+        share = self._clients.setdefault(client, ClientShare(Semaphore(self._share)))
+        share.used += 1
+        if share.turns.take():
+            if self._turns.take():
+                return True
+            share.turns.give()
+        self._leave(client, share)
+        return False
+
     def give(self, client: str) -> None:
         """Give a slot back."""
         share = self._clients[client]
@@ -66,6 +80,6 @@ class UploadSlots:
         self._leave(client, share)
 
     def _leave(self, client: str, share: ClientShare) -> None:
-        share.uploads -= 1
-        if not share.uploads:
+        share.used -= 1
+        if not share.used:
             del self._clients[client]
