@@ -179,7 +179,10 @@ def test_only_the_application_reaches_redis_and_by_tls(write: Write) -> None:
 
 
 def test_a_login_gets_its_secret_and_the_port_of_its_provider() -> None:
-    issuer = {"oidc_issuer": "https://login.example.com:8443/realms/staff"}
+    issuer = {
+        "oidc_issuer": "https://login.example.com:8443/realms/staff",
+        "oidc_metadata_url": "http://keycloak.auth.svc:8080/realms/staff/.well-known/openid-configuration",
+    }
     subject = replace(project({"egress_ports": [5432, 443]}, **issuer), login=True)
 
     files = {str(each.path): each.text for each in manifest_files(subject, Options())}
@@ -187,7 +190,7 @@ def test_a_login_gets_its_secret_and_the_port_of_its_provider() -> None:
     assert "FLUXLIT_OIDC_CLIENT_SECRET" in files["kubernetes/README.md"]
     policy = yaml.safe_load(files["kubernetes/base/networkpolicy.yaml"])
     ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
-    assert ports == [53, 53, 443, 5432, 8443]
+    assert ports == [53, 53, 443, 5432, 8080, 8443]
     assert "FLUXLIT_OIDC_CLIENT_SECRET" not in "".join(each.text for each in generated())
 
 

@@ -16,6 +16,7 @@ from fluxlit_deploy.size import memory_mib, processes
 
 _PLACEHOLDER_VERSION = "1.0.0"
 _STARTUP_PERIOD_S = 2
+_HTTP = 80
 _HTTPS = 443
 
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -184,11 +185,17 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
 
 def _egress_ports(project: Project, table: ClusterTable) -> tuple[int, ...]:
     """Return the ports of the table and of the identity provider."""
+    ports = {*table.egress_ports, *(_port(project.settings.get(name)) for name in ("oidc_issuer", "oidc_metadata_url"))}
+    return tuple(sorted(ports - {_HTTPS}))
+
+
+def _port(url: object) -> int:
+    """Return the port of an address, that of HTTPS if it has none."""
     try:
-        provider = urlsplit(str(project.settings.get("oidc_issuer") or "")).port
+        parts = urlsplit(str(url or ""))
+        return parts.port or (_HTTP if parts.scheme == "http" else _HTTPS)
     except ValueError:
-        provider = None
-    return tuple(sorted({*table.egress_ports, provider or _HTTPS} - {_HTTPS}))
+        return _HTTPS
 
 
 def _grace(drain: Drain, wanted: int) -> int:
