@@ -128,6 +128,16 @@ CASES = {
         end()
         assert app_session._populate_theme_msg is anew
     """,
+    "messages wait for less than Streamlit would have them": """
+        from streamlit.runtime import runtime
+        before = runtime.MESSAGE_FLUSH_INTERVAL_SECS
+        end = send_sooner()
+        assert 0 < runtime.MESSAGE_FLUSH_INTERVAL_SECS < before
+        end()
+        assert runtime.MESSAGE_FLUSH_INTERVAL_SECS == before
+        import inspect
+        assert "sleep(MESSAGE_FLUSH_INTERVAL_SECS)" in inspect.getsource(runtime), "read at each wait"
+    """,
     "a feature that fails when it is used is off from then on": """
         import logging
         lines = []
@@ -201,6 +211,7 @@ from fluxlit.streamlit import application, live_sessions, options
 from fluxlit.streamlit.feature import Feature, has
 from fluxlit.streamlit.features import FEATURES
 from fluxlit.streamlit.log_routing import route_logs
+from fluxlit.streamlit.messages import send_sooner
 from fluxlit.streamlit.themes import keep_themes
 """
 

@@ -32,6 +32,7 @@ from fluxlit.streamlit.features import check_streamlit
 from fluxlit.streamlit.live_sessions import rerun_sessions
 from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.message_limits import limit_messages
+from fluxlit.streamlit.messages import send_sooner
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
@@ -96,6 +97,7 @@ class EmbeddedBackend:
         if running_runtime() is not None:
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
         self._life.callback(keep_themes())
+        self._life.callback(send_sooner())
         if self._spec.development:
             hide_own_frames()
         self._configure_client()

@@ -34,6 +34,7 @@ from fluxlit.streamlit.application import running_runtime
 from fluxlit.streamlit.features import check_streamlit
 from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.message_limits import limit_messages
+from fluxlit.streamlit.messages import send_sooner
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import surround_runs
 from fluxlit.streamlit.themes import keep_themes
@@ -153,6 +154,7 @@ class Worker:
         route_logs()
         configure_streamlit(spec)
         keep_themes()
+        send_sooner()
         if spec.development:
             hide_own_frames()
             use_terminal(spec.terminal)
