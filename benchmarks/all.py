@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
-COMMANDS = ["proxy", "peer", "api", "reruns", "page", "startup", "memory", "persistence", "capacity"]
+COMMANDS = ["proxy", "peer", "api", "isolation", "reruns", "page", "startup", "memory", "persistence", "capacity"]
 
 HEAD = """\
 # Benchmarks

@@ -79,7 +79,7 @@ def test_status_as_json_has_a_shape_that_stays(project: Path, server: Server) ->
         "websockets", "requests", "restarts", "workers",
     }  # fmt: skip
     assert set(told["workers"][0]) == {
-        "number", "state", "ready", "leaving", "pid", "sessions", "restarts", "memory_bytes", "started_at",
+        "number", "state", "ready", "leaving", "pid", "sessions", "restarts", "kind", "memory_bytes", "started_at",
     }  # fmt: skip
     assert (told["status"], told["pid"], told["mode"]) == ("ready", server.process.pid, "workers")
     assert told["addresses"] == [server.url]

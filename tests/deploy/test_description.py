@@ -34,6 +34,7 @@ def test_auto_stays_auto(argument: str, toml: str, tmp_path: Path) -> None:
         ({}, 2),
         ({"streamlit_workers": 4}, 5),
         ({"streamlit_workers": "auto"}, 3),
+        ({"api_workers": 2}, 4),
         ({"streamlit_workers": "auto", "streamlit_mode": "embedded"}, 1),
         ({"streamlit_workers": 4, "streamlit_mode": "external"}, 1),
     ],

@@ -16,7 +16,8 @@ from fluxlit.backends.affinity import (
 )
 from fluxlit.backends.worker import MOST_LEFT, Sessions
 
-A, S, L, D = WorkerState.ANSWERING, WorkerState.SILENT, WorkerState.LEAVING, WorkerState.DOWN
+A, S, R = WorkerState.ANSWERING, WorkerState.SILENT, WorkerState.RETIRING
+L, D = WorkerState.LEAVING, WorkerState.DOWN
 
 CLAIMS = {
     "a first connection": (("websocket", "/_stcore/stream", ["streamlit", "token"]), RoutingHint(Kind.STREAM)),
@@ -77,6 +78,13 @@ CHOICES = {
         workers((L, 0), (A, 9), holder=0),
         "1",
     ),
+    "a session stays with a retiring worker": (
+        RoutingHint(Kind.STREAM, "s", "0"),
+        workers((R, 9), (A, 0), holder=0),
+        "0",
+    ),
+    "a new session avoids a retiring worker": (RoutingHint(Kind.STREAM, cookie="0"), workers((R, 0), (A, 9)), "1"),
+    "a page avoids a retiring worker": (RoutingHint(Kind.ANY, cookie="0"), workers((R, 0), (A, 9)), "1"),
     "a session moves from a dead worker": (RoutingHint(Kind.STREAM, "s", "0"), workers((D, 0), (A, 9), holder=0), "1"),
     "nobody": (RoutingHint(Kind.STREAM), workers((D, 0), (L, 0)), None),
     "no workers": (RoutingHint(Kind.ANY), [], None),

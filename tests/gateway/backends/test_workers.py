@@ -69,9 +69,7 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
                 await tab.run()
                 running = asyncio.create_task(busy.run(page="slow"))
                 rolling = asyncio.create_task(backend.roll())
-                await until(
-                    lambda: any(busy.session_id in worker.sessions for worker in backend._leaving), timeout_s=60
-                )
+                await until(lambda: any(busy.session_id in worker.sessions for worker in backend.leaving), timeout_s=60)
                 assert not (await asyncio.wait({rolling, running}, timeout=0.5))[0], "it waits for the run"
                 project.write("go", "")
                 await asyncio.wait_for(rolling, 60)
@@ -88,6 +86,31 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
             assert not set(pids(backend)) & set(before)
             assert not any(map(alive, before))
             assert backend.restarts == 0, "nothing had gone wrong"
+
+    run(story)
+
+
+def test_sessions_that_cannot_move_stay_with_a_renewed_worker_until_they_end(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxlit.backends.worker.RETIRE_IDLE_S", 4.0)
+    project.write("shop.py", APP)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        async with project.running() as backend, served(backend, gate):
+            (old,) = pids(backend)
+            async with Tab(gate) as stays:
+                assert (await stays.run()).texts == [f"{old} run 1"]
+                await backend.renew(backend.pool[0], keep_sessions_s=60)
+                async with Tab(gate) as fresh:
+                    assert (await fresh.run()).texts == [f"{pids(backend)[0]} run 1"]
+                assert (await stays.run()).texts == [f"{old} run 2"]
+                await stays.socket.close()
+                async with Tab(gate, resume=stays.session_id) as back:
+                    assert (await back.run()).texts == [f"{old} run 3"], "a short interruption does no harm"
+            await until(lambda: not backend.leaving, timeout_s=60)
+            assert not alive(old)
 
     run(story)
 

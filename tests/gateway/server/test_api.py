@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -11,10 +14,11 @@ from fastapi.responses import StreamingResponse
 
 from fluxlit import FluxLit
 from fluxlit._internal.tracebacks import FAULT_HEADER
+from fluxlit.errors import FluxLitError
 from fluxlit.gateway import Trust
-from fluxlit.server.api import Api
+from fluxlit.server.api import Api, run_once
 from fluxlit.server.page_calls import PageCalls
-from fluxlit.settings import Settings
+from fluxlit.settings import Settings, resolve
 from fluxlit.urls import PublicAddress
 
 pytestmark = pytest.mark.anyio
@@ -30,10 +34,13 @@ def application() -> FluxLit:
     return app
 
 
+def api_of(**settings: Any) -> Api:
+    return Api(application(), resolve(flags=settings, environ={}), None)
+
+
 async def test_pages_call_the_api_at_the_public_mount() -> None:
-    settings = Settings(root_path="/portal")
-    api = Api(application(), settings, None)
-    address = PublicAddress(settings, "http://localhost")
+    api = api_of(root_path="/portal")
+    address = PublicAddress(Settings(root_path="/portal"), "http://localhost")
     transport = httpx.ASGITransport(PageCalls(api.serve_page, address, Trust()))
     async with httpx.AsyncClient(transport=transport) as client:
         response = await client.get("http://localhost/portal/api/where")
@@ -42,7 +49,7 @@ async def test_pages_call_the_api_at_the_public_mount() -> None:
 
 @pytest.mark.parametrize(("origins", "allowed"), [((), None), (("https://a.example",), "https://a.example")])
 async def test_cors_is_off_until_an_origin_is_allowed(origins: tuple[str, ...], allowed: str | None) -> None:
-    api = Api(application(), Settings(cors_allow_origins=origins), None)
+    api = api_of(cors_allow_origins=list(origins))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api.public)) as client:
         response = await client.get("http://p/where", headers={"origin": "https://a.example"})
     assert response.headers.get("access-control-allow-origin") == allowed
@@ -68,7 +75,7 @@ def failing() -> FluxLit:
 
 @pytest.mark.parametrize("development", [True, False])
 async def test_a_page_receives_the_exception_in_development_only(development: bool) -> None:
-    api = Api(failing(), Settings(), None, development=development)
+    api = Api(failing(), resolve(environ={}), None, development=development)
     transport = httpx.ASGITransport(api.serve_page, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://p/api") as client:
         answers = [await client.get(path) for path in ("/boom", "/own", "/stream")]
@@ -80,7 +87,41 @@ async def test_a_page_receives_the_exception_in_development_only(development: bo
 
 
 async def test_the_public_way_says_nothing_of_the_exception() -> None:
-    api = Api(failing(), Settings(), None, development=True)
+    api = Api(failing(), resolve(environ={}), None, development=True)
     transport = httpx.ASGITransport(api.public, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
         assert FAULT_HEADER not in (await client.get("/boom")).headers
+
+
+async def test_before_the_start_an_api_of_workers_is_not_ready_and_one_in_the_process_is() -> None:
+    assert api_of().readiness().ready
+    assert not api_of(api_workers=1).readiness().ready
+
+
+ONCE = """
+calls = []
+
+def sync():
+    calls.append("sync")
+
+async def awaited():
+    calls.append("awaited")
+
+def broken():
+    raise ValueError("no table")
+"""
+
+
+async def test_what_runs_once_may_be_async_and_its_failure_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "once_per_replica.py").write_text(ONCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    await run_once("once_per_replica:sync")
+    await run_once("once_per_replica:awaited")
+    assert sys.modules["once_per_replica"].calls == ["sync", "awaited"]
+    with pytest.raises(FluxLitError, match="api_before_start: once_per_replica:broken failed: ValueError: no table"):
+        await run_once("once_per_replica:broken")
+    with pytest.raises(FluxLitError, match="once_per_replica:missing"):
+        await run_once("once_per_replica:missing")
+    del sys.modules["once_per_replica"]

@@ -15,7 +15,7 @@ from fluxlit import ApiClient, FluxLit
 from fluxlit.gateway import Trust
 from fluxlit.server.api import Api
 from fluxlit.server.page_calls import PageCalls
-from fluxlit.settings import Settings
+from fluxlit.settings import resolve
 from fluxlit.urls import PublicAddress, PublicUrls
 from tests.gateway.gateway.asking import Answer, ask, scope_of
 
@@ -59,10 +59,11 @@ def application(*middleware: Any) -> FluxLit:
 
 
 def calls(app: FluxLit, *, origin: str = "http://127.0.0.1:8123", **settings: Any) -> PageCalls:
-    found = Settings(**settings)
+    resolved = resolve(flags=settings, environ={})
+    found = resolved.settings
     address = PublicAddress(found, origin)
     trust = Trust.of(enabled=found.trust_proxy, allowed=found.forwarded_allow_ips)
-    return PageCalls(Api(app, found, None, address).serve_page, address, trust)
+    return PageCalls(Api(app, resolved, None, address).serve_page, address, trust)
 
 
 async def called(serving: PageCalls, target: str, headers: dict[str, str]) -> Answer:

@@ -114,9 +114,10 @@ app = FluxLit(api=api)
 """
 
 
-def test_libraries_find_the_server_and_hear_of_its_exit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("api_workers", [0, 1])
+def test_libraries_find_the_server_and_hear_of_its_exit(tmp_path: Path, api_workers: int) -> None:
     (tmp_path / "app.py").write_text(LIBRARIES)
-    with run_server("app:app", tmp_path, command="run") as server:
+    with run_server("app:app", tmp_path, command="run", api_workers=api_workers) as server:
         assert (tmp_path / "found").exists()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{server.api_url}/events", timeout=60) as stream:
@@ -243,6 +244,7 @@ def test_several_uvicorn_workers_are_refused_with_advice(project: Path) -> None:
         check=False,
     )
     assert "FLUXLIT_STREAMLIT_WORKERS=2" in done.stderr
+    assert "FLUXLIT_API_WORKERS=2" in done.stderr
     assert "FLUXLIT_ALLOW_UNIFIED_UVICORN_MULTIWORKER=1" in done.stderr
 
 

@@ -41,8 +41,9 @@ async def version(runtime: Runtime) -> int:
         return int((await client.get("http://p/api/version")).text)
 
 
-async def test_changed_code_answers_after_a_reload_and_broken_code_never_does(project: Path) -> None:
-    runtime = Runtime(importlib.import_module("reloaded").app)
+@pytest.mark.parametrize("api_workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+async def test_changed_code_answers_after_a_reload_and_broken_code_never_does(project: Path, api_workers: int) -> None:
+    runtime = Runtime(importlib.import_module("reloaded").app, flags={"api_workers": api_workers}, development=True)
     await runtime.lifecycle.start()
     try:
         project.write_text(APP.format(version=22))

@@ -7,7 +7,7 @@ import pytest
 from fluxlit import FluxLit
 from fluxlit.errors import FluxLitError, SettingsError
 from fluxlit.server.authentication import build_auth
-from fluxlit.settings import Settings, resolve, resolve_target
+from fluxlit.settings import Settings, grammar, resolve, resolve_target
 from fluxlit.settings.contradictions import login_needs_key
 from tests.gateway.auth.scripted import Scripted
 
@@ -33,6 +33,10 @@ FILE = {
     'trust_proxy = "yes"': 'trust_proxy must be true or false, not "yes"',
     'log_level = "loud"': 'log_level must be one of debug, info, warning, error, critical, not "loud"',
     "streamlit_workers = 0": "streamlit_workers must be a whole number of at least 1 or auto, not 0",
+    'worker_max_memory = "much"': 'worker_max_memory must be an amount of memory such as "512M", "1.5G" or "40%"',
+    "worker_max_memory = 0": 'worker_max_memory must be an amount of memory such as "512M", "1.5G" or "40%"',
+    'worker_max_memory = "101%"': "worker_max_memory must be at most 100%",
+    'api_before_start = "app.migrations"': ("api_before_start must be module:function, such as app.migrations:upgrade"),
     "gateway_ws_open_timeout_s = 0": "gateway_ws_open_timeout_s must be a number of seconds above 0, not 0",
     "gateway_upstream_queue_timeout_s = -1": (
         "gateway_upstream_queue_timeout_s must be a number of seconds of at least 0, not -1"
@@ -275,3 +279,17 @@ def test_such_an_application_does_not_start() -> None:
     with pytest.raises(FluxLitError, match="needs secret_key"):
         build_auth(FluxLit(auth=Scripted()), settings)
     assert build_auth(FluxLit(), settings) is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "number"),
+    [("512", 512), ("1K", 1024), ("512MiB", 512 << 20), ("1.5g", 3 << 29), ("40%", 400), ("2 GB", 2 << 30)],
+)
+def test_an_amount_of_memory_is_in_bytes_or_a_part_of_all(amount: str, number: int) -> None:
+    assert grammar.memory(amount) == amount
+    assert grammar.memory_bytes(amount, 1000) == number
+
+
+def test_an_api_in_other_processes_cannot_share_sessions_in_memory(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, flags={"api_workers": "2", "session_store": "memory://"})
+    assert "api_workers is 2" in found

@@ -24,7 +24,8 @@ from typing import Any
 
 from websockets.sync.client import unix_connect
 
-from fluxlit.worker.program import work
+from fluxlit.worker.base import work
+from fluxlit.worker.program import Worker
 from fluxlit.worker.worker_spec import WorkerSpec
 
 DEADLINE_S = 60.0
@@ -147,7 +148,7 @@ def run(name: str, folder: Path, *, login: bool) -> dict[str, Any]:
         sys.meta_path.insert(0, Finder(name))
     user = threading.Thread(target=use, daemon=True)
     user.start()
-    outcome["code"] = work(gateway)  # type: ignore[arg-type]
+    outcome["code"] = work(gateway, Worker)  # type: ignore[arg-type]
     user.join(DEADLINE_S)
     outcome["log"] = [each["message"] for each in gateway.messages if each["type"] == "log" and each["level"] >= 30]
     outcome["failed"] = next((each["message"] for each in gateway.messages if each["type"] == "failed"), "")

@@ -162,11 +162,12 @@ def _show_settings(settings: dict[str, Any]) -> None:
 
 def _row(worker: dict[str, Any]) -> list[str]:
     memory, started = worker["memory_bytes"], worker["started_at"]
+    kind = worker.get("kind", "ui")
     return [
-        str(worker["number"]),
+        str(worker["number"]) if kind == "ui" else f"{kind}-{worker['number']}",
         worker["state"],
         str(worker["pid"] or "-"),
-        str(worker["sessions"]),
+        str(worker["sessions"]) if kind == "ui" else "-",
         str(worker["restarts"]),
         "-" if memory is None else f"{memory / 1e6:.0f} MB",
         "-" if started is None else output.duration(time.time() - started),

@@ -107,6 +107,12 @@ class Project:
         return "auto" if found == "auto" else int(found)
 
     @property
+    def api_workers(self) -> int | Literal["auto"]:
+        """API processes in one replica; 0 for an API in the gateway's."""
+        found = self.settings.get("api_workers", 0)
+        return "auto" if found == "auto" else int(found)
+
+    @property
     def mode(self) -> str:
         """Where the UI runs: ``workers``, ``embedded`` or ``external``."""
         return str(self.settings.get("streamlit_mode", "workers"))

@@ -12,8 +12,8 @@ _AUTO_WORKERS = 2
 
 def processes(project: Project) -> int:
     """Count the gateway and its workers; each may use a processor of its own."""
-    workers = _AUTO_WORKERS if project.workers == "auto" else project.workers
-    return 1 + workers
+    counts = (project.workers, project.api_workers)
+    return 1 + sum(_AUTO_WORKERS if count == "auto" else count for count in counts)
 
 
 def memory_mib(processes: int) -> int:

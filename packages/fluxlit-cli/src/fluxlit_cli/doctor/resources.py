@@ -66,7 +66,8 @@ def cpu_count(subject: Subject) -> Finding:
     detail = f"{workers} worker{'s' if workers != 1 else ''} on {cpus} processor{'s' if cpus != 1 else ''}"
     if workers > cpus:
         return warned(
-            f"{detail}: the workers compete for them, and each needs memory.", "Set streamlit_workers to auto."
+            f"{detail}: the workers compete for them, and each needs memory.",
+            "Start fewer: streamlit_workers, api_workers.",
         )
     return passed(detail)
 
@@ -160,7 +161,8 @@ def streamlit_files(subject: Subject) -> Finding:
 
 
 def _workers(subject: Subject) -> int:
-    return subject.settings.streamlit_workers if subject.settings.streamlit_mode == "workers" else 1
+    settings = subject.settings
+    return (settings.streamlit_workers if settings.streamlit_mode == "workers" else 1) + settings.api_workers
 
 
 def _listen_in(folder: Path) -> None:

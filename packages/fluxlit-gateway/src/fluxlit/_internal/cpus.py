@@ -28,9 +28,14 @@ def cgroup_cpus(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
     The quota of a group binds all groups below it, so the smallest on the way up counts. Version 2 has ``cpu.max``,
     version 1 two files (cgroups(7)).
     """
+    quotas = [_quota(_words(group / "cpu.max")) for group in groups_of(root, own)]
+    return min(_first_version(root / "cpu"), *quotas)
+
+
+def groups_of(root: Path, own: Path) -> list[Path]:
+    """The folders of this process's control group and of those above it."""
     folder = root / _own_path(own).strip("/")
-    groups = [group for group in (folder, *folder.parents) if group.is_relative_to(root)]
-    return min(_first_version(root / "cpu"), *(_quota(_words(group / "cpu.max")) for group in groups))
+    return [group for group in (folder, *folder.parents) if group.is_relative_to(root)]
 
 
 def _own_path(own: Path) -> str:

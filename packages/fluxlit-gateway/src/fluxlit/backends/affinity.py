@@ -48,8 +48,9 @@ class WorkerState(enum.IntEnum):
 
     ANSWERING = 0
     SILENT = 1  # busy or hung: its own sessions have no other place, new ones have
-    LEAVING = 2  # finishes what it has
-    DOWN = 3
+    RETIRING = 2  # keeps the sessions that it has until they end
+    LEAVING = 3  # finishes what it has
+    DOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,10 @@ def choose(request: RoutingHint, candidates: Sequence[Candidate]) -> list[str]:
         # A session stays with a worker that is busy. What names none goes elsewhere, in spite of the cookie.
         return not candidate.holds, candidate.state, stranger, candidate.load
 
-    return [candidate.key for candidate in sorted(candidates, key=order) if candidate.state <= taking]
+    def takes(candidate: Candidate) -> bool:
+        return candidate.state <= taking or (candidate.state is WorkerState.RETIRING and candidate.holds)
+
+    return [candidate.key for candidate in sorted(candidates, key=order) if takes(candidate)]
 
 
 def cookie_value(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

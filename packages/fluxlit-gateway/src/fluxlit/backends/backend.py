@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.observability.metrics import Samples
@@ -48,6 +48,7 @@ class WorkerStatus:
         pid: its process; `None` while there is none.
         sessions: sessions that have a browser now.
         restarts: how often it was started again after it had ended.
+        kind: ``ui`` or ``api``.
     """
 
     number: int
@@ -57,13 +58,19 @@ class WorkerStatus:
     pid: int | None
     sessions: int
     restarts: int
+    kind: str = "ui"
+
+
+def worker_label(kind: str, number: int) -> str:
+    """A worker in metrics; those of the UI have only their number."""
+    return str(number) if kind == "ui" else f"{kind}-{number}"
 
 
 class Backend(Protocol):
-    """The UI as an ASGI application with a life of its own."""
+    """The UI or the API as an ASGI application with a life of its own."""
 
     async def start(self) -> None:
-        """Return when the UI can serve; an external UI may also be late.
+        """Return when it can serve; an external UI may also be late.
 
         Raises:
             FluxLitError: it cannot be started; nothing of it is left.
@@ -73,7 +80,7 @@ class Backend(Protocol):
         """Stop within `timeout_s` seconds, by force at the end."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve an HTTP request or a WebSocket that is for the UI."""
+        """Serve an HTTP request or a WebSocket."""
 
     def readiness(self) -> Readiness:
         """What is known now; performs no I/O."""
@@ -82,7 +89,7 @@ class Backend(Protocol):
         """The state of each worker process, if there are any; no I/O."""
 
     async def measure(self) -> Samples:
-        """Collect the samples of the UI; does not wait for a worker that hangs."""
+        """Collect its samples; does not wait for a worker that hangs."""
 
     async def roll(self) -> str:
         """Replace the worker processes one by one, with no request failing.
@@ -120,6 +127,7 @@ class UiFacts:
         public_host: host name under which browsers know the gateway, as far as is known.
         public_port: the port, likewise.
         arguments: ``sys.argv[1:]`` for the user's script.
+        api_security: security schemes of the API's OpenAPI document, for API workers.
         login: the application has a login.
         development: whether this is ``fluxlit dev``.
         head_start: a worker process that was started before all this was known.
@@ -135,6 +143,7 @@ class UiFacts:
     public_host: str = "localhost"
     public_port: int = 8000
     arguments: tuple[str, ...] = ()
+    api_security: Mapping[str, Any] = field(default_factory=dict)
     login: bool = False
     development: bool = False
     head_start: SpawnedProcess | None = None
@@ -155,6 +164,7 @@ class UiFacts:
             sys_path=tuple(str(Path(entry).absolute()) for entry in sys.path),
             cookie_secret=cookie_secret,
             arguments=self.arguments,
+            api_security=dict(self.api_security),
             login=self.login,
             development=self.development,
             terminal=terminal() if self.development else "",

@@ -9,20 +9,20 @@ import logging
 import math
 import secrets
 from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fluxlit._internal.asgi import Receive, Scope, Send
-from fluxlit._internal.responses import answer_unavailable
 from fluxlit.backends.affinity import Candidate, WorkerState
-from fluxlit.backends.backend import WorkerStatus, health_path, proxy_limits
+from fluxlit.backends.backend import STOP_S, WorkerStatus, worker_label
 from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Samples
-from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError, UpstreamMetrics
-from fluxlit.proxy.reverse_proxy import refuse
+from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream, UpstreamError, UpstreamMetrics
+from fluxlit.proxy.reverse_proxy import Refusal
 from fluxlit.supervisor.driver import Policy, Supervisor
-from fluxlit.supervisor.spawn import SpawnedProcess
-from fluxlit.worker.command import WORKER
+from fluxlit.supervisor.spawn import Command, SpawnedProcess
 from fluxlit.worker.log_records import replay
 from fluxlit.worker.worker_spec import WorkerSpec
 
@@ -34,50 +34,92 @@ MEASURE_S = 1.0
 RESERVATION_S = 5.0
 """How long a browser that was sent here by the cookie on its page counts as load before its WebSocket arrives."""
 
+RETIRE_LOOK_S, RETIRE_IDLE_S = 0.2, 10.0
+
 MOST_LEFT = 4096
 """Sessions without a browser that are remembered. By default Streamlit keeps 128, for two minutes."""
+
+
+@dataclass(frozen=True)
+class WorkerKind:
+    """What differs between the workers of the UI and those of the API.
+
+    Attributes:
+        name: in status; its workers have it in their names in metrics, but for those of the UI.
+        title: what logs call a worker, before its number.
+        socket: beginning of the names of their sockets.
+        command: starts one.
+        health: path that answers 200 while the worker can serve.
+        limits: of the proxy to it.
+        via: see `ReverseProxy`.
+        unavailable: answers while a worker does not run.
+        refuse: answers what cannot be relayed.
+        stop_s: seconds that one may take to stop when it is replaced.
+    """
+
+    name: str
+    title: str
+    socket: str
+    command: Command
+    health: str
+    limits: ProxyLimits
+    via: str
+    unavailable: Callable[[Scope, Send], Awaitable[None]]
+    refuse: Refusal
+    stop_s: float = STOP_S
 
 
 class Worker:
     """One worker.
 
     Args:
+        kind: what it runs.
         number: what logs call it.
         spec: its specification.
         meter: what is counted about the connections to it.
         head_start: its process, if that runs already.
 
     Attributes:
+        kind: what it runs.
         key: what the affinity cookie calls it. A worker that starts again has lost its sessions, so it gets a new one.
         leaving: it finishes what it has, and gets nothing new.
+        retiring: it leaves, but its sessions stay until they end.
+        served: requests and WebSockets that it got.
         sessions: as the worker reports them.
     """
 
     def __init__(
-        self, number: int, spec: WorkerSpec, meter: UpstreamMetrics, head_start: SpawnedProcess | None = None
+        self,
+        kind: WorkerKind,
+        number: int,
+        spec: WorkerSpec,
+        meter: UpstreamMetrics,
+        head_start: SpawnedProcess | None = None,
     ) -> None:
         settings = spec.effective_settings()
+        self.kind = kind
         self.number = number
         self.key = secrets.token_hex(8)
         self.leaving = False
+        self.retiring = False
+        self.served = 0
         self.sessions = Sessions()
         self._debug = settings.log_level == "debug"
         self._failure: str | None = None
         self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._health = health_path(settings)
         self._exchanges = 0
         self._idle = asyncio.Event()
         self._closed = False
         self._streams = 0
         self._reservations: deque[float] = deque()
-        self.upstream = Upstream(Address.unix(spec.socket), limits=proxy_limits(settings), meter=meter)
+        self.upstream = Upstream(Address.unix(spec.socket), limits=kind.limits, meter=meter)
         self._counted = Samples()
         self._ended = Samples()
         self._measuring: asyncio.Task[None] | None = None
-        self._proxy = ReverseProxy(self.upstream, via=settings.gateway_via, refusal=self._refuse)
+        self._proxy = ReverseProxy(self.upstream, via=kind.via, refusal=self._refuse)
         self.supervisor = Supervisor(
-            f"Streamlit worker {number}",
-            WORKER,
+            f"{kind.title} {number}",
+            kind.command,
             probe=self._probe,
             policy=Policy(
                 start_timeout_s=settings.streamlit_start_timeout_s,
@@ -94,6 +136,7 @@ class Worker:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay a request to the worker, and count it while it is under way."""
+        self.served += 1
         if scope["type"] == "websocket":
             await self._stream(scope, receive, send)
             return
@@ -129,6 +172,8 @@ class Worker:
         status = self.supervisor.status
         if self._closed or not status.ready:
             return WorkerState.DOWN
+        if self.retiring:
+            return WorkerState.RETIRING
         if self.leaving:
             return WorkerState.LEAVING
         return WorkerState.ANSWERING if status.answering else WorkerState.SILENT
@@ -140,9 +185,18 @@ class Worker:
             self._reservations.popleft()
         return self._streams + len(self._reservations)
 
+    @property
+    def busy(self) -> int:
+        """Requests and WebSockets that are under way."""
+        return self._exchanges + self._streams
+
     def candidate(self, session: str | None) -> Candidate:
         """The worker as the choice sees it."""
         return Candidate(self.key, self.state, self.load, session is not None and session in self.sessions)
+
+    def end_streams(self) -> None:
+        """Have libraries in an API worker end their endless streams."""
+        self.supervisor.send_line(json.dumps({"type": "drain"}))
 
     def reserve(self) -> None:
         """Count a browser that will open its WebSocket here."""
@@ -163,7 +217,7 @@ class Worker:
 
         Until the last run has ended its browsers get their files here. Afterwards nothing more is sent here.
         """
-        self.leaving = True
+        self.leaving, self.retiring = True, False
         try:
             async with asyncio.timeout(timeout_s):
                 if self.ready:
@@ -172,8 +226,25 @@ class Worker:
                 if self._exchanges:
                     await self._idle.wait()
         except TimeoutError:
-            logger.warning("Streamlit worker %d is stopped although it has work left.", self.number)
+            logger.warning("%s is stopped although it has work left.", self.supervisor.name)
         self._closed = True
+
+    async def retire(self, timeout_s: float) -> None:
+        """Wait at most `timeout_s` until no session has had a browser here.
+
+        A browser that has lost its connection is given `RETIRE_IDLE_S` to come back.
+        """
+        self.leaving = self.retiring = True
+        clock = asyncio.get_running_loop().time
+        used = begun = clock()
+        while self.retiring and clock() - begun < timeout_s and clock() - used < RETIRE_IDLE_S:
+            await asyncio.sleep(RETIRE_LOOK_S)
+            if len(self.sessions):
+                used = clock()
+
+    def end_retirement(self) -> None:
+        """Have `retire` return, also with open sessions."""
+        self.retiring = False
 
     async def reload(self, changed: frozenset[Path]) -> str:
         """See `Backend.reload`."""
@@ -201,7 +272,14 @@ class Worker:
         if not self.leaving and status.ready and not status.answering:
             state = "not answering"
         return WorkerStatus(
-            self.number, state, self.answering, self.leaving, status.pid, len(self.sessions), restarts + status.restarts
+            self.number,
+            state,
+            self.answering,
+            self.leaving,
+            status.pid,
+            len(self.sessions),
+            restarts + status.restarts,
+            self.kind.name,
         )
 
     async def measure(self) -> Samples:
@@ -217,7 +295,7 @@ class Worker:
     async def _measure(self) -> None:
         if not self.answering:
             return
-        question = {"type": "measure", "worker": str(self.number)}
+        question = {"type": "measure", "worker": worker_label(self.kind.name, self.number)}
         with contextlib.suppress(TimeoutError):
             answer = await asyncio.wait_for(self._ask(question, "measured"), MEASURE_S)
             if "readings" in answer:  # not, if the worker ended meanwhile
@@ -235,7 +313,7 @@ class Worker:
 
     async def _probe(self) -> bool:
         try:
-            return await self.upstream.probe(self._health, within=PROBE_S) == 200
+            return await self.upstream.probe(self.kind.health, within=PROBE_S) == 200
         except UpstreamError:
             return False
 
@@ -257,6 +335,7 @@ class Worker:
         """Forget what ended with the worker; return its own reason, once."""
         failure, self._failure = self._failure, None
         self.key = secrets.token_hex(8)
+        self.served = 0
         self.sessions.clear()
         self._ended.update(self._counted)
         self._counted = Samples()
@@ -269,9 +348,9 @@ class Worker:
     async def _refuse(self, scope: Scope, send: Send, status: int, detail: str) -> None:
         # A process that is being killed drops its sockets some time before its end can be seen.
         if status == 502 and not (self.ready and await self._probe()):
-            await answer_unavailable(scope, send)
+            await self.kind.unavailable(scope, send)
         else:
-            await refuse(scope, send, status, detail)
+            await self.kind.refuse(scope, send, status, detail)
 
 
 class Sessions:

@@ -24,7 +24,7 @@ _PROBES = (Route.LIVENESS, Route.READINESS)
 
 
 class Readiness(Protocol):
-    """Whether the UI can serve."""
+    """Whether API and UI can serve."""
 
     @property
     def ready(self) -> bool:
@@ -41,7 +41,7 @@ class Gateway:
 
     Attributes:
         routes: the paths.
-        api: the FastAPI application; may be replaced while the gateway runs.
+        api: the FastAPI application, or a relay to its workers; may be replaced while the gateway runs.
         ui: the UI; `None` if the application has none.
         readiness: asked for every readiness probe, so it must do no I/O.
         root_path: the public mount.
@@ -113,10 +113,9 @@ class Gateway:
     async def _answer_readiness(self, scope: Scope, send: Send) -> None:
         if self.draining:
             await answer_json(scope, send, 503, {"status": "not_ready", "detail": "draining"})
-        elif self.ui is None:
-            await answer_json(scope, send, 200, {"status": "ready", "streamlit": "not_configured"})
         elif (readiness := self.readiness()).ready:
-            await answer_json(scope, send, 200, {"status": "ready", "streamlit": "ok"})
+            streamlit = "not_configured" if self.ui is None else "ok"
+            await answer_json(scope, send, 200, {"status": "ready", "streamlit": streamlit})
         else:
             await answer_json(scope, send, 503, {"status": "not_ready", "detail": readiness.detail})
 

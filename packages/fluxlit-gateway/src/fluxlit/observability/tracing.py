@@ -102,6 +102,8 @@ class TracingMiddleware:
 HOPS: dict[str, Callable[[Application, Callable[[str], bool]], TracingMiddleware]] = {
     "gateway": lambda application, trusts: TracingMiddleware(application, "gateway", trusts=trusts, route=route_of),
     "to the UI": lambda application, _: TracingMiddleware(application, "to the UI", kind=SpanKind.CLIENT),
+    "to the API": lambda application, _: TracingMiddleware(application, "to the API", kind=SpanKind.CLIENT),
+    "api": lambda application, _: TracingMiddleware(application, "api"),
     "call of a page": lambda application, _: TracingMiddleware(application, "api"),
 }
 """What is traced, by its name: an application, and which peers are trusted, to the traced application."""

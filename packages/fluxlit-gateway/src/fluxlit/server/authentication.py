@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -84,8 +84,17 @@ def secure_openapi(api: FastAPI, authenticators: Sequence[Authenticator], settin
         authenticators: those that are bound to the settings.
         settings: the effective settings.
     """
+    add_security(api, security_schemes(authenticators), settings)
+
+
+def security_schemes(authenticators: Sequence[Authenticator]) -> dict[str, dict[str, Any]]:
+    """The security schemes of authenticators that are bound to the settings."""
     described = [each for each in authenticators if isinstance(each, Described)]
-    schemes = {name: dict(scheme) for each in described for name, scheme in each.security_schemes().items()}
+    return {name: dict(scheme) for each in described for name, scheme in each.security_schemes().items()}
+
+
+def add_security(api: FastAPI, schemes: Mapping[str, Mapping[str, Any]], settings: Settings) -> None:
+    """Add security schemes to the API's OpenAPI document."""
     if not schemes or getattr(api.openapi, "says_schemes", False):
         return
     plain: Callable[[], dict[str, Any]] = api.openapi

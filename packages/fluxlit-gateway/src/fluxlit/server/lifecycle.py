@@ -5,21 +5,23 @@ Start: the admin listener, the session store, the UI, the API's own lifespan. St
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fluxlit import sessions
 from fluxlit._internal.asgi import Application
+from fluxlit._internal.cancellation import cancel
 from fluxlit._internal.descriptors import watched
 from fluxlit._internal.procfs import birth
 from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit._internal.tested_versions import warn_of_untested
 from fluxlit.auth.middleware import AuthMiddleware
-from fluxlit.backends import STOP_S
+from fluxlit.backends import STOP_S, Renewal, WorkerPool
 from fluxlit.gateway import Gateway
 from fluxlit.observability.request_counters import RequestCounters
 from fluxlit.server.admin import Admin, AdminServer, Reporter
@@ -116,6 +118,11 @@ class Lifecycle:
         """Requests without a complete response."""
         return self._parts.counters.active
 
+    def end_streams(self) -> None:
+        """Have API workers end the streams that never end by themselves."""
+        if (workers := self._parts.api.workers) is not None:
+            workers.end_streams()
+
     def hurry(self) -> None:
         """Stop as fast as possible."""
         self._hurried = True
@@ -156,7 +163,7 @@ class Lifecycle:
             return "draining", "the server is shutting down"
         if not self._serves:
             return "starting", ""
-        readiness = self._parts.ui.readiness()
+        readiness = self._parts.gateway.readiness()
         return "ready" if readiness.ready else "not ready", readiness.detail
 
     async def _start(self) -> None:
@@ -174,20 +181,48 @@ class Lifecycle:
         await enter(self._status.pulse.beating())
         if parts.auth is not None:
             await enter(parts.auth.running())
-        if parts.ui.enabled:
-            self._status.backend = parts.ui.build(self._directory)
-            await enter(parts.ui.running(self._directory, parts.page_calls, self._ui_stop_timeout))
-        async with log_if_slow("the start of the API (its lifespan)"):
-            await parts.api.start()
-        self._stack.push_async_callback(self._stop_api)
+        async with self._api_started(self._directory):
+            if parts.ui.enabled:
+                self._status.backends["ui"] = parts.ui.build(self._directory)
+                await enter(parts.ui.running(self._directory, parts.page_calls, self._ui_stop_timeout))
+            # The API ends before the UI.
+            self._stack.push_async_callback(self._stop_api)
+        pools = [each for each in self._status.backends.values() if isinstance(each, WorkerPool)]
+        if pools:
+            await enter(Renewal(pools, self._settings).running())
+        self._status.pulse.watch()
         self._serves = True
 
+    @contextlib.asynccontextmanager
+    async def _api_started(self, directory: RunDirectory) -> AsyncIterator[None]:
+        """Start the API after the block, or its workers beside the UI."""
+        api = self._parts.api
+        workers = api.build(directory)
+        if workers is None:
+            yield
+            await self._start_api()
+            return
+        self._status.backends["api"] = workers
+        starting = asyncio.create_task(self._start_api())
+        try:
+            yield
+            await starting
+        finally:
+            await cancel([starting])
+
+    async def _start_api(self) -> None:
+        async with log_if_slow("the start of the API (its lifespan)"):
+            await self._parts.api.start()
+
     async def _stop_api(self) -> None:
-        await self._parts.api.stop(HURRIED_STOP_S if self._hurried else self._settings.api_shutdown_timeout_s)
+        settings, timeout_s = self._settings, self._settings.api_shutdown_timeout_s
+        if settings.api_workers:  # Their tasks, such as those in the background of a response, end with the process.
+            timeout_s += max(LEAST_STOP_S, self._graceful_rest())
+        await self._parts.api.stop(HURRIED_STOP_S if self._hurried else timeout_s)
 
     def _ui_stop_timeout(self) -> float:
         """Seconds that the UI may take to stop: the rest of the graceful time."""
-        if self._hurried:
-            return HURRIED_STOP_S
-        end = self._drained_at + self._settings.uvicorn_graceful_shutdown_timeout_s
-        return min(STOP_S, max(LEAST_STOP_S, end - time.monotonic()))
+        return HURRIED_STOP_S if self._hurried else min(STOP_S, max(LEAST_STOP_S, self._graceful_rest()))
+
+    def _graceful_rest(self) -> float:
+        return self._drained_at + self._settings.uvicorn_graceful_shutdown_timeout_s - time.monotonic()

@@ -17,9 +17,10 @@ from fluxlit.server.uvicorn_above import uvicorn_above
 
 MESSAGE = (
     "The server was started with {count} workers, but each would run a Streamlit of its own, and a browser's requests "
-    "would reach a different one by chance. Run one process of the server and give Streamlit the cores: "
-    "FLUXLIT_STREAMLIT_WORKERS={count}, or `fluxlit run --workers {count}`. For more processes run more replicas "
-    "behind a load balancer. FLUXLIT_ALLOW_UNIFIED_UVICORN_MULTIWORKER=1 overrides this; it is not supported."
+    "would reach a different one by chance. Run one process of the server and give the cores to what needs them: pages "
+    "(FLUXLIT_STREAMLIT_WORKERS={count}, or `fluxlit run --workers {count}`) or the API "
+    "(FLUXLIT_API_WORKERS={count}, or `--api-workers {count}`). For more machines run more replicas behind a load "
+    "balancer. FLUXLIT_ALLOW_UNIFIED_UVICORN_MULTIWORKER=1 overrides this; it is not supported."
 )
 
 TOGETHER_S = 10.0

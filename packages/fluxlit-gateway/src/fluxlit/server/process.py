@@ -169,6 +169,7 @@ class Process:
         self._runtime.lifecycle.drain()
         # What uvicorn's own signal handler calls: libraries hook it to end their streams (sse-starlette).
         self._server.handle_exit(signal.SIGTERM, None)
+        self._runtime.lifecycle.end_streams()
         if self._starting is not None:
             self._starting.cancel()
 

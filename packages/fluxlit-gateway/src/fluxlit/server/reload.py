@@ -60,13 +60,16 @@ class Reloader:
         return ", ".join(done)
 
     async def _reload_api(self) -> None:
+        parts = self._parts
         with self._project.reimported():
             fresh = cast("AppDefinition", load_any(self._find_target()).application)
             fresh.pages.validate(self._settings.api_mount_path)
             take_over(fresh.api, self._settings)
             lifespan = Lifespan(fresh.api)
-            await lifespan.start()
-        parts = self._parts
+            if parts.api.workers is None:
+                await lifespan.start()
+            else:
+                await parts.api.workers.roll()
         old = parts.api.replace(fresh, lifespan)
         parts.gateway.api = parts.api.public
         docs = documentation_paths(fresh, self._settings)

@@ -8,6 +8,7 @@ from typing import cast
 
 from fluxlit import sessions
 from fluxlit._internal.asgi import Application
+from fluxlit.backends import Readiness
 from fluxlit.gateway import Assets, Gateway, OriginPolicy, RouteTable, SecurityHeaders, Trust, closed_prefixes
 from fluxlit.observability.access_log import AccessLog
 from fluxlit.observability.middleware import ObservabilityMiddleware
@@ -66,8 +67,16 @@ class Runtime:
         auth = build_auth(app, self.settings)
         secure_openapi(app.api, app.authenticators, self.settings)
         address = PublicAddress(self.settings)
-        self._api = Api(app, self.settings, auth, address, development=development)
-        ui = Ui(
+        self._api = Api(
+            app,
+            self.resolved,
+            auth,
+            address,
+            find_target=where,
+            traced=partial(self._traced, "to the API"),
+            development=development,
+        )
+        self._ui = ui = Ui(
             app,
             self.resolved,
             find_target=where,
@@ -81,7 +90,7 @@ class Runtime:
             assets=assets,
             api=self._api.public,
             ui=self._traced("to the UI", ui) if ui.enabled else None,
-            readiness=ui.readiness,
+            readiness=lambda: both(self._api.readiness(), ui.readiness()),
             root_path=self.settings.root_path,
             trust=self._trust,
             origins=OriginPolicy.of(self.settings.allowed_origins, self.settings.public_base_url),
@@ -112,9 +121,24 @@ class Runtime:
         )
         self.lifecycle = Lifecycle(parts, self.resolved, target or "")
         self.reloader = Reloader(parts, self.settings, self.resolved.project_root, where)
-        self.roll = ui.roll
         look = read_look(self.settings, self.resolved.project_root)
         self.asgi = AsgiApplication(observed, self._api, self.lifecycle, self.settings, look)
+
+    async def roll(self) -> str:
+        """Replace all workers one by one, with no request failing.
+
+        Returns:
+            One line about what was done.
+
+        Raises:
+            FluxLitError: a fresh worker cannot start; those that were not replaced yet go on.
+        """
+        if self._api.workers is None:
+            return await self._ui.roll()
+        done = [f"API: {await self._api.workers.roll()}"]
+        if self._ui.enabled:
+            done.append(f"UI: {await self._ui.roll()}")
+        return "; ".join(done)
 
     @property
     def application(self) -> AppDefinition:
@@ -139,12 +163,10 @@ class Runtime:
 
 
 def _validate(application: AppDefinition, settings: Settings) -> None:
-    """Check pages against the resolved settings, and set the API's title."""
+    """Check pages against the resolved settings."""
     application.pages.validate(settings.api_mount_path)
     if settings.session_store is None:
         application.pages.require_session_store(sessions.NO_STORE)
-    if not application.api_is_adopted:
-        application.api.title = settings.title
 
 
 def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> RouteTable:
@@ -156,3 +178,8 @@ def _routes(application: AppDefinition, settings: Settings, assets: Assets | Non
 def _assets(ui: Ui, settings: Settings) -> Assets | None:
     # An external Streamlit may be of another version, with other files.
     return Assets.of_streamlit() if ui.enabled and settings.streamlit_mode != "external" else None
+
+
+def both(api: Readiness, ui: Readiness) -> Readiness:
+    """The readiness of an application with both halves."""
+    return ui if api.ready else api

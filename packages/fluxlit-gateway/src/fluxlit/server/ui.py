@@ -12,14 +12,13 @@ from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit.backends import NO_WORKERS, Backend, Readiness, UiFacts, build_backend
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.server.api import NOT_STARTED
 from fluxlit.server.run_directory import RunDirectory
 from fluxlit.server.sockets.internal_server import PrivateServer
 from fluxlit.server.sockets.listeners import bind_file
 from fluxlit.settings import Resolved, ResolvedTarget, resolve_target
 from fluxlit.settings.target import DEFAULT_TARGET, load, locate
 from fluxlit.supervisor.spawn import SpawnedProcess
-
-NOT_STARTED = Readiness(ready=False, detail="the server has not started the application's lifespan")
 
 NO_UI = Readiness(ready=True, detail="the application has no pages")
 

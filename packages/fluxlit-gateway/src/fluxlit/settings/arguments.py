@@ -38,12 +38,17 @@ class SettingsArguments(TypedDict, total=False):
     hsts_max_age_s: int | None
     cors_allow_origins: Sequence[str]
     cors_allow_credentials: bool
+    api_workers: int | Literal["auto"]
+    api_before_start: str | None
     streamlit_open_routes: Sequence[str]
     streamlit_mode: Literal["workers", "embedded", "external"]
     streamlit_workers: int | Literal["auto"]
     streamlit_upstream: str | None
     streamlit_start_timeout_s: float
     streamlit_hung_timeout_s: float
+    worker_max_memory: str | int | None
+    worker_max_age_s: float | None
+    worker_max_requests: int | None
     streamlit_options: dict[str, Any]
     streamlit_page_config: dict[str, Any]
     gateway_via: str

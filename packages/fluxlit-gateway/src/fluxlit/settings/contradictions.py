@@ -67,6 +67,17 @@ def _memory_is_not_shared(settings: Settings, sources: Mapping[str, Source]) -> 
         )
 
 
+def _api_memory_is_not_shared(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    if settings.api_workers and (settings.session_store or "").startswith("memory:"):
+        yield Problem(
+            "session_store",
+            f"session_store keeps sessions in the memory of one process, but the API runs in processes of its own "
+            f"(api_workers is {settings.api_workers}, {sources['api_workers'].where}); use a shared store, such as "
+            f'"sqlite:///sessions.db"',
+            sources["session_store"].where,
+        )
+
+
 def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     path = urlsplit(settings.public_base_url).path
     if settings.public_base_url and path != settings.root_path:
@@ -150,6 +161,7 @@ _RULES = (
     (("streamlit_mode", "streamlit_upstream"), _upstream_needs_external),
     (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
     (("session_store", "streamlit_workers"), _memory_is_not_shared),
+    (("session_store", "api_workers"), _api_memory_is_not_shared),
     (("gateway_uds", "gateway_fd"), _one_listener),
     (("admin_port", "gateway_port", "gateway_uds", "gateway_fd"), _ports_differ),
     (("trust_proxy", "gateway_uds", "forwarded_allow_ips"), _unix_peers_are_trusted),

@@ -52,6 +52,47 @@ def mount_path(value: str) -> str:
     return value
 
 
+MEMORY = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))?\s*(%|[KMGkmg]?(?:i?[Bb])?)")
+MEMORY_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def memory(value: object) -> object:
+    """Check an amount of memory: ``512M``, ``1.5G`` or ``40%``."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return value
+    parts = MEMORY.fullmatch(value.strip())
+    if parts is None or memory_bytes(value.strip(), 100) <= 0:
+        raise ValueError('must be an amount of memory such as "512M", "1.5G" or "40%"')
+    if parts[3] == "%" and memory_bytes(value.strip(), 100) > 100:
+        raise ValueError("must be at most 100%")
+    return value.strip()
+
+
+def memory_bytes(value: str, total: int) -> int:
+    """The bytes of what `memory` has accepted.
+
+    Args:
+        value: a valid amount.
+        total: what a percentage is of.
+    """
+    parts = MEMORY.fullmatch(value)
+    assert parts is not None
+    number = float(f"{parts[1]}.{parts[2] or 0}")
+    return int(number * total / 100 if parts[3] == "%" else number * MEMORY_UNITS[parts[3][:1].upper().strip("B")])
+
+
+def function(value: str | None) -> str | None:
+    """Check a reference to a function: ``module:function``."""
+    if value is None:
+        return None
+    module, _, name = value.partition(":")
+    if not name or not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
+        raise ValueError("must be module:function, such as app.migrations:upgrade")
+    return value
+
+
 def api_mount_path(value: str) -> str:
     """Check the prefix of the API; it must not hide paths of Streamlit."""
     if value in {"", "/"}:

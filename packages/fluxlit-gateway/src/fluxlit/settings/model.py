@@ -212,6 +212,19 @@ class Settings(BaseSettings):
     cors_allow_credentials: bool = Field(
         default=False, description="Allow those scripts to send cookies and credentials."
     )
+    api_workers: Annotated[int, BeforeValidator(_auto_is_cpus)] = Field(
+        default=0,
+        ge=0,
+        description="Number of worker processes for the API. 0: the API runs in the gateway's process, where a route "
+        "that blocks the event loop stops pages and health probes too. `auto` starts one per processor that this "
+        "process may use. The lifespan runs in every worker, and memory is not shared between them.",
+        json_schema_extra={"word": "auto"},
+    )
+    api_before_start: Annotated[str | None, AfterValidator(grammar.function)] = Field(
+        default=None,
+        description="Function to call once per replica before the API starts, such as a database migration, as "
+        "`module:function`. It may be `async`; its failure prevents the start.",
+    )
     streamlit_open_routes: Annotated[Strings, AfterValidator(_each_open_route)] = Field(
         default=(),
         description="Routes of Streamlit to open, closed by default: `metrics`, `script-health-check`, `agent`.",
@@ -232,11 +245,27 @@ class Settings(BaseSettings):
         default=None,
         description="Address of an external Streamlit server: `http://host:port[/base]` or `unix:/path`.",
     )
-    streamlit_start_timeout_s: Seconds = Field(default=60.0, description="Time for a worker to become ready.")
+    streamlit_start_timeout_s: Seconds = Field(
+        default=60.0, description="Time for a worker to become ready, of the API too."
+    )
     streamlit_hung_timeout_s: Seconds = Field(
         default=15.0,
-        description="Time after which a worker that does not respond to probes is killed and replaced. Must be longer "
-        "than any call of C code in a page that holds Python's interpreter lock.",
+        description="Time after which a worker that does not respond to probes is killed and replaced, of the API too. "
+        "Must be longer than any call of C code in a page that holds Python's interpreter lock, and than any `async` "
+        "route of the API that blocks.",
+    )
+    worker_max_memory: Annotated[str | None, BeforeValidator(grammar.memory)] = Field(
+        default=None,
+        description="Memory above which a worker of the UI or the API is replaced: bytes, with `K`, `M` or `G`, or a "
+        "percentage of the container's memory, such as `40%`. Without it, the worker that has grown most is replaced "
+        "when the container's memory is nearly used up.",
+    )
+    worker_max_age_s: Annotated[float | None, Field(gt=0, json_schema_extra={"unit": "seconds"})] = Field(
+        default=None, description="Age after which a worker is replaced."
+    )
+    worker_max_requests: Annotated[int | None, Field(ge=1)] = Field(
+        default=None,
+        description="Number of requests and WebSockets after which a worker is replaced.",
     )
     streamlit_options: Annotated[dict[str, JsonValue], BeforeValidator(grammar.options)] = Field(
         default={},

@@ -21,9 +21,10 @@ def main() -> int:
     from fluxlit.streamlit.application import import_streamlit  # noqa: PLC0415  # heavy, as is the other
 
     import_streamlit()
-    from fluxlit.worker.program import work  # noqa: PLC0415
+    from fluxlit.worker.base import work  # noqa: PLC0415
+    from fluxlit.worker.program import Worker  # noqa: PLC0415
 
-    return work(lifeline)
+    return work(lifeline, Worker)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from fluxlit.observability.event_loop_lag import LoopLag
 from fluxlit.observability.metrics import Histogram, Samples
 from fluxlit.observability.session_store_counters import STORE_COUNTERS
 
@@ -39,15 +40,15 @@ class Runs:
         return readings
 
 
-def worker_readings(worker: str, runs: Runs, delays: Histogram) -> Samples:
+def worker_readings(worker: str, runs: Runs, lag: LoopLag) -> Samples:
     """All that a worker process counts.
 
     Args:
         worker: its number.
         runs: the runs of its pages.
-        delays: of its event loop.
+        lag: of its event loop.
     """
     readings = runs.read(worker)
-    readings.add("fluxlit_event_loop_delay_seconds", delays, f"worker {worker}")
+    readings.update(lag.read(f"worker {worker}"))
     readings.update(STORE_COUNTERS.read())
     return readings

@@ -11,36 +11,40 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fluxlit.observability.current_request import REQUEST_FIELD
 from fluxlit.observability.logs.formatters import describe_exception
-from fluxlit.streamlit.script_run import handshake
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class ChannelHandler(logging.Handler):
-    """Sends each record as one JSON line."""
+    """Sends each record as one JSON line.
 
-    def __init__(self, send_line: Callable[[str], None]) -> None:
+    Args:
+        send_line: sends a line to the gateway.
+        request_id: gives the id of the current request; empty outside of one.
+    """
+
+    def __init__(self, send_line: Callable[[str], None], request_id: Callable[[], str] = str) -> None:
         super().__init__()
         self._send_line = send_line
+        self._request_id = request_id
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record."""
         try:
-            self._send_line(json.dumps(_describe(record)))
+            self._send_line(json.dumps(_describe(record, self._request_id())))
         except Exception:  # noqa: BLE001  (a handler reports its own faults, it never raises)
             self.handleError(record)
 
 
-def _describe(record: logging.LogRecord) -> dict[str, Any]:
+def _describe(record: logging.LogRecord, request_id: str) -> dict[str, Any]:
     described = {
         "type": "log",
         "name": record.name,
         "level": record.levelno,
         "message": record.getMessage(),
         "created": record.created,
-        "request_id": next(iter(handshake(REQUEST_FIELD)), ""),
+        "request_id": request_id,
         "facts": {
             name: value
             for name, value in vars(record).items()

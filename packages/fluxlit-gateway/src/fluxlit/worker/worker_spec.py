@@ -41,6 +41,7 @@ class WorkerSpec:
             one start share it, for a browser may meet any of them.
         sys_path: import path of the gateway, so that both processes find the same modules.
         arguments: what the user's script sees in ``sys.argv`` after its own name.
+        api_security: security schemes of the API's OpenAPI document, for API workers.
         login: the application has a login: requests say who sends them, and what is one user's is kept from others.
         development: whether this is ``fluxlit dev``: error details are shown in the browser.
         terminal: the terminal of the gateway during development, for `breakpoint()`; empty for none.
@@ -59,6 +60,7 @@ class WorkerSpec:
     cookie_secret: str = dataclasses.field(default="", repr=False)
     sys_path: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    api_security: dict[str, Any] = dataclasses.field(default_factory=dict)
     login: bool = False
     development: bool = False
     terminal: str = ""

@@ -96,6 +96,11 @@ CATALOGUE = (
         "process",
     ),
     _counter(
+        "fluxlit_event_loop_blocked_total",
+        "How often the event loop of a process was blocked for more than a second; the log has route and stack.",
+        "process",
+    ),
+    _counter(
         "fluxlit_session_store_operations_total",
         "Operations on the session store by outcome: ok, missing, conflict, full, unavailable or error.",
         "store",

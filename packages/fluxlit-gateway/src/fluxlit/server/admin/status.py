@@ -13,7 +13,7 @@ from typing import Any
 
 from fluxlit._internal.descriptors import descriptor_limit
 from fluxlit._internal.procfs import open_descriptors, usage
-from fluxlit.backends import Backend, WorkerStatus
+from fluxlit.backends import Backend, WorkerStatus, worker_label
 from fluxlit.observability.event_loop_lag import LoopLag
 from fluxlit.observability.logs.masking import masked
 from fluxlit.observability.metrics import Samples
@@ -23,6 +23,8 @@ from fluxlit.settings import Resolved
 
 DISTRIBUTIONS = ("fluxlit-gateway", "fastapi", "streamlit", "uvicorn")
 UI_ROUTE = "ui"
+
+ADVICE = "Await in the route what takes long, declare it with `def`, or set api_workers, which keeps the pages apart."
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Reporter:
         traffic: what the gateway has answered.
         pulse: the delay of the gateway's event loop.
         target: the FluxLit object that is served.
-        backend: the UI, once there is one.
+        backends: UI and API by these names, once there are some; not an API in this process.
         addresses: where the application is served.
         resolved: the settings in force.
         started_at: when the server started, in seconds since the epoch.
@@ -44,9 +46,9 @@ class Reporter:
     mode: str
     state: Callable[[], tuple[str, str]]
     traffic: RequestCounters
-    pulse: LoopLag = field(default_factory=LoopLag)
+    pulse: LoopLag = field(default_factory=lambda: LoopLag(advice=ADVICE))
     target: str = ""
-    backend: Backend | None = None
+    backends: dict[str, Backend] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
     resolved: Resolved | None = None
     started_at: float = field(default_factory=time.time)
@@ -54,12 +56,12 @@ class Reporter:
     @property
     def workers(self) -> Sequence[WorkerStatus]:
         """The worker processes."""
-        return () if self.backend is None else self.backend.workers()
+        return [worker for backend in self.backends.values() for worker in backend.workers()]
 
     @property
     def sessions(self) -> int:
         """Sessions with a browser; each holds one WebSocket of the UI."""
-        workers = self.workers
+        workers = [worker for worker in self.workers if worker.kind == UI_ROUTE]
         return sum(worker.sessions for worker in workers) if workers else self._ui_sockets()
 
     def _ui_sockets(self) -> int:
@@ -72,21 +74,22 @@ class Reporter:
         state = self.state()[0]
         readings.add("fluxlit_ready", int(state == "ready"))
         readings.add("fluxlit_draining", int(state == "draining"))
-        readings.add("fluxlit_event_loop_delay_seconds", self.pulse.delays, "gateway")
+        readings.update(self.pulse.read("gateway"))
         readings.update(STORE_COUNTERS.read())
         self._read_workers(readings)
-        if self.backend is not None:
-            readings.update(await self.backend.measure())
+        for backend in self.backends.values():
+            readings.update(await backend.measure())
         _read_process(readings, self.started_at)
         return readings
 
     def _read_workers(self, readings: Samples) -> None:
         workers = self.workers
-        if not workers and self.backend is not None:
+        if UI_ROUTE in self.backends and not any(worker.kind == UI_ROUTE for worker in workers):
             readings.add("fluxlit_sessions", self._ui_sockets(), self.mode)
         for worker in workers:
-            number = str(worker.number)
-            readings.add("fluxlit_sessions", worker.sessions, number)
+            number = worker_label(worker.kind, worker.number)
+            if worker.kind == UI_ROUTE:
+                readings.add("fluxlit_sessions", worker.sessions, number)
             readings.add("fluxlit_worker_ready", int(worker.ready and not worker.leaving), number)
             readings.add("fluxlit_worker_restarts_total", worker.restarts, number)
             used = None if worker.pid is None else usage(worker.pid)
