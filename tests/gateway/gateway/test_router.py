@@ -317,3 +317,35 @@ async def test_the_scope_that_came_in_is_not_changed() -> None:
     before = {**scope, "headers": list(scope["headers"])}
     await ask(ObservabilityMiddleware(Scene(root_path="/m").gateway), scope)
     assert scope == before
+
+
+STRANGER = [(b"x-user", b"own"), (b"x-user-id", b"7"), (b"x_user", b"x"), (b"x-auth-request-user", b"eve")]
+
+
+async def test_rule_09_an_api_without_a_login_may_have_such_headers_of_its_own() -> None:
+    """Proxies name users so too, but no proxy is asked here; headers that only proxies send are removed."""
+    scene = Scene()
+    for target in ("/api/x", "/"):
+        await ask(scene.gateway, scope_of(target, *STRANGER))
+    assert [scene.api.field(name) for name, _ in STRANGER] == [[b"own"], [b"7"], [], []]
+    assert [scene.ui.field(name) for name, _ in STRANGER] == [[], [], [], []]
+
+    async def guard(application: Any, routed: Any) -> None:
+        await application(routed.scope, routed.receive, routed.send)
+
+    guarded = Scene(guard=guard)
+    await ask(guarded.gateway, scope_of("/api/x", *STRANGER))
+    assert [guarded.api.field(name) for name, _ in STRANGER] == [[], [], [], []]
+
+
+async def test_rule_08_the_api_sees_the_chain_of_a_trusted_edge() -> None:
+    """As it does behind that edge without FluxLit; a stranger's is removed, and nothing is written instead."""
+    edge = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https"), (b"x-real-ip", b"198.51.100.7")]
+    trusting = Scene(trust=Trust.of(enabled=True, allowed=["203.0.113.9"]))
+    await ask(trusting.gateway, scope_of("/api/x", *edge))
+    assert trusting.api.field(b"x-forwarded-for") == [b"198.51.100.7, 203.0.113.9"]
+    assert trusting.api.field(b"x-forwarded-proto") == [b"https"]
+    assert trusting.api.field(b"x-real-ip") == []
+    scene = Scene()
+    await ask(scene.gateway, scope_of("/api/x", *edge))
+    assert [name for name, _ in scene.api.last["headers"] if name.startswith(b"x-forwarded")] == []

@@ -41,6 +41,7 @@ IDENTITY_PREFIXES = (
     b"x-webauth-",
 )
 IDENTITY = frozenset({b"x-user", b"x-user-email", b"x-user-id", b"x-userinfo", b"x-username"})
+"""Names that an API may have for headers of its own; an API without a login gets them."""
 
 
 def is_own(name: bytes) -> bool:

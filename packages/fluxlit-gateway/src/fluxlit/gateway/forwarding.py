@@ -10,7 +10,7 @@ Headers that name a user are always removed: identity from a proxy is configured
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -36,6 +36,7 @@ UNIX = "unix"
 
 
 FROM_PROXY = ByName(is_from_proxy)
+NONE: Callable[[bytes], bool] = frozenset[bytes]().__contains__
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class RequestOrigin:
         client: the client's address and port; `None` on a UNIX socket.
         chain: value of X-Forwarded-For for the next hop.
         prefix: path that a trusted edge has removed.
+        continued: a trusted proxy has sent forwarding headers.
     """
 
     headers: list[Header]
@@ -105,6 +107,7 @@ class RequestOrigin:
     client: tuple[str, int] | None
     chain: bytes
     prefix: str = ""
+    continued: bool = False
 
     def forwarding_headers(self, root_path: str) -> tuple[Header, ...]:
         """The headers for the next hop.
@@ -142,13 +145,14 @@ def _has_form_of_host(value: bytes) -> bool:
     return HOST.match(value) is not None
 
 
-def sender(scope: Scope, host: bytes, trust: Trust) -> RequestOrigin:
+def sender(scope: Scope, host: bytes, trust: Trust, *, kept: Callable[[bytes], bool] = NONE) -> RequestOrigin:
     """Determine the origin of a request.
 
     Args:
         scope: an ASGI HTTP or WebSocket scope.
         host: its `Host`.
         trust: the trusted proxies.
+        kept: names that stay although a proxy may send them.
     """
     client = scope.get("client")
     peer = client[0] if client else ""
@@ -157,7 +161,8 @@ def sender(scope: Scope, host: bytes, trust: Trust) -> RequestOrigin:
     found = [field for field in headers if FROM_PROXY[field[0]]]
     if not found:
         return RequestOrigin(headers, host, scheme, client, peer.encode())
-    seen = RequestOrigin([field for field in headers if not FROM_PROXY[field[0]]], host, scheme, client, peer.encode())
+    rest = [field for field in headers if not FROM_PROXY[field[0]] or kept(field[0])]
+    seen = RequestOrigin(rest, host, scheme, client, peer.encode())
     return trusted_origin(seen, found, peer, trust) if trust and trust.trusts(peer) else seen
 
 
@@ -194,6 +199,7 @@ def trusted_origin(seen: RequestOrigin, fields: list[Header], peer: str, trust: 
         client=_client(hops, trust) or seen.client,
         chain=b", ".join([*hops, peer.encode()] if peer else hops),
         prefix=prefix.decode() if PREFIX.match(prefix) and b"/." not in prefix else "",
+        continued=True,
     )
 
 

@@ -8,9 +8,10 @@ from typing import Protocol
 from urllib.parse import quote
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.header_names import IDENTITY
 from fluxlit._internal.peer import Peer
 from fluxlit._internal.responses import answer_json, answer_problem, redirect, reply_text
-from fluxlit.gateway.forwarding import RequestOrigin, Trust, is_host, sender
+from fluxlit.gateway.forwarding import NONE, RequestOrigin, Trust, is_host, sender
 from fluxlit.gateway.origin_policy import UPLOADS, OriginPolicy, RefusedOrigins, with_xsrf_token
 from fluxlit.gateway.routes import Route, RoutedRequest, RouteTable, below_mount
 from fluxlit.gateway.security_headers import SecureCookies
@@ -145,11 +146,13 @@ class Gateway:
     def _to_api(
         self, scope: Scope, receive: Receive, send: Send, mount: str, path: str, host: bytes
     ) -> Awaitable[None]:
-        who = sender(scope, host, self.trust)
+        who = sender(scope, host, self.trust, kept=IDENTITY.__contains__ if self.guard is None else NONE)
         raw = self._raw_below(scope, mount, path)
         mount = mount or who.prefix
         seen = located(scope, who, mount, raw, path)
         seen["root_path"] = mount + self.routes.api
+        if who.continued:  # what an API finds behind the same proxy without FluxLit
+            seen["headers"] = [*seen["headers"], *who.forwarding_headers(mount)]
         if self.guard is None:
             return self.api(seen, receive, send)
         routed = RoutedRequest(Route.API, seen, peer_of(scope, self.trust), mount, path, raw, receive, send)

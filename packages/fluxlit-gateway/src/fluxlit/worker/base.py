@@ -28,6 +28,7 @@ import uvicorn
 from fluxlit._internal.descriptors import watched
 from fluxlit.errors import FluxLitError
 from fluxlit.observability.event_loop_lag import LoopLag
+from fluxlit.observability.logs.configuration import ChatterFilter
 from fluxlit.observability.metrics import Samples
 from fluxlit.settings import Settings
 from fluxlit.supervisor.lifeline import Lifeline
@@ -231,13 +232,14 @@ def configure_logging(settings: Settings, send_line: Callable[[str], None], requ
     """
     level = settings.log_level.upper()
     channel = ChannelHandler(send_line, request_id)
+    channel.addFilter(ChatterFilter())
     logging.getLogger().setLevel(level)
     logging.lastResort = channel
     for ours in ("fluxlit", "streamlit", "uvicorn"):
         logging.getLogger(ours).addHandler(channel)
         logging.getLogger(ours).propagate = False
     # Uvicorn's lines about each start and connection would be the gateway's own a second time.
-    for chatty in ("asyncio", "httpx", "httpcore", "uvicorn", "uvicorn.error", "websockets", "watchdog"):
+    for chatty in ("uvicorn", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 

@@ -144,7 +144,8 @@ def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
         **shared,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "full" if spec.development else "none",
-        "client.toolbarMode": "viewer" if spec.development else "minimal",  # without the Deploy button
+        # "viewer" is the menu without the Deploy button, as visitors of an adopted script have it without FluxLit.
+        "client.toolbarMode": "viewer" if spec.development or spec.script else "minimal",
         "logger.enableRich": False,  # a traceback is a log record, not a drawing
         "logger.level": spec.settings.get("log_level", "info"),
         "runner.parallelMaxWorkers": _fragment_threads(),

@@ -25,9 +25,19 @@ from fluxlit.settings import Settings
 _OURS = ("fluxlit", "uvicorn")
 _BELOW = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 # These write a line for each request or frame, with its content, at levels that people use for their own code.
-# Likewise uvicorn, which logs the start of each of our servers, public and private, and of every WebSocket.
-_CHATTY = ("asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchfiles", "websockets")
+_CHATTY = frozenset(
+    {"asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchdog", "watchfiles", "websockets"}
+)
+# It logs the start of each of our servers, public and private, and of every WebSocket.
 _QUIET_UNLESS_DEBUG = "uvicorn.error"
+
+
+class ChatterFilter(logging.Filter):
+    """Drops chatter of libraries; their levels are the application's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in _CHATTY
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -40,8 +50,8 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
     def __init__(self, settings: Settings) -> None:
         super().__init__(sys.stderr)
         self.setFormatter(_formatter(settings, sys.stderr))
-        self.addFilter(CutOffFilter())
-        self.addFilter(RedactionFilter())
+        for each in (ChatterFilter(), CutOffFilter(), RedactionFilter()):
+            self.addFilter(each)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write a record, unless the application's handler does."""
@@ -71,8 +81,6 @@ def configure(settings: Settings) -> None:
         if not logger.handlers:
             logger.addHandler(console)
         _set_level(name, level)
-    for name in _CHATTY:
-        _set_level(name, max(logging.WARNING, level))
     for logger in _enabled():
         logger.disabled = False
     _complete(settings)

@@ -1,0 +1,187 @@
+"""The application that is compared: what it notes of its process and of each request."""
+
+FACTS = '''
+import asyncio
+import gc
+import locale
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from multiprocessing import get_all_start_methods, get_context
+from concurrent.futures import ProcessPoolExecutor
+
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGCHLD", "SIGUSR1")
+
+
+def square(number):
+    return number * number
+
+
+def pool(method):
+    """What processes of a pool compute, or the exception."""
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context(method)) as executor:
+            return list(executor.map(square, [3]))
+    except Exception as error:
+        return type(error).__name__
+
+
+def handler(name):
+    found = signal.getsignal(getattr(signal, name))
+    return {signal.SIG_DFL: "default", signal.SIG_IGN: "ignored", None: "unknown"}.get(found, "a function")
+
+
+def process():
+    """Facts about this process, as the application finds them."""
+    main = sys.modules["__main__"]
+    root = logging.getLogger()
+    return {
+        "directory": os.path.basename(os.getcwd()),
+        "arguments": [os.path.basename(part) for part in sys.argv],
+        "main": os.path.basename(getattr(main, "__file__", None) or ""),
+        "path begins with": os.path.basename(sys.path[0].rstrip("/")),
+        "environment": sorted(set(os.environ) - {"_", "SHLVL", "PWD", "OLDPWD"}),
+        "umask": oct(umask()),
+        "nice": os.nice(0),
+        "session leader": os.getsid(0) == os.getpid(),
+        "standard input": "none" if sys.stdin is None else "a terminal" if sys.stdin.isatty() else "no terminal",
+        "locale": locale.getlocale(),
+        "encoding": [sys.stdout.encoding, sys.getfilesystemencoding()],
+        **{f"signal {name}": handler(name) for name in SIGNALS},
+        "warnings": [each[0] for each in warnings.filters],
+        "garbage collection": [gc.isenabled(), *gc.get_threshold()],
+        "recursion limit": sys.getrecursionlimit(),
+        "switch interval": sys.getswitchinterval(),
+        "thread stack": threading.stack_size(),
+        "root logger": [logging.getLevelName(root.level), [type(each).__name__ for each in root.handlers]],
+        "my logger": logging.getLevelName(logging.getLogger("myapp").getEffectiveLevel()),
+        "httpx logger": logging.getLevelName(logging.getLogger("httpx").getEffectiveLevel()),
+        "start methods": get_all_start_methods(),
+    }
+
+
+def umask():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask"))
+'''
+
+SERVICE = """
+import asyncio
+import logging
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+import facts
+
+logging.basicConfig(filename="api.log", level=logging.DEBUG, format="%(name)s %(message)s")
+logging.getLogger("api.audit").addHandler(logging.FileHandler("audit.log", mode="w"))
+api = FastAPI(title="Compared")
+
+
+@api.get("/seen")
+def seen(request: Request, response: Response):
+    response.set_cookie("own", "1")
+    return {
+        "client": request.client and request.client.host,
+        "url": str(request.url),
+        "link": str(request.url_for("seen")),
+        "version": request.scope["http_version"],
+        "server": list(request.scope["server"] or ()),
+        "asgi": request.scope["asgi"],
+        "state": sorted(request.scope.get("state", {})),
+        "extensions": sorted(request.scope.get("extensions") or ()),
+        "headers": {name: value for name, value in request.headers.items()},
+        "cookies": request.cookies,
+        "path": request.scope["path"].removeprefix(request.scope["root_path"]),
+    }
+
+
+@api.get("/process")
+async def process():
+    loop = asyncio.get_running_loop()
+    return facts.process() | {"event loop": f"{type(loop).__module__}.{type(loop).__name__}"}
+
+
+@api.get("/log")
+def log():
+    logging.getLogger("myapp").debug("a debug line")
+    logging.getLogger("api.audit").warning("an audit line")
+    return "logged"
+
+
+@api.get("/fails")
+def fails():
+    raise ValueError("a secret detail")
+
+
+@api.get("/number/{number}")
+def number(number: int):
+    return number
+
+
+@api.get("/parts")
+def parts():
+    return StreamingResponse((f"part {number}\\n" for number in range(3)), media_type="text/plain")
+
+
+@api.get("/page")
+def page():
+    return HTMLResponse("<p>hello</p>")
+
+
+@api.websocket("/ws")
+async def ws(socket: WebSocket):
+    await socket.accept()
+    await socket.send_json({"client": socket.client and socket.client.host, "url": str(socket.url)})
+    await socket.close()
+"""
+
+UI = """
+import json
+import logging
+
+import facts
+import streamlit as st
+from streamlit import config
+
+logging.basicConfig(handlers=[logging.FileHandler("ui.log")], level=logging.DEBUG, format="%(name)s %(message)s")
+
+if __name__ == "__main__":
+    logging.getLogger("myapp").debug("a debug line")
+    st.title("Compared")
+    context = st.context
+    seen = {
+        "process": facts.process() | {"spawn": facts.pool("spawn"), "name": __name__},
+        "options": {
+            key: repr(st.get_option(key)) for key in config.get_config_options() if "secret" not in key.lower()
+        },
+        "request": {
+            "headers": {name.lower(): value for name, value in context.headers.items()},
+            "cookies": sorted(context.cookies),
+            "address": context.ip_address,
+            "url": context.url,
+            "locale": context.locale,
+            "embedded": context.is_embedded,
+            "user": st.user.to_dict(),
+            "query": st.query_params.to_dict(),
+        },
+    }
+    if "facts" in st.query_params:
+        st.text(json.dumps(seen, default=str))
+    st.button("Press")
+    st.download_button("Load", b"content", "content.txt")
+"""
+
+APP = """
+from fluxlit import FluxLit
+from service import api
+
+app = FluxLit(ui="ui.py", api=api)
+"""
+
+FILES = {"facts.py": FACTS, "service.py": SERVICE, "ui.py": UI, "app.py": APP}
