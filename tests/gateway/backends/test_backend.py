@@ -23,6 +23,7 @@ from fluxlit.backends.external import ExternalBackend
 from fluxlit.backends.workers import WorkersBackend
 from fluxlit.errors import SettingsError, WorkerError
 from fluxlit.settings import resolve
+from tests.gateway.server.sockets.certificates import make_certificate
 from tests.gateway.supervisor.processes import until
 from tests.gateway.worker.project import COUNTER, Project, run
 from tests.gateway.worker.streamlit_client import Tab, http_get
@@ -166,6 +167,71 @@ def test_an_external_ui_may_come_later_and_go(project: Project) -> None:
             await backend.stop()
 
     run(story)
+
+
+def test_an_external_ui_with_tls_is_verified(project: Project, tmp_path: Path) -> None:
+    """Requests and WebSockets, with an authority of our own; another name or authority is refused."""
+    certificate, key = make_certificate(tmp_path, "ui")
+    stranger, _ = make_certificate(tmp_path, "stranger")
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": f"{scope['scheme']} {scope['path']}"})
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": scope["scheme"].encode()})
+
+    async def story() -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+            config = uvicorn.Config(
+                answer, lifespan="off", log_config=None, ssl_certfile=str(certificate), ssl_keyfile=str(key)
+            )
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server._serve([listener]))
+            base = {"streamlit_upstream": f"https://127.0.0.1:{port}", "streamlit_upstream_server_name": "localhost"}
+            gate = project.sockets / "gate.sock"
+            backend = place(project, **base, streamlit_upstream_ca_file=str(certificate))
+            async with started(backend), served(backend, gate):
+                await until(lambda: backend.readiness().ready)
+                assert (await asyncio.to_thread(http_get, gate, "/x"))[2] == b"https"
+                async with websockets.unix_connect(str(gate), "ws://app.example/_stcore/stream") as opened:
+                    assert await opened.recv() == "wss /_stcore/stream"
+            for wrong in (
+                {**base},
+                {**base, "streamlit_upstream_ca_file": str(stranger)},
+                {**base, "streamlit_upstream_ca_file": str(certificate), "streamlit_upstream_server_name": "other"},
+            ):
+                backend = place(project, **wrong)
+                async with started(backend), served(backend, gate):
+                    assert "CERTIFICATE_VERIFY_FAILED" in backend.readiness().detail
+                    assert (await asyncio.to_thread(http_get, gate, "/x"))[0] == 502
+            server.should_exit = True
+            await serving
+
+    run(story)
+
+
+@asynccontextmanager
+async def started(backend: Backend) -> AsyncIterator[None]:
+    await backend.start()
+    try:
+        yield
+    finally:
+        await backend.stop()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_used_is_named(project: Project, content: str | None) -> None:
+    file = project.root / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(WorkerError, match=r"streamlit_upstream_ca_file .*ca\.pem cannot be used"):
+        place(project, streamlit_upstream="https://ui", streamlit_upstream_ca_file=str(file))
 
 
 EMBEDDED = """

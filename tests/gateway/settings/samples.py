@@ -76,6 +76,8 @@ SAMPLES = {
     "streamlit_mode": word("embedded"),
     "streamlit_workers": number(4),
     "streamlit_upstream": Sample('"http://ui:8501/"', "http://ui:8501", "http://ui:8501"),
+    "streamlit_upstream_ca_file": word("/etc/tls/ca.pem"),
+    "streamlit_upstream_server_name": word("ui.internal"),
     "streamlit_start_timeout_s": seconds(12.5),
     "streamlit_hung_timeout_s": seconds(7.5),
     "streamlit_options": Sample(

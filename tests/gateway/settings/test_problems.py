@@ -97,8 +97,9 @@ FILE = {
     'public_base_url = "example.com"': (
         'public_base_url must be of the form "https://host[:port][/path]", without a user name, query or fragment'
     ),
-    'streamlit_upstream = "https://host"': (
-        'streamlit_upstream must be of the form "http://host:port[/base]" or "unix:/path/to/socket"'
+    'streamlit_upstream = "ftp://host"': (
+        'streamlit_upstream must be of the form "http://host:port[/base]", "https://host[:port]" or '
+        '"unix:/path/to/socket"'
     ),
     'streamlit_upstream = "http://host"': 'streamlit_upstream needs a port: "http://host:8501"',
     'streamlit_upstream = "unix:run/x"': (
@@ -170,6 +171,15 @@ def test_all_problems_of_all_layers_come_in_one_message(tmp_path: Path) -> None:
 def test_a_wrong_value_is_found_even_where_a_stronger_layer_hides_it(tmp_path: Path) -> None:
     (tmp_path / "fluxlit.toml").write_text('gateway_port = "a"\n')
     assert problems(tmp_path, flags={"gateway_port": "1"})[0].startswith("fluxlit.toml:1: gateway_port must be")
+
+
+def test_a_certificate_needs_an_upstream_with_tls(tmp_path: Path) -> None:
+    flags = {"streamlit_upstream": "http://ui:8501", "streamlit_upstream_ca_file": "ca.pem"}
+    (found,) = problems(tmp_path, flags=flags)
+    assert "streamlit_upstream_ca_file is for the certificate of an upstream with TLS" in found
+    assert "https://" in found
+    found_settings = resolve(flags={**flags, "streamlit_upstream": "https://ui"}, environ={}, directory=tmp_path)
+    assert found_settings.settings.streamlit_upstream_ca_file == "ca.pem"
 
 
 def test_the_external_mode_needs_an_upstream(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import re
@@ -13,11 +14,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from fluxlit import sessions
 from fluxlit.errors import FluxLitError
+from fluxlit.proxy import Address, Upstream, UpstreamError
 from fluxlit_cli.doctor.check import Check
 from fluxlit_cli.doctor.subject import Subject
 from fluxlit_cli.finding import Finding, Status, failed, passed, skipped, warned
@@ -82,12 +85,29 @@ def streamlit_upstream(subject: Subject) -> Finding:
                 connection.settimeout(TIMEOUT_S)
                 connection.connect(upstream.removeprefix("unix:"))
             return passed(f"{upstream} accepts connections")
+        if upstream.startswith("https:"):
+            return _with_tls(subject, remedy)
         status, body, _ = _get(f"{upstream}/_stcore/health", direct=True)
     except OSError as error:
         return failed(f"{upstream} does not respond: {_reason(error)}.", remedy)
     if status != 200 or body.strip() != b"ok":
         return failed(f"{upstream}/_stcore/health returned {status}: it is not a Streamlit server.", remedy)
     return passed(f"{upstream} responds")
+
+
+def _with_tls(subject: Subject, remedy: str) -> Finding:
+    """Ask as the gateway does, with its authorities."""
+    settings = subject.settings
+    address = Address.parse(
+        settings.streamlit_upstream or "",
+        ca_file=settings.streamlit_upstream_ca_file or "",
+        server_name=settings.streamlit_upstream_server_name or "",
+    )
+    try:
+        status = asyncio.run(Upstream(address).probe("/_stcore/health", within=TIMEOUT_S))
+    except UpstreamError as error:
+        return failed(f"{error}.", remedy)
+    return passed(f"{address} responds") if status == HTTPStatus.OK else failed(f"{address} returned {status}.", remedy)
 
 
 def session_store(subject: Subject) -> Finding:

@@ -13,12 +13,28 @@ from fluxlit.backends.backend import NO_WORKERS, STOP_S, Readiness, WorkerStatus
 from fluxlit.errors import WorkerError
 from fluxlit.observability.metrics import Samples
 from fluxlit.proxy import Address, ReverseProxy, Upstream, UpstreamError
+from fluxlit.proxy.upstream_address import tls_context
 from fluxlit.settings import Settings
 
 logger = logging.getLogger("fluxlit.ui")
 
 PROBE_INTERVAL_S = 1.0
 PROBE_S = 2.0
+
+
+def _load_authorities(ca_file: str) -> None:
+    """Read the authorities before anything is served.
+
+    Raises:
+        WorkerError: the file is missing or has no certificate.
+    """
+    try:
+        tls_context(ca_file)
+    except OSError as error:
+        raise WorkerError(
+            f"streamlit_upstream_ca_file {ca_file} cannot be used: {error.strerror or error}. It has to be a PEM file "
+            f"with the certificate of the authority."
+        ) from None
 
 
 class ExternalBackend:
@@ -32,7 +48,14 @@ class ExternalBackend:
     def __init__(self, settings: Settings) -> None:
         assert settings.streamlit_upstream is not None
         self._health = health_path(settings)
-        self._upstream = Upstream(Address.parse(settings.streamlit_upstream), limits=proxy_limits(settings))
+        address = Address.parse(
+            settings.streamlit_upstream,
+            ca_file=settings.streamlit_upstream_ca_file or "",
+            server_name=settings.streamlit_upstream_server_name or "",
+        )
+        if address.tls:
+            _load_authorities(address.ca_file)
+        self._upstream = Upstream(address, limits=proxy_limits(settings))
         self._proxy = ReverseProxy(self._upstream, via=settings.gateway_via)
         self._readiness = Readiness(False, f"{self._upstream.address} has not been asked yet")
         self._watching: asyncio.Task[None] | None = None

@@ -7,7 +7,7 @@ import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from fluxlit.proxy.errors import UpstreamTimeoutError, UpstreamUnreachableError
@@ -18,9 +18,18 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @functools.cache
-def tls_context() -> ssl.SSLContext:
-    """The one TLS client context; loading authorities takes tens of ms."""
-    return ssl.create_default_context()
+def tls_context(ca_file: str = "") -> ssl.SSLContext:
+    """The TLS client context of an authority; loading takes tens of ms.
+
+    Args:
+        ca_file: PEM file with the authorities; empty for those of the system.
+
+    Raises:
+        OSError: the file cannot be read, or has no certificate.
+    """
+    context = ssl.create_default_context(cafile=ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class Address:
         host: host name or IP address; empty for a UNIX socket.
         port: TCP port; 0 for a UNIX socket.
         path: file of a UNIX socket; empty for TCP.
-        tls: whether TCP is wrapped in TLS, verified against the system's authorities.
+        tls: whether TCP is wrapped in TLS, with a verified certificate.
+        ca_file: PEM file with the authorities to trust; empty for those of the system.
+        server_name: name in the certificate, if it is not `host`.
         base: path that stands before every request target, without a trailing slash.
     """
 
@@ -40,6 +51,8 @@ class Address:
     path: str = ""
     tls: bool = False
     base: str = ""
+    ca_file: str = ""
+    server_name: str = ""
 
     @classmethod
     def unix(cls, path: str, *, base: str = "") -> Address:
@@ -52,8 +65,13 @@ class Address:
         return cls(host=host, port=port, base=base)
 
     @classmethod
-    def parse(cls, url: str) -> Address:
+    def parse(cls, url: str, *, ca_file: str = "", server_name: str = "") -> Address:
         """Read ``http://host[:port][/base]``, ``https://...`` or ``unix:/path``.
+
+        Args:
+            url: the address.
+            ca_file: as the attribute.
+            server_name: as the attribute.
 
         Raises:
             ValueError: the text is none of these.
@@ -67,7 +85,8 @@ class Address:
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.query or parts.fragment or parts.username:
             raise ValueError(f"{url!r} is not an upstream: write http://host:port, https://host:port or unix:/path")
         port = parts.port or DEFAULT_PORTS[parts.scheme]
-        return cls(parts.hostname, port, tls=parts.scheme == "https", base=parts.path.rstrip("/"))
+        tls, base = parts.scheme == "https", parts.path.rstrip("/")
+        return cls(parts.hostname, port, tls=tls, base=base, ca_file=ca_file, server_name=server_name)
 
     def __str__(self) -> str:
         if self.path:
@@ -91,8 +110,10 @@ class Address:
             async with asyncio.timeout(within or None):
                 if self.path:
                     return (await loop.create_unix_connection(factory, self.path))[1]
-                context = tls_context() if self.tls else None
-                return (await loop.create_connection(factory, self.host, self.port, ssl=context))[1]
+                context = tls_context(self.ca_file) if self.tls else None
+                name = (self.server_name or self.host) if self.tls else None
+                options: dict[str, Any] = {"ssl": context, "server_hostname": name}
+                return (await loop.create_connection(factory, self.host, self.port, **options))[1]
         except TimeoutError as error:
             raise UpstreamTimeoutError(f"{self} did not accept a connection within {within:g} s") from error
         except OSError as error:

@@ -44,6 +44,8 @@ class SettingsArguments(TypedDict, total=False):
     streamlit_mode: Literal["workers", "embedded", "external"]
     streamlit_workers: int | Literal["auto"]
     streamlit_upstream: str | None
+    streamlit_upstream_ca_file: str | None
+    streamlit_upstream_server_name: str | None
     streamlit_start_timeout_s: float
     streamlit_hung_timeout_s: float
     worker_max_memory: str | int | None

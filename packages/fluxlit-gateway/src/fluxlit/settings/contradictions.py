@@ -46,6 +46,17 @@ def _upstream_needs_external(settings: Settings, sources: Mapping[str, Source]) 
         )
 
 
+def _certificate_needs_tls(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
+    for name in ("streamlit_upstream_ca_file", "streamlit_upstream_server_name"):
+        if getattr(settings, name) is not None and not (settings.streamlit_upstream or "").startswith("https:"):
+            yield Problem(
+                name,
+                f"{name} is for the certificate of an upstream with TLS; set streamlit_upstream "
+                f'({sources["streamlit_upstream"].where}) to an "https://" address, or remove it',
+                sources[name].where,
+            )
+
+
 def _workers_need_workers_mode(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.streamlit_workers > 1 and settings.streamlit_mode != "workers":
         yield Problem(
@@ -159,6 +170,7 @@ def select_mode(settings: Settings, sources: Mapping[str, Source]) -> tuple[Sett
 _RULES = (
     (("streamlit_mode", "streamlit_upstream"), _external_needs_upstream),
     (("streamlit_mode", "streamlit_upstream"), _upstream_needs_external),
+    (("streamlit_upstream", "streamlit_upstream_ca_file", "streamlit_upstream_server_name"), _certificate_needs_tls),
     (("streamlit_mode", "streamlit_upstream", "streamlit_workers"), _workers_need_workers_mode),
     (("session_store", "streamlit_workers"), _memory_is_not_shared),
     (("session_store", "api_workers"), _api_memory_is_not_shared),

@@ -210,11 +210,13 @@ def upstream(value: str | None) -> str | None:
             raise ValueError('must be the full path of a socket: "unix:/run/streamlit.sock"')
         return value
     parts = _split(value)
-    if parts is None or parts.scheme != "http" or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError('must be of the form "http://host:port[/base]" or "unix:/path/to/socket"')
-    if not parts.port:
+    if parts is None or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(
+            'must be of the form "http://host:port[/base]", "https://host[:port]" or "unix:/path/to/socket"'
+        )
+    if not parts.port and parts.scheme == "http":
         raise ValueError('needs a port: "http://host:8501"')
-    return f"http://{parts.netloc}{mount_path_of(parts.path)}"
+    return f"{parts.scheme}://{parts.netloc}{mount_path_of(parts.path)}"
 
 
 def session_store(value: str | None) -> str | None:

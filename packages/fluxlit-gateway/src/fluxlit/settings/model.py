@@ -243,7 +243,19 @@ class Settings(BaseSettings):
     )
     streamlit_upstream: Annotated[str | None, AfterValidator(grammar.upstream)] = Field(
         default=None,
-        description="Address of an external Streamlit server: `http://host:port[/base]` or `unix:/path`.",
+        description="Address of an external Streamlit server: `http://host:port[/base]`, `https://host[:port]` or "
+        "`unix:/path`.",
+    )
+    streamlit_upstream_ca_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="PEM file with the authority of an `https://` upstream. By default the authorities of the system; "
+        "the certificate is always verified.",
+    )
+    streamlit_upstream_server_name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name in the certificate of an `https://` upstream, if it is not the host of its address.",
     )
     streamlit_start_timeout_s: Seconds = Field(
         default=60.0, description="Time for a worker to become ready, of the API too."
