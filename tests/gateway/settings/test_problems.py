@@ -174,7 +174,7 @@ def test_a_wrong_value_is_found_even_where_a_stronger_layer_hides_it(tmp_path: P
 
 
 def test_a_certificate_needs_an_upstream_with_tls(tmp_path: Path) -> None:
-    flags = {"streamlit_upstream": "http://ui:8501", "streamlit_upstream_ca_file": "ca.pem"}
+    flags: dict[str, object] = {"streamlit_upstream": "http://ui:8501", "streamlit_upstream_ca_file": "ca.pem"}
     (found,) = problems(tmp_path, flags=flags)
     assert "streamlit_upstream_ca_file is for the certificate of an upstream with TLS" in found
     assert "https://" in found

@@ -116,7 +116,7 @@ class Worker(WorkerProgram):
             except TargetError as error:
                 if error.__cause__ is None:
                     raise
-                raise TargetError(spec.target, f"{error} {IMPORTED_BEFORE}") from error.__cause__
+                raise TargetError(spec.target, f"{error}\n{IMPORTED_BEFORE}") from error.__cause__
 
     def _call_headers(self) -> Callable[[], dict[str, str]]:
         visitor = self._visitors.call_headers
