@@ -16,12 +16,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path == RELEASE and not asked_for else None
 
 
+def expected_s(item: pytest.Item) -> float:
+    """How long a test may take; for the order alone."""
+    own = item.get_closest_marker("timeout")
+    if own is not None:
+        return float(own.args[0])
+    return 1 if item.get_closest_marker("slow") or item.get_closest_marker("browser") else 0
+
+
 @pytest.hookimpl(trylast=True)  # pytest-randomly shuffles first
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the long files, so that none of them is left for the end."""
     if hasattr(config, "workerinput"):
-        long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
-        items.sort(key=lambda item: item.path not in long)
+        longest: dict[Path, float] = {}
+        for item in items:
+            longest[item.path] = max(expected_s(item), longest.get(item.path, 0))
+        items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -84,17 +84,10 @@ def test_each_demo_runs_to_its_end(server: Server, visitor: Visitor, demo: str) 
         expect(visitor.heading(demo)).to_be_visible()
 
 
-@pytest.mark.parametrize("name", ["plotting_demo", "dataframe_demo"])
-def test_a_deep_link_opens_its_demo(server: Server, visitor: Visitor, name: str) -> None:
-    visitor.visit(f"{server.url}/{name}")
-
-    expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("demo")
-    assert visitor.page.url == f"{server.url}/{name}"
-    assert visitor.exceptions() == []
-
-
-def test_a_click_in_a_demo_runs_it_again(server: Server, visitor: Visitor) -> None:
+def test_a_deep_link_opens_its_demo_and_a_click_there_runs_it_again(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/dataframe_demo")
+    expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("demo")
+    assert visitor.page.url == f"{server.url}/dataframe_demo"
     expect(visitor.page.get_by_test_id("stCode")).to_be_visible()
     visitor.page.get_by_text("Show code").click()
 

@@ -11,10 +11,10 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from fluxlit.testing import Server, run_server
-from tests.support.chromium import Visitor
+from tests.support.chromium import Visitor, open_tab, open_visitor
 from tests.support.processes import background, clean_environ
 
 pytestmark = pytest.mark.browser
@@ -119,6 +119,9 @@ PLACES: dict[str, dict[str, Any]] = {
     "external": {"streamlit_mode": "external"},
 }
 
+# Pages are the same code in every worker of ours. These two differ: it, and a Streamlit of which FluxLit is a guest.
+in_both_kinds = pytest.mark.parametrize("server", ["one worker", "external"], indirect=True)
+
 
 @pytest.fixture(scope="module", params=PLACES)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -132,6 +135,19 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         server = stack.enter_context(run_server("app:app", directory, **settings))
         (directory / "api-url").write_text(server.api_url)
         yield server
+
+
+@pytest.fixture(scope="module")
+def window(chromium: Browser, server: Server) -> Iterator[BrowserContext]:
+    """A browser for each server, so that the front end is loaded once."""
+    with open_visitor(chromium) as visitor:
+        yield visitor.page.context
+
+
+@pytest.fixture
+def visitor(window: BrowserContext) -> Iterator[Visitor]:
+    with open_tab(window) as visitor:
+        yield visitor
 
 
 @contextmanager
@@ -155,6 +171,7 @@ def test_the_default_page_lands_at_the_root_with_its_look(server: Server, visito
     visitor.page.wait_for_function(f"{MAIN_WIDTH} > 1000")
 
 
+@in_both_kinds
 def test_the_default_page_has_its_own_address_too(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/start")
 
@@ -162,6 +179,7 @@ def test_the_default_page_has_its_own_address_too(server: Server, visitor: Visit
     expect(visitor.page.get_by_text("Page not found")).to_have_count(0)
 
 
+@in_both_kinds
 def test_the_navigation_has_sections_in_order_and_leaves_out_hidden_pages(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/numbers")
 
@@ -171,6 +189,7 @@ def test_the_navigation_has_sections_in_order_and_leaves_out_hidden_pages(server
     assert navigation.get_by_test_id("stNavSectionHeader").all_inner_texts() == ["Figures", "Old"]
 
 
+@in_both_kinds
 @pytest.mark.parametrize(("path", "heading"), [("secret", "Not in the list"), ("größe", "Umlauts")])
 def test_a_deep_link_opens_the_page(server: Server, visitor: Visitor, path: str, heading: str) -> None:
     visitor.visit(f"{server.url}/{path}")
@@ -190,6 +209,7 @@ def test_a_page_calls_the_api(server: Server, visitor: Visitor) -> None:
     expect(visitor.heading("The answer is 42")).to_be_visible()
 
 
+@in_both_kinds
 def test_all_pages_share_what_they_do_not_say_themselves(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/größe")
     visitor.page.wait_for_function(f"{MAIN_WIDTH} > 900")
@@ -213,6 +233,7 @@ def test_a_page_leads_to_other_pages(server: Server, visitor: Visitor) -> None:
     expect(visitor.page).to_have_url(f"{server.url}/")
 
 
+@in_both_kinds
 def test_a_bad_link_is_explained_on_the_page(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/numbers?size=many")
 
@@ -230,6 +251,7 @@ def test_dependencies_are_cleaned_up_after_stop_rerun_and_errors(server: Server,
     expect(visitor.page.get_by_test_id("stText")).to_have_text("opened closed opened closed opened closed opened")
 
 
+@in_both_kinds
 def test_a_script_page_keeps_magic_and_its_own_look(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/legacy")
 

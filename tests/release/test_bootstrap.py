@@ -58,7 +58,7 @@ def test_it_says_what_is_missing_where_it_may_not_install(tmp_path: Path) -> Non
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "the browser of the end-to-end tests" in done.stderr
-    assert re.search(r"apt-get install --yes .*\bchromium\b", done.stderr)
+    assert re.search(r"apt-get install --yes .*\bchromium-headless-shell\b", done.stderr)
     assert "Traceback" not in done.stderr
 
 

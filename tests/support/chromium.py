@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
     Locator,
     Page,
@@ -22,7 +23,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-EXECUTABLE = Path("/usr/bin/chromium")
+# Without a browser's own windows and services a page costs half of the work.
+EXECUTABLE = Path("/usr/bin/chromium-headless-shell")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -44,7 +46,7 @@ _EMPTY_MAP = '{"version": 8, "sources": {}, "layers": []}'
 def open_chromium() -> Iterator[Browser]:
     """A Chromium; without one the test fails, it is never skipped."""
     if not EXECUTABLE.is_file():
-        pytest.fail(f"There is no {EXECUTABLE}. Install it: apt-get install chromium", pytrace=False)
+        pytest.fail(f"There is no {EXECUTABLE}. Install it: apt-get install chromium-headless-shell", pytrace=False)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS, timeout=2 * PATIENCE_MS)
@@ -137,6 +139,20 @@ def open_visitor(browser: Browser, **options: Any) -> Iterator[Visitor]:
         visitor.page.set_default_timeout(PATIENCE_MS)
         visitor.watch()
         yield visitor
+
+
+@contextmanager
+def open_tab(context: BrowserContext) -> Iterator[Visitor]:
+    """One more tab of a window, which has loaded the front end already.
+
+    Fails at its end if anything went wrong in it.
+    """
+    visitor = Visitor(context.new_page())
+    visitor.page.set_default_timeout(PATIENCE_MS)
+    visitor.watch()
+    yield visitor
+    visitor.page.close()
+    assert visitor.problems == []
 
 
 def _is_elsewhere(url: str) -> bool:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext
 from fluxlit.testing import Server, run_server
 from tests.integration.edges.compose import FOLDER, STACKS, load
 from tests.integration.edges.engines import Edge, browserless, run_edge
-from tests.support.chromium import PATIENCE_MS, Visitor, open_visitor
+from tests.support.chromium import Visitor, open_tab, open_visitor
 
 Applications = Callable[[Mapping[str, str]], Server]
 
@@ -55,13 +55,9 @@ def browser(chromium: Browser, edge: Edge) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def window(browser: BrowserContext) -> Iterator[Visitor]:
-    """A window of that browser; a test fails if anything went wrong in it."""
-    visitor = Visitor(browser.new_page())
-    visitor.page.set_default_timeout(PATIENCE_MS)
-    visitor.watch()
-    yield visitor
-    visitor.page.close()
-    assert visitor.problems == []
+    """A tab of that browser; a test fails if anything went wrong in it."""
+    with open_tab(browser) as visitor:
+        yield visitor
 
 
 @pytest.fixture
