@@ -1,4 +1,7 @@
-"""A browser in front of an authenticator, in process: it keeps cookies and follows what it is told."""
+"""A browser in front of an authenticator, in process.
+
+It keeps cookies and follows redirects.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def replica(
 
 @dataclass
 class Browser:
-    """Somebody's browser.
+    """The browser of one person.
 
     Attributes:
         oidc: what answers.
@@ -114,11 +117,11 @@ class Browser:
         return response.headers["location"]
 
     async def log_in(self, hostile: HostileProvider, return_to: str | None = None) -> httpx.Response:
-        """Log in, whatever comes of it; returns the answer to the callback."""
+        """Log in, with or without success; returns the callback's response."""
         return await self.get(there_and_back(hostile, await self.begin(return_to)))
 
     async def back_channel(self, token: str) -> httpx.Response:
-        """What the provider sends beside the browser; returns the answer to it."""
+        """What the provider sends beside the browser; returns the response."""
         form = "application/x-www-form-urlencoded"
         return await self.post("/api/auth/backchannel-logout", f"logout_token={token}".encode(), content_type=form)
 

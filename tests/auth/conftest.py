@@ -15,7 +15,7 @@ from tests.sessions.servers import BINARY, RedisServer, running
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """Seconds that pass when a test lets them."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now

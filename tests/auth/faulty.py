@@ -1,4 +1,7 @@
-"""A session store that fails at a chosen call, before or after it has done its work."""
+"""A session store that fails at a chosen call.
+
+It does so before or after the work of the call.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""A provider that lies on request: every claim, header, document and answer can be changed, every call is counted.
+"""A provider that lies on request.
 
-It is an ASGI application, so it answers in process and over a real socket alike. Left alone it is an honest provider:
+Every claim, header, document and answer can be changed, every call is counted.
+
+It is an ASGI application, so it works in process and over a real socket alike. Left alone it is an honest provider:
 discovery, PAR, code with PKCE, ID tokens, userinfo, rotating refresh tokens, revocation, both logouts.
 """
 
@@ -26,7 +28,7 @@ from starlette.types import Receive, Scope, Send
 from fluxlit_auth.id_token import half_hash
 
 GONE = object()
-"""As a changed value: leave the member out."""
+"""As a changed value: leave the key out."""
 
 RSA_KEYS = tuple(RSAKey.generate_key(2048, {"kid": name}) for name in ("one", "two"))
 EC_KEYS = tuple(ECKey.generate_key("P-256", {"kid": name}) for name in ("ec-one", "ec-two"))
@@ -288,7 +290,10 @@ class HostileProvider:
 
 
 def _proves(form: dict[str, str], request: dict[str, str]) -> bool:
-    """Whether a code is redeemed by whoever asked for it (RFC 7636 section 4.6, RFC 6749 section 4.1.3)."""
+    """Whether a code is redeemed by the client that asked for it.
+
+    RFC 7636 section 4.6, RFC 6749 section 4.1.3.
+    """
     digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
     challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     return (challenge, form.get("redirect_uri")) == (request.get("code_challenge"), request["redirect_uri"])

@@ -1,4 +1,7 @@
-"""An issuer of tokens: keys, signatures, and its key set behind a counted door."""
+"""An issuer of tokens.
+
+Keys, signatures, and its key set behind a counted door.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Well-known providers, each as its documentation describes it: addresses, parameters, claims, errors.
+"""Well-known providers, each as its documentation describes it.
+
+Addresses, parameters, claims, errors.
 
 What a provider does not document is not answered: a request to any other address fails the test. `SCRIPTS` names the
 pages; the values were written after them.
@@ -38,7 +40,7 @@ class Script:
         claims: ID token, besides the registered claims; `None` if there is none.
         userinfo: UserInfo.
         refused: answer to a refresh token that is not valid any more.
-        refreshed: members that an answer to a refresh lacks.
+        refreshed: keys that the response to a refresh lacks.
         at_hash: ID tokens hold it.
         logout: parameters that a logout needs; none if it knows no logout.
         state: a logout returns with its state.

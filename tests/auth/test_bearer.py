@@ -1,4 +1,4 @@
-"""Bearer tokens: which are believed, and how the others are answered."""
+"""Bearer tokens: which are accepted, and how the others are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cached values, by the example of keys: shared fetches, lifetimes, cancelled callers."""
+"""Cached values, by the example of keys.
+
+Shared fetches, lifetimes, cancelled callers.
+"""
 
 import asyncio
 
@@ -67,7 +70,10 @@ async def test_known_keys_serve_on_while_the_provider_is_down_but_not_for_ever(
 async def test_a_key_that_could_not_be_looked_for_is_not_called_unknown(
     keys: RemoteKeys, hostile: HostileProvider, clock: Clock
 ) -> None:
-    """Two sessions are refreshed after a key has rotated while the keys are unavailable: neither may end."""
+    """Two sessions are refreshed while a rotated key is unavailable.
+
+    Neither may end.
+    """
     await verify(hostile.sign({}, {}), keys, ALLOWED)
     hostile.signing_key, hostile.published = RSA_KEYS[1], [RSA_KEYS[1]]
     hostile.failing["jwks"] = 503

@@ -1,4 +1,7 @@
-"""ID tokens: each case of the conformance suite for relying parties that is about their content, and more."""
+"""ID tokens: what their content may be.
+
+Each case of the conformance suite for relying parties that is about it, and more.
+"""
 
 from typing import Any
 
@@ -98,7 +101,10 @@ def test_good_tokens(changes: dict[str, Any]) -> None:
     ],
 )
 def test_bad_tokens(reason: str, changes: dict[str, Any]) -> None:
-    """OpenID Connect Core 3.1.3.7 and 3.1.3.8; ASVS 5.0, 9.2.1, 9.2.3, 10.5.1, 10.5.2 and 10.5.4."""
+    """OpenID Connect Core 3.1.3.7 and 3.1.3.8.
+
+    ASVS 5.0, 9.2.1, 9.2.3, 10.5.1, 10.5.2 and 10.5.4.
+    """
     with pytest.raises(TokenRefused) as refused:
         check(changes)
     assert refused.value.reason == reason

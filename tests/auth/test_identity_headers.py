@@ -1,4 +1,7 @@
-"""Identity proxies in front of the real gateway: who is believed, and what goes no further."""
+"""Identity proxies in front of the real gateway.
+
+Which of them are trusted, and what goes no further.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ class Readiness:
 
 
 class Scene:
-    """The gateway behind a proxy, with a public path beside what is guarded."""
+    """The gateway behind a proxy, with a public path beside what is protected."""
 
     def __init__(self, preset: str, *, trust: bool = True) -> None:
         make, arguments, self.said, self.cookie = PRESETS[preset]
@@ -135,7 +138,10 @@ async def test_the_proxy_names_the_user_and_its_words_go_no_further(preset: str)
 async def test_nobody_else_names_users(
     preset: str, kind: str, client: tuple[str, int], spelled: Callable[[str], str], trust: bool
 ) -> None:
-    """ASVS 5.0, 4.1.3: forged fields are refused where a user is needed, and taken away where none is."""
+    """ASVS 5.0, 4.1.3.
+
+    Forged fields are refused where a user is needed, and taken away where none is.
+    """
     scene = Scene(preset, trust=trust)
     assert (await scene.ask("/api/me", client, spelled=spelled, kind=kind)).status == 401
     assert scene.api.scopes == []
@@ -150,7 +156,10 @@ async def test_nobody_else_names_users(
 
 @pytest.mark.parametrize("preset", PRESETS)
 async def test_another_sites_form_does_not_act_for_the_user(preset: str) -> None:
-    """CSRF: a proxy adds its user to whatever a browser is made to send. ASVS 5.0, 3.5.1."""
+    """CSRF: ASVS 5.0, 3.5.1.
+
+    A proxy adds its user to any request that a browser is made to send.
+    """
     scene = Scene(preset)
     fields = [(name.lower().encode(), value.encode()) for name, value in scene.said()]
     scope = scope_of("/api/me", *fields, (b"origin", b"https://evil.example"), client=PROXY, method="POST")

@@ -34,7 +34,9 @@ async def test_a_good_signature_is_accepted(keys: RemoteKeys, hostile: HostilePr
 
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "HS256", "HS512", "RS512", "", None, ["RS256"], GONE])
 async def test_other_algorithms_are_refused(keys: RemoteKeys, hostile: HostileProvider, alg: Any) -> None:
-    """RFC 8725 3.1 and 3.2, ASVS 5.0, 9.1.2: the algorithm is the receiver's choice. `none` is
+    """RFC 8725 3.1 and 3.2, ASVS 5.0, 9.1.2.
+
+    The algorithm is the receiver's choice. `none` is
     oidcc-client-test-idtoken-sig-none."""
     token = _with_header(hostile.sign({}, {}), {"alg": alg, "kid": "one"})
     for candidate in (token, unsigned(token)):
@@ -44,7 +46,10 @@ async def test_other_algorithms_are_refused(keys: RemoteKeys, hostile: HostilePr
 
 
 async def test_a_public_key_never_serves_as_a_secret(keys: RemoteKeys, hostile: HostileProvider) -> None:
-    """RFC 8725 2.1: an HMAC with the public key that everybody knows, even where HS256 is allowed by mistake."""
+    """RFC 8725 2.1: an HMAC with the public key.
+
+    Every client knows it, and HS256 may be allowed by mistake.
+    """
     public = RSA_KEYS[0].as_pem(private=False)
     token = HostileProvider(signing_key=OctKey.import_key(_bare(public), {"kid": "one"}), alg="HS256").sign({}, {})
     with pytest.raises(UnknownKey):
@@ -97,7 +102,10 @@ async def test_a_token_without_key_name_is_refused_where_there_are_several(
 
 
 async def test_keys_and_places_of_keys_inside_a_token_are_ignored(keys: RemoteKeys, hostile: HostileProvider) -> None:
-    """RFC 8725 3.10, ASVS 5.0, 9.1.3: `jwk`, `jku` and `x5u` of a token are the sender's."""
+    """RFC 8725 3.10, ASVS 5.0, 9.1.3.
+
+    `jwk`, `jku` and `x5u` of a token are the sender's.
+    """
     own = RSAKey.generate_key(2048, {"kid": "one"})
     hostile.signing_key = own
     with pytest.raises(TokenRefused) as refused:

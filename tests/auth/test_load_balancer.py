@@ -1,4 +1,4 @@
-"""Well-known proxies: what each says of a user, and the lies that are not believed."""
+"""Well-known proxies: what each sends, and which lies are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEY_ID = "c7a7b1d0-1111-4222-8333-444455556666"
 
 
 class Keys:
-    """Where proxies publish their keys, and where nobody else does."""
+    """Where proxies publish their keys, and where no others do."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -137,7 +137,10 @@ LIES: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_load_balancer_is_not_believed_unless_all_is_right(keys: Keys, lie: str) -> None:
-    """ASVS 5.0, 9.1.1 to 9.1.3, 9.2.1 and 9.2.3: signature, algorithm, key source, time, and whose it is."""
+    """ASVS 5.0, 9.1.1 to 9.1.3, 9.2.1 and 9.2.3.
+
+    Signature, algorithm, key source, time, and subject.
+    """
     verdict = await alb(keys, client_id="portal").authenticate(said(LIES[lie]()))
     assert verdict.user is None
     assert verdict.problem is not None

@@ -21,7 +21,10 @@ def provider(web: HttpClient, hostile: HostileProvider, clock: Clock) -> Provide
 
 @pytest.mark.parametrize("issuer", ["https://provider.test/", "https://PROVIDER.test", "https://evil.test", None, GONE])
 async def test_another_issuer_is_refused(provider: Provider, hostile: HostileProvider, issuer: Any) -> None:
-    """ASVS 10.5.3, oidcc-client-test-discovery-issuer-mismatch: OpenID Connect Discovery 4.3."""
+    """ASVS 10.5.3, oidcc-client-test-discovery-issuer-mismatch.
+
+    OpenID Connect Discovery 4.3.
+    """
     hostile.metadata["issuer"] = issuer
     with pytest.raises(ProviderMismatch, match="oidc_issuer"):
         await provider.metadata()
@@ -57,7 +60,7 @@ OUTSIDE, INSIDE = "https://login.example.com/realms/staff", "http://keycloak:808
 
 
 def document(front: str, back: str) -> dict[str, Any]:
-    """Metadata with the endpoints of browsers at one address and the others at another."""
+    """Metadata with the endpoints of browsers at an address of their own."""
     pushed = "pushed_authorization_request_endpoint"
     here = dict.fromkeys(("token_endpoint", "jwks_uri", "userinfo_endpoint", "revocation_endpoint", pushed), back)
     there = dict.fromkeys(("authorization_endpoint", "end_session_endpoint"), front)

@@ -1,4 +1,7 @@
-"""`fluxlit auth sessions` against running replicas: what an operator sees, and what ends when one says so."""
+"""`fluxlit auth sessions` against running replicas.
+
+What an operator sees, and what ends on their command.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,10 @@ class Done:
 
 
 class Operator:
-    """Gives commands in this process, where the settings are known already: that saves seconds each time."""
+    """Gives commands in this process, where the settings are known already.
+
+    That saves seconds each time.
+    """
 
     def __init__(self, scene: Scene, capture: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capture = capture
@@ -266,7 +272,7 @@ def test_nothing_ends_that_was_not_named_and_confirmed(scene: Scene, operator: O
 
 
 class Terminal(io.StringIO):
-    """Somebody at a keyboard."""
+    """A person at a keyboard."""
 
     def isatty(self) -> bool:
         return True
@@ -312,7 +318,10 @@ def test_a_store_that_cannot_be_looked_into(scene: Scene, operator: Operator, st
 
 
 def test_unreadable_records_are_listed_and_can_be_revoked(scene: Scene, operator: Operator) -> None:
-    """ASVS 5.0, 7.4.5: one record under a former key, or without encryption, hides no other."""
+    """ASVS 5.0, 7.4.5.
+
+    One record under a former key, or without encryption, hides no other.
+    """
     scene.log_in("ada", key="o" * 40)
     scene.log_in("bob", key=None)
     scene.log_in("mallory")

@@ -1,4 +1,7 @@
-"""Attacks on a login that need more than one lie: planted cookies, replayed tokens, guessed tickets, ways out."""
+"""Attacks on a login that need more than one lie.
+
+Planted cookies, replayed tokens, guessed tickets, ways out.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ async def test_an_id_token_of_another_login_is_worth_nothing(browser: Browser, h
         return made[0]
 
     hostile.id_token = once  # type: ignore[method-assign]
-    hostile.claims |= {"at_hash": GONE, "c_hash": GONE}  # which would give it away as well
+    hostile.claims |= {"at_hash": GONE, "c_hash": GONE}  # which would reveal it as well
     assert (await browser.log_in(hostile)).status_code == 303
     victim = Browser(browser.oidc)
     assert (await victim.log_in(hostile)).status_code == 400
@@ -45,7 +48,10 @@ async def test_an_id_token_of_another_login_is_worth_nothing(browser: Browser, h
 async def test_a_sibling_domain_cannot_plant_a_session(
     browser: Browser, hostile: HostileProvider, planted: str
 ) -> None:
-    """Cookie tossing: ASVS 5.0, 3.3.3. What a sibling may set has no `__Host-` in its name, and is not read."""
+    """Cookie tossing.
+
+    ASVS 5.0, 3.3.3. What a sibling may set has no `__Host-` in its name, and is not read.
+    """
     attacker = Browser(browser.oidc)
     await attacker.log_in(hostile)
     browser.cookies[planted] = attacker.session
@@ -64,7 +70,10 @@ async def test_a_sibling_domain_cannot_plant_a_login_under_way(browser: Browser,
 
 
 async def test_tickets_are_random_and_long(browser: Browser, hostile: HostileProvider) -> None:
-    """ASVS 5.0, 7.2.2 and 7.2.3: 128 bits at least, here 256 in the id and 256 in the secret."""
+    """ASVS 5.0, 7.2.2 and 7.2.3.
+
+    128 bits at least, here 256 in the id and 256 in the secret.
+    """
     tickets: list[str] = []
     for _ in range(20):
         await browser.log_in(hostile)
@@ -85,7 +94,10 @@ async def test_a_session_opens_with_its_own_secret_only(
 
 
 async def test_tokens_stay_on_the_server(browser: Browser, hostile: HostileProvider) -> None:
-    """ASVS 5.0, 10.1.1 and 3.3.4: neither the browser nor the application ever sees a token."""
+    """ASVS 5.0, 10.1.1 and 3.3.4.
+
+    Neither the browser nor the application ever sees a token.
+    """
     answer = await browser.log_in(hostile)
     told = await browser.get("/api/auth/session")
     user = (await browser.verdict()).user
@@ -98,7 +110,10 @@ async def test_tokens_stay_on_the_server(browser: Browser, hostile: HostileProvi
 
 @pytest.mark.parametrize("wanted", OPEN_REDIRECTS)
 async def test_no_login_and_no_logout_leads_out(browser: Browser, hostile: HostileProvider, wanted: str) -> None:
-    """Open redirect: ASVS 5.0, 3.7.2. Unlike the function alone, this is what a browser is told."""
+    """Open redirect: ASVS 5.0, 3.7.2.
+
+    Unlike the function alone, this is what a browser receives.
+    """
     hostile.metadata["end_session_endpoint"] = None
     assert (await browser.log_in(hostile, wanted)).headers["location"] == "/"
     told = (await browser.get("/api/auth/session")).json()

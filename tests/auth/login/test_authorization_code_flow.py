@@ -1,4 +1,7 @@
-"""A login from the first request to the session, and what a hostile provider can do."""
+"""A login from the first request to the session.
+
+And what a hostile provider can do to it.
+"""
 
 import logging
 from typing import Any
@@ -72,7 +75,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("lies", [lies for _, lies in REFUSED], ids=[name for name, _ in REFUSED])
 async def test_lies_of_a_provider_log_nobody_in(browser: Browser, hostile: HostileProvider, lies: Any) -> None:
-    """OpenID Connect Core 3.1.3.7, RFC 9207 (mix-up), ASVS 5.0, 10.2.2, 10.5.1, 10.5.2 and 10.5.4."""
+    """OpenID Connect Core 3.1.3.7 and RFC 9207 (mix-up).
+
+    ASVS 5.0, 10.2.2, 10.5.1, 10.5.2 and 10.5.4.
+    """
     for name, value in lies.items():
         setattr(hostile, name, value)
     back = await browser.log_in(hostile)
@@ -105,7 +111,10 @@ ALGORITHMS = [("RS256", RSA_KEYS[0]), ("PS256", RSA_KEYS[0]), ("ES256", EC_KEYS[
 async def test_signatures_that_a_login_takes(
     browser: Browser, hostile: HostileProvider, alg: str, key: Any, kid: bool
 ) -> None:
-    """oidcc-client-test-idtoken-sig-rs256 and -es256, oidcc-client-test-kid-absent-single-jwks."""
+    """oidcc-client-test-idtoken-sig-rs256 and -es256.
+
+    And oidcc-client-test-kid-absent-single-jwks.
+    """
     hostile.alg, hostile.signing_key, hostile.published = alg, key, [key]
     if not kid:
         hostile.header["kid"] = GONE
@@ -115,7 +124,7 @@ async def test_signatures_that_a_login_takes(
 async def test_an_algorithm_that_the_provider_does_not_name_is_refused(
     browser: Browser, hostile: HostileProvider
 ) -> None:
-    """A good signature by a key that is published, but not by what the metadata promise."""
+    """A good signature by a published key, but not as the metadata promise."""
     hostile.alg, hostile.signing_key, hostile.published = "ES256", EC_KEYS[0], [EC_KEYS[0]]
     hostile.metadata["id_token_signing_alg_values_supported"] = ["RS256"]
     assert (await browser.log_in(hostile)).status_code == 400
@@ -151,7 +160,10 @@ async def test_the_keys_may_rotate_while_somebody_is_at_the_provider(
 async def test_a_login_is_logged_with_user_and_address_and_without_its_handle(
     browser: Browser, hostile: HostileProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """ASVS 5.0, 16.2.5 and 16.3.1: a logout by GET is proven by the whole handle."""
+    """ASVS 5.0, 16.2.5 and 16.3.1.
+
+    A logout by GET is proven by the whole handle.
+    """
     caplog.set_level(logging.DEBUG, "fluxlit_auth")
     hostile.subject = "ada\nroot"
     await browser.log_in(hostile)

@@ -21,13 +21,16 @@ def browser(hostile: HostileProvider, clock: Clock) -> Browser:
 
 
 async def test_a_callback_for_another_browser_is_refused(browser: Browser, hostile: HostileProvider) -> None:
-    """Login CSRF and code injection: RFC 6749 10.12, RFC 9700 4.5 and 4.7; ASVS 5.0, 10.1.2."""
+    """Login CSRF and code injection.
+
+    RFC 6749 10.12, RFC 9700 4.5 and 4.7; ASVS 5.0, 10.1.2.
+    """
     attacker = Browser(browser.oidc)
     planted = there_and_back(hostile, await attacker.begin())
     await browser.begin()  # the victim has a login of its own under way
     assert (await browser.get(planted)).status_code == 400
     assert (await browser.verdict()).user is None
-    assert (await attacker.get(planted)).status_code == 303, "and it is not spoilt for whom it belongs to"
+    assert (await attacker.get(planted)).status_code == 303, "and it is not spoilt for its owner"
 
 
 async def test_a_callback_works_once(browser: Browser, hostile: HostileProvider) -> None:
@@ -81,7 +84,7 @@ async def test_a_callback_that_is_bookmarked_leads_on_while_the_user_is_signed_i
 async def test_what_a_stranger_asks_for_does_not_grow_the_store(
     hostile: HostileProvider, clock: Clock, tmp_path: Path
 ) -> None:
-    """A request costs the store the same few bytes however long its return path is."""
+    """However long its return path, a request costs the store few bytes."""
     sizes = []
     for return_to in ("/", "/" + "x" * 1900):
         path = tmp_path / f"{len(return_to)}.db"
@@ -94,7 +97,10 @@ async def test_what_a_stranger_asks_for_does_not_grow_the_store(
 
 
 async def test_the_longest_return_path_fits_into_a_cookie(browser: Browser, hostile: HostileProvider) -> None:
-    """RFC 6265 6.1: 4096 bytes for name, value and attributes; ASVS 5.0, 3.3.5."""
+    """RFC 6265 6.1.
+
+    4096 bytes for name, value and attributes; ASVS 5.0, 3.3.5.
+    """
     longest = "/" + "x" * 1999
     answer = await browser.get(f"/api/auth/login?return_to={longest}")
     [cookie] = answer.headers.get_list("set-cookie")

@@ -74,7 +74,10 @@ PIECES = [*("; ", " ", "\t", "=", "a", "a;", ",", '"', "-", ";"), ";__Host-fluxl
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_reading_cookies_takes_linear_time(piece: str) -> None:
-    """64 kB of any delimiter must not hold the event loop: four times the input, about four times the time."""
+    """64 kB of any delimiter must not hold the event loop.
+
+    Four times the input, about four times the time.
+    """
 
     def seconds(size: int) -> float:
         scope = {"headers": [(b"cookie", (piece * size)[:size].encode())]}

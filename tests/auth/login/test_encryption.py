@@ -1,4 +1,7 @@
-"""Encryption of stored content: only the same secret and purpose decrypt it."""
+"""Encryption of stored content.
+
+Only the same secret and purpose decrypt it.
+"""
 
 from typing import Any
 

@@ -29,7 +29,10 @@ async def test_a_login_never_adopts_a_session(browser: Browser, hostile: Hostile
 
 
 async def test_a_dump_of_the_store_opens_nothing(hostile: HostileProvider, clock: Clock, tmp_path: Path) -> None:
-    """The tickets of oauth2-proxy: id and secret are in the cookie alone; ASVS 13.3 and 14.2."""
+    """The tickets of oauth2-proxy.
+
+    Id and secret are in the cookie alone; ASVS 13.3 and 14.2.
+    """
     path = tmp_path / "s.db"
     browser = Browser(replica(hostile, clock, session_store=f"sqlite:///{path}"))
     await browser.begin()

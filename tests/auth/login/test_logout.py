@@ -97,7 +97,10 @@ async def test_a_logout_of_the_provider_reaches_every_replica_within_a_second(
 async def test_a_logout_that_fails_at_any_step_is_finished_by_the_next(
     hostile: HostileProvider, clock: Clock, tmp_path: Path, late: bool
 ) -> None:
-    """ASVS 5.0, 7.4.1: announced and deleted in the end, whichever call of the store failed."""
+    """ASVS 5.0, 7.4.1.
+
+    Announced and deleted in the end, whichever call of the store failed.
+    """
     store = f"sqlite:///{tmp_path / 's.db'}"
     here, there = replica(hostile, clock, session_store=store), replica(hostile, clock, session_store=store)
     faults = make_faulty(here)
@@ -130,7 +133,10 @@ async def test_a_logout_that_fails_at_any_step_is_finished_by_the_next(
 async def test_a_back_channel_logout_that_fails_at_any_step_can_be_repeated(
     hostile: HostileProvider, clock: Clock, tmp_path: Path, late: bool
 ) -> None:
-    """Back-Channel Logout 2.5; ASVS 5.0, 7.4.2: a token is used up only when its work is done."""
+    """Back-Channel Logout 2.5; ASVS 5.0, 7.4.2.
+
+    A token is used up only when its work is done.
+    """
     store = f"sqlite:///{tmp_path / 's.db'}"
     here, there = replica(hostile, clock, session_store=store), replica(hostile, clock, session_store=store)
     faults = make_faulty(here)
@@ -223,7 +229,10 @@ async def test_a_logout_works_while_the_store_is_full(
 async def test_a_login_that_cannot_end_the_previous_one_fails_and_is_repeated(
     browser: Browser, hostile: HostileProvider, clock: Clock
 ) -> None:
-    """ASVS 7.2.4: the old session is not left behind when the store fails in between."""
+    """ASVS 7.2.4.
+
+    The old session is not left behind when the store fails in between.
+    """
     await browser.log_in(hostile)
     stolen = Browser(browser.oidc, cookies=dict(browser.cookies))
 

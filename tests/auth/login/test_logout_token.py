@@ -1,4 +1,4 @@
-"""Logouts of the provider: which of them are obeyed, and what a liar can say in vain."""
+"""Logouts of the provider: which are obeyed, and what a liar may try."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ GOOD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 async def test_good_logout_tokens_end_the_session(
     browser: Browser, hostile: HostileProvider, clock: Clock, header: dict[str, Any], claims: dict[str, Any]
 ) -> None:
-    """oidcc-client-test-rp-backchannel-rpinitlogout; Back-Channel Logout 1.0, 2.5 to 2.7."""
+    """oidcc-client-test-rp-backchannel-rpinitlogout.
+
+    Back-Channel Logout 1.0, 2.5 to 2.7.
+    """
     await browser.log_in(hostile)
     answer = await browser.back_channel(hostile.logout_token(header, **claims))
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
@@ -78,7 +81,10 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 async def test_bad_logout_tokens_end_nothing(
     browser: Browser, hostile: HostileProvider, clock: Clock, header: dict[str, Any], claims: dict[str, Any]
 ) -> None:
-    """oidcc-client-test-rp-backchannel-rpinitlogout-alg-none, -wrong-aud, -wrong-event, ...; ASVS 10.5.5."""
+    """oidcc-client-test-rp-backchannel-rpinitlogout-alg-none and its like.
+
+    -wrong-aud, -wrong-event, ...; ASVS 10.5.5.
+    """
     await browser.log_in(hostile)
     answer = await browser.back_channel(hostile.logout_token(header, **claims))
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
@@ -90,7 +96,10 @@ async def test_bad_logout_tokens_end_nothing(
 async def test_a_shared_secret_signs_no_logout(
     browser: Browser, hostile: HostileProvider, clock: Clock, known_to_all: str
 ) -> None:
-    """oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg: HS256 with what others may know."""
+    """oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg.
+
+    HS256 with what others may know.
+    """
     await browser.log_in(hostile)
     text = hostile.client_secret if known_to_all == "secret" else RSA_KEYS[0].as_pem(private=False).hex()
     hostile.signing_key, hostile.alg = OctKey.import_key(text, {"kid": "one"}), "HS256"
@@ -110,7 +119,10 @@ async def test_a_spoilt_signature_ends_nothing(
 
 
 async def test_an_id_token_is_no_logout_token(browser: Browser, hostile: HostileProvider, clock: Clock) -> None:
-    """Back-Channel Logout 1.0, 4.1: tokens of one kind are not taken for the other."""
+    """Back-Channel Logout 1.0, 4.1.
+
+    Tokens of one kind are not taken for the other.
+    """
     await browser.log_in(hostile)
     token = hostile.id_token("n", "at", "", {"events": {EVENT: {}}, "jti": "1"})
     assert (await browser.back_channel(token)).status_code == 400
@@ -170,7 +182,7 @@ async def test_keys_may_have_rotated_before_it(browser: Browser, hostile: Hostil
 async def test_it_can_come_again_when_the_keys_could_not_be_had(
     hostile: HostileProvider, clock: Clock, shared_store: str
 ) -> None:
-    """503 says nothing about the token, and does not use it up."""
+    """503 means nothing about the token, and does not use it up."""
     here, there = (Browser(replica(hostile, clock, session_store=shared_store)) for _ in range(2))
     await here.log_in(hostile)
     hostile.failing["jwks"] = 500

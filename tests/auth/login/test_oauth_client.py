@@ -47,7 +47,10 @@ async def test_a_client_may_have_a_key_in_place_of_a_secret(
 async def test_a_secret_travels_as_the_provider_wants_it(
     browser: Browser, hostile: HostileProvider, method: str
 ) -> None:
-    """oidcc-client-test-client-secret-basic and -post; OpenID Connect Core 9, ASVS 5.0, 10.4.10."""
+    """oidcc-client-test-client-secret-basic and -post.
+
+    OpenID Connect Core 9, ASVS 5.0, 10.4.10.
+    """
     hostile.metadata["token_endpoint_auth_methods_supported"] = [method]
     assert (await browser.log_in(hostile)).status_code == 303
     [form] = [form for form in hostile.forms if form.get("grant_type") == "authorization_code"]

@@ -1,4 +1,7 @@
-"""What a login says of itself: to callers who are refused, in the OpenAPI document, and to tools."""
+"""How a login describes itself.
+
+To callers who are refused, in the OpenAPI document, and to tools.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ def portal() -> FluxLit:
 
 
 def test_a_401_says_how_to_get_in() -> None:
-    """RFC 9110 15.5.2: a 401 carries a challenge; and not one for which a browser opens a window of its own."""
+    """RFC 9110 15.5.2.
+
+    A 401 carries a challenge; and not one for which a browser opens a window of its own.
+    """
     with api_client(portal()) as client:
         answer = client.get("/me")
     assert answer.status_code == 401

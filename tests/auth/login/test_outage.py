@@ -1,4 +1,7 @@
-"""The store goes away: before a login, in the middle of one, and while somebody is logged in. Nobody is logged out."""
+"""The store goes away: before, during and after a login.
+
+No user is logged out.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def browser(hostile: HostileProvider, clock: Clock, server: RedisServer) -> AsyncIterator[Browser]:
-    """Its login waits less for the store than by default, because these tests wait for its giving up."""
+    """Its login waits less for the store than by default.
+
+    These tests wait until it gives up.
+    """
     hasty = "timeout=0.6&read_budget=0.6&write_budget=0.6"
     browser = Browser(replica(hostile, clock, session_store=f"{server.url}?{hasty}"))
     yield browser
@@ -60,7 +66,10 @@ def frozen(server: RedisServer) -> Iterator[None]:
 
 
 async def recovered(browser: Browser) -> Verdict:
-    """The first verdict that is none about the store: on a busy machine it takes a moment to be itself again."""
+    """The first verdict that is none about the store.
+
+    On a busy machine it takes a moment to be itself again.
+    """
     deadline = time.monotonic() + 60
     while (verdict := await browser.verdict()).problem is not None:
         assert time.monotonic() < deadline
@@ -81,7 +90,10 @@ async def test_before_a_login(browser: Browser, hostile: HostileProvider, server
 async def test_between_login_and_callback(
     browser: Browser, hostile: HostileProvider, server: RedisServer, outage: type
 ) -> None:
-    """A store that was away has not used up the answer. One that hung may have done so when it went on."""
+    """A store that was away has not used up the response.
+
+    One that hung may have done so when it went on.
+    """
     back = there_and_back(hostile, await browser.begin("/orders"))
     with outage(server):
         answer = await browser.get(back)
@@ -96,7 +108,10 @@ async def test_between_login_and_callback(
 async def test_during_a_session(
     browser: Browser, hostile: HostileProvider, clock: Clock, server: RedisServer, outage: type
 ) -> None:
-    """No logout by outage, and no new session: the cookie stays, and means the same afterwards."""
+    """No logout by outage, and no new session.
+
+    The cookie stays, and means the same afterwards.
+    """
     await browser.log_in(hostile)
     cookies = dict(browser.cookies)
     clock.pass_(2)
@@ -118,7 +133,10 @@ async def test_during_a_session(
 async def test_during_a_refresh_the_new_tokens_are_not_lost(
     browser: Browser, hostile: HostileProvider, clock: Clock, server: RedisServer
 ) -> None:
-    """The old refresh token is dead when the answer comes: what the store did not take at once is offered again."""
+    """The old refresh token is dead when the response comes.
+
+    What the store did not take at once is offered again.
+    """
     await browser.log_in(hostile)
     clock.pass_(3570)
 
@@ -142,7 +160,10 @@ async def test_during_a_refresh_the_new_tokens_are_not_lost(
 async def test_new_tokens_whose_storing_went_unheard_are_found(
     hostile: HostileProvider, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store has written and then failed. Writing again meets the tokens, and they are no conflict."""
+    """The store has written and then failed.
+
+    Writing again meets the tokens, and they are no conflict.
+    """
     browser = Browser(replica(hostile, clock))
     await browser.log_in(hostile)
     sessions = browser.oidc._running.context.sessions
@@ -153,7 +174,7 @@ async def test_new_tokens_whose_storing_went_unheard_are_found(
         stored = await write(session, login, turn_ends=turn_ends)
         if login.access_token != session.login.access_token and not unheard:
             unheard.append(login)
-            raise SessionStoreUnavailable("the answer was lost", location="memory", may_have_applied=True)
+            raise SessionStoreUnavailable("the response was lost", location="memory", may_have_applied=True)
         return stored
 
     monkeypatch.setattr(sessions, "write", deaf)

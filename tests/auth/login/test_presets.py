@@ -1,4 +1,4 @@
-"""Providers with particular needs, each speaking as its documentation says."""
+"""Providers with particular needs, as their documentation has them."""
 
 from dataclasses import replace
 from datetime import date
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 def browser_of(provider: Provider, preset: str, clock: Clock) -> Browser:
-    """A browser at an application that is set up as the how-to says."""
+    """A browser at an application that is set up as in the how-to."""
     oidc = OIDC(transport=provider.transport, clock=clock)
     known: dict[str, Any] = {**provider.script.settings, "oidc_preset": preset, "oidc_client_id": CLIENT}
     oidc.bind(context(Settings(**known, oidc_client_secret=SECRET, login_idle_timeout_s=86400.0)))
@@ -80,7 +80,7 @@ def test_what_is_known_of_a_provider_has_a_source_and_a_date(preset: str) -> Non
 
 
 async def test_a_logout_of_a_user_in_many_groups_has_a_url_that_servers_take(clock: Clock) -> None:
-    """Eight kilobytes are the limit of many servers, and Entra ID refuses far less."""
+    """8 kB are the limit of many servers, and Entra ID refuses far less."""
     crowded: Script = SCRIPTS["entra"]
     groups = [f"0f{number:06x}-1111-2222-3333-444444444444" for number in range(400)]
     provider = Provider(replace(crowded, claims={**(crowded.claims or {}), "groups": groups}), clock)

@@ -1,4 +1,7 @@
-"""Where a login leads back to: a path of the application, however it is spelled, and nothing else."""
+"""Where a login leads back to.
+
+A path of the application, however it is spelled, and nothing else.
+"""
 
 import pytest
 

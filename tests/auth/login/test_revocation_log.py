@@ -1,4 +1,4 @@
-"""What replicas tell each other, also when it is a lot."""
+"""What replicas send each other, also when it is a lot."""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ async def test_a_session_ends_unused_and_in_any_case(browser: Browser, hostile: 
 async def test_a_session_under_a_former_key_is_no_outage(
     hostile: HostileProvider, clock: Clock, tmp_path: Path
 ) -> None:
-    """After a change of the key its user can sign in again; the cookie may still be good on another replica."""
+    """After a change of the key its user can sign in again.
+
+    The cookie may still be good on another replica.
+    """
     store = f"sqlite:///{tmp_path / 's.db'}"
     old, new = (Browser(replica(hostile, clock, session_store=store, secret_key=letter * 40)) for letter in "on")
     await old.log_in(hostile)

@@ -78,7 +78,10 @@ async def test_every_other_answer_is_no_statement_about_the_user(
     caplog: pytest.LogCaptureFixture,
     response: tuple[int, str, str],
 ) -> None:
-    """RFC 6749 5.2: a firewall, an overload or an expired client secret must not sign all users out."""
+    """RFC 6749 5.2.
+
+    A firewall, an overload or an expired client secret must not sign all users out.
+    """
     await browser.log_in(hostile)
     clock.pass_(3570)
     hostile.instead["token"] = response
@@ -134,7 +137,10 @@ async def test_a_provider_that_is_down_keeps_a_good_token_alive_and_no_longer(
 async def test_a_refresh_about_somebody_else_ends_the_session(
     browser: Browser, hostile: HostileProvider, clock: Clock, lie: dict[str, Any]
 ) -> None:
-    """oidcc-client-test-refresh-token-invalid-sub and -invalid-issuer; OpenID Connect Core 12.2."""
+    """oidcc-client-test-refresh-token-invalid-sub and -invalid-issuer.
+
+    OpenID Connect Core 12.2.
+    """
     await browser.log_in(hostile)
     hostile.refreshed.update(lie)
     clock.pass_(3570)
@@ -157,7 +163,10 @@ async def test_a_refresh_without_an_id_token_is_fine(browser: Browser, hostile: 
 async def test_a_login_that_is_revoked_during_a_refresh_is_not_served(
     hostile: HostileProvider, clock: Clock, tmp_path: Path, endpoint: str, status: int
 ) -> None:
-    """ASVS 5.0, 7.4.1: at whatever moment, and whatever the provider responds afterwards."""
+    """ASVS 5.0, 7.4.1.
+
+    At any moment, and regardless of what the provider responds afterwards.
+    """
     store = f"sqlite:///{tmp_path / 's.db'}"
     here, other = (Browser(replica(hostile, clock, session_store=store)) for _ in range(2))
     await here.log_in(hostile)

@@ -23,7 +23,7 @@ REFUSALS = [
 async def test_the_id_token_alone_is_enough_where_userinfo_is_refused(
     hostile: HostileProvider, clock: Clock, caplog: pytest.LogCaptureFixture, refusal: tuple[int, str, str]
 ) -> None:
-    """AD FS announces a UserInfo that answers 401 to tokens for another audience."""
+    """AD FS has a UserInfo that refuses tokens for another audience."""
     hostile.claims["groups"] = ["staff"]
     hostile.instead["userinfo"] = refusal
     browser = Browser(replica(hostile, clock))
