@@ -18,7 +18,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_visitor(chromium: Browser) -> Iterator[Callable[[], Visitor]]:
-    """Opens windows that know nothing of each other; a test fails if anything went wrong in one of them."""
+    """Opens windows that know nothing of each other.
+
+    A test fails if anything went wrong in one of them.
+    """
     visitors: list[Visitor] = []
     with ExitStack() as windows:
 

@@ -98,7 +98,10 @@ def directory(tmp_path: Path) -> Path:
 
 @contextmanager
 def running(directory: Path, command: Literal["run", "uvicorn"] = "run", **settings: Any) -> Iterator[Server]:
-    """A server whose temporary files are in `directory/tmp`; whatever is left there afterwards is a fault."""
+    """A server with its temporary files in `directory/tmp`.
+
+    Anything left there afterwards is a fault.
+    """
     environment = {"TMPDIR": str(directory / "tmp")}
     with run_server("app:app", directory, command=command, environment=environment, **settings) as server:
         yield server
@@ -122,7 +125,10 @@ def wait_for(condition: Callable[[], object], what: str, within: float) -> float
 
 @dataclass
 class Asking:
-    """Asks one address again and again, on one connection, from a thread of its own."""
+    """Requests one address again and again, on one connection.
+
+    In a thread of its own.
+    """
 
     url: str
     seen: list[Any] = field(default_factory=list)
@@ -287,7 +293,7 @@ async def test_what_never_ends_is_cut_at_the_graceful_timeout(directory: Path) -
 
 
 def refuses(server: Server) -> bool:
-    """Whether nobody listens any more."""
+    """Whether nothing listens any more."""
     try:
         httpx.get(f"{server.api_url}/ping", trust_env=False, timeout=60)
     except httpx.TransportError:

@@ -1,4 +1,7 @@
-"""The front end in a browser: files are compressed ahead of time beside the gateway."""
+"""The front end in a browser.
+
+Files are compressed ahead of time beside the gateway.
+"""
 
 from __future__ import annotations
 

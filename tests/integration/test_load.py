@@ -1,4 +1,6 @@
-"""Many people at once for a while: no error, and nothing is left of them in the gateway afterwards.
+"""Many people at once for a while.
+
+No error, and nothing is left of them in the gateway afterwards.
 
 The suite takes 10 seconds for it. ``LOAD_SECONDS=120`` takes the two minutes that a release gets.
 """
@@ -47,7 +49,7 @@ APP = """
 
 
 async def call_api(server: Server, seen: Counter[str], seconds: float) -> None:
-    """Ask at an even pace on one connection, whatever the answers take."""
+    """Ask at an even pace on one connection, however slow the API is."""
     host, port = server.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     request = f"GET /api/ping HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
@@ -74,7 +76,10 @@ async def visit(tab: Session, number: int, seconds: float) -> int:
 
 
 async def load(server: Server, seconds: float) -> tuple[Counter[str], int]:
-    """200 sessions and 500 requests a second at once; the answers of the API, and all runs."""
+    """200 sessions and 500 requests a second at once.
+
+    The statuses of the API, and all runs.
+    """
     seen: Counter[str] = Counter()
     async with AsyncExitStack() as tabs:
         sessions = []
@@ -91,7 +96,7 @@ async def load(server: Server, seconds: float) -> tuple[Counter[str], int]:
 async def settled_descriptors(gateway: psutil.Process, most: int, within: float = 60) -> int:
     """Wait until what the visitors held is closed; what is open then."""
     deadline = time.monotonic() + within
-    while gateway.num_fds() > most and time.monotonic() < deadline:  # noqa: ASYNC110  # nobody tells
+    while gateway.num_fds() > most and time.monotonic() < deadline:  # noqa: ASYNC110  # there is no event
         await asyncio.sleep(0.1)
     return gateway.num_fds()
 

@@ -1,4 +1,7 @@
-"""What was said about a page when it was registered, as it takes effect in the browser, wherever the UI runs."""
+"""What a page is registered with takes effect in the browser.
+
+Wherever the UI runs.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ APP = """
 
     @app.page("/asks", hidden=True)
     def asks(st, client):
-        st.title(f"The answer is {client.get('/answer').json()}")
+        st.title(f"The number is {client.get('/answer').json()}")
 
     @app.page("/links", hidden=True)
     def links(st, pages: Pages):
@@ -152,7 +155,7 @@ def visitor(window: BrowserContext) -> Iterator[Visitor]:
 
 @contextmanager
 def streamlit_run(directory: Path) -> Iterator[str]:
-    """Somebody else's Streamlit that shows the pages; its address."""
+    """A Streamlit of its own that shows the pages; its address."""
     (directory / "elsewhere.py").write_text(dedent(ELSEWHERE))
     options = ["--server.port=0", "--server.headless=true", "--browser.gatherUsageStats=false"]
     command = [sys.executable, "-m", "streamlit", "run", "elsewhere.py", *options, "--server.address=127.0.0.1"]
@@ -206,7 +209,7 @@ def test_a_page_reads_query_headers_and_cookies(server: Server, visitor: Visitor
 def test_a_page_calls_the_api(server: Server, visitor: Visitor) -> None:
     visitor.visit(f"{server.url}/asks")
 
-    expect(visitor.heading("The answer is 42")).to_be_visible()
+    expect(visitor.heading("The number is 42")).to_be_visible()
 
 
 @in_both_kinds

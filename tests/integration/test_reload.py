@@ -1,4 +1,4 @@
-"""`fluxlit dev`: what is saved is what runs, and nobody loses their place."""
+"""`fluxlit dev`: what is saved runs, and visitors keep their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One name for a request in every log and every process, and nothing in them that is nobody's business."""
+"""One name for a request in every log and every process.
+
+And nothing in them that has to stay private.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ SECRETS = {"Cookie": "session=s3cr3t", "Authorization": "Bearer s3cr3t-token-1"}
 async def test_every_line_about_a_request_has_its_id_in_every_process(
     command: Literal["run", "uvicorn"], tmp_path: Path
 ) -> None:
-    """In JSON, under both ways to start, and without cookies, credentials and queries."""
+    """In JSON, under both ways to start.
+
+    Without cookies, credentials and queries.
+    """
     (tmp_path / "app.py").write_text(dedent(APP))
     admin = free_port()
     wanted: dict[str, Any] = {"log_format": "json", "enable_gateway_access_log": True}

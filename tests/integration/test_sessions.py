@@ -1,4 +1,7 @@
-"""Many visitors at once, and one who comes back, at the level of Streamlit's own protocol."""
+"""Many visitors at once, and one who comes back.
+
+At the level of Streamlit's own protocol.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ APP = """
     @app.page("/")
     def home(st, client):
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-        st.title(f"The answer is {client.get('/answer').json()}")
+        st.title(f"The number is {client.get('/answer').json()}")
         st.text(f"run {st.session_state['runs']}")
 """
 
@@ -59,20 +62,20 @@ async def test_fifty_first_visitors_at_the_same_moment_all_get_the_page(server: 
     visits = [asyncio.create_task(visit(server.url, start)) for _ in range(VISITORS)]
     start.set()
 
-    assert await asyncio.gather(*visits) == [["The answer is 42", "run 1"]] * VISITORS
+    assert await asyncio.gather(*visits) == [["The number is 42", "run 1"]] * VISITORS
 
 
 async def test_a_visitor_who_reconnects_finds_the_session_again(server: Server) -> None:
     async with Session(server.url) as first:
         await first.run()
-        assert await first.run() == ["The answer is 42", "run 2"]
+        assert await first.run() == ["The number is 42", "run 2"]
 
     async with Session(server.url, resume=first.id) as again:
-        assert await again.run() == ["The answer is 42", "run 3"]
+        assert await again.run() == ["The number is 42", "run 3"]
         assert again.id == first.id
 
 
 async def test_an_unknown_session_id_starts_afresh(server: Server) -> None:
     async with Session(server.url, resume="00000000-0000-0000-0000-000000000000") as session:
-        assert await session.run() == ["The answer is 42", "run 1"]
+        assert await session.run() == ["The number is 42", "run 1"]
         assert session.id != session.resume

@@ -1,4 +1,7 @@
-"""Several workers behind one port: who gets which, what sticks, and what happens when one dies."""
+"""Several workers behind one port.
+
+Who gets which, what sticks, and what happens when one dies.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,10 @@ async def one_each(server: Server) -> AsyncIterator[tuple[Session, Session]]:
 
 
 def is_even(seen: Sequence[object]) -> bool:
-    """Six visitors on two workers: an odd one may be left from the test before."""
+    """Six visitors on two workers.
+
+    An odd one may be left from the test before.
+    """
     return sorted(map(seen.count, set(seen))) in ([3, 3], [2, 4])
 
 
@@ -220,7 +226,7 @@ async def test_a_dead_workers_browsers_move_to_another_at_once(directory: Path) 
             async with Session(server.url, resume=doomed.id, cookie=f"{COOKIE}={old}") as moved:
                 assert await moved.run() == [f"worker {survivor}", "run 1"]
                 assert moved.set_cookies[COOKIE].value == safe.set_cookies[COOKIE].value
-            assert await safe.run() == [f"worker {survivor}", "run 3"], "nobody else noticed"
+            assert await safe.run() == [f"worker {survivor}", "run 3"], "no other visitor noticed"
             await replaced(server, victim, survivor)
             async with Session(server.url, cookie=f"{COOKIE}={old}") as late:
                 assert late.set_cookies[COOKIE].value != old, "the name of a worker that is gone is never used again"

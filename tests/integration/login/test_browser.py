@@ -1,4 +1,7 @@
-"""People log in, work and log out: Chromium, a certified provider, and everything between them."""
+"""People log in, work and log out.
+
+Chromium, a certified provider, and everything between them.
+"""
 
 from __future__ import annotations
 

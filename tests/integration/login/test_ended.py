@@ -1,4 +1,7 @@
-"""What happens in open tabs when a login ends: by the user, by the provider, and by the clock."""
+"""What happens in open tabs when a login ends.
+
+By the user, by the provider, and by the clock.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def hasty_portal(provider: Certified, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def expect_notice(page: Page) -> None:
-    """The tab says that its login has ended."""
+    """The tab shows that its login has ended."""
     expect(page.get_by_role("dialog", name="You are signed out")).to_be_visible()
 
 
@@ -59,7 +62,10 @@ def sign_in_again(page: Page) -> None:
 def test_a_logout_at_the_provider_closes_the_tab_and_the_tab_says_how_to_go_on(
     closed_portal: Server, visitor: Visitor, provider: Certified
 ) -> None:
-    """OpenID Connect Back-Channel Logout 1.0; ASVS 14.3.1: what the user has seen is gone."""
+    """OpenID Connect Back-Channel Logout 1.0; ASVS 14.3.1.
+
+    What the user has seen is gone.
+    """
     page = visitor.page
     page.add_init_script(WATCH_SOCKETS)
     enter(visitor, f"{closed_portal.url}/orders?number=5", "ada")

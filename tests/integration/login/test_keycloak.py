@@ -1,4 +1,7 @@
-"""A provider with the ways of Keycloak, whose roles are nested and whose logout tokens have no type of their own."""
+"""A provider with the ways of Keycloak.
+
+Its roles are nested, and its logout tokens have no type of their own.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def portal(keycloak: HostileProvider, tmp_path_factory: pytest.TempPathFactory) 
 def test_login_roles_and_both_logouts(portal: Server, visitor: Visitor, keycloak: HostileProvider) -> None:
     page = visitor.page
     page.add_init_script(WATCH_SOCKETS)
-    visitor.visit(f"{portal.url}/orders?number=8")  # this provider asks nobody for a password
+    visitor.visit(f"{portal.url}/orders?number=8")  # this provider asks for no password
     expect(page).to_have_url(f"{portal.url}/orders?number=8")
     expect_text(page, "Ada Lovelace <ada@example.com> ['admin', 'offline_access']", "number 8")
     visitor.follow("Vault")

@@ -1,4 +1,7 @@
-"""Two replicas below a path behind nginx, and one Redis: a login is known to both, and ends on both."""
+"""Two replicas below a path behind nginx, and one Redis.
+
+A login is known to both, and ends on both.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +157,10 @@ def open_tabs(visitor: Visitor, url: str) -> dict[str, Visitor]:
 
 
 def wait_until_refused(page: Page, url: str) -> None:
-    """Ask until the answer is 503: for a second each replica believes what it has heard from the store."""
+    """Ask until the response is 503.
+
+    For a second each replica relies on what it has heard from the store.
+    """
     deadline = time.monotonic() + 60
     while (answer := page.goto(url)) is None or answer.status != 503:
         assert time.monotonic() < deadline

@@ -1,4 +1,7 @@
-"""A Redis that tests stop and start, and an application with a login at a scripted provider."""
+"""A Redis that tests stop and start, and an application with a login.
+
+Its provider is a scripted one.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ APP = """
     from fluxlit import FluxLit, OptionalUser
     from fluxlit_auth import OIDC
 
-    app = FluxLit(title="Whose", auth=OIDC.from_settings())
+    app = FluxLit(title="Clicks", auth=OIDC.from_settings())
 
     @app.page("/", public=True)
     def home(st, session, user: OptionalUser):
         if st.button("Click"):
             st.session_state.clicks = st.session_state.get("clicks", 0) + 1
             session.change("clicks", lambda clicks: clicks + 1, default=0)
-        st.text(user.subject if user else "nobody")
+        st.text(user.subject if user else "no user")
         st.text(str(st.session_state.get("clicks", 0)))
         st.text(str(session.get("clicks", 0)))
 """
@@ -36,7 +39,10 @@ APP = """
 
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:
-    """A Redis that keeps what it has acknowledged, also over a kill. Its socket needs a short path."""
+    """A Redis that keeps what it has acknowledged, also over a kill.
+
+    Its socket needs a short path.
+    """
     if BINARY is None:
         pytest.fail("There is no redis-server. Install it: apt-get install redis-server", pytrace=False)
     folder = Path(tempfile.mkdtemp(prefix="flx"))
@@ -47,7 +53,10 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[HostileProvider]:
-    """A scripted provider on a port of its own; it lets in whoever `subject` says, without asking."""
+    """A scripted provider on a port of its own.
+
+    It signs in the user named by `subject`, without asking.
+    """
     port = free_port()
     provider = HostileProvider(issuer=f"http://127.0.0.1:{port}")
     server = uvicorn.Server(uvicorn.Config(provider, port=port, lifespan="off", log_config=None))
@@ -61,7 +70,7 @@ def provider() -> Iterator[HostileProvider]:
 
 @pytest.fixture(scope="module")
 def guarded(provider: HostileProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An application whose users log in at the provider."""
+    """An application with a login at the provider."""
     directory = tmp_path_factory.mktemp("whose")
     (directory / "app.py").write_text(dedent(APP))
     with run_server(

@@ -1,4 +1,7 @@
-"""A visitor's session in Chromium: reload, second tab, somebody else's link, killed worker, stopped store."""
+"""A visitor's session in Chromium.
+
+Reload, second tab, another person's link, killed worker, stopped store.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whose session is whose when people log in and out at a real login: one browser, one tab, two persons."""
+"""To which user a session belongs when people log in and out.
+
+One browser, one tab, two persons.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass
 class Browser:
-    """A browser: its cookies outlive whoever is logged in.
+    """A browser: its cookies outlive the login of a user.
 
     Attributes:
         server: where it is.
@@ -50,7 +53,10 @@ class Browser:
 
 
 class Tab(PlainTab):
-    """A tab that says what it shows: who, the clicks in `st.session_state`, the clicks in the URL's session."""
+    """A tab that reports what it shows.
+
+    Who, the clicks in `st.session_state`, the clicks in the URL's session.
+    """
 
     async def show(self) -> tuple[str, int, int]:
         who, state, session = await self.run(query=self.query)
@@ -90,7 +96,7 @@ async def test_the_next_user_of_a_browser_gets_nothing_of_the_former_ones(
         kill_worker(guarded)
     # The tab still knows the id of its session and its address, and offers both.
     async with browser.tab(ada.id, ada.query, reloaded=reloaded) as nobody:
-        assert await nobody.show() == ("nobody", 0, 0)
+        assert await nobody.show() == ("no user", 0, 0)
         assert nobody.id != ada.id
     browser.log_in("bob")
     for offered in (ada.id, nobody.id):
@@ -111,7 +117,7 @@ async def test_a_session_from_before_the_login_moves_and_leaves_nothing_to_who_p
     attacker = Browser(guarded, provider)
     async with attacker.tab() as trap:
         await trap.show()
-        assert await trap.press() == ("nobody", 1, 1)
+        assert await trap.press() == ("no user", 1, 1)
     browser.log_in("carol")
     async with browser.tab(query=trap.query) as victim:
         await victim.show()
@@ -119,7 +125,7 @@ async def test_a_session_from_before_the_login_moves_and_leaves_nothing_to_who_p
         assert victim.sid != trap.sid
     for query in (trap.query, victim.query):
         async with attacker.tab(query=query) as thief:
-            assert await thief.show() == ("nobody", 0, 0)
+            assert await thief.show() == ("no user", 0, 0)
     attacker.http.close()
 
 

@@ -1,4 +1,7 @@
-"""A real login in Chromium: a copied link in somebody else's window, and the next user of the same tab."""
+"""A real login in Chromium.
+
+A copied link in another person's window, and the next user of the same tab.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def test_neither_a_copied_link_nor_the_same_tab_gives_anybody_somebody_elses_ses
         other.visit(guarded.url)
         log_out(other, guarded)
         log_in(other, guarded, provider, "carol")
-        with contextlib.suppress(Error):  # a tab whose user has gone may be about to load its page by itself
+        with contextlib.suppress(Error):  # a tab without its user may be about to load its page by itself
             ada.page.reload()
         shows(ada, "carol", 0, 0)
         ada.page.goto(address)

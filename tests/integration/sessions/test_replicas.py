@@ -1,4 +1,7 @@
-"""Two replicas behind a balancer that knows no affinity, one Redis, and one replica killed while people click."""
+"""Two replicas behind a balancer without affinity, and one Redis.
+
+One replica is killed while people click.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ http {{
 
 @contextlib.contextmanager
 def round_robin(replicas: list[Server], root: Path) -> Iterator[str]:
-    """An nginx that gives each new connection to the next replica; its address."""
+    """An nginx that gives each new connection to the next replica.
+
+    Its address.
+    """
     port = free_port()
     servers = " ".join(f"server {urlsplit(replica.url).netloc};" for replica in replicas)
     config = root / "nginx.conf"
@@ -98,7 +104,10 @@ def round_robin(replicas: list[Server], root: Path) -> Iterator[str]:
 
 @dataclass
 class Tab(Session):
-    """A tab that notes what a browser would: the address that the server has set, and the button on the page."""
+    """A tab that notes what a browser would.
+
+    The address that the server has set, and the button on the page.
+    """
 
     query: str = ""
     button: str = ""
@@ -127,12 +136,14 @@ class Tab(Session):
 
 @dataclass
 class Person:
-    """Somebody who clicks a number of times, and clicks again only after looking that it did not count.
+    """A person who clicks a number of times.
+
+    They click again only after looking that it did not count.
 
     Attributes:
         url: the balancer's address.
-        together: everybody waits here after the first click. Who has no id yet cannot come back with it: a first click
-            whose answer gets lost counts in a session that nobody finds again.
+        together: all wait here after the first click. Who has no id yet cannot come back with it: a first click
+            with a lost response counts in a session that is never found again.
         seen: clicks that the page has shown as counted.
         query: the address as it was last.
         reconnects: how often the connection was lost.
@@ -196,7 +207,7 @@ async def test_nothing_is_lost_or_counted_twice_when_a_replica_dies(redis_server
         async with asyncio.timeout(60):
             while sum(person.seen for person in people) < EARLY:  # noqa: ASYNC110 - by many tasks
                 await asyncio.sleep(0.01)
-            # Two connections for each person and two replicas: one may happen to have everybody.
+            # Two connections for each person and two replicas: one may happen to have all of them.
             clicking_on = [person for person in people if person.seen < CLICKS - 1]
             busiest, _ = Counter(person.replica for person in clicking_on).most_common(1)[0]
             replicas[NAMES.index(busiest)].kill()

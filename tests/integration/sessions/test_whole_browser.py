@@ -1,4 +1,7 @@
-"""The whole session in Chromium: a killed worker, a rolling restart, a store that stops while somebody clicks."""
+"""The whole session in Chromium.
+
+A killed worker, a rolling restart, a store that stops while a person clicks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The whole session comes back: two replicas, no affinity, one Redis, and one replica killed while people click."""
+"""The whole session comes back.
+
+Two replicas, no affinity, one Redis, and one replica killed while people click.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,10 @@ APP = """
 
 @dataclass
 class Tab(Session):
-    """A tab that knows the widgets on its page, and sends their values with each message as a browser does."""
+    """A tab that knows the widgets on its page.
+
+    It sends their values with each message, as a browser does.
+    """
 
     elements: dict[str, str] = field(default_factory=dict)
     toasts: list[str] = field(default_factory=list)
@@ -117,7 +123,9 @@ class Tab(Session):
 
 @dataclass
 class Person:
-    """Somebody who clicks a number of times, and clicks again only after looking that it did not count.
+    """A person who clicks a number of times.
+
+    They click again only after looking that it did not count.
 
     Attributes:
         url: where to connect.
@@ -381,7 +389,7 @@ async def test_a_store_that_restarts_under_load_loses_nothing(
         await asyncio.to_thread(redis_server.kill)
         try:
             await asyncio.sleep(OUTAGE_S)
-            await reached(counts, max(counts) + 5)  # nobody waits for it
+            await reached(counts, max(counts) + 5)  # without waiting for it
         finally:
             await asyncio.to_thread(redis_server.start)
 
@@ -396,14 +404,17 @@ async def test_a_failover_of_the_store_under_load_loses_nothing(directory: Path)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flx")))
         group = stack.enter_context(watched(folder))
-        # Who is told that a write is done must find it on the replica that takes over.
+        # A client with a confirmed write must find it on the replica that takes over.
         store = f"{group.url}?replicas=1&namespace=failover&read_budget=0.3&write_budget=0.5"
         server = stack.enter_context(run_server("app:app", directory, command="run", session_store=store))
         await survive([server, server], fail_over)
 
 
 async def survive(servers: list[Server], trouble: Callable[[list[int]], Awaitable[None]]) -> None:
-    """Click in many tabs while there is trouble with the store; then kill the worker and look what is left."""
+    """Click in many tabs while there is trouble with the store.
+
+    Then kill the worker and look what is left.
+    """
     counts = [0] * 20
     stop = asyncio.Event()
 
@@ -476,6 +487,6 @@ async def reached(counts: list[int], number: int) -> None:
 
 
 async def saved(tab: Tab) -> None:
-    """Wait until the page says that everything is saved, if it has said that it is not."""
+    """Wait until the page shows that all is saved, if it had shown otherwise."""
     while tab.toasts and "everything is saved" not in tab.toasts[-1]:
         await tab._socket.recv()

@@ -1,5 +1,5 @@
 // A certified OpenID provider (npm's oidc-provider) that a test steers by lines of JSON on its standard input.
-// Every line is answered by one on the standard output. Anybody may sign in, under any name, with any password.
+// Every line is answered by one on the standard output. Any user may sign in, under any name, with any password.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
