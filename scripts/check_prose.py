@@ -4,8 +4,8 @@ Prose is what people read: Python docstrings, comments and messages, Markdown wi
 of HTML, CSS and JavaScript, and the comments of TOML, YAML, shell scripts and configuration files. Code in backticks
 is left out.
 
-    check_prose.py                 every file of the repository but those that `not_yet` names
-    check_prose.py PATH...         these files and folders, whether or not they are named there
+    check_prose.py                 every file of the repository
+    check_prose.py PATH...         these files and folders
     check_prose.py --measure       sizes and counts of the distributions; checks nothing
 """
 
@@ -257,12 +257,6 @@ def tracked(below: Iterable[str] = (".",)) -> list[Path]:
     return sorted(ROOT / name for name in names if name and (ROOT / name).is_file())
 
 
-def checked(path: Path) -> bool:
-    """Whether a file is checked when no path is given."""
-    name = _relative(path)
-    return not any(name == entry or name.startswith(f"{entry}/") for entry in DATA["not_yet"])
-
-
 def ours(path: Path) -> bool:
     """Whether the rules are meant for a file at all."""
     return not any(fnmatch(_relative(path), pattern) for pattern in DATA["never"])
@@ -322,9 +316,9 @@ def measures() -> Iterator[str]:
 
 
 def main() -> int:
-    """Check the paths on the command line, else all that are not exempt."""
+    """Check the paths on the command line, else all."""
     parser = argparse.ArgumentParser(description="Check prose against the project's vocabulary.")
-    parser.add_argument("paths", nargs="*", help="files or folders; without any, all that are not exempt")
+    parser.add_argument("paths", nargs="*", help="files or folders; without any, all")
     parser.add_argument("--measure", action="store_true", help="print sizes and counts of the distributions")
     arguments = parser.parse_args()
     if arguments.measure:
@@ -337,7 +331,7 @@ def main() -> int:
     if folders := [str(path) for path in named if not path.is_file()]:
         paths += tracked(folders)
     if not named:
-        paths = [path for path in tracked() if checked(path)]
+        paths = tracked()
     findings = [line for path in paths if ours(path) for line in check(path)]
     print(*findings, sep="\n", end="\n" if findings else "")
     print(f"{len(findings)} findings in {len(paths)} files", file=sys.stderr)

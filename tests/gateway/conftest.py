@@ -1,4 +1,4 @@
-"""The project fixture, for every test of the UI, and the ways of WebSockets."""
+"""The project fixture for tests of the UI, and the ways of WebSockets."""
 
 import pytest
 

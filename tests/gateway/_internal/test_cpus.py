@@ -1,4 +1,4 @@
-"""How many processors a process may use, as its control group says."""
+"""How many processors a process may use, as its control group sets it."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""The log tells of file descriptors once for each time that they run short."""
+"""The log reports each shortage of file descriptors once."""
 
 from __future__ import annotations
 

@@ -8,7 +8,10 @@ from fluxlit_deploy.edges.headers import NAMES, OTHERS, PREFIXES, ROUTE
 
 @pytest.mark.parametrize("name", [*NAMES, *OTHERS, *ROUTE, *(f"{prefix}anything" for prefix in PREFIXES)])
 def test_headers_that_an_edge_removes_are_removed_by_the_gateway_too(name: str) -> None:
-    """Two lists in two distributions, for the same proxies; underscores count as hyphens."""
+    """Two lists in two distributions, for the same proxies.
+
+    Underscores count as hyphens.
+    """
     assert is_from_proxy(name.lower().encode())
     assert is_from_proxy(name.lower().replace("-", "_").encode())
 

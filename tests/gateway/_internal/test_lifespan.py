@@ -1,4 +1,4 @@
-"""The API's own lifespan is run inside ours, whatever it does."""
+"""The API's own lifespan is run inside ours, for better or worse."""
 
 from __future__ import annotations
 

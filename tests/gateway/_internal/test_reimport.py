@@ -16,7 +16,7 @@ from fluxlit._internal.reimport import Project
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project whose folder is on the import path."""
+    """A project with its folder on the import path."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)
     yield tmp_path

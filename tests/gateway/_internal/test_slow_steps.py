@@ -1,4 +1,4 @@
-"""A start that takes long says what it waits for; a fast one says nothing."""
+"""A start that takes long names what it waits for; a fast one does not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ pytestmark = pytest.mark.anyio
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was said of waiting; whatever else lives in this process has its own to say."""
+    """What was said of waiting.
+
+    Other parts of this process log as well.
+    """
     return [message for message in caplog.messages if message.startswith("Waiting for")]
 
 

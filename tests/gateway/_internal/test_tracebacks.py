@@ -28,7 +28,10 @@ def raised(script: Path, source: str) -> BaseException:
 
 
 def test_only_the_users_frames_are_left(script: Path) -> None:
-    """Also in the cause; Python's contextlib and an installed framework stand between."""
+    """Also in the cause.
+
+    Python's contextlib and an installed framework stand between.
+    """
     error = raised(
         script,
         "from contextlib import ExitStack\nfrom starlette.datastructures import URL\n"

@@ -1,4 +1,4 @@
-"""An authenticator that believes what a cookie says, and an application that uses it."""
+"""An authenticator that trusts a cookie, and an application with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ COOKIE = "login"
 
 
 class Scripted:
-    """``login=ada:admin,staff`` is Ada with two roles. ``login=!503`` cannot be judged. Bearer tokens likewise.
+    """``login=ada:admin,staff`` is Ada with two roles.
+
+    ``login=!503`` cannot be judged. Bearer tokens likewise.
 
     What follows a ``~`` is a secret without a meaning.
     """
@@ -47,7 +49,7 @@ class Scripted:
 
     def _verdict(self, text: str, scheme: str) -> Verdict:
         if text.startswith("!"):
-            return Verdict(problem=Problem(int(text[1:]), "It cannot be told who you are."))
+            return Verdict(problem=Problem(int(text[1:]), "It cannot be known who you are."))
         name, _, roles = text.partition("~")[0].partition(":")
         user = User(
             subject=name,

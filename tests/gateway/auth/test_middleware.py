@@ -1,4 +1,7 @@
-"""The gate in front of two toy applications: who gets in, what is taken away, and what others are told."""
+"""The authentication middleware in front of two toy applications.
+
+Who gets in, what is taken away, and what the others receive.
+"""
 
 from __future__ import annotations
 
@@ -314,7 +317,7 @@ async def test_answers_for_users_are_kept_by_no_cache_and_carry_renewed_cookies(
 
 @pytest.mark.parametrize("target", ["/about", "/media/0123.txt", "/_stcore/health", "/api/hook", "/app/static/a.css"])
 async def test_a_response_to_a_user_is_private_on_public_paths_too(target: str) -> None:
-    """Who may send a request, and who may keep the response, are two decisions."""
+    """Who may send a request, and who may keep the response, are unrelated."""
     scene = Scene()
     assert (await scene.ask(target, BOB)).all(b"cache-control") == [b"private, no-store"]
     assert (await scene.ask(target)).all(b"cache-control") == []
@@ -329,7 +332,7 @@ async def test_code_of_the_front_end_may_be_kept_by_caches(target: str) -> None:
 
 
 class Socket:
-    """A WebSocket that is open until somebody closes it."""
+    """A WebSocket that is open until one side closes it."""
 
     def __init__(self, scene: Scene, target: str, *fields: tuple[bytes, bytes]) -> None:
         self.sent: list[Message] = []
@@ -343,7 +346,7 @@ class Socket:
 
     async def opened(self) -> None:
         async with asyncio.timeout(60):
-            while not self.sent:  # noqa: ASYNC110  # what the gate does is over in a few turns of the loop
+            while not self.sent:  # noqa: ASYNC110  # what the middleware does is over in a few turns of the loop
                 await asyncio.sleep(0)
 
     async def closed(self) -> Message:
@@ -464,7 +467,10 @@ async def test_refusals_are_security_events(
     level: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """With user, address and reason, and without anything that is worth something to a reader of the log."""
+    """With user, address and reason.
+
+    Without anything that is worth something to a reader of the log.
+    """
     scene = Scene()
     with caplog.at_level(logging.INFO, "fluxlit.security"):
         await scene.ask(f"{target}?code=secret", *fields, **changes)
@@ -477,7 +483,10 @@ async def test_refusals_are_security_events(
 
 
 async def test_an_origin_for_websockets_proves_no_call_of_the_api() -> None:
-    """`allowed_origins` is about WebSockets; calls take `cors_allow_origins` with credentials."""
+    """`allowed_origins` is about WebSockets.
+
+    Calls take `cors_allow_origins` with credentials.
+    """
     scene = Scene()
     scene.middleware._origins = OriginPolicy.of(["https://partner.example"])
     partner = (b"origin", b"https://partner.example")
@@ -507,7 +516,7 @@ async def test_a_page_calls_the_api_as_its_user_while_its_websocket_is_open() ->
     assert await call() == 401
     assert await call((b"x-fluxlit-run", b"guessed")) == 401
     assert await call(path="/api/hook") == 200
-    # The public port knows no handles, whoever may have got hold of one.
+    # The public port knows no handles, even stolen ones.
     assert (await scene.ask("/api/me", run)).status == 401
     scene.middleware.connections.end("handle-ada")
     assert await call(run) == 401
@@ -528,7 +537,7 @@ ORIGINS = [
 async def test_a_strangers_host_is_never_taken_for_the_public_address(
     configured: str, host: str, client: tuple[str, int], trusted: bool, origin: str | None
 ) -> None:
-    """What a login is redirected to comes from the operator, or from somebody who is trusted."""
+    """A login redirects to an address of the operator or of a trusted peer."""
     trust = Trust.of(enabled=trusted, allowed=["10.0.0.1"])
     scene = Scene(trust=trust)
     seen: list[str | None] = []

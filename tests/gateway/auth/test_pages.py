@@ -1,4 +1,7 @@
-"""The whole way, in real processes: who may run which page, what they are told, and as whom they call the API."""
+"""The whole way, in real processes.
+
+Who may run which page, what they see, and as which user they call the API.
+"""
 
 from __future__ import annotations
 
@@ -48,18 +51,18 @@ PORTAL = """
     def home(st, client, user: CurrentUser):
         st.text(f"home of {{user.name}} {{sorted(user.roles)}}")
         st.text(f"st.user {{st.user.sub}} {{st.user.get('is_logged_in')}} {{st.user.email}}")
-        st.text(f"api says {{client.get('/me').text}}")
-        told = sorted(name for name in st.context.headers if name.lower().startswith("x-fluxlit"))
-        st.text(f"headers {{told}} cookies {{sorted(st.context.cookies)}}")
+        st.text(f"api sent {{client.get('/me').text}}")
+        found = sorted(name for name in st.context.headers if name.lower().startswith("x-fluxlit"))
+        st.text(f"headers {{found}} cookies {{sorted(st.context.cookies)}}")
 
     @app.page("/about", public=True)
     def about(st, client, user: OptionalUser, pages: Pages):
         if "go" in st.query_params:
             st.switch_page(pages[st.query_params.go])
         st.text(f"may go: {{'/admin' in pages}}")
-        st.text(f"about for {{user.name if user else 'nobody'}}")
-        st.text(f"api says {{client.get('/me').status_code}}")
-        st.audio(b"a sound for " + (user.name if user else "nobody").encode())
+        st.text(f"about for {{user.name if user else 'no user'}}")
+        st.text(f"api sent {{client.get('/me').status_code}}")
+        st.audio(b"a sound for " + (user.name if user else "no user").encode())
 
     @app.page("/admin", roles={{"admin"}}, title="Vault")
     def admin(st):
@@ -126,10 +129,13 @@ def shown(server: Server, page: str, cookie: str | None = None) -> list[str]:
 
 
 def test_a_user_sees_home_as_themselves_everywhere(portal: Server, place: str) -> None:
-    """ASVS 5.0, 8.3.1 and 8.3.3: pages and API decide by the same user, whom the gateway alone names."""
+    """ASVS 5.0, 8.3.1 and 8.3.3.
+
+    Pages and API decide by the same user, named by the gateway alone.
+    """
     texts = shown(portal, "", ADA)
     assert "home of Ada ['admin']" in texts
-    assert 'api says {"subject":"ada","roles":["admin"]}' in texts
+    assert 'api sent {"subject":"ada","roles":["admin"]}' in texts
     if place == "external":
         assert "st.user ada None ada@example.org" in texts
         assert [text for text in texts if text.endswith("cookies ['_streamlit_xsrf']")]
@@ -151,12 +157,15 @@ FORGED = {
     "X-Amzn-Oidc-Identity": b"root",
     "X-Ms-Client-Principal-Id": b"root",
 }
-"""What a client sends who wants to be somebody else, all of it at once."""
+"""What a client sends to pose as another user, all of it at once."""
 
 
 @pytest.mark.parametrize("cookie", [None, BOB])
 def test_forged_names_of_users_are_worth_nothing(portal: Server, cookie: str | None) -> None:
-    """ASVS 5.0, 4.1.3: what intermediaries say of a user cannot be said by the user; over HTTP and WebSocket alike."""
+    """ASVS 5.0, 4.1.3.
+
+    What intermediaries say of a user cannot be said by the user; over HTTP and WebSocket alike.
+    """
     forged = {name: value.decode() for name, value in FORGED.items()}
 
     async def visit(page: str) -> str:
@@ -164,8 +173,8 @@ def test_forged_names_of_users_are_worth_nothing(portal: Server, cookie: str | N
             return " ".join(await session.run(page))
 
     about, home, admin = (asyncio.run(visit(page)) for page in ("about", "", "admin"))
-    assert f"about for {'Bob' if cookie else 'nobody'}" in about
-    assert f"api says {200 if cookie else 401}" in about
+    assert f"about for {'Bob' if cookie else 'no user'}" in about
+    assert f"api sent {200 if cookie else 401}" in about
     assert ("home of Bob []" in home) == bool(cookie)
     assert "vault" not in admin
     assert "Root" not in about + home + admin
@@ -193,13 +202,13 @@ def test_two_users_at_once_are_not_mixed_up(portal: Server) -> None:
             return list(await asyncio.gather(*(each.run() for each in (hers, his))))
 
     hers, his = asyncio.run(both())
-    assert 'api says {"subject":"ada","roles":["admin"]}' in hers
-    assert 'api says {"subject":"bob","roles":[]}' in his
+    assert 'api sent {"subject":"ada","roles":["admin"]}' in hers
+    assert 'api sent {"subject":"bob","roles":[]}' in his
 
 
 def test_the_socket_of_a_public_page_runs_no_other(portal: Server) -> None:
-    assert "about for nobody" in shown(portal, "about")
-    assert "api says 401" in shown(portal, "about")
+    assert "about for no user" in shown(portal, "about")
+    assert "api sent 401" in shown(portal, "about")
     for page in ("", "admin"):
         texts = " ".join(shown(portal, page))
         assert "home of" not in texts
@@ -299,14 +308,17 @@ def test_media_are_given_to_whom_they_were_shown(portal: Server, place: str) -> 
             address = (await theirs.sounds("about"))[0]
             return statuses, [(await http.get(address)).status_code]
 
-    if place == "external":  # nobody there knows whose a sound is: it takes a user, and its address
+    if place == "external":  # there a sound has no owner: it takes a user, and its address
         assert asyncio.run(sounds()) == ([200, 200, 401], [401])
     else:
         assert asyncio.run(sounds()) == ([200, 404, 404], [200])
 
 
 def test_no_secret_of_a_login_is_in_the_logs_of_a_server(portal: Server) -> None:
-    """Token in any log line: ASVS 5.0, 16.2.5. Addresses, cookies and credentials pass through all of the logging."""
+    """Token in any log line.
+
+    ASVS 5.0, 16.2.5. Addresses, cookies and credentials pass through all of the logging.
+    """
     secrets = {name: f"{name}-{'s3cr3t' * 4}" for name in ("code", "state", "session_state", "bearer", "ticket", "run")}
     sent = {
         "cookie": f"login=ada; login_flow_1={secrets['ticket']}",

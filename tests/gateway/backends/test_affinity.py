@@ -31,7 +31,7 @@ CLAIMS = {
     "an image": (("http", "/media/abc.png"), RoutingHint(Kind.MEDIA)),
     "a page": (("http", "/orders"), RoutingHint(Kind.ANY)),
     "a component": (("http", "/component/x/index.html"), RoutingHint(Kind.ANY)),
-    "a page whose name begins like media": (("http", "/mediation"), RoutingHint(Kind.ANY)),
+    "a page with a name that begins like media": (("http", "/mediation"), RoutingHint(Kind.ANY)),
 }
 
 
@@ -67,12 +67,12 @@ CHOICES = {
     "the least loaded gets a new session": (RoutingHint(Kind.STREAM), workers((A, 3), (A, 1), (A, 2)), "1"),
     "the first of two equals": (RoutingHint(Kind.STREAM), workers((A, 1), (A, 1)), "0"),
     "a cookie beats the load": (RoutingHint(Kind.STREAM, cookie="0"), workers((A, 9), (A, 0)), "0"),
-    "a cookie of nobody": (RoutingHint(Kind.STREAM, cookie="gone"), workers((A, 9), (A, 0)), "1"),
+    "a cookie of no worker": (RoutingHint(Kind.STREAM, cookie="gone"), workers((A, 9), (A, 0)), "1"),
     "a session beats the cookie": (RoutingHint(Kind.STREAM, "s", "0"), workers((A, 0), (A, 9), holder=1), "1"),
-    "a session of nobody": (RoutingHint(Kind.STREAM, "s"), workers((A, 2), (A, 1)), "1"),
+    "a session of no worker": (RoutingHint(Kind.STREAM, "s"), workers((A, 2), (A, 1)), "1"),
     "a session stays with a busy worker": (RoutingHint(Kind.STREAM, "s"), workers((S, 9), (A, 0), holder=0), "0"),
     "a new session avoids a busy worker": (RoutingHint(Kind.STREAM, cookie="0"), workers((S, 0), (A, 9)), "1"),
-    "busy is better than nobody": (RoutingHint(Kind.STREAM), workers((D, 0), (S, 5)), "1"),
+    "busy is better than none": (RoutingHint(Kind.STREAM), workers((D, 0), (S, 5)), "1"),
     "a session moves from a leaving worker": (
         RoutingHint(Kind.STREAM, "s", "0"),
         workers((L, 0), (A, 9), holder=0),

@@ -1,4 +1,4 @@
-"""What holds for the UI wherever it runs, and what is special about each place."""
+"""What holds for the UI wherever it runs, and for each place alone."""
 
 from __future__ import annotations
 

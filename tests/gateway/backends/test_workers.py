@@ -1,4 +1,7 @@
-"""A pool of workers from the inside: replaced one by one, and never without one that answers."""
+"""A pool of workers from the inside.
+
+Replaced one by one, and never without one that answers.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ def pids(backend: WorkersBackend) -> list[int]:
 
 
 async def ask_until(done: asyncio.Event, gate: Path) -> list[int]:
-    """Ask for the page, and for a file that nobody has, again and again; every status."""
+    """Ask for the page, and for a file that no worker has, again and again.
+
+    Every status.
+    """
     seen: list[int] = []
     while not done.is_set():
         targets = ("/", "/_stcore/host-config", "/media/none.png")

@@ -244,7 +244,7 @@ def test_nothing_is_taken_from_the_environment(
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine api.test login somebody password secret\n")
+    netrc.write_text("machine api.test login ada password secret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with ApiClient(BASE, uds=api_socket) as client:

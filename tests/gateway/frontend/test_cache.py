@@ -1,4 +1,7 @@
-"""The folders of finished variants: whom they trust, and what they survive."""
+"""The folders of finished variants.
+
+What they trust, and what they survive.
+"""
 
 from __future__ import annotations
 
@@ -105,11 +108,11 @@ def test_what_killed_processes_left_is_removed_but_not_what_is_being_written(she
 WRITER = """
 import pathlib, sys
 from fluxlit.frontend import Cache
-shelf = Cache([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[1]))
+cache = Cache([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[1]))
 print("writing", flush=True)
 while True:
     for number in range(4):
-        shelf.put(f"{number}.br11", bytes([number]) * 300_000)
+        cache.put(f"{number}.br11", bytes([number]) * 300_000)
 """
 
 

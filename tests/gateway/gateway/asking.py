@@ -80,7 +80,10 @@ def scope_of(
 
 
 async def ask(application: Application, scope: Scope) -> Answer:
-    """The whole answer of an application; a WebSocket that was accepted has status 101."""
+    """The whole response of an application.
+
+    A WebSocket that was accepted has status 101.
+    """
     answer = Answer()
 
     async def receive() -> Message:

@@ -1,4 +1,7 @@
-"""Who is believed, and what the next hop is told: rules 8 and 9 of docs/contributing/proxy-rules.md."""
+"""Which peers are trusted, and what the next hop receives.
+
+Rules 8 and 9 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def trusting(*allowed: str) -> Trust:
     "trust", [Trust.of(enabled=False, allowed=["*"]), trusting("127.0.0.1", "::1"), trusting("10.2.0.0/16")]
 )
 def test_rule_08_what_a_stranger_says_about_the_sender_is_removed_and_written_anew(trust: Trust) -> None:
-    """Trust off, or on for somebody else: X-Forwarded-*, Forwarded, X-Real-IP and identities, underscores too."""
+    """Trust off, or on for another peer.
+
+    X-Forwarded-*, Forwarded, X-Real-IP and identities, underscores too.
+    """
     who = seen(*EVERY, (b"x-custom", b"1"), trust=trust)
     assert who.headers == [(b"host", b"public.example"), (b"x-custom", b"1")]
     assert who.client == EDGE
@@ -63,7 +69,7 @@ def test_rule_08_what_a_stranger_says_about_the_sender_is_removed_and_written_an
 
 @pytest.mark.parametrize("allowed", [["10.1.2.3"], ["10.0.0.0/8"], ["127.0.0.1", "10.1.2.0/24"], ["*"]])
 def test_rule_08_a_trusted_edge_is_believed_and_its_chain_continued(allowed: list[str]) -> None:
-    """Addresses, networks, and everybody if that was written."""
+    """Addresses, networks, and every peer if that was written."""
     who = seen(*EVERY, trust=trusting(*allowed))
     fields = dict(who.forwarding_headers(""))
     assert fields[b"x-forwarded-for"] == b"1.1.1.1, 10.1.2.3"
@@ -75,7 +81,10 @@ def test_rule_08_a_trusted_edge_is_believed_and_its_chain_continued(allowed: lis
 
 @pytest.mark.parametrize("trust", [trusting("*"), trusting("10.1.2.3"), Trust()])
 def test_rule_09_identities_are_removed_whoever_sends_them(trust: Trust) -> None:
-    """No proxy identity is configured here, so nobody may name a user (GHSA-7r4p-vjf4-gxv4)."""
+    """No proxy identity is configured here, so no peer may name a user.
+
+    See GHSA-7r4p-vjf4-gxv4.
+    """
     who = seen(*((name, b"root") for name in IDENTITY), (b"X-Forwarded-User".lower(), b"root"), trust=trust)
     assert who.headers == [(b"host", b"public.example")]
 
@@ -209,7 +218,10 @@ def test_rule_08_the_prefix_is_a_plain_path_or_nothing(prefix: bytes, expected: 
 
 
 def test_rule_03_naming_forwarding_fields_in_connection_changes_nothing() -> None:
-    """Traefik's and Go's case: the fields of a trusted edge are taken over all the same."""
+    """Traefik's and Go's case.
+
+    The fields of a trusted edge are taken over all the same.
+    """
     who = seen(
         (b"connection", b"x-forwarded-for, x-forwarded-proto"), (b"x-forwarded-for", b"1.1.1.1"), trust=trusting("*")
     )
@@ -227,7 +239,7 @@ def test_what_is_no_address_is_refused(entry: str) -> None:
     [("::ffff:10.1.2.3", True), ("::ffff:11.1.2.3", False), ("fe80::1%eth0", True), ("not an address", False)],
 )
 def test_odd_peers(peer: str, trusted: bool) -> None:
-    """IPv4 on a socket for both families, and link-local addresses with a zone."""
+    """IPv4 on a socket for both families; link-local addresses with a zone."""
     assert trusting("fe80::/10", "10.0.0.0/8").trusts(peer) is trusted
 
 
@@ -244,7 +256,7 @@ def test_a_forwarded_header_that_is_malformed_or_too_long_says_nothing(value: by
 
 
 def test_forwarded_is_not_read_beside_x_forwarded_for() -> None:
-    """An edge that writes the one may pass on what a client wrote into the other."""
+    """An edge that writes the one may pass on the other from a client."""
     who = seen(
         (b"x-forwarded-for", b"1.1.1.1"), (b"forwarded", b"host=evil.example;proto=https"), trust=trusting("10.0.0.0/8")
     )

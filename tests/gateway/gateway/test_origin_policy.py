@@ -1,4 +1,7 @@
-"""Which origins may open a WebSocket to the UI: rule 41 of docs/contributing/proxy-rules.md."""
+"""Which origins may open a WebSocket to the UI.
+
+Rule 41 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -74,5 +77,8 @@ def test_an_empty_policy_lets_in_the_own_origin_only() -> None:
 def test_the_scheme_is_compared_where_it_is_known(
     public: str, host: str, scheme: str, origin: str, allowed: bool
 ) -> None:
-    """An attacker in the network can write a page for `http:` of the same host; TLS is what prevents that."""
+    """An attacker in the network can write a page for the same host.
+
+    With `http:`, that is; TLS prevents it.
+    """
     assert OriginPolicy.of((), public).allows(origin, host, scheme) is allowed

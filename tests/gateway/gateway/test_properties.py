@@ -1,4 +1,6 @@
-"""Whatever a client sends is what the upstream receives, and the other way round, but for the documented differences.
+"""What a client sends is what the upstream receives, and vice versa.
+
+But for the documented differences.
 
 Bytes in, bytes out: the real server, the gateway and the proxy stand between a raw client and a raw upstream.
 """
@@ -82,7 +84,7 @@ def speaks_for_others(name: str) -> bool:
 
 
 def expected_upstream(sent: list[Field]) -> list[Field]:
-    """The documented differences, written once more and in another way than the code does."""
+    """The documented differences, written in another way than the code."""
     kept = [(name.decode().lower(), value) for name, value in sent]
     return [
         (name.encode(), value)
@@ -97,7 +99,10 @@ ADDED = {b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-for
 @PROFILE
 @given(target=targets, sent=fields)
 def test_a_request_arrives_as_it_was_sent(target: str, sent: list[Field]) -> None:
-    """Target byte for byte; fields by number, order and value, without those that end at a hop or speak for others."""
+    """Target byte for byte.
+
+    Fields by number, order and value, without those that end at a hop or speak for others.
+    """
 
     async def story() -> None:
         seen = []
@@ -133,7 +138,10 @@ def test_a_request_arrives_as_it_was_sent(target: str, sent: list[Field]) -> Non
 def test_an_answer_arrives_as_it_was_sent(
     status: int, sent: list[Field], body: bytes, cuts: list[int], chunked: bool
 ) -> None:
-    """Status, fields by number, order and value, and the body, however it is cut into pieces."""
+    """Status, headers by number, order and value, and the body.
+
+    The body may be cut into any pieces.
+    """
 
     async def story() -> None:
         parts = pieces(body, cuts)
@@ -211,7 +219,10 @@ Cut = list[tuple[Frame, list[int], tuple[Frame, ...]]]
 @PROFILE
 @given(sent=cut_messages, code=codes, reason=reasons)
 def test_messages_of_a_browser_arrive_as_it_sent_them(sent: Cut, code: int, reason: str) -> None:
-    """Kind, order and content, however they are cut into frames; and the closing code and reason."""
+    """Kind, order and content, however they are cut into frames.
+
+    And the closing code and reason.
+    """
     bye = close(code, reason)
 
     async def story() -> None:

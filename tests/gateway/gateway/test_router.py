@@ -1,4 +1,7 @@
-"""The gateway as a whole: Host, mounts, forwarding, origins and its own answers."""
+"""The gateway as a whole.
+
+Host, mounts, forwarding, origins and its own answers.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,10 @@ async def test_rule_11_a_request_has_one_valid_host(hosts: list[bytes], status: 
 
 @pytest.mark.parametrize(("given", "host"), [(b"", b"127.0.0.1:8000"), (b"app:", b"app")])
 async def test_an_incomplete_host_is_completed(given: bytes, host: bytes) -> None:
-    """RFC 9110 section 7.2 and RFC 3986 section 3.2.3: both are valid, and some load balancers probe so."""
+    """RFC 9110 section 7.2 and RFC 3986 section 3.2.3.
+
+    Both are valid, and some load balancers probe so.
+    """
     scene = Scene()
     for target in ("/", "/api/x"):
         await ask(scene.gateway, scope_of(target, headers=[(b"host", given), (b"x-other", b"1")]))
@@ -101,7 +107,10 @@ FOREIGN = (b"origin", b"https://evil.example")
 
 
 def remedies(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged beside the security events, of which each refusal is one."""
+    """What was logged beside the security events.
+
+    Each refusal is one of those.
+    """
     return [record.getMessage() for record in caplog.records if record.name != "fluxlit.security"]
 
 
@@ -146,7 +155,10 @@ UPLOAD = "/_stcore/upload_file/s/f"
 async def test_an_upload_in_the_frame_of_an_allowed_site_is_proven_by_its_origin(
     embeddable: bool, fields: list[tuple[bytes, bytes]], added: bool
 ) -> None:
-    """The browser keeps Streamlit's XSRF cookie back there; both tell which site's script sends the request."""
+    """The browser keeps Streamlit's XSRF cookie back there.
+
+    Both name the site of the script that sends the request.
+    """
     origins = OriginPolicy.of(["https://friend.example"])
     scene = Scene(embeddable=embeddable, origins=origins)
     await ask(scene.gateway, scope_of(UPLOAD, *fields, method="PUT"))
@@ -163,7 +175,7 @@ async def test_an_upload_in_the_frame_of_an_allowed_site_is_proven_by_its_origin
 async def test_rule_29_http_1_0_has_no_host_and_gets_the_servers_name(
     server: tuple[str, int | None], host: bytes
 ) -> None:
-    """The next hop speaks HTTP/1.1 and must be told one (RFC 9112 section 3.2)."""
+    """The next hop speaks HTTP/1.1 and needs one (RFC 9112 section 3.2)."""
     scene = Scene()
     await ask(scene.gateway, scope_of("/", headers=[], http_version="1.0", server=server))
     assert scene.ui.field(b"host") == [host]
@@ -184,7 +196,7 @@ async def test_the_ui_sees_the_full_public_path_whatever_the_edge_does(mount: st
 @pytest.mark.parametrize("mount", ["", "/myapp", "/apps/my-app"])
 @pytest.mark.parametrize("stripped", [True, False], ids=["prefix stripped", "full path"])
 async def test_the_api_sees_its_root_path_and_a_full_path(mount: str, stripped: bool) -> None:
-    """ASGI wants path to begin with root_path, and Starlette's mounts rely on it."""
+    """In ASGI path begins with root_path; Starlette's mounts rely on it."""
     scene = Scene(root_path=mount)
     await ask(scene.gateway, scope_of(("" if stripped else mount) + "/api/users/%2F?q=1"))
     assert scene.api.last["root_path"] == f"{mount}/api"
@@ -214,7 +226,7 @@ async def test_an_encoded_mount_is_the_mount() -> None:
 
 
 async def test_a_prefix_that_a_trusted_edge_has_removed_is_the_apis_too() -> None:
-    """Traefik's stripPrefix says so in X-Forwarded-Prefix."""
+    """Traefik's stripPrefix reports it in X-Forwarded-Prefix."""
     scene = Scene(trust=Trust.of(enabled=True, allowed=["*"]))
     await ask(scene.gateway, scope_of("/api/x", (b"x-forwarded-prefix", b"/edge")))
     assert scene.api.last["root_path"] == "/edge/api"
@@ -312,7 +324,10 @@ async def test_a_head_request_gets_the_fields_only() -> None:
 
 
 async def test_the_scope_that_came_in_is_not_changed() -> None:
-    """Go's TestClonesRequestHeaders: whoever is outside still sees what was asked."""
+    """Go's TestClonesRequestHeaders.
+
+    Middleware outside still sees the original request.
+    """
     scope = scope_of("/x", (b"x-forwarded-for", b"1.1.1.1"))
     before = {**scope, "headers": list(scope["headers"])}
     await ask(ObservabilityMiddleware(Scene(root_path="/m").gateway), scope)

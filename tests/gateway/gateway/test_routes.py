@@ -1,4 +1,7 @@
-"""Which part of FluxLit a path is for: rule 13 of docs/contributing/proxy-rules.md."""
+"""Which part of FluxLit a path is for.
+
+Rule 13 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every answer tells a browser, and which scripts of other sites may call the API."""
+"""Security headers of responses, and scripts of other sites at the API."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ async def test_browsers_are_bound_to_tls_only_where_it_is_certain(scheme: str, p
 async def test_by_default_the_host_is_bound_to_tls_for_a_year(
     scheme: str, host: str, settings: dict[str, Any], sent: str | None
 ) -> None:
-    """ASVS 5.0, 3.4.1. What subdomains do is not known; nor what else is on this machine."""
+    """ASVS 5.0, 3.4.1. What subdomains do is not known.
+
+    Nor what else is on this machine.
+    """
     async with client(scheme, **settings) as http:
         headers = (await http.get("/api/plain", headers={"host": host})).headers
     assert headers.get("strict-transport-security") == sent
@@ -116,7 +119,10 @@ async def test_by_default_the_host_is_bound_to_tls_for_a_year(
     ],
 )
 async def test_a_site_that_opens_a_page_gets_no_hold_of_it(scheme: str, host: str, public: str, sent: bool) -> None:
-    """ASVS 5.0, 3.4.8. Browsers ignore the header without TLS, with an error on the console."""
+    """ASVS 5.0, 3.4.8.
+
+    Browsers ignore the header without TLS, with an error on the console.
+    """
     async with client(scheme, public_base_url=public) as http:
         headers = (await http.get("/api/plain", headers={"host": host})).headers
     assert headers.get("cross-origin-opener-policy") == ("same-origin-allow-popups" if sent else None)

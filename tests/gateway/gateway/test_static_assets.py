@@ -100,7 +100,7 @@ async def test_what_a_browser_has_is_not_sent_again(http: httpx.AsyncClient) -> 
         other = await http.get(JS, headers={"accept-encoding": "gzip", "if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
-    assert other.status_code == 200, "another coding is another representation (RFC 9110 section 8.8.3)"
+    assert other.status_code == 200, "another Content-Encoding is another representation (RFC 9110 section 8.8.3)"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,10 @@ async def test_what_is_prepared_is_sent_in_its_best_variant(folder: Path, cache:
 async def test_the_first_visitor_gets_a_quick_variant_and_later_ones_the_best(
     folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The best is made in a process beside the gateway; here it is one that has other files to work on."""
+    """The best is made in a process beside the gateway.
+
+    Here it is one that has other files to work on.
+    """
     monkeypatch.setattr(improvement, "SETTLE_S", 0.0)
     program = (
         "import json, pathlib, sys; from fluxlit.frontend import Cache, Files; "
@@ -218,7 +221,10 @@ async def test_the_first_visitor_gets_a_quick_variant_and_later_ones_the_best(
 
 
 async def test_entity_tags_tell_the_variants_apart_and_do_not_depend_on_times(folder: Path, cache: Path) -> None:
-    """The layers of an image cut times to whole seconds, and replicas have different ones."""
+    """The layers of an image cut times to whole seconds.
+
+    Replicas have different ones.
+    """
 
     async def tags(assets: Assets) -> list[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(assets), base_url="http://p") as http:

@@ -112,7 +112,7 @@ async def test_request_logging_is_for_the_api_alone(route: str, logged: bool, ca
 
 async def test_rule_22_a_client_that_left_is_logged_as_499(caplog: pytest.LogCaptureFixture) -> None:
     async def silent(scope: Scope, receive: Receive, send: Send) -> None:
-        """The proxy returns without an answer when the client is gone."""
+        """The proxy returns without a response when the client is gone."""
 
     with caplog.at_level(logging.INFO, "fluxlit.access"):
         await ask(ObservabilityMiddleware(silent, log=AccessLog(gateway=True, api=False)), scope_of("/"))

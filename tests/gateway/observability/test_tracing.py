@@ -99,7 +99,7 @@ async def test_the_context_of_a_trusted_peer_is_continued(spans: Spans) -> None:
     [(PARENT, STATE, BAGGAGE), (PARENT, PARENT), ((b"traceparent", b"00-0-0-01"),), ((b"traceparent", b"\xff\xfe"),)],
 )
 async def test_an_attack_a_strangers_context_ends_at_the_gateway(fields: tuple[Any, ...], spans: Spans) -> None:
-    """It could be somebody else's trace, or one that says: sample everything."""
+    """It could be a stranger's trace, or one that demands sampling."""
     inner = Recorder()
     await ask(tracing.TracingMiddleware(inner, "gateway", trusts=lambda _: False), scope_of("/", *fields))
     assert spans.only.parent is None
@@ -199,7 +199,10 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def test_one_trace_spans_processes(tmp_path: Path) -> None:
-    """Edge to gateway to API or UI; and a run of a page, in its worker, to the API that it calls."""
+    """Edge to gateway to API or UI.
+
+    And a run of a page, in its worker, to the API that it calls.
+    """
     (tmp_path / "app.py").write_text(APP)
 
     def found() -> list[Any]:

@@ -1,4 +1,4 @@
-"""What may be registered as a page, and what is said to whoever registers something else."""
+"""What may be registered as a page, and the errors for all else."""
 
 from __future__ import annotations
 

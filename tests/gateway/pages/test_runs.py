@@ -1,4 +1,7 @@
-"""One run of a page under the real Streamlit: what its parameters receive, and what is cleaned up after it."""
+"""One run of a page under the real Streamlit.
+
+What its parameters receive, and what is cleaned up after it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A page knows the other pages: which of them its visitor may open, and how to lead there."""
+"""A page knows the other pages.
+
+Which of them its visitor may open, and how to lead there.
+"""
 
 from __future__ import annotations
 

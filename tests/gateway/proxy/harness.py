@@ -1,4 +1,7 @@
-"""A scripted upstream, the proxy under uvicorn, and a client: all of them in one event loop, and both ends in bytes."""
+"""A scripted upstream, the proxy under uvicorn, and a client.
+
+All of them in one event loop, and both ends in bytes.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ Field = tuple[bytes, bytes]
 
 @dataclass
 class Message:
-    """A request or an answer as it stood on the wire."""
+    """A request or a response as it stood on the wire."""
 
     line: bytes
     fields: list[Field]
@@ -62,7 +65,10 @@ class Message:
 
 
 class End:
-    """One end of a connection that speaks HTTP/1.1 in bytes, and reads no more than it is told to."""
+    """One end of a connection that speaks HTTP/1.1 in bytes.
+
+    It reads no more than it has to.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -81,7 +87,10 @@ class End:
         return Message(line, [split(text) for text in rest])
 
     async def body(self, message: Message) -> bytes:
-        """Read the body that a head announces; one without any length lasts as long as the connection."""
+        """Read the body that a head announces.
+
+        One without any length lasts as long as the connection.
+        """
         if message.all(b"transfer-encoding") == [b"chunked"]:
             chunks = []
             while chunk := await self.chunk(message):
@@ -94,7 +103,10 @@ class End:
             return await self.reader.read()
 
     async def chunk(self, message: Message | None = None) -> bytes:
-        """Read one chunk; the last one is empty, and its trailers go into the message."""
+        """Read one chunk.
+
+        The last one is empty, and its trailers go into the message.
+        """
         async with asyncio.timeout(DEADLINE):
             size = int(await self.reader.readuntil(b"\r\n"), 16)
             if size:
@@ -146,19 +158,19 @@ class Client(End):
     """The client's end."""
 
     async def answer(self, method: str = "GET") -> Message:
-        """Read a whole answer; interim ones are not skipped."""
+        """Read a whole response; interim ones are not skipped."""
         message = await self.head()
         if method != "HEAD" and message.status not in (204, 304) and message.status >= 200:
             message.body = await self.body(message)
         return message
 
     async def ask(self, data: bytes, method: str = "GET") -> Message:
-        """Send a request and read its answer."""
+        """Send a request and read its response."""
         await self.send(data)
         return await self.answer(method)
 
     async def ask_head(self, data: bytes) -> Message:
-        """Send a request and read the head of its answer."""
+        """Send a request and read the head of its response."""
         await self.send(data)
         return await self.head()
 
@@ -203,14 +215,14 @@ class Stage:
 
 
 class PromptServer(AsgiServer):
-    """A server that stops when told, not at its next look at the clock."""
+    """A server that stops at once, not at its next look at the clock."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.stopping = asyncio.Event()
 
     async def main_loop(self) -> None:
-        """Serve until told to stop."""
+        """Serve until it has to stop."""
         await self.on_tick(0)
         await self.stopping.wait()
 
@@ -325,7 +337,10 @@ def without_tunnel(application: Application) -> Application:
 
 
 def answering(*answers: bytes) -> tuple[Script, list[Message]]:
-    """A script that reads whole requests and answers each in turn (the last one for ever), and what it has read."""
+    """A script that reads whole requests and answers each in turn.
+
+    The last response is for all that follow. Returns what it has read as well.
+    """
     seen: list[Message] = []
 
     async def script(peer: Peer) -> None:

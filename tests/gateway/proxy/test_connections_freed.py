@@ -1,4 +1,7 @@
-"""Connections to the upstream: nothing of a closed one is left for the garbage collector."""
+"""Connections to the upstream.
+
+Nothing of a closed one is left for the garbage collector.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ async def test_a_websocket_is_freed_when_it_is_closed(last: Frame) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 101 X\r\n\r\n", b"HTTP/1.1 403 X\r\n\r\nno"])
 async def test_a_handshake_that_fails_leaves_nothing(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error refers to the frames through which it passed, and those to the connection."""
+    """An error refers to the frames that it passed.
+
+    Those refer to the connection.
+    """
     monkeypatch.setattr(logging.getLogger("fluxlit.proxy"), "disabled", True)  # pytest keeps what is logged.
 
     async def script(peer: Peer) -> None:

@@ -1,4 +1,7 @@
-"""Which fields travel, and what nobody adds: rules 1 to 9, 27 and 28 of docs/contributing/proxy-rules.md."""
+"""Which headers travel, and which are never added.
+
+Rules 1 to 9, 27 and 28 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +146,10 @@ async def test_rule_07_a_request_that_goes_round_in_circles_is_ended() -> None:
 
 @pytest.mark.parametrize(("name", "expected"), [("portal-3", [b"1.0 edge", b"1.1 portal-3"]), ("", [b"1.0 edge"])])
 async def test_rule_07_the_name_in_via_is_a_setting(name: str, expected: list[bytes]) -> None:
-    """RFC 9110 section 7.6.3: a pseudonym, for those who keep their hosts to themselves."""
+    """RFC 9110 section 7.6.3.
+
+    A pseudonym, for those who keep their hosts to themselves.
+    """
     script, seen = answering(OK)
 
     def placed(proxy: ReverseProxy) -> ExternalBackend:
@@ -164,7 +170,10 @@ async def test_rule_10_host_travels_byte_for_byte() -> None:
 
 
 async def test_rule_27_nothing_is_added_that_neither_side_sent() -> None:
-    """No User-Agent, Accept, Accept-Encoding, Cookie, Content-Length upstream; one Date and no Server downstream."""
+    """No User-Agent, Accept, Accept-Encoding, Cookie, Content-Length upstream.
+
+    One Date and no Server downstream.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         answer = await (await scene.client()).ask(get())
@@ -208,7 +217,10 @@ async def test_rule_27_redirects_are_not_followed_and_content_is_not_decoded() -
     "location", [b"/next", b"next", b"http://public.example/next", b"http://10.0.0.1:8501/x", b"?a=%2F#b"]
 )
 async def test_rule_28_location_is_left_alone(location: bytes) -> None:
-    """Host is passed on, so that the upstream knows its public name and nothing has to be rewritten."""
+    """Host is passed on, so that the upstream knows its public name.
+
+    Nothing has to be rewritten.
+    """
     script, _ = answering(
         b"HTTP/1.1 307 X\r\nLocation: %b\r\nContent-Location: %b\r\nContent-Length: 0\r\n\r\n" % (location, location)
     )
@@ -235,7 +247,10 @@ OWN = [
 @pytest.mark.parametrize("dropped", [REQUEST_DROPPED, HANDSHAKE_DROPPED])
 @pytest.mark.parametrize("written", ["{}", "close, {}", "{} ,upgrade", "\t{}\t"])
 def test_rule_03_connection_removes_none_of_the_gateways_own_headers(written: str, dropped: frozenset[bytes]) -> None:
-    """golang/go#50580, for every header that the gateway adds and every spelling of its name."""
+    """golang/go#50580, for every header that the gateway adds.
+
+    In every spelling of its name.
+    """
     own = [(name.encode(), b"1") for name in OWN]
     for name in OWN:
         for spelling in (name, name.upper(), name.title()):

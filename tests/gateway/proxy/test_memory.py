@@ -1,4 +1,7 @@
-"""Rule 20: memory stays flat, whatever passes. Measured in a process of its own, as the system counts it."""
+"""Rule 20: memory stays flat, however much passes.
+
+Measured in a process of its own, as the system counts it.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class Proxy:
 
 
 async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """GET /N answers N MiB; POST answers with the number of bytes that came."""
+    """GET /N sends N MiB; POST sends the number of bytes that came."""
     task = asyncio.current_task()
     assert task is not None
     UNDER_WAY.add(task)
@@ -166,7 +169,7 @@ async def test_rule_20_five_downloads_at_once_take_less_than_64_mib() -> None:
 
 
 async def test_rule_20_readers_that_read_nothing_take_a_bounded_amount_each() -> None:
-    """Twenty downloads that nobody takes."""
+    """Twenty downloads that no client reads."""
     async with proxy() as running:
         before = running.peak()
         writers = []

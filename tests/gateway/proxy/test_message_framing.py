@@ -1,4 +1,7 @@
-"""Where a message ends: rules 14 to 18, 29 and 30 of docs/contributing/proxy-rules.md."""
+"""Where a message ends.
+
+Rules 14 to 18, 29 and 30 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,19 @@ SMUGGLING = {
     "hexadecimal length": POST + b"Content-Length: 0x3\r\n\r\nabc",
     "length over 64 bits": POST + b"Content-Length: 18446744073709551617\r\n\r\na",
     "empty length": POST + b"Content-Length:\r\n\r\nabc",
-    "length and coding": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "coding and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    "length and chunked": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
     "chunked not last": POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
     "chunked twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunked, chunked": POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-    "unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "unknown encoding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "identity": POST + b"Transfer-Encoding: identity\r\n\r\n",
     "gzip, chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "x beside chunked": POST + b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "vertical tab before chunked": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "space before colon": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
     "folded field": POST + b"X: a\r\n b\r\n\r\n",
-    "folded coding": POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "folded Transfer-Encoding": POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
     "space before the first field": b"GET / HTTP/1.1\r\n Host: h\r\n\r\n",
     "bare line feeds": b"GET / HTTP/1.1\nHost: h\n\n",
     "bare line feed in the fields": b"GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n",
@@ -57,15 +60,18 @@ SMUGGLING = {
     "bare line feed in an extension": CHUNKED + b"3;a\nabc\r\n0\r\n\r\n",
     "chunk longer than its size": CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n",
     "length in the trailers": CHUNKED + b"3\r\nabc\r\n0\r\nContent-Length: 1\r\n\r\n",
-    "coding in the trailers": CHUNKED + b"3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
-    "coding in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding in the trailers": CHUNKED + b"3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "chunked in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 }
 NOT_IMPLEMENTED = {"gzip, chunked", "x beside chunked"}
 
 
 @pytest.mark.parametrize("case", SMUGGLING)
 async def test_rule_14_requests_that_two_hops_could_read_differently_go_no_further(case: str) -> None:
-    """RFC 9112 sections 2.2, 5.1, 5.2, 6.1, 6.3 and 7.1. No whole request arrives upstream, and the connection ends."""
+    """RFC 9112 sections 2.2, 5.1, 5.2, 6.1, 6.3 and 7.1.
+
+    No whole request arrives upstream, and the connection ends.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -76,9 +82,9 @@ async def test_rule_14_requests_that_two_hops_could_read_differently_go_no_furth
     assert b"HTTP/1.1 200" not in rest
 
 
-@pytest.mark.parametrize("case", ["gzip, chunked", "x beside chunked", "unknown coding", "coding in HTTP/1.0"])
+@pytest.mark.parametrize("case", ["gzip, chunked", "x beside chunked", "unknown encoding", "chunked in HTTP/1.0"])
 async def test_rule_14_codings_are_refused_before_any_application(case: str) -> None:
-    """The API has no proxy behind it that would look at them (RFC 9112 section 6.1)."""
+    """No proxy behind the API would look at them (RFC 9112 section 6.1)."""
     called: list[Scope] = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +100,7 @@ ANSWERS = {
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     "list of lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\nabc",
     "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc",
-    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "length and chunked": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "gzip, chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "chunked, gzip": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
     "identity": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nabc",
@@ -126,7 +132,10 @@ async def test_rule_14_answers_that_could_be_read_in_two_ways_become_502(case: s
     [b"0x3\r\nabc\r\n0\r\n\r\n", b"3\nabc\n0\n\n", b"3\r\nabcXY0\r\n\r\n", b"-1\r\n\r\n", b"fffffffffffffffff\r\n"],
 )
 async def test_rule_14_an_answer_with_broken_chunks_is_cut(chunks: bytes) -> None:
-    """RFC 9112 section 7.1: the client gets no end, so it cannot take the answer for whole."""
+    """RFC 9112 section 7.1.
+
+    The client gets no end, so it cannot take the response for whole.
+    """
     begun = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -145,7 +154,10 @@ async def test_rule_14_an_answer_with_broken_chunks_is_cut(chunks: bytes) -> Non
 
 
 async def test_rule_14_a_second_answer_in_one_read_reaches_nobody() -> None:
-    """Response splitting: what follows an answer unasked must not answer the next request."""
+    """Response splitting.
+
+    What follows a response unasked must not answer the next request.
+    """
     evil = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
     for extra in (evil, evil[:20], b"\r\n\r\nx", b"garbage"):
         script, _ = answering(OK + extra, OK)
@@ -234,7 +246,10 @@ async def test_rule_15_an_upload_cut_short_is_never_completed_upstream(cut: byte
 
 
 async def test_rule_16_interim_answers_end_at_the_proxy() -> None:
-    """RFC 9110 section 15.2: ASGI has no message for 103; the final answer is not disturbed."""
+    """RFC 9110 section 15.2.
+
+    ASGI has no message for 103; the final answer is not disturbed.
+    """
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     script, _ = answering(early + early + b"HTTP/1.1 102 Processing\r\n\r\n" + OK)
     async with stage(script) as scene:
@@ -246,7 +261,10 @@ async def test_rule_16_interim_answers_end_at_the_proxy() -> None:
 
 
 async def test_rule_16_the_upstream_decides_whether_a_body_is_wanted() -> None:
-    """RFC 9110 section 10.1.1: the expectation is forwarded, and 100 comes when the upstream says so."""
+    """RFC 9110 section 10.1.1.
+
+    The expectation is forwarded, and 100 comes when the upstream sends it.
+    """
     seen: list[Message] = []
 
     async def script(peer: Peer) -> None:
@@ -266,7 +284,10 @@ async def test_rule_16_the_upstream_decides_whether_a_body_is_wanted() -> None:
 
 
 async def test_rule_16_a_refusal_before_the_body_poisons_no_connection() -> None:
-    """RFC 9110 section 10.1.1: the client may keep its body, so neither connection is used again."""
+    """RFC 9110 section 10.1.1.
+
+    The client may keep its body, so neither connection is used again.
+    """
     bodies: list[bytes] = []
 
     async def script(peer: Peer) -> None:
@@ -302,7 +323,10 @@ async def test_rule_16_who_sends_the_body_without_being_asked_still_reads_the_re
 
 
 async def test_rule_16_a_body_that_comes_with_the_head_is_not_waited_for() -> None:
-    """RFC 9110 section 10.1.1: no 100 is needed then, and the connection stays free of doubt."""
+    """RFC 9110 section 10.1.1.
+
+    No 100 is needed then, and the connection stays free of doubt.
+    """
     script, seen = answering(OK, OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -313,7 +337,10 @@ async def test_rule_16_a_body_that_comes_with_the_head_is_not_waited_for() -> No
 
 
 async def test_rule_16_an_upstream_that_does_not_know_expectations_gets_the_body_after_a_second() -> None:
-    """RFC 9110 section 10.1.1: a client need not wait for ever, and neither does the proxy."""
+    """RFC 9110 section 10.1.1.
+
+    A client need not wait for ever, and neither does the proxy.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -324,7 +351,10 @@ async def test_rule_16_an_upstream_that_does_not_know_expectations_gets_the_body
 
 
 async def test_rule_16_an_early_answer_to_an_upload_reaches_the_client_at_once() -> None:
-    """RFC 9112 section 9.3: and the half-used upstream connection is not used again."""
+    """RFC 9112 section 9.3.
+
+    And the half-used upstream connection is not used again.
+    """
 
     async def script(peer: Peer) -> None:
         await peer.head()
@@ -342,7 +372,10 @@ async def test_rule_16_an_early_answer_to_an_upload_reaches_the_client_at_once()
 
 
 async def test_the_head_of_a_request_goes_ahead_of_its_body() -> None:
-    """A client may wait for the answer's head before it sends a body: nothing is held back."""
+    """A client may wait for the response's head before it sends a body.
+
+    Nothing is held back.
+    """
 
     async def script(peer: Peer) -> None:
         head = await peer.head()
@@ -461,7 +494,7 @@ async def test_rule_18_trailers_of_an_answer_are_dropped_not_merged(at_once: boo
 
 
 async def test_rule_29_an_http_1_0_client_gets_no_chunks_and_the_connection_closes() -> None:
-    """RFC 9112 section 6.1; what nginx asks for unless told otherwise."""
+    """RFC 9112 section 6.1; what nginx asks for by default."""
     script, _ = answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
     async with stage(script) as scene:
         client = await scene.client()
@@ -471,7 +504,10 @@ async def test_rule_29_an_http_1_0_client_gets_no_chunks_and_the_connection_clos
 
 @pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0", "foo", "h2c, websocket2"])
 async def test_rule_30_an_upgrade_to_anything_else_is_ignored(protocol: str) -> None:
-    """RFC 9110 section 7.8: an offer, not a demand. Java's and Kotlin's clients make it with their first request."""
+    """RFC 9110 section 7.8: an offer, not a demand.
+
+    Java's and Kotlin's clients make it with their first request.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -493,7 +529,10 @@ async def test_rule_30_an_upgrade_to_anything_else_is_ignored(protocol: str) -> 
     ids=["length", "chunks"],
 )
 async def test_rule_30_a_body_beside_such_an_upgrade_is_read_as_usual(split: bool, framing: bytes, body: bytes) -> None:
-    """The parser would hand the body over as another protocol's; what follows it is the next request."""
+    """The parser would hand the body over as another protocol's.
+
+    What follows it is the next request.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -510,7 +549,7 @@ async def test_rule_30_a_body_beside_such_an_upgrade_is_read_as_usual(split: boo
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
 @pytest.mark.parametrize("framing", [b"Content-Length: 26", b"Transfer-Encoding: chunked"])
 async def test_rule_30_a_websocket_with_a_body_is_refused(method: bytes, framing: bytes) -> None:
-    """Whoever waited for that body would wait for ever, and the client with it."""
+    """A server that waited for that body would wait for ever."""
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -522,7 +561,10 @@ async def test_rule_30_a_websocket_with_a_body_is_refused(method: bytes, framing
 
 
 async def test_rule_30_a_websocket_behind_an_unanswered_request_does_not_spoil_its_answer() -> None:
-    """It is not opened: nobody who knows what a handshake is sends one before the answer."""
+    """It is not opened.
+
+    No client that knows what a handshake is sends one before the response.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -547,7 +589,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 async def test_a_bad_request_behind_a_good_one_does_not_spoil_its_answer() -> None:
-    """The answer that is under way ends, then the connection does."""
+    """The response that is under way ends, then the connection does."""
     script, _ = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()

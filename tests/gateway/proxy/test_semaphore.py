@@ -24,7 +24,7 @@ async def test_whoever_comes_first_has_the_first_turn() -> None:
     await asyncio.sleep(0)
     for number in range(3):
         turns.give()
-        assert not turns.take(), "nobody overtakes those who wait"
+        assert not turns.take(), "no newcomer overtakes those who wait"
         await people[number]
     turns.give()
     assert order == [0, 1, 2]

@@ -1,4 +1,7 @@
-"""What other ASGI servers may let through: the proxy does not count on the one in front."""
+"""What other ASGI servers may let through.
+
+The proxy does not count on the one in front.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def test_rule_14_a_coding_in_http_1_0_is_refused() -> None:
 
 
 def test_http_2_needs_no_framing_fields() -> None:
-    """RFC 9113 section 8.1.1: its frames tell where a body ends."""
+    """RFC 9113 section 8.1.1: its frames mark where a body ends."""
     assert Framing.of(scope_of(version="2")).chunked
     assert not Framing.of(scope_of(version="2", method="GET")).body
     assert Framing.of(scope_of((LENGTH, b"3"), version="2")).length == 3
@@ -87,7 +90,10 @@ async def test_rule_15_a_body_of_another_length_than_it_says_is_never_completed(
 
 
 async def test_rule_35_a_server_that_says_so_by_an_error_is_understood() -> None:
-    """Since ASGI 2.4 a `send` to a peer that has left raises OSError; the upstream still sees a close."""
+    """Since ASGI 2.4 a `send` to a peer that has left raises OSError.
+
+    The upstream still sees a close.
+    """
     seen: list[Frame] = []
 
     async def play(wire: Wire) -> None:
@@ -112,7 +118,10 @@ async def test_rule_35_a_server_that_says_so_by_an_error_is_understood() -> None
 
 
 async def test_rule_36_a_server_that_cannot_refuse_with_a_status_closes_instead() -> None:
-    """Without the extension a refusal is a close before the handshake, which browsers see as 403."""
+    """Without the extension a refusal is a close before the handshake.
+
+    Browsers see 403.
+    """
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -1,4 +1,7 @@
-"""Clients that send nothing, or as little as they can: rule 23 of docs/contributing/proxy-rules.md."""
+"""Clients that send nothing, or as little as they can.
+
+Rule 23 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
 
 
 async def closed(client: Client, began: float) -> bytes:
-    """What comes until the server has closed, which must be soon after the limit."""
+    """What comes until the server closes, which must be soon after the limit."""
     left = await client.rest()
     assert SHORT_S * 0.9 < time.monotonic() - began < LATE_S
     return left
@@ -48,7 +51,10 @@ async def trickle(client: Client, data: bytes, gap: float = SHORT_S / 10) -> Non
 
 @pytest.mark.parametrize("used", [False, True], ids=["first request", "later request"])
 async def test_rule_23_a_head_that_never_ends_is_408_however_it_trickles(used: bool) -> None:
-    """RFC 9110 section 15.5.9: its deadline does not move with each octet, or a few clients could hold every socket."""
+    """RFC 9110 section 15.5.9.
+
+    Its deadline does not move with each octet, or a few clients could hold every socket.
+    """
     script, seen = answering(OK)
     async with stage(script, settings=HASTY) as scene:
         client = await scene.client()
@@ -64,7 +70,10 @@ async def test_rule_23_a_head_that_never_ends_is_408_however_it_trickles(used: b
 
 
 async def test_rule_23_a_connection_on_which_nothing_is_asked_is_closed_without_an_answer() -> None:
-    """There is no request that an answer could be for; browsers open such connections to be quick later."""
+    """There is no request to respond to.
+
+    Browsers open such connections to be quick later.
+    """
     script, _ = answering(OK)
     async with stage(script, settings=HASTY) as scene:
         began = time.monotonic()
@@ -99,7 +108,10 @@ async def test_rule_23_a_connection_that_is_not_used_again_is_closed() -> None:
     "framing", [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]
 )
 async def test_rule_23_a_body_that_falls_silent_is_408_for_every_application(framing: bytes) -> None:
-    """An API that waits for the rest would wait for ever; it is told that the client has left."""
+    """An API that waits for the rest would wait for ever.
+
+    It learns that the client has left.
+    """
     ended = asyncio.Event()
 
     async def patient(scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,7 +164,10 @@ async def test_rule_23_a_body_may_take_as_long_as_it_likes_while_something_comes
 
 @pytest.mark.parametrize("ahead", [0, 100_000], ids=["slow from the start", "quick at first"])
 async def test_rule_23_a_body_that_only_trickles_is_408(ahead: int) -> None:
-    """One byte now and then would hold a place at the UI for as long as the client likes; nothing is paid ahead."""
+    """One byte now and then would hold a place at the UI for ever.
+
+    Nothing is paid ahead.
+    """
     script, seen = answering(OK)
     settings = Settings(log_level="critical", gateway_request_body_timeout_s=1, gateway_request_body_min_rate=200)
     async with stage(script, settings=settings) as scene:
@@ -165,7 +180,10 @@ async def test_rule_23_a_body_that_only_trickles_is_408(ahead: int) -> None:
 
 
 async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
-    """They hold half of the turns at most, and one client's an eighth; the rest wait, and then get 503."""
+    """They hold half of the turns at most, and one client's an eighth.
+
+    The rest wait, and then get 503.
+    """
 
     async def script(peer: Peer) -> None:
         while True:
@@ -180,7 +198,10 @@ async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
 
 
 async def test_rule_23_slow_downloads_leave_room_for_pages(caplog: pytest.LogCaptureFixture) -> None:
-    """A client that reads now and then gives its turn back; beyond its part of the slots it is cut off."""
+    """A client that reads now and then gives its turn back.
+
+    Beyond its part of the slots it is cut off.
+    """
     length = 32 * 1024 * 1024
 
     async def script(peer: Peer) -> None:
@@ -206,7 +227,10 @@ async def test_rule_23_slow_downloads_leave_room_for_pages(caplog: pytest.LogCap
 
 
 async def test_rule_23_connections_over_the_caps_are_503(caplog: pytest.LogCaptureFixture) -> None:
-    """In total; those from this machine have no cap of their own, as they may be an edge's."""
+    """In total; those from this machine have no cap of their own.
+
+    They may be an edge's.
+    """
     script, _ = answering(OK)
     settings = Settings(log_level="critical", gateway_max_connections=3, gateway_max_connections_per_address=1)
     async with stage(script, settings=settings) as scene:
@@ -224,7 +248,10 @@ async def test_rule_23_connections_over_the_caps_are_503(caplog: pytest.LogCaptu
 
 
 async def test_rule_23_whoever_waits_for_us_is_not_late() -> None:
-    """An upstream that reads nothing for a while stops the upload; a client with an expectation waits to be asked."""
+    """An upstream that reads nothing for a while stops the upload.
+
+    A client with an expectation waits to be asked.
+    """
     go = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -255,7 +282,10 @@ async def test_rule_23_whoever_waits_for_us_is_not_late() -> None:
 
 
 async def test_rule_23_requests_in_a_row_may_wait_for_the_first() -> None:
-    """While two wait for their answers nothing more is read: the third is not late by its own fault."""
+    """While two wait for their answers nothing more is read.
+
+    The third is not late by its own fault.
+    """
 
     begun = asyncio.Event()
 

@@ -88,7 +88,7 @@ async def test_rule_22_a_client_that_leaves_ends_the_exchange_upstream(silent: b
 
 
 async def test_rule_22_leaving_after_an_upload_ends_the_exchange_too() -> None:
-    """The body has been passed on whole, and the answer has not come yet."""
+    """The body has been passed on whole, and the response has not come yet."""
     arrived = asyncio.Event()
     gone = asyncio.Event()
 
@@ -182,7 +182,7 @@ async def test_a_stalled_client_does_not_hold_up_others() -> None:
 
 
 async def test_read_time_out_counts_silence_not_duration() -> None:
-    """An answer may take for ever as long as something comes."""
+    """A response may take for ever as long as something comes."""
 
     async def script(peer: Peer) -> None:
         await peer.request()

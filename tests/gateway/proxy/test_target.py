@@ -45,7 +45,10 @@ TARGETS = [
 
 @pytest.mark.parametrize("target", TARGETS)
 async def test_rule_12_path_and_query_travel_byte_for_byte(target: str) -> None:
-    """RFC 9110 section 7.7: a proxy does not modify path and query. Only an empty query loses its mark."""
+    """RFC 9110 section 7.7: a proxy does not modify path and query.
+
+    Only an empty query loses its mark.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         answer = await (await scene.client()).ask(get(target))
@@ -57,7 +60,10 @@ async def test_rule_12_path_and_query_travel_byte_for_byte(target: str) -> None:
     "target", [b"/\xc3\xa9", b"/\xff", b"/a b", b"/a\tb", b"/a\x00b", b"/a#b", b"a/b", b"", b"http://"]
 )
 async def test_rule_12_what_is_no_target_is_refused(target: bytes) -> None:
-    """RFC 9112 section 3.2: raw octets, blanks and fragments have no place in a request line."""
+    """RFC 9112 section 3.2.
+
+    Raw octets, blanks and fragments have no place in a request line.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         answer = await (await scene.client()).ask(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -82,7 +88,10 @@ async def test_rule_11_an_absolute_target_replaces_host(target: str, path: bytes
 
 @pytest.mark.parametrize("line", [b"CONNECT h:1", b"FROB /", b"get /", b"PRI * HTTP/2.0\r\n\r\nSM"])
 async def test_rule_11_requests_that_are_for_no_resource_here_are_refused(line: bytes) -> None:
-    """RFC 9110 section 9.3.6: CONNECT is for forward proxies. The parser knows the registered methods only."""
+    """RFC 9110 section 9.3.6: CONNECT is for forward proxies.
+
+    The parser knows the registered methods only.
+    """
     script, seen = answering(OK)
     async with stage(script) as scene:
         client = await scene.client()
@@ -104,7 +113,7 @@ async def test_only_the_versions_that_are_spoken_are_served(version: bytes, stat
 
 
 async def test_the_base_of_the_address_stands_before_every_target() -> None:
-    """An upstream of somebody else's may live below a path."""
+    """An upstream elsewhere may live below a path."""
     script, seen = answering(OK)
 
     def below(proxy: ReverseProxy) -> ReverseProxy:

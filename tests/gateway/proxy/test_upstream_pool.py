@@ -1,4 +1,7 @@
-"""Which connections are used again, and what is sent twice: rules 25 and 26 of docs/contributing/proxy-rules.md."""
+"""Which connections are used again, and what is sent twice.
+
+Rules 25 and 26 of docs/contributing/proxy-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 def dying_on_reuse(seen: list[Message]) -> object:
-    """An upstream that closes a connection at the very moment it is used for the second time."""
+    """An upstream that closes a connection as it is used once more."""
 
     async def script(peer: Peer) -> None:
         seen.append(await peer.request())
@@ -151,7 +154,7 @@ async def test_rule_26_idle_connections_are_closed_before_the_upstream_would_clo
 
 
 async def test_rule_26_an_upstream_that_speaks_unasked_loses_its_connection() -> None:
-    """Nobody can know what such bytes would answer."""
+    """It cannot be known which request such bytes are for."""
     idle = asyncio.Event()
 
     async def script(peer: Peer) -> None:

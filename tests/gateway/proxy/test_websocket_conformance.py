@@ -1,4 +1,6 @@
-"""The cases of RFC 6455 that a relay can get wrong, as the Autobahn suite groups them: rules 31 and 40.
+"""The cases of RFC 6455 that a relay can get wrong: rules 31 and 40.
+
+Grouped as in the Autobahn suite.
 
 The public suite runs on Python 2 only; what it found is kept here. A case sends frames and names what comes back.
 """
@@ -196,7 +198,10 @@ async def before_a_server() -> AsyncIterator[Stage]:
 
 @pytest.mark.parametrize("case", INVALID)
 async def test_rule_31_what_is_invalid_behind_the_header_of_a_frame_ends_with_1002(case: str) -> None:
-    """Sections 5.4, 5.5.1, 7.1.6 and 7.4: by the upstream's judgement or the relay's."""
+    """Sections 5.4, 5.5.1, 7.1.6 and 7.4.
+
+    By the upstream's judgement or the relay's.
+    """
     async with before_a_server() as scene:
         wire = await connect(scene)
         await wire.send(*INVALID[case])
@@ -230,7 +235,10 @@ async def test_rule_40_invalid_utf_8_from_the_browser_is_1007(
 
 
 async def test_rule_40_invalid_utf_8_from_the_upstream_is_1007_or_for_the_browser_to_judge(way: str) -> None:
-    """A relay reports it to both; a tunnel knows no more of a message than its length."""
+    """A relay reports it to both.
+
+    A tunnel knows no more of a message than its length.
+    """
     answered: list[Frame] = []
 
     async def play(wire: Wire) -> None:
@@ -252,7 +260,10 @@ async def test_rule_40_invalid_utf_8_from_the_upstream_is_1007_or_for_the_browse
     ids=["nothing", "text", "ping", "close", "rest"],
 )
 async def test_rule_31_what_follows_a_close_is_ignored(after: list[Frame]) -> None:
-    """Section 5.5.1, with a message half sent as well (case 7.1.5): the answer is a clean close."""
+    """Section 5.5.1, with a message half sent as well (case 7.1.5).
+
+    The response is a clean close.
+    """
     async with stage(accepting(echo)) as scene:
         wire = await connect(scene)
         await wire.send(text(b"fragment", fin=False), close(1000, "bye"), *after)

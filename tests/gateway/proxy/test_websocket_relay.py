@@ -1,4 +1,7 @@
-"""WebSockets through the proxy: rules 31 to 40 of docs/contributing/proxy-rules.md, as tunnels and as relays."""
+"""WebSockets through the proxy.
+
+Rules 31 to 40 of docs/contributing/proxy-rules.md, as tunnels and as relays.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,10 @@ async def test_rule_32_empty_messages_survive() -> None:
     ["streamlit, token|with|bars, 3f2a-session", "b, a, b, a", "a", "streamlit, PLACEHOLDER_AUTH_TOKEN", "x,y ,  z"],
 )
 async def test_rule_33_the_subprotocol_offer_is_forwarded_in_order_and_complete(offer: str) -> None:
-    """RFC 6455 section 4.1; Streamlit reads a token and a session id from it by position."""
+    """RFC 6455 section 4.1.
+
+    Streamlit reads a token and a session id from it by position.
+    """
     seen: list[Message] = []
     first = offer.partition(",")[0].encode()
     async with stage(accepting(echo, b"Sec-WebSocket-Protocol: " + first, seen=seen)) as scene:
@@ -82,7 +88,7 @@ async def test_rule_33_the_subprotocol_offer_is_forwarded_in_order_and_complete(
 
 @pytest.mark.parametrize("server", ["wsproto", "websockets-sansio"])
 async def test_rule_33_the_offer_arrives_under_other_servers_too(server: str) -> None:
-    """A plain uvicorn may be told to use another library."""
+    """A plain uvicorn may be set to use another library."""
     seen: list[Message] = []
     async with stage(accepting(echo, b"Sec-WebSocket-Protocol: streamlit", seen=seen), ws=server) as scene:
         wire = await connect(scene, "Sec-WebSocket-Protocol: streamlit, token, id")
@@ -110,7 +116,10 @@ async def test_rule_33_an_answer_that_was_not_asked_for_is_502(fields: list[byte
 
 
 async def test_rule_34_each_hop_makes_its_own_handshake() -> None:
-    """Key and extensions are never copied; nothing is compressed twice on one machine."""
+    """Key and extensions are never copied.
+
+    Nothing is compressed twice on one machine.
+    """
     seen: list[Message] = []
     async with stage(accepting(echo, seen=seen)) as scene:
         client = await scene.client()
@@ -180,7 +189,10 @@ async def test_rule_35_the_browsers_code_and_reason_reach_the_upstream(code: int
 
 
 async def test_rule_35_no_code_at_all_is_no_code_upstream_and_at_most_1000_in_the_browser(way: str) -> None:
-    """RFC 6455 section 7.4.1: 1005 never travels. ASGI cannot send a Close frame without a code."""
+    """RFC 6455 section 7.4.1: 1005 never travels.
+
+    ASGI cannot send a Close frame without a code.
+    """
     seen: list[Frame] = []
     async with stage(accepting(lambda wire: collect(wire, seen))) as scene:
         wire = await connect(scene)
@@ -208,7 +220,10 @@ async def test_rule_35_a_browser_that_vanishes_is_going_away_for_the_upstream() 
 
 @pytest.mark.parametrize("reset", [True, False])
 async def test_rule_35_an_upstream_that_dies_is_a_bad_gateway_for_the_browser(reset: bool) -> None:
-    """1014 is the gateway's own code in IANA's registry; messages before it still arrive."""
+    """1014 is the gateway's own code in IANA's registry.
+
+    Messages before it still arrive.
+    """
 
     async def play(wire: Wire) -> None:
         await wire.send(Frame(TEXT, b"last words"), Frame(TEXT, b"unfinish", fin=False))
@@ -321,7 +336,7 @@ async def test_rule_37_an_idle_connection_survives_by_pings_on_both_legs() -> No
 
 
 async def test_rule_37_an_upstream_that_is_dead_is_noticed() -> None:
-    """It answers no ping: the browser is told within interval and time-out."""
+    """It answers no ping: the browser knows within interval and time-out."""
 
     async def play(wire: Wire) -> None:
         await wire.end.rest()
@@ -344,7 +359,10 @@ async def test_rule_37_a_browser_that_is_dead_is_noticed() -> None:
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 async def test_rule_38_messages_of_sixty_megabytes_pass_both_ways(opcode: int) -> None:
-    """Streamlit's limit is 200 MB; a library's default of one would end the session."""
+    """Streamlit's limit is 200 MB.
+
+    A library's default of one would end the session.
+    """
     data = b"0123456789abcdef" * (60_000_000 // 16)
     async with stage(accepting(echo), settings=SETTINGS) as scene:
         wire = await connect(scene)
@@ -354,7 +372,7 @@ async def test_rule_38_messages_of_sixty_megabytes_pass_both_ways(opcode: int) -
 
 
 async def test_rule_38_a_message_from_the_upstream_over_the_limit_is_1009() -> None:
-    """RFC 6455 section 7.4.1, on both legs."""
+    """RFC 6455 section 7.4.1, on both connections."""
     seen: list[Frame] = []
 
     async def play(wire: Wire) -> None:
@@ -385,7 +403,10 @@ async def test_rule_38_a_message_from_the_browser_over_the_limit_is_1009() -> No
 
 
 async def test_rule_39_a_slow_browser_is_turned_away_at_the_bound() -> None:
-    """What waits is bounded, the upstream is not held up, and it sees the socket close: its session can go on."""
+    """What waits is bounded, and the upstream is not held up.
+
+    It sees the socket close: its session can go on.
+    """
     seen: list[Frame] = []
     sent = 0
     gone = asyncio.Event()
@@ -497,7 +518,10 @@ async def test_the_connection_ends_when_the_upstream_does_not_answer_a_close() -
 
 
 async def test_rule_42_a_server_that_stops_tells_both_sides_1012() -> None:
-    """IANA's registry: service restart. The browser reconnects, and Streamlit keeps the session for it."""
+    """IANA's registry: service restart.
+
+    The browser reconnects, and Streamlit keeps the session for it.
+    """
     seen: list[Frame] = []
     async with stage(accepting(lambda wire: collect(wire, seen))) as scene:
         wire = await connect(scene)

@@ -105,7 +105,7 @@ class Wire:
         return Frame(first & 15, data, bool(first & 128), (first >> 4) & 7, masked)
 
     async def message(self) -> Frame:
-        """Read one message, whatever its fragments; pings are answered."""
+        """Read one message from its fragments; pings are answered."""
         parts: list[Frame] = []
         while True:
             frame = await self.frame()
@@ -164,7 +164,10 @@ async def collect(wire: Wire, into: list[Frame]) -> None:
 
 
 async def until_close(wire: Wire) -> Frame:
-    """Read frames up to a Close frame: a tunnel passes fragments on as they come."""
+    """Read frames up to a Close frame.
+
+    A tunnel passes fragments on as they come.
+    """
     while (frame := await wire.frame()).opcode != CLOSE:
         pass
     return frame

@@ -1,4 +1,7 @@
-"""The ASGI application under any server: lifespan protocol, state, and refusal to start."""
+"""The ASGI application under any server.
+
+Lifespan protocol, state, and refusal to start.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 @contextlib.asynccontextmanager
 async def served(app: Application) -> AsyncIterator[list[dict[str, Any]]]:
-    """The messages that a server receives between the start and the end of its lifespan."""
+    """The messages that a server receives in the course of its lifespan."""
     inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     outbox: list[dict[str, Any]] = []
     answered = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The development login lets a developer in, and nobody else."""
+"""The development login lets a developer in, and no other client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A fast start: what may not be imported before the worker runs, and what a worker need not import at all."""
+"""A fast start.
+
+What may not be imported before the worker runs, and what a worker need not import at all.
+"""
 
 from __future__ import annotations
 

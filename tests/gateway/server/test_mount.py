@@ -1,4 +1,7 @@
-"""The API behaves under its mount as it does alone: sub-mounts, paths, URLs, OpenAPI."""
+"""The API behaves under its mount as it does alone.
+
+Sub-mounts, paths, URLs, OpenAPI.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several server processes on one socket, whoever has started them."""
+"""Several server processes on one socket, started in any way."""
 
 from __future__ import annotations
 
@@ -61,5 +61,8 @@ def test_siblings_on_one_socket_are_found(kind: str, tmp_path: Path) -> None:
 
 
 def test_servers_on_sockets_of_their_own_are_left_alone(tmp_path: Path) -> None:
-    """Two servers that a script starts beside each other, with a connected socket that both have, such as a log."""
+    """Two servers that a script starts beside each other.
+
+    Both have a connected socket, such as a log.
+    """
     assert started(tmp_path, "listening", [0, 1]) == [0, 0]

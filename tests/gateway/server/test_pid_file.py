@@ -1,4 +1,4 @@
-"""The pid file: what it says is true, whatever ended the process before."""
+"""The pid file is true, however the process before has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever ends the server, its exit code tells the truth and no process is left."""
+"""However the server ends, its exit code is true and no process is left."""
 
 from __future__ import annotations
 

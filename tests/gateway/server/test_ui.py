@@ -1,4 +1,7 @@
-"""The UI half of a server before it is started, and where its workers import the application from."""
+"""The UI half of a server before it is started.
+
+And where its workers import the application from.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def test_the_target_is_the_given_one_then_that_of_the_object() -> None:
 
 
 def test_a_target_of_another_object_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API would be that of the served object, and the pages those of the target."""
+    """The API would be the served object's, and the pages the target's."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("seen_a", "seen_b"):

@@ -1,4 +1,7 @@
-"""Every setting at every layer: the value that comes out, and the source that is named."""
+"""Every setting at every layer.
+
+The value that comes out, and the source that is named.
+"""
 
 import typing
 from collections.abc import Callable
@@ -123,7 +126,10 @@ def test_an_empty_variable_is_a_value_where_the_documentation_gives_it_a_meaning
 
 
 def test_no_other_setting_has_a_documented_meaning_of_empty() -> None:
-    """A setting whose default is a string, and which may be empty, has to say what that means."""
+    """A setting that may be an empty string has to explain what that means.
+
+    It has a string as its default.
+    """
     fields = Settings.model_fields.items()
     assert tuple(name for name, field in fields if field.default and _accepts_nothing(name)) == EMPTY
 

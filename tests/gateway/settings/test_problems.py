@@ -1,4 +1,7 @@
-"""Wrong settings: every problem is named at once, with its place and the remedy."""
+"""Wrong settings.
+
+Every problem is named at once, with its place and the remedy.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A target that cannot be loaded says what is wrong, where, and what to do."""
+"""For a target that cannot be loaded: what is wrong, where, what to do."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def test_an_object_is_located_by_identity(project: Path) -> None:
 def test_a_target_of_a_file_above_is_relative_to_that_file(
     place: str, target: str, module: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """docs/reference/settings.md: the file is sought from the working directory upwards."""
+    """docs/reference/settings.md.
+
+    The file is sought from the working directory upwards.
+    """
     (project / "fluxlit.toml").write_text(f'target = "{target}"\n' if place == "fluxlit.toml" else "")
     (project / ".env").write_text(f"FLUXLIT_APP={target}\n" if place == ".env" else "")
     for folder in (project / "sub", project / "src"):

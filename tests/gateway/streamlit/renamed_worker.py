@@ -1,4 +1,6 @@
-"""Real workers with a Streamlit in which one name was renamed, as a minor release may do.
+"""Real workers with a Streamlit in which one name was renamed.
+
+A minor release may do that.
 
 ``python renamed_worker.py FOLDER NAME...`` prints one line of JSON for each name: what the worker has sent, and the
 text of its page. Each worker is forked from a process that has imported everything but Streamlit.

@@ -1,4 +1,7 @@
-"""Every module of the package: what it does with this Streamlit, and with one that has renamed a name."""
+"""Every module of the package.
+
+What it does with this Streamlit, and with one that has renamed a name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of browsers: those of the developer menu, and many addresses for uploads."""
+"""Messages of browsers: of the developer menu, and for many uploads."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ def test_messages_of_the_developer_menu_are_taken_where_it_is_shown(
 
 
 def test_a_session_gets_a_limited_number_of_addresses_for_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each costs a thousand times as much as the two bytes that ask for it: ASVS 5.0, 15.2.2."""
+    """Each costs a thousand times as much as the two bytes for it.
+
+    ASVS 5.0, 15.2.2.
+    """
     runtime: Any = Scene()
     clock = iter([0.0, 1.0, 2.0, WINDOW_S])
     monkeypatch.setattr(message_limits, "time", SimpleNamespace(monotonic=lambda: next(clock)))

@@ -1,4 +1,7 @@
-"""Programs that a supervisor may meet. Run as `python children.py NAME DIRECTORY`; `DIRECTORY/ready` means ready."""
+"""Programs that a supervisor may meet.
+
+Run as `python children.py NAME DIRECTORY`; `DIRECTORY/ready` means ready.
+"""
 
 import os
 import signal

@@ -1,4 +1,7 @@
-"""A parent that supervises `children.py NAME`: `python parent.py NAME DIRECTORY`. It cleans nothing up itself."""
+"""A parent that supervises `children.py NAME`.
+
+`python parent.py NAME DIRECTORY`. It cleans nothing up itself.
+"""
 
 import asyncio
 import signal

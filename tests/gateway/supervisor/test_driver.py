@@ -31,7 +31,10 @@ QUICK = Policy(
 
 def build(name: str, directory: Path, **options: object) -> Supervisor:
     async def ready() -> bool:
-        """True when the child said so and is running (a stopped process answers no probe)."""
+        """True when the child is ready and is running.
+
+        A stopped process answers no probe.
+        """
         pid = directory / "pid"
         if not (directory / "ready").exists() or not pid.exists():
             return False

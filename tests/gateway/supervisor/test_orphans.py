@@ -1,4 +1,4 @@
-"""Whatever ends the parent, nothing that it started stays."""
+"""However the parent ends, nothing that it started stays."""
 
 import os
 import signal

@@ -1,4 +1,7 @@
-"""Testing an application with a login: as a user, as another, and as nobody."""
+"""Testing an application with a login.
+
+As a user, as another, and without one.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from fluxlit.errors import FluxLitError
 from fluxlit.testing import api_client, async_api_client, page_test
 from fluxlit_auth import OIDC, APIKey, APIKeys, JWTBearer, TokenIssuer, hash_api_key
 
-SECRET = "a secret that is shared with nobody in this world"
+SECRET = "a secret that is shared with no one in this world"
 ADA = User("ada", "https://login.example", "Ada", "ada@example.org", roles=frozenset({"admin"}), claims={"hd": "x"})
 BOB = User("bob", "https://login.example", "Bob")
 KEYS = APIKeys([APIKey("ci", hash_api_key("the key of the pipeline"))])
@@ -31,7 +34,7 @@ def me(user: CurrentUser) -> dict[str, object]:
 
 @app.api.get("/ping")
 def ping(user: OptionalUser) -> str:
-    return user.subject if user else "nobody"
+    return user.subject if user else "no user"
 
 
 @app.api.delete("/orders", dependencies=[Depends(require_roles("admin"))])
@@ -57,7 +60,7 @@ def home(st: Any, client: ApiClient, user: CurrentUser) -> None:
 
 @app.page("/about", public=True)
 def about(st: Any, client: ApiClient, user: OptionalUser) -> None:
-    st.text(f"{user.name if user else 'nobody'} {st.user.is_logged_in} {client.get('/me').status_code}")
+    st.text(f"{user.name if user else 'no user'} {st.user.is_logged_in} {client.get('/me').status_code}")
 
 
 @app.page("/vault", roles={"admin"})
@@ -75,7 +78,7 @@ def test_the_api_knows_the_user() -> None:
 def test_the_api_refuses_nobody_and_the_wrong_role() -> None:
     with api_client(app) as client:
         assert client.get("/me").status_code == 401
-        assert client.get("/ping").json() == "nobody"
+        assert client.get("/ping").json() == "no user"
     with api_client(app, user=BOB) as client:
         assert client.delete("/orders").status_code == 403
 
@@ -118,7 +121,7 @@ def test_a_page_knows_the_user_in_every_way() -> None:
         'api {"subject":"ada","roles":["admin"]}',
     ]
     assert texts("/about", BOB) == ["Bob True 200"]
-    assert texts("/about") == ["nobody False 401"]
+    assert texts("/about") == ["no user False 401"]
     assert current_user() is None
 
 

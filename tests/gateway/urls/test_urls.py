@@ -1,4 +1,7 @@
-"""The addresses of the application, as its API and its pages see them, behind nothing and behind an edge."""
+"""The addresses of the application, as its API and its pages see them.
+
+Behind nothing and behind an edge.
+"""
 
 from __future__ import annotations
 

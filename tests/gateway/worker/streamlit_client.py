@@ -1,4 +1,7 @@
-"""A browser tab as far as Streamlit's protocol goes: open, run, click, come back."""
+"""A browser tab as far as Streamlit's protocol goes.
+
+Open, run, click, come back.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ class Tab:
         return await self.shown()
 
     async def shown(self) -> Shown:
-        """Wait for the end of a run that somebody else has asked for."""
+        """Wait for the end of a run that another tab has asked for."""
         messages = []
         async with asyncio.timeout(60):
             while True:

@@ -29,7 +29,7 @@ SECRETS = {name for name in Settings.model_fields if is_secret(name)}
 
 
 def test_a_worker_gets_no_secrets_of_fluxlit_from_the_environment() -> None:
-    """The command is made before the settings are read, so it lists them itself."""
+    """The command is made before the settings are read; it lists them."""
     assert WORKER.withheld == {env_name(name) for name in SECRETS}
 
 

@@ -1,4 +1,4 @@
-"""The worker collects garbage rarely, and its memory stays bounded all the same."""
+"""The worker collects garbage rarely, and its memory stays bounded."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_it_collects_when_memory_has_grown_however_busy_it_is() -> None:
         gc.disable()  # Python's own collections would come to help
         try:
             await until(lambda: gc.get_freeze_count() > 0)
-            assert collector.collections == 0, "nobody waits for a collection at the start"
+            assert collector.collections == 0, "no visitor waits for a collection at the start"
             before = resident_bytes()
             peak = before
             for _ in range(100):  # 400 MB

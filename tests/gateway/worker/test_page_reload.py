@@ -23,7 +23,7 @@ def test_a_changed_page_shows_in_the_open_browser_and_sessions_keep_their_state(
             await other.run()
             path = project.write("shop.py", COUNTER.replace("Version 1", "Version 2"))
             line = await backend.reload(frozenset({path}))
-            assert (await tab.shown()).texts == ["Version 2", "count 1"], "nobody clicked"
+            assert (await tab.shown()).texts == ["Version 2", "count 1"], "there was no click"
             assert (await other.shown()).texts == ["Version 2", "count 0"]
             assert "1 module reloaded" in line
             assert line.endswith("2 open pages rerun")

@@ -54,7 +54,7 @@ def test_a_browser_that_comes_back_with_its_session_id_finds_its_state(project: 
 
 
 def test_fifty_first_visitors_at_once_all_get_the_page(project: Project) -> None:
-    # A module that takes its time to import: whoever imported it during the first run would meet half of it.
+    # A module that takes its time to import: an import during the first run would meet half of it.
     project.write("slow.py", "import time\ntime.sleep(0.5)\nWORD = 'welcome'\n")
     project.write(
         "shop.py",
@@ -178,7 +178,10 @@ def test_an_adopted_script_runs_as_streamlit_run_would_run_it(
 
 
 def test_processes_of_a_page_may_be_started_by_any_method(project: Project) -> None:
-    """ "spawn" and "forkserver" import `__main__`, which is the entry script; Python 3.14 has them by default."""
+    """Of `spawn` and `forkserver`, which import the entry script, `__main__`.
+
+    Python 3.14 has them by default.
+    """
     project.write(
         "shop.py",
         """

@@ -1,4 +1,7 @@
-"""The script that tells an open tab of the end of its login: it is in Streamlit's page, and in nothing else."""
+"""The script that shows an open tab the end of its login.
+
+It is in Streamlit's page, and in nothing else.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ WANTS_PAGE = (b"accept", b"text/html,*/*;q=0.8")
 
 @dataclass
 class Site:
-    """Answers in two parts, compressed or partial or not at all for those who would take that."""
+    """An application that responds in two parts.
+
+    Compressed or partial or not at all for those who would take that.
+    """
 
     status: int = 200
     content_type: bytes = b"text/html; charset=utf-8"

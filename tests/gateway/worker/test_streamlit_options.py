@@ -1,4 +1,7 @@
-"""Streamlit's configuration: who wins, who is refused, and what is never asked of the internet."""
+"""Streamlit's configuration.
+
+Who wins, who is refused, and what is never asked of the internet.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ print(json.dumps([config.get_option(key) for key in json.loads(sys.argv[2])]))
 
 
 def ask(project: Project, *keys: str, environ: dict[str, str] | None = None, **settings: Any) -> tuple[list[Any], str]:
-    """What Streamlit's options are in a process of their own, and what was logged."""
+    """Streamlit's options in a process of their own, and what was logged."""
     development = settings.pop("development", False)
     spec = WorkerSpec(
         "unused", str(project.root), Settings(**settings).model_dump(mode="json"), development=development

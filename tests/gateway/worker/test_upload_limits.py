@@ -1,4 +1,4 @@
-"""Uploads: only to sessions that have shown an uploader, and within a budget."""
+"""Uploads: only to sessions with an uploader, and within a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Logging as processes really have it: ours under `fluxlit run`, somebody else's under uvicorn."""
+"""Logging as processes really have it.
+
+Ours under `fluxlit run`, another one under uvicorn.
+"""
 
 import json
 import subprocess
@@ -139,7 +142,7 @@ def test_under_uvicorn_its_own_look_stays_and_ours_is_added_once(tmp_path: Path)
     (access,) = [line for line in lines if "GET" in line]
     assert access.startswith("INFO:     127.0.0.1:")
     assert '"GET /?token=***&x=***&*** HTTP/1.1" 200 OK' in access
-    assert text.count("sold?code=***") == 1, "nobody else would show what the application logs"
+    assert text.count("sold?code=***") == 1, "no other handler would show what the application logs"
     assert "chatter" not in text
 
 
@@ -188,7 +191,10 @@ KEPT = """
 
 
 def run(directory: Path, program: str) -> tuple[list[str], list[str]]:
-    """Run a program in a folder; return the lines of its output and of its errors."""
+    """Run a program in a folder.
+
+    Return the lines of its output and of its errors.
+    """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
         cwd=directory,
@@ -203,7 +209,10 @@ def run(directory: Path, program: str) -> tuple[list[str], list[str]]:
 
 
 def test_handlers_of_the_application_are_neither_removed_nor_closed(tmp_path: Path) -> None:
-    """What OpenTelemetry, Azure Monitor or watchtower add to the root logger, and an audit file on a named one."""
+    """A handler on the root logger, and an audit file on a named one.
+
+    As OpenTelemetry, Azure Monitor or watchtower add it.
+    """
     after = """
         import os
         logging.getLogger("audit").warning("deleted 3")
@@ -237,7 +246,10 @@ def test_what_the_application_writes_to_the_terminal_is_not_written_twice(tmp_pa
 
 
 def test_loggers_that_the_application_disables_in_passing_are_enabled_again(tmp_path: Path) -> None:
-    """`disable_existing_loggers` is true by default, and the security log is ours."""
+    """`disable_existing_loggers` is true by default.
+
+    The security log is ours.
+    """
     disabled = 'logging.getLogger("fluxlit.security"); logging.config.dictConfig({"version": 1})'
     program = ours(before=disabled, after='logging.getLogger("fluxlit.security").info("refused")')
     _, errors = run(tmp_path, program)

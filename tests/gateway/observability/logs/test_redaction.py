@@ -1,4 +1,4 @@
-"""No secret reaches a log line, in whatever form it comes."""
+"""No secret reaches a log line, in any form."""
 
 import logging
 from collections.abc import Callable

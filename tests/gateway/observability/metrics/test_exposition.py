@@ -77,7 +77,7 @@ def test_readings_of_processes_are_added_up_and_survive_the_way_between_them() -
     one.update(Samples.from_json(json.loads(json.dumps(other.to_json()))))
     assert one.of("n") == {("a",): 3, ("b",): 5}
     assert one.of("h") == {(): histogram(0.5, 0.5)}
-    assert other.of("h") == {(): histogram(0.5)}, "adding changes nobody else's"
+    assert other.of("h") == {(): histogram(0.5)}, "adding changes no other"
 
 
 def test_what_cannot_be_added_is_said() -> None:
@@ -91,7 +91,10 @@ def test_what_cannot_be_added_is_said() -> None:
 
 @pytest.mark.parametrize("family", CATALOGUE, ids=lambda family: family.name)
 def test_names_follow_the_conventions(family: Family) -> None:
-    """https://prometheus.io/docs/practices/naming/: a prefix, base units, `_total` for counters alone."""
+    """https://prometheus.io/docs/practices/naming/.
+
+    A prefix, base units, `_total` for counters alone.
+    """
     assert re.fullmatch(r"(fluxlit|process)(_[a-z]+)+", family.name)
     assert family.name.endswith("_total") is (family.kind is Kind.COUNTER)
     assert not re.search(r"_(ms|milliseconds|kb|mb|percent|count|sum|bucket)\b", family.name)

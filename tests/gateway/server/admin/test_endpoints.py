@@ -1,4 +1,4 @@
-"""The private listener: who is told what."""
+"""The private listener: what it shows to which client."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_two_names_or_none_are_no_name() -> None:
 
 
 async def test_to_other_machines_the_metrics_are_told_and_nothing_else() -> None:
-    """Under whatever name Prometheus has found them."""
+    """Under any name by which Prometheus has found them."""
     for path, status in (("/metrics", 200), ("/status", 404), ("/settings", 404), ("/", 404)):
         assert (await ask(admin(), asked(path, "portal.svc:9100", ("10.1.2.3", 9100)))).status == status
 

@@ -1,4 +1,7 @@
-"""What one connection may hold: a bounded amount while it is open, and nothing afterwards."""
+"""What one connection may hold.
+
+A bounded amount while it is open, and nothing afterwards.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ async def respond(send: Send, status: int = 200) -> None:
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Responds at once, fails, waits or talks, as the path says."""
+    """Responds at once, fails, waits or talks, depending on the path."""
     if scope["type"] == "websocket":
         await talk(scope["path"], receive, send)
     elif scope["path"] == "/fail":
@@ -110,7 +113,7 @@ COURSES: dict[str, Course] = {
     "half a body": lambda client: client.ask(post(b"x" * 1000).replace(b"POST /", b"POST /wait")[:-1]),
     "no valid request": lambda client: client.ask(b"nonsense\r\n\r\n"),
     "too much": lambda client: client.ask(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n"),
-    "a coding that is not implemented": lambda client: client.ask(
+    "a Transfer-Encoding that is not implemented": lambda client: client.ask(
         CHUNKED.replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n"
     ),
     "trailers": lambda client: client.ask(CHUNKED + b"0\r\na: b\r\n\r\n"),
@@ -121,13 +124,13 @@ COURSES: dict[str, Course] = {
     "a websocket that the application closes": lambda client: websocket(client, "/close", close(1000)),
     "a websocket that is refused": lambda client: websocket(client, "/refuse"),
     "a websocket of another version": lambda client: client.ask(handshake().replace(b"Version: 13", b"Version: 7")),
-    "a websocket whose application fails": lambda client: websocket(client, "/fail"),
+    "a websocket of an application that fails": lambda client: websocket(client, "/fail"),
     "a websocket with a broken frame": lambda client: websocket(client, "/", Frame(3, b"x")),
     "a websocket with invalid text": lambda client: websocket(client, "/", Frame(TEXT, b"\xff")),
     "a websocket with half a message": lambda client: websocket(client, "/", Frame(TEXT, b"x", fin=False)),
     "a websocket with too long a message": lambda client: websocket(client, "/", Frame(BINARY, b"x" * 200_000)),
     "a websocket that answers no ping": lambda client: client.ask_head(handshake()),
-    "a websocket whose client leaves": lambda client: leave(client, handshake()),
+    "a websocket of a client that leaves": lambda client: leave(client, handshake()),
 }
 
 
@@ -135,7 +138,10 @@ COURSES: dict[str, Course] = {
 async def test_a_closed_connection_is_freed_without_the_garbage_collector(
     course: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The collector looks at old objects rarely: 1.5 GB of dead connections stayed for 4,000 requests."""
+    """The collector looks at old objects rarely.
+
+    1.5 GB of dead connections stayed for 4,000 requests.
+    """
     monkeypatch.setattr(logging.getLogger("uvicorn.error"), "disabled", True)  # pytest keeps records with tracebacks.
     async with serving() as server:
         gc.collect()
@@ -165,7 +171,10 @@ async def play(course: Course, client: Client) -> None:
 
 
 async def flood(server: PromptServer, begin: bytes, block: bytes, size: int) -> tuple[int, bytes]:
-    """Send blocks from a thread, which allocates nothing. Returns the growth at its peak, and what came back."""
+    """Send blocks from a thread, which allocates nothing.
+
+    Returns the growth at its peak, and what came back.
+    """
 
     def send() -> bytes:
         with socket.create_connection(server.servers[0].sockets[0].getsockname()) as raw:
@@ -206,14 +215,20 @@ LAST_CHUNK = CHUNKED + b"0\r\n"
     ids=["trailers", "one trailer", "the name of a trailer", "an extension", "extensions"],
 )
 async def test_sixty_mebibytes_that_are_no_body_cost_less_than_one(begin: bytes, block: bytes) -> None:
-    """One anonymous connection made a gateway grow from 284 to 1,489 MiB with 60 MiB of trailers."""
+    """60 MiB of trailers made a gateway grow from 284 to 1,489 MiB.
+
+    One anonymous connection was enough.
+    """
     async with serving(settings=Settings(log_level="critical")) as server:
         growth, _ = await flood(server, begin, block, 60 * MIB)
     assert growth < MIB
 
 
 async def test_trailers_over_the_limit_are_431_while_there_is_no_response() -> None:
-    """RFC 6585 section 5: trailers are headers too, and share the limit with those before the body."""
+    """RFC 6585 section 5.
+
+    Trailers are headers too, and share the limit with those before the body.
+    """
     async with serving(settings=Settings(log_level="critical")) as server:
         client = await connect(server)
         request = CHUNKED.replace(b"POST /", b"POST /wait").replace(b"Host", b"A: " + b"x" * 40_000 + b"\r\nHost")
@@ -237,7 +252,10 @@ async def test_a_body_of_small_chunks_is_no_attack() -> None:
 
 
 async def test_requests_in_a_row_are_bounded_in_number() -> None:
-    """A head of 18 bytes becomes objects of some KiB; what is not answered the client repeats (RFC 9112 9.3.2)."""
+    """A head of 18 bytes becomes objects of some KiB.
+
+    What is not answered the client repeats (RFC 9112 9.3.2).
+    """
     go, begun = asyncio.Event(), []
 
     async def waits(scope: Scope, receive: Receive, send: Send) -> None:
@@ -267,7 +285,7 @@ async def test_requests_in_a_row_are_bounded_in_number() -> None:
     ids=["empty fragments", "tiny fragments", "pings"],
 )
 async def test_frames_without_end_cost_no_more_than_the_message(block: Frame, size: int) -> None:
-    """Neither fragments that are almost nothing, nor the Pongs that a client does not read."""
+    """Neither tiny fragments, nor the Pongs that a client does not read."""
     data = block.bytes(mask=True)
     async with serving(settings=Settings(log_level="critical", gateway_ws_max_client_message_bytes=MIB)) as server:
         begin = handshake() + Frame(TEXT, b"x", fin=False).bytes(mask=True)

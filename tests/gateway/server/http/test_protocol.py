@@ -1,4 +1,7 @@
-"""Fields that go past the server into the head it writes: there once, whatever the answer looks like."""
+"""Fields that go past the server into the head it writes.
+
+There once, in any response.
+"""
 
 from __future__ import annotations
 

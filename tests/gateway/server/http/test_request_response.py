@@ -1,4 +1,7 @@
-"""How an answer goes over the connection: its head, its length, its end, and what an application may not put there."""
+"""How a response goes over the connection.
+
+Its head, its length, its end, and what an application may not put there.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from tests.gateway.proxy.harness import Client, get, served_by_uvicorn, until
 
 pytestmark = pytest.mark.anyio
 
-SETTINGS = Settings(log_level="critical")  # Most of these applications do something wrong, and are told so.
+SETTINGS = Settings(log_level="critical")  # Most of these applications do something wrong, which is logged.
 
 Answering = Callable[[Scope, Send], Awaitable[None]]
 
@@ -36,7 +39,7 @@ async def served(answering: Answering, settings: Settings = SETTINGS) -> AsyncIt
 
 
 def saying(*parts: bytes, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> Answering:
-    """An application with one answer."""
+    """An application with a single response."""
 
     async def answering(_: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": status, "headers": headers or []})
@@ -100,7 +103,10 @@ async def test_the_body_of_an_answer_to_head_is_not_sent() -> None:
     ],
 )
 async def test_no_field_can_make_another_one(header: tuple[bytes, bytes]) -> None:
-    """Response splitting: what a visitor wrote may end up in a field of an answer (RFC 9110 section 5.5)."""
+    """Response splitting.
+
+    What a visitor wrote may end up in a header of the response (RFC 9110 section 5.5).
+    """
     async with served(saying(b"body", headers=[(b"x-before", b"1"), header])) as client:
         answer = await client.ask(get())
         assert (answer.status, answer.body) == (500, b"Internal Server Error")

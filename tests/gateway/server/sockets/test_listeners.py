@@ -1,4 +1,7 @@
-"""Sockets to listen on: made, found or inherited; and what is said when that cannot be."""
+"""Sockets to listen on.
+
+Made, found or inherited; and what is said when that cannot be.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def test_a_port_that_the_system_chooses() -> None:
         port = listener.socket.getsockname()[1]
         assert listener.origin(tls=False) == f"http://127.0.0.1:{port}"
         assert listener.origin(tls=True) == f"https://127.0.0.1:{port}"
-        # Of a listening socket Linux tells the backlog here: `tcpi_sacked`.
+        # Of a listening socket Linux reports the backlog here: `tcpi_sacked`.
         facts = listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         assert struct.unpack_from("=I", facts, 28) == (77,)
         with pytest.raises(AddressInUseError, match=f"127.0.0.1:{port} is already in use"):

@@ -1,4 +1,4 @@
-"""What systemd is told, and that nobody is told anything without being asked."""
+"""What systemd is notified of, and only when it asks."""
 
 from __future__ import annotations
 

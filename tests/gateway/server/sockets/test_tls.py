@@ -1,4 +1,7 @@
-"""The certificate of the public listener: what is wrong with it is said, and it can be exchanged."""
+"""The certificate of the public listener.
+
+What is wrong with it is said, and it can be exchanged.
+"""
 
 from __future__ import annotations
 

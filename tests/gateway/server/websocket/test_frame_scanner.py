@@ -1,4 +1,4 @@
-"""Frames are followed by their headers, however the bytes are cut into reads."""
+"""Frames are followed by their headers, in any pieces."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_nothing_follows_a_close_frame(size: int) -> None:
 
 
 def test_what_is_held_back_is_bounded() -> None:
-    """A header has 10 bytes before the key, which is skipped as the payload is."""
+    """A header has 10 bytes before the key, which is skipped as payload is."""
     data = Frame(BINARY, b"x" * 66_000).bytes(mask=True)
     sut = scanner()
     passed = [len(sut.feed(data[at : at + 1])) for at in range(20)]

@@ -1,4 +1,4 @@
-"""What the gateway itself says in a tunnel, and what it does with a peer that means harm."""
+"""What the gateway itself sends in a tunnel, and hostile peers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ LONG = Frame(BINARY, b"x" * 3000).bytes(mask=False)
 
 
 async def test_a_close_frame_waits_for_the_end_of_the_frame_that_is_under_way() -> None:
-    """The browser gets the frame whole, then 1012, and nothing that the upstream sends after it."""
+    """The browser gets the frame whole, then 1012, and nothing after it."""
     seen: list[Frame] = []
     stopped = asyncio.Event()
 
@@ -87,7 +87,10 @@ async def test_a_close_frame_waits_for_the_end_of_the_frame_that_is_under_way() 
 
 
 async def test_an_upstream_that_cannot_get_its_frame_whole_gets_no_close_frame_into_it() -> None:
-    """A browser leaves in the middle of a frame: the upstream sees a connection that broke."""
+    """A browser leaves in the middle of a frame.
+
+    The upstream sees a connection that broke.
+    """
     left = asyncio.Event()
     rest: list[bytes] = []
 
@@ -117,7 +120,10 @@ async def test_a_browser_that_cannot_get_its_frame_whole_is_cut() -> None:
 
 
 async def test_frames_before_the_handshake_is_over_arrive_in_both_directions() -> None:
-    """A client should not send any (RFC 6455 section 4.1), a server may at once."""
+    """A client should not send any, a server may at once.
+
+    RFC 6455 section 4.1.
+    """
     received: list[Frame] = []
 
     async def script(peer: Peer) -> None:
@@ -155,7 +161,10 @@ async def test_an_upstream_that_masks_is_no_websocket_server() -> None:
 
 
 async def test_a_message_before_a_broken_frame_is_still_answered() -> None:
-    """As by a server that finds the fault itself: its answer comes before its Close frame."""
+    """As by a server that finds the fault itself.
+
+    Its response comes before its Close frame.
+    """
 
     async def play(wire: Wire) -> None:
         message = await wire.message()
@@ -319,7 +328,10 @@ async def test_the_end_of_a_login_is_1008_and_messages_are_activity() -> None:
 
 
 async def test_a_ping_waits_for_no_frame_and_a_browser_that_reads_is_alive() -> None:
-    """The browser takes a long frame slowly and sends nothing; the upstream pauses in it."""
+    """The browser takes a long frame slowly and sends nothing.
+
+    The upstream pauses in it.
+    """
     settings = Settings(log_level="critical", gateway_ws_ping_interval_s=0.05, gateway_ws_ping_timeout_s=0.05)
     go = asyncio.Event()
 

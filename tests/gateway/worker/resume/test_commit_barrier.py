@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Copy:
-    """A copy that is saved when the test says so."""
+    """A copy that is saved when the test lets it."""
 
     owner, attached, lost = "me", True, False
 

@@ -1,4 +1,7 @@
-"""Sessions whose copies lack values, or break their page: they begin anew, as with plain Streamlit."""
+"""Sessions with copies that lack values, or break their page.
+
+They begin anew, as with plain Streamlit.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +145,10 @@ async def leave(server: Server, page: str) -> str | None:
 
 
 async def run_until(tab: Session, page: str, text: str) -> None:
-    """Run a page once and wait until it shows a text: Streamlit may join a run with the one that follows at once."""
+    """Run a page once and wait until it shows a text.
+
+    Streamlit may join a run with the one that follows at once.
+    """
     texts = await tab.run(page)
     while text not in texts:
         texts = await tab.shown()

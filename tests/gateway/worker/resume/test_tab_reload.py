@@ -1,4 +1,7 @@
-"""The script that keeps a session over a reload, in Streamlit's page and nowhere else."""
+"""The script that keeps a session over a reload.
+
+In Streamlit's page and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ PAGE = b'<!DOCTYPE html><html><head><title>x</title></head><body><div id="root">
 async def ask(
     path: str, answer: tuple[int, list[tuple[bytes, bytes]], bytes], method: str = "GET", **headers: str
 ) -> tuple[int, dict[bytes, bytes], bytes, dict[bytes, bytes]]:
-    """What comes of an answer of Streamlit's, and which fields Streamlit has seen."""
+    """What comes of Streamlit's response, and which headers it has seen."""
     seen: dict[bytes, bytes] = {}
     sent: list[Any] = []
     status, fields, body = answer
