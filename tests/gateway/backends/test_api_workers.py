@@ -1,4 +1,6 @@
-"""The API in worker processes: replaced one by one, and never without one that serves.
+"""The API in worker processes.
+
+Replaced one by one, and never without one that serves.
 
 Costs about 12 s of processor time: eleven processes that import FastAPI.
 """

@@ -170,7 +170,10 @@ def test_an_external_ui_may_come_later_and_go(project: Project) -> None:
 
 
 def test_an_external_ui_with_tls_is_verified(project: Project, tmp_path: Path) -> None:
-    """Requests and WebSockets, with an authority of our own; another name or authority is refused."""
+    """Requests and WebSockets, with an authority of our own.
+
+    Another name or authority is refused.
+    """
     certificate, key = make_certificate(tmp_path, "ui")
     stranger, _ = make_certificate(tmp_path, "stranger")
 

@@ -1,4 +1,7 @@
-"""Which worker is replaced before it fails, and when. Costs 4 s of processor time: three processes with FastAPI."""
+"""Which worker is replaced before it fails, and when.
+
+Costs 4 s of processor time: three processes with FastAPI.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,7 @@ def test_when_memory_runs_out_the_one_that_has_grown_most_is_due(caplog: pytest.
     workers.memory = Memory(1000 * MIB, 950 * MIB)
     for _ in range(2):
         assert workers.due() is None
-    assert [record.levelno for record in caplog.records] == [logging.ERROR], "it says so once"
+    assert [record.levelno for record in caplog.records] == [logging.ERROR], "it is logged once"
     workers.used = {1: 140 * MIB, 2: 400 * MIB}
     due = workers.renewal.due()
     assert due is not None

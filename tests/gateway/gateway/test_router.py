@@ -338,7 +338,10 @@ STRANGER = [(b"x-user", b"own"), (b"x-user-id", b"7"), (b"x_user", b"x"), (b"x-a
 
 
 async def test_rule_09_an_api_without_a_login_may_have_such_headers_of_its_own() -> None:
-    """Proxies name users so too, but no proxy is asked here; headers that only proxies send are removed."""
+    """Proxies name users so too, but no proxy is asked here.
+
+    Headers that only proxies send are removed.
+    """
     scene = Scene()
     for target in ("/api/x", "/"):
         await ask(scene.gateway, scope_of(target, *STRANGER))
@@ -354,7 +357,10 @@ async def test_rule_09_an_api_without_a_login_may_have_such_headers_of_its_own()
 
 
 async def test_rule_08_the_api_sees_the_chain_of_a_trusted_edge() -> None:
-    """As it does behind that edge without FluxLit; a stranger's is removed, and nothing is written instead."""
+    """As it does behind that edge without FluxLit.
+
+    A stranger's is removed, and nothing is written instead.
+    """
     edge = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https"), (b"x-real-ip", b"198.51.100.7")]
     trusting = Scene(trust=Trust.of(enabled=True, allowed=["203.0.113.9"]))
     await ask(trusting.gateway, scope_of("/api/x", *edge))

@@ -1,4 +1,7 @@
-"""What blocks an event loop is named, from outside of the loop. Costs less than a second."""
+"""What blocks an event loop is named, from outside of the loop.
+
+Costs less than a second.
+"""
 
 from __future__ import annotations
 

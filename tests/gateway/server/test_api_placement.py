@@ -1,6 +1,6 @@
-"""The API sees and does the same in the gateway's process and in a worker of its own.
+"""The API does the same in the gateway and in a worker of its own.
 
-Costs about 8 s of processor time: one server for each placement.
+Costs about 8 s of processor time: one server for each backend.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Server]]:
-    """The same application in both placements."""
+    """The same application with both backends."""
     with ExitStack() as stack:
         found = {}
         for place, workers in PLACES.items():

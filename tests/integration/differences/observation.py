@@ -1,4 +1,4 @@
-"""What can be seen of an application from outside, as one flat table of facts."""
+"""What can be seen of an application from outside, as a table of facts."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class Placement:
                 self.note(f"{area} {name}", value)
 
     def browse(self, browser: Browser) -> None:
-        """Open the page in a browser, press a button, and note what the browser did."""
+        """Open the page in a browser, press a button, and note what it did."""
         assert self.ui is not None
         requests: set[str] = set()
         messages: list[str] = []
@@ -259,7 +259,7 @@ def _asked(method: str, url: str, status: int, base: str) -> str:
 
 
 def normal(text: str) -> str:
-    """A text without dates, hashes and ids."""
+    """The string without dates, hashes and ids."""
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", "DATE", text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "ID", text)
     text = re.sub(r"2\|[0-9a-f]{8}\|[0-9a-f]{32}\|\d+", "TOKEN", text)
@@ -268,7 +268,7 @@ def normal(text: str) -> str:
 
 
 def started(stack: ExitStack, folder: Path, name: str, command: list[str], **about: Any) -> Placement:
-    """Start one placement; the stack ends it."""
+    """Start one setup; the stack ends it."""
     port = free_port()
     environ = clean_environ(PYTHONUNBUFFERED="1", PYTHONWARNINGS="default", **about.pop("environ", {}))
     words = [word.replace("PORT", str(port)) for word in command]

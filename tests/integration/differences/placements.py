@@ -18,7 +18,10 @@ _BIN = Path(sys.executable).parent
 
 
 def run_all(directory: Path) -> dict[str, Facts]:
-    """The facts of each placement; `plain` has those of Streamlit and of uvicorn alone."""
+    """The facts of each setup.
+
+    `plain` has those of Streamlit and of uvicorn alone.
+    """
     with ExitStack() as stack:
         placements = list(_start_all(stack, directory))
         for each in placements:

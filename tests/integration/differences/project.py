@@ -1,4 +1,7 @@
-"""The application that is compared: what it notes of its process and of each request."""
+"""The application that is compared.
+
+What it notes of its process and of each request.
+"""
 
 FACTS = '''
 import asyncio

@@ -23,7 +23,7 @@ class Row:
         patterns: the facts, with `*` for any characters.
         alone: the value without FluxLit, and
         value: the one with it; `None` where the page describes it in words.
-        where: the placements.
+        where: the setups.
     """
 
     patterns: tuple[str, ...]
@@ -42,13 +42,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact that is not the same in one placement.
+    """A fact that is not the same in one setup.
 
     Attributes:
         name: of the fact.
         alone: its value without FluxLit.
         value: its value with it.
-        where: the placement.
+        where: the setup.
     """
 
     name: str
@@ -60,23 +60,23 @@ class Difference:
         return f"{self.name} | {self.alone[:120]} | {self.value[:120]} | {self.where}"
 
 
-def rows(page: Path, placements: tuple[str, ...]) -> Iterator[Row]:
+def rows(page: Path, setups: tuple[str, ...]) -> Iterator[Row]:
     """Read the tables of the page.
 
     Args:
         page: the page.
-        placements: what "all" means.
+        setups: those that "all" means.
     """
     for line in re.findall(r"^\|(.*)\|$", page.read_text("utf-8"), re.MULTILINE):
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
         patterns = tuple(re.findall(r"`([^`]+)`", cells[0]))
         if not patterns or len(cells) != 5:
             continue
-        names = placements if cells[3].startswith("all") else tuple(part.strip() for part in cells[3].split(","))
+        names = setups if cells[3].startswith("all") else tuple(part.strip() for part in cells[3].split(","))
         without = re.search(r"but (.*)", cells[3])
         missing = {part.strip() for part in without[1].split(",")} if without else set()
-        unknown = ({*names} | missing) - {*placements}
-        assert not unknown, f"{cells[0]}: no placement {unknown}"
+        unknown = ({*names} | missing) - {*setups}
+        assert not unknown, f"{cells[0]}: no setup {unknown}"
         yield Row(patterns, _value(cells[1]), _value(cells[2]), frozenset(names) - missing)
 
 
@@ -86,7 +86,7 @@ def _value(cell: str) -> str | None:
 
 
 def differences(alone: Facts, found: Mapping[str, Facts]) -> Iterator[Difference]:
-    """What is not the same as without FluxLit, in each placement."""
+    """What is not the same as without FluxLit, in each setup."""
     for where, facts in found.items():
         browsed = any(name.startswith("browser") for name in facts)
         statuses = {
