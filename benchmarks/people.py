@@ -65,7 +65,9 @@ class Tab:
     async def __aenter__(self) -> Self:
         offered = [websockets.Subprotocol(part) for part in ("streamlit", "none", self.id) if part]
         address = f"{self.url.replace('http', 'ws', 1)}/_stcore/stream"
-        self._socket = await websockets.connect(address, subprotocols=offered, max_size=None, proxy=None)
+        self._socket = await websockets.connect(  # As browsers do, it sends no pings.
+            address, subprotocols=offered, max_size=None, proxy=None, ping_interval=None
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

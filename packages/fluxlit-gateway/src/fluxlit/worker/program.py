@@ -131,7 +131,7 @@ class Worker(WorkerProgram):
             self._application(),
             uds=self.spec.socket,
             http="httptools",
-            **websocket_options(development=self.spec.development),
+            **websocket_options(),
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -218,18 +218,17 @@ def tracing() -> Any:
     return module
 
 
-def websocket_options(*, development: bool = False) -> dict[str, Any]:
+def websocket_options() -> dict[str, Any]:
     """How uvicorn serves WebSockets for Streamlit; needs its configuration.
 
-    No pings during development: a breakpoint answers none.
+    No pings: the gateway pings both ends. A ping of ours would pass to the browser behind all that it has still to
+    read, and a slow one would be taken for dead; and a breakpoint answers none.
     """
-    ping_s = None if development else 30.0
     return {
         "ws": "websockets-sansio",
         "ws_max_size": get_option("server.maxMessageSize") * 1_000_000,
         "ws_per_message_deflate": False,
-        "ws_ping_interval": ping_s,
-        "ws_ping_timeout": ping_s,
+        "ws_ping_interval": None,
     }
 
 
