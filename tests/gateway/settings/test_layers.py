@@ -15,31 +15,36 @@ from fluxlit.settings.describe import env_name, flag_name, kind
 from tests.gateway.settings.samples import SAMPLES, Sample
 
 
+def needed(setting: str) -> dict[str, object]:
+    """What has to be set beside a setting that means nothing alone."""
+    return {"streamlit_upstream": "https://ui.example"} if setting.startswith("streamlit_upstream_") else {}
+
+
 def from_flag(setting: str, sample: Sample, directory: Path) -> Resolved:
-    return resolve(flags={setting: sample.text}, environ={}, directory=directory)
+    return resolve(flags={setting: sample.text}, arguments=needed(setting), environ={}, directory=directory)
 
 
 def from_environment(setting: str, sample: Sample, directory: Path) -> Resolved:
-    return resolve(environ={env_name(setting): sample.text}, directory=directory)
+    return resolve(environ={env_name(setting): sample.text}, arguments=needed(setting), directory=directory)
 
 
 def from_dotenv(setting: str, sample: Sample, directory: Path) -> Resolved:
     (directory / ".env").write_text(f"# a comment\n\nOTHER=1\n{env_name(setting)}='{sample.text}'\n")
-    return resolve(environ={}, directory=directory)
+    return resolve(environ={}, arguments=needed(setting), directory=directory)
 
 
 def from_own_file(setting: str, sample: Sample, directory: Path) -> Resolved:
     (directory / "fluxlit.toml").write_text(f"# a comment\n\n{setting} = {sample.toml}\n")
-    return resolve(environ={}, directory=directory)
+    return resolve(environ={}, arguments=needed(setting), directory=directory)
 
 
 def from_pyproject(setting: str, sample: Sample, directory: Path) -> Resolved:
     (directory / "pyproject.toml").write_text(f'[project]\nname = "x"\n[tool.fluxlit]\n{setting} = {sample.toml}\n')
-    return resolve(environ={}, directory=directory)
+    return resolve(environ={}, arguments=needed(setting), directory=directory)
 
 
 def from_code(setting: str, sample: Sample, directory: Path) -> Resolved:
-    return resolve(arguments={setting: sample.value}, environ={}, directory=directory)
+    return resolve(arguments={**needed(setting), setting: sample.value}, environ={}, directory=directory)
 
 
 Read = Callable[[str, Sample, Path], Resolved]
@@ -67,7 +72,8 @@ def test_each_setting_can_come_from_each_layer(setting: str, layer: str, tmp_pat
     assert getattr(resolved.settings, setting) == SAMPLES[setting].value
     assert isinstance(getattr(resolved.settings, setting), type(SAMPLES[setting].value))
     assert resolved.sources[setting] == Source(expected_layer, where(setting))
-    others = {name: source for name, source in resolved.sources.items() if name not in {setting, "streamlit_mode"}}
+    given = {setting, "streamlit_mode", *needed(setting)}
+    others = {name: source for name, source in resolved.sources.items() if name not in given}
     assert set(others.values()) == {Source(Layer.DEFAULT, "default")}
 
 
