@@ -88,6 +88,7 @@ def test_it_holds_no_secret_and_no_build_tool(image: Image) -> None:
     assert [name for name, path in copied.items() if path.is_file() and SECRET.encode() in path.read_bytes()] == []
     assert not (image.files / "usr/local/bin/uv").exists()
     assert list((image.files / "opt/venv").glob("lib/*/site-packages/fluxlit/__pycache__/app.*.pyc"))
+    assert len(list((image.files / "opt/venv").glob("share/fluxlit/streamlit-*/*.br11"))) > 100
 
 
 def test_it_serves_as_nobody_without_writing_and_leaves_in_order(container: Container) -> None:
