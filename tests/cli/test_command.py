@@ -167,8 +167,8 @@ def test_closed_output_is_no_crash(arguments: str) -> None:
 
 def test_a_traceback_is_shown_when_asked_for(tmp_path: Path) -> None:
     write(tmp_path, "import nowhere\n")
-    for arguments, environ in ((["run", "--debug"], {}), (["--debug", "run"], {}), (["run"], {"FLUXLIT_DEBUG": "1"})):
-        done = fluxlit(*arguments, directory=tmp_path, **environ)
+    for arguments in (["run", "--debug"], ["--debug", "run"]):
+        done = fluxlit(*arguments, directory=tmp_path)
         assert done.returncode == 1
         assert "Traceback" in done.stderr
         assert "error: " in done.stderr

@@ -80,7 +80,7 @@ def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
         tmp_path,
         {"app.py": HEAD + PAGE, "fluxlit.toml": "\ngatway_port = 1\ngateway_host = 5\n", ".env": "FLUXLIT_PORT=1\n"},
     )
-    done = fluxlit("run", "--port", "x", "--workers", "0", directory=tmp_path, FLUXLIT_DEBUG="perhaps")
+    done = fluxlit("run", "--port", "x", "--workers", "0", directory=tmp_path, FLUXLIT_TRUST_PROXY="perhaps")
     says(done, 1, "6 settings are wrong")
     for line in (
         "fluxlit.toml:2: unknown setting gatway_port; did you mean gateway_port?",
@@ -88,7 +88,7 @@ def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
         ".env:1: unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
         '--port: gateway_port must be a whole number from 0 to 65535, not "x"',
         '--workers: streamlit_workers must be a whole number of at least 1 or auto, not "0"',
-        'FLUXLIT_DEBUG: debug must be true or false, not "perhaps"',
+        'FLUXLIT_TRUST_PROXY: trust_proxy must be true or false, not "perhaps"',
     ):
         assert f"  {line}\n" in done.stderr
 

@@ -44,7 +44,7 @@ def fluxlit(
         bool,
         typer.Option("--version", "-V", help="Show the installed versions.", is_eager=True, callback=_print_version),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001  (see run)
+    debug: Annotated[bool, typer.Option(output.DEBUG, help="Show tracebacks.")] = False,  # noqa: ARG001  (see run)
 ) -> None:
     """FastAPI and Streamlit on one port."""
     if context.invoked_subcommand is None:

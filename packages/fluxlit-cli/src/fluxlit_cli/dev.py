@@ -24,21 +24,18 @@ if TYPE_CHECKING:
 
 Open = Annotated[bool, typer.Option("--open", help="Open the browser when the application is ready.")]
 
-Login = Annotated[
-    bool, typer.Option("--login", help="Replace the application's login: choose a user and roles on a page.")
-]
+Login = Annotated[bool, typer.Option("--login", help="Replace the login: choose user and roles.")]
 
 
 @with_settings
 def dev(target: Target = None, *, open_browser: Open = False, login: Login = False, flags: Mapping[str, object]) -> int:
     """Run an application and reload changed code.
 
-    A FluxLit application, a FastAPI application or a Streamlit script; a script and an API side by side are served
-    together. If the port is taken, the next free one is used, unless --port names it.
+    A script and an API side by side are served together. If the port is taken, the next free one is used, unless --port
+    names it.
 
     Open browsers show a page as soon as it is saved, the API runs its new code, and sessions keep their state.
-    While the new code has an error, the previous version keeps serving; if the first start fails, the command waits
-    for the next change. A change of settings restarts the server.
+    While the new code has an error, the previous version keeps serving. A change of settings restarts the server.
     """
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
@@ -72,7 +69,7 @@ def is_fixable(error: FluxLitError) -> bool:
 
 
 def _wait_for_change(error: FluxLitError, watcher: Watcher) -> int:
-    if output.wants_tracebacks(sys.argv):
+    if output.DEBUG in sys.argv:
         traceback.print_exception(error)
     output.error(f"{output.describe(error)}\nWaiting for a change.")
     watcher.wait()

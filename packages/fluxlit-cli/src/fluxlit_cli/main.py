@@ -30,7 +30,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         from fluxlit_cli.command_line import app  # noqa: PLC0415  # while the worker starts, if there is one
 
-        result = app(args=list(arguments), prog_name="fluxlit", standalone_mode=False)
+        words = [word for word in arguments if word != output.DEBUG]  # it may stand behind the command, too
+        result = app(args=words, prog_name="fluxlit", standalone_mode=False)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the outermost boundary: any error becomes a message)
@@ -61,7 +62,7 @@ def _report(error: Exception, arguments: Sequence[str]) -> int:
     if help_text := output.help_of(error):
         output.note(help_text)
         return exit_codes.USAGE
-    if output.wants_tracebacks(arguments):
+    if output.DEBUG in arguments:
         import traceback  # noqa: PLC0415  # most commands succeed
 
         traceback.print_exception(error, file=sys.stderr)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
+
+DEBUG = "--debug"
+"""The option that adds tracebacks to errors."""
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
@@ -40,11 +42,6 @@ def paint(text: str, colour: str, stream: TextIO | Any = None) -> str:
     out = sys.stdout if stream is None else stream
     plain = out is None or not out.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return text if plain else f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
-
-
-def wants_tracebacks(arguments: Sequence[str]) -> bool:
-    """Whether ``--debug`` or FLUXLIT_DEBUG asks for tracebacks."""
-    return "--debug" in arguments or os.environ.get("FLUXLIT_DEBUG", "").lower() in {"1", "true", "yes", "on"}
 
 
 def describe(failure: BaseException, command: str = "fluxlit") -> str:
