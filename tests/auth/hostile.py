@@ -30,7 +30,7 @@ from fluxlit_auth.id_token import half_hash
 
 
 class Absent(Enum):
-    """A claim or parameter that is left out; in names of tests it reads the same in every process."""
+    """What is left out; in names of tests it reads the same everywhere."""
 
     VALUE = "absent"
 
