@@ -38,7 +38,11 @@ async def served(app: Application) -> AsyncIterator[list[dict[str, Any]]]:
 
     task = asyncio.create_task(run())
     await inbox.put({"type": "lifespan.startup"})
-    await asyncio.wait_for(answered.wait(), 30)
+    waiting = asyncio.create_task(answered.wait())
+    await asyncio.wait({waiting, task}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        task.result()
     yield outbox
     if outbox[0]["type"].endswith("complete"):
         await inbox.put({"type": "lifespan.shutdown"})
@@ -75,6 +79,16 @@ async def test_a_start_that_fails_is_reported_to_the_server() -> None:
     async with served(Runtime(FluxLit(api=FastAPI(lifespan=lifespan))).asgi) as messages:
         assert messages[0]["type"] == "lifespan.startup.failed"
         assert "RuntimeError: no database" in messages[0]["message"]
+
+
+async def test_a_start_that_fails_unexpectedly_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start() -> None:
+        raise KeyError("nobody thought of this")
+
+    runtime = Runtime(FluxLit())
+    monkeypatch.setattr(runtime.lifecycle, "start", start)
+    async with served(runtime.asgi) as messages:
+        assert messages == [{"type": "lifespan.startup.failed", "message": "KeyError: 'nobody thought of this'"}]
 
 
 async def test_a_refusal_gives_its_reason_to_the_server_and_to_requests() -> None:

@@ -89,7 +89,7 @@ uvicorn.Server.handle_exit = handle_exit
 
 @asynccontextmanager
 async def lifespan(api):
-    for server in [each for each in gc.get_objects() if isinstance(each, uvicorn.Server)]:
+    for server in [each for each in gc.get_objects() if issubclass(type(each), uvicorn.Server)]:
         wrapped = server.config.loaded_app
         while wrapped is not None and wrapped is not api:
             wrapped = getattr(wrapped, "app", None)

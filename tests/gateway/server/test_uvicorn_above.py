@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import sys, uvicorn
+import sys, uvicorn, weakref
 from fluxlit.server.uvicorn_above import set_up_uvicorn, uvicorn_above
 from fluxlit.settings import Settings
 from fluxlit.urls import PublicAddress
+
+class Odd:
+    @property
+    def __class__(self):
+        raise LookupError("what libraries leave behind need not say what it is")
+
+left_behind = [Odd(), weakref.proxy(Odd())]  # and the second is gone
 
 async def app(scope, receive, send):
     address = PublicAddress(Settings(uvicorn_graceful_shutdown_timeout_s=0.5))

@@ -57,10 +57,12 @@ class AsgiApplication:
             refuse_multiworker(allowed=self._settings.allow_unified_uvicorn_multiworker)
             set_up_uvicorn(self._settings, self._lifecycle.address)
             await self._lifecycle.start()
-        except FluxLitError as error:
-            if self._settings.log_level == "debug":
+        except Exception as error:  # noqa: BLE001  (servers take one for "no lifespan", and go on to serve errors)
+            known = isinstance(error, FluxLitError)
+            if not known or self._settings.log_level == "debug":
                 traceback.print_exc()
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            message = str(error) if known else f"{type(error).__name__}: {error}"
+            await send({"type": "lifespan.startup.failed", "message": message})
             return
         with delay_sigterm(self._settings.gateway_drain_delay_s, self._lifecycle.drain):
             await send({"type": "lifespan.startup.complete"})

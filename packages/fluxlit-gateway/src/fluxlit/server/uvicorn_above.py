@@ -17,11 +17,9 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared on
 
 def uvicorn_above() -> uvicorn.Server | None:
     """The server that is about to start; `None` if another one serves."""
-    starting = [
-        item
-        for item in gc.get_objects()
-        if isinstance(item, uvicorn.Server) and hasattr(item, "lifespan") and not item.started
-    ]
+    # By type(): isinstance() asks the object for its __class__, which raises for a weak proxy of what is gone.
+    servers = [item for item in gc.get_objects() if issubclass(type(item), uvicorn.Server)]
+    starting = [server for server in servers if hasattr(server, "lifespan") and not server.started]
     return starting[0] if len(starting) == 1 else None
 
 
