@@ -83,12 +83,12 @@ async def test_a_start_that_fails_is_reported_to_the_server() -> None:
 
 async def test_a_start_that_fails_unexpectedly_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async def start() -> None:
-        raise KeyError("nobody thought of this")
+        raise KeyError("not foreseen")
 
     runtime = Runtime(FluxLit())
     monkeypatch.setattr(runtime.lifecycle, "start", start)
     async with served(runtime.asgi) as messages:
-        assert messages == [{"type": "lifespan.startup.failed", "message": "KeyError: 'nobody thought of this'"}]
+        assert messages == [{"type": "lifespan.startup.failed", "message": "KeyError: 'not foreseen'"}]
 
 
 async def test_a_refusal_gives_its_reason_to_the_server_and_to_requests() -> None:
