@@ -38,6 +38,7 @@ def home(st):
 @app.page("/slow")
 def slow(st):
     st.text("begins")
+    Path("begun").touch()
     while not Path("go").exists():
         time.sleep(0.02)
     st.text("ends")
@@ -74,6 +75,7 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
             async with Tab(gate) as tab, Tab(gate) as busy:
                 await tab.run()
                 running = asyncio.create_task(busy.run(page="slow"))
+                await until((project.root / "begun").exists, timeout_s=60)
                 rolling = asyncio.create_task(backend.roll())
                 await until(lambda: any(busy.session_id in worker.sessions for worker in backend.leaving), timeout_s=60)
                 assert not (await asyncio.wait({rolling, running}, timeout=0.5))[0], "it waits for the run"
