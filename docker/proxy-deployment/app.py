@@ -25,7 +25,7 @@ def whoami(request: Request) -> dict[str, Any]:
         "url": str(request.url),
         "link": str(request.url_for("download")),
         "path": request.scope["raw_path"].decode("latin-1"),
-        "headers": sorted(request.headers),
+        "headers": sorted(request.headers.items()),
     }
 
 

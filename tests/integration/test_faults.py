@@ -196,7 +196,7 @@ def test_a_worker_that_keeps_dying_is_restarted_ever_more_slowly_and_says_why(di
     with running(directory) as server:
         (directory / "broken").touch()
         worker(server).send_signal(signal.SIGKILL)
-        pattern = re.compile(r"is gone: .*the database is gone.* It is restarted in ([\d.]+) s")
+        pattern = re.compile(r"is gone: Target [^#]*?the database is gone[^#]*? It is restarted in ([\d.]+) s")
         with Asking(f"{server.api_url}/readyz") as asking:
             wait_for(lambda: len(pattern.findall(server.log())) >= 3, "three starts have failed", 60)
             code, detail = readiness(server)

@@ -43,8 +43,10 @@ APP = """
     import os
 
     from fluxlit import FluxLit, restored_session
+    from fluxlit_auth import PlainFields, TrustedProxy
 
-    app = FluxLit(title="Counter")
+    behind_proxy = TrustedProxy(PlainFields(user="X-Who")) if "REPLICA" not in os.environ else None
+    app = FluxLit(title="Counter", auth=behind_proxy)
 
     def press():
         st_state()["presses"] = st_state().get("presses", 0) + 1
@@ -56,7 +58,7 @@ APP = """
         import streamlit as st
         return st.session_state
 
-    @app.page("/")
+    @app.page("/", public=True)
     def home(st):
         state = st.session_state
         state.setdefault("clicks", 0)
@@ -241,7 +243,8 @@ def server(directory: Path) -> Any:
         directory,
         command="run",
         session_store="sqlite:///sessions.db",
-        streamlit_options={"server.trustedUserHeaders": {"X-Who": "email"}},
+        secret_key="k" * 32,
+        trust_proxy=True,
     ) as server:
         yield server
 

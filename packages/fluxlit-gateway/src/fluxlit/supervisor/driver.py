@@ -302,7 +302,7 @@ class Supervisor:
         self._ready_since = 0.0
         self._child = None
         delay = self._policy.backoff.delay(self._failures, random.random())  # noqa: S311  (jitter, not a secret)
-        logger.warning("%s is gone: %s. It is restarted in %.2f s.", self.name, self._reason, delay)
+        logger.warning("%s is gone: %s. It is restarted in %.2f s.", self.name, self._reason.rstrip("."), delay)
         await asyncio.sleep(delay)
         self._restarts += 1
         self._handle(BackoffElapsed())
