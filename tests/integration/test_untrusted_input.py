@@ -268,6 +268,7 @@ NEVER_FROM_CLIENTS = (
 """Modules and packages that see settings, files and messages of the application or of its own processes only."""
 
 REVIEWED = {
+    "fluxlit._internal.system_page._COLOUR": ("match", "rgb(0"),
     "fluxlit.client._ABSOLUTE": ("match", "a+"),
     "fluxlit.client._FORBIDDEN": ("search", "a"),
     "fluxlit.client._SEPARATOR": ("search", "/"),
@@ -291,6 +292,8 @@ REVIEWED = {
     "fluxlit.observability.logs.redaction._UPLOAD": ("search", "/_stcore/upload_file/"),
     "fluxlit.observability.logs.redaction._URL_PASSWORD": ("search", "://a:"),
     "fluxlit.observability.request_id._WELL_FORMED": ("match", "a"),
+    "fluxlit.server.development_login._PATH": ("match", "/a"),
+    "fluxlit.server.development_login._PROXIES": ("match", "x-forwarded-"),
     "fluxlit.server.http.request_response.NAME": ("match", "a"),
     "fluxlit_auth.load_balancer._ARN": ("match", "a"),
     "fluxlit_auth.load_balancer._KEY_ID": ("match", "a"),
@@ -376,12 +379,21 @@ def test_every_regular_expression_on_bytes_of_clients_is_linear(name: str) -> No
 
 
 NUMBERS = {
+    "fluxlit._internal.container_memory: int((group / 'memory.current').read_text(encoding='ascii'))",  # of the kernel
+    "fluxlit._internal.container_memory: int(details[at + 1])",  # of the kernel
+    "fluxlit._internal.container_memory: int(limit)",  # of the kernel
     "fluxlit.gateway.static_assets: int(digits or '0')",  # at most 18 digits
     "fluxlit.observability.logs.formatters: int(record.msecs)",
     "fluxlit.proxy.message_framing: int(value)",  # at most 19 digits
     "fluxlit.server.http.protocol: int(info[1])",  # port of a socket
     "fluxlit.server.http.request_response: int(time.time())",
     "fluxlit.server.http.request_response: int(value)",  # of the application
+    "fluxlit.server.websocket.frame_scanner: int(code)",  # one of ours
+    "fluxlit.streamlit.message_limits: int(time.monotonic() // WINDOW_S)",
+    "fluxlit.worker.base: int(self.settings.uvicorn_graceful_shutdown_timeout_s)",
+    "fluxlit.worker.base: int(time.monotonic() - self._ending_since)",
+    "fluxlit.worker.upload_limits: int(get_option('server.maxUploadSize'))",
+    "fluxlit.worker.upload_limits: int(next((value for name, value in scope['headers'] if name == LENGTH), b'0'))",
     "fluxlit.server.websocket.protocol: int(code)",  # of the application, or parsed by websockets
     "fluxlit.worker.resume.tab_reload: int(value)",  # of Streamlit
 }

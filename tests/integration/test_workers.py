@@ -49,6 +49,7 @@ APP = """
         from streamlit.runtime import get_instance
 
         content = f"made by {os.getpid()}".encode()
+        st.file_uploader("File")
         st.download_button("Load", content)
         st.text(get_instance().media_file_mgr.add(content, "text/plain", "here"))
 
@@ -162,6 +163,7 @@ async def test_a_browser_without_cookies_comes_back_to_its_session(server: Serve
 async def test_a_file_goes_to_the_session_that_its_path_names(server: Server) -> None:
     async with one_each(server) as tabs, http(server) as client:
         for tab in tabs:
+            await tab.run(page="files")  # which has an uploader
             headers = {"X-Xsrftoken": tab.xsrf, "Cookie": f"_streamlit_xsrf={tab.xsrf}", "Origin": server.url}
             path = f"/_stcore/upload_file/{tab.id}/file-1"
             answer = await client.put(path, files={"file": ("a.txt", b"text")}, headers=headers)

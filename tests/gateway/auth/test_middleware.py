@@ -144,7 +144,7 @@ async def test_the_front_end_is_told_in_words_that_it_can_show(target: str) -> N
     answer = await Scene(AccessPolicy()).ask(target, (b"sec-fetch-mode", b"cors"))
     assert (answer.status, answer.body) == (401, b"You are signed out. Reload this page to sign in again.")
     unknown = await Scene(AccessPolicy()).ask(target, (b"sec-fetch-mode", b"cors"), (b"cookie", b"login=!503"))
-    assert (unknown.status, unknown.body) == (503, b"It cannot be told who you are.")
+    assert (unknown.status, unknown.body) == (503, b"It cannot be known who you are.")
 
 
 async def test_the_front_end_is_told_whose_answer_it_has() -> None:

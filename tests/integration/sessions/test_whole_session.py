@@ -45,7 +45,7 @@ APP = """
     from fluxlit import FluxLit, restored_session
     from fluxlit_auth import PlainFields, TrustedProxy
 
-    behind_proxy = TrustedProxy(PlainFields(user="X-Who")) if "REPLICA" not in os.environ else None
+    behind_proxy = TrustedProxy(PlainFields(user="X-Who")) if "PROXY" in os.environ else None
     app = FluxLit(title="Counter", auth=behind_proxy)
 
     def press():
@@ -243,6 +243,7 @@ def server(directory: Path) -> Any:
         directory,
         command="run",
         session_store="sqlite:///sessions.db",
+        environment={"PROXY": "trusted"},
         secret_key="k" * 32,
         trust_proxy=True,
     ) as server:
