@@ -37,7 +37,7 @@ def test_what_is_withheld_is_not_in_the_process(monkeypatch: pytest.MonkeyPatch)
     """ASVS 5.0, 13.3.2."""
     for name in (*WORKER.withheld, "fluxlit_secret_key", "FLUXLIT_TITLE", "DATABASE_PASSWORD"):
         monkeypatch.setenv(name, "1")
-    program = "import os; print(*sorted(name for name in os.environ if 'FLUXLIT' in name.upper() or 'DATABASE' in name))"
+    program = "import os; print(*sorted(x for x in os.environ if 'FLUXLIT' in x.upper() or 'DATABASE' in x))"
     spawned = SpawnedProcess.of(Command([sys.executable, "-c", program], withheld=WORKER.withheld))
     try:
         printed, _ = spawned.popen.communicate(timeout=60)
