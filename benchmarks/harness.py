@@ -121,7 +121,8 @@ def running(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            # Installed software has its bytecode; without it, half of a start would be compiling.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -216,6 +216,8 @@ def main() -> None:
     if name not in COMMANDS:
         fail(f"say what to run.\n{__doc__}")
     use_a_supported_python()
+    # Hundreds of processes start: each of them would compile all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     COMMANDS[name](sys.argv[2:])
 
 
