@@ -8,7 +8,7 @@ The suite is Autobahn's `wstest`, which runs on Python 2.7 only, so it is not pa
 
 One run of the suite tries the upstream alone, `fluxlit run` and a plain uvicorn before it. A case that `fluxlit run`
 serves worse than the upstream alone is a missed bar: through a tunnel the verdicts are the upstream's. Groups 12 and 13
-are on compression, which FluxLit does not negotiate.
+are on compression: `--compression` switches it on, for FluxLit and for the upstream.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ app = FluxLit()
 # --- the servers under test ----------------------------------------------------------------------------------------
 
 
-async def echo(port: int) -> None:
+async def echo(port: int, *, compression: bool) -> None:
     """The upstream: the `websockets` library, which sends every message back."""
 
     async def back(socket: ServerConnection) -> None:
@@ -55,19 +55,21 @@ async def echo(port: int) -> None:
     def healthy(socket: ServerConnection, request: Request) -> Response | None:
         return socket.respond(http.HTTPStatus.OK, "ok") if request.path == "/_stcore/health" else None
 
-    server = await serve(back, "127.0.0.1", port, compression=None, max_size=None, process_request=healthy)
+    agreed = "deflate" if compression else None
+    server = await serve(back, "127.0.0.1", port, compression=agreed, max_size=None, process_request=healthy)
     await server.serve_forever()
 
 
 @contextlib.contextmanager
-def servers(folder: Path) -> Iterator[dict[str, int]]:
+def servers(folder: Path, *, compression: bool) -> Iterator[dict[str, int]]:
     """Everything under test, by name, with its port."""
     ports = {"upstream alone": free_port()}
     (folder / "app.py").write_text(APP)
     settings = {"streamlit_upstream": f"http://127.0.0.1:{ports['upstream alone']}", "log_level": "warning"}
+    settings["gateway_ws_compression"] = str(compression)
     itself = [sys.executable, str(HERE)]
     with contextlib.ExitStack() as stack:
-        role = ["--serve", "--port", str(ports["upstream alone"])]
+        role = ["--serve", "--port", str(ports["upstream alone"]), *(["--compression"] if compression else [])]
         program = stack.enter_context(running("upstream", [*itself, *role], folder))
         until(program, lambda: answers(f"http://127.0.0.1:{ports['upstream alone']}/_stcore/health"))
         ports["fluxlit run"] = free_port()
@@ -75,7 +77,7 @@ def servers(folder: Path) -> Iterator[dict[str, int]]:
         until(program, lambda: answers(f"http://127.0.0.1:{ports['fluxlit run']}/api/readyz"))
         ports["uvicorn app:app"] = free_port()
         command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(ports["uvicorn app:app"])]
-        command += ["--ws-max-size", str(1 << 28), "--ws-per-message-deflate", "false"]
+        command += ["--ws-max-size", str(1 << 28), "--ws-per-message-deflate", str(compression)]
         environment = {f"FLUXLIT_{name.upper()}": value for name, value in settings.items()}
         program = stack.enter_context(running("uvicorn", command, folder, environment))
         until(program, lambda: answers(f"http://127.0.0.1:{ports['uvicorn app:app']}/api/readyz"))
@@ -150,15 +152,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wstest", default="wstest", help="the suite's command")
     parser.add_argument("--cases", nargs="+", default=[f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 10)])
+    parser.add_argument("--compression", action="store_true", help="agree on compression, which groups 12 and 13 try")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        asyncio.run(echo(arguments.port))
+        asyncio.run(echo(arguments.port, compression=arguments.compression))
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end as well
         wstest = tool(arguments.wstest, "see the head of benchmarks/conformance.py for how to install it")
-        with workspace() as folder, servers(folder) as ports:
+        with workspace() as folder, servers(folder, compression=arguments.compression) as ports:
             report(show(judge(wstest, folder, ports, arguments.cases)))
 
 

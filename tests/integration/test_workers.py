@@ -17,6 +17,7 @@ from textwrap import dedent
 import httpx
 import psutil
 import pytest
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 
 from fluxlit.testing import Server, run_server
 from tests.support.processes import descendants
@@ -215,6 +216,18 @@ async def test_one_worker_sets_no_cookie(directory: Path) -> None:
             assert COOKIE not in (await client.get("/")).cookies
         async with Session(server.url) as tab:
             assert COOKIE not in tab.set_cookies
+
+
+async def test_messages_are_compressed_if_that_is_on_and_none_grows_above_the_limit(directory: Path) -> None:
+    """A few kilobytes from a stranger must not become gigabytes in a worker."""
+    with run_server("app:app", directory, command="run", gateway_ws_compression=True) as server:
+        async with Session(server.url) as tab:
+            assert (await tab.run())[1] == "run 1"
+            (deflate,) = tab._socket.protocol.extensions
+            assert isinstance(deflate, PerMessageDeflate)
+            bomb = bytes(30_000_000)
+            await tab._socket.send(bomb)
+            assert await tab.closed() == 1009
 
 
 async def test_a_dead_workers_browsers_move_to_another_at_once(directory: Path) -> None:

@@ -111,6 +111,7 @@ SAMPLES = {
     "gateway_ws_max_message_bytes": number(1),
     "gateway_ws_max_client_message_bytes": number(2),
     "gateway_ws_max_backlog_bytes": number(1_000_000),
+    "gateway_ws_compression": TRUE,
     "uvicorn_graceful_shutdown_timeout_s": seconds(0),
     "gateway_drain_delay_s": seconds(1.5),
     "api_shutdown_timeout_s": seconds(3),

@@ -80,6 +80,27 @@ def test_a_server_must_not_mask() -> None:
     assert sut.fault is not None
 
 
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("fin", [True, False])
+def test_the_first_frame_of_a_message_may_be_compressed_where_that_was_agreed_on(opcode: int, fin: bool) -> None:
+    data = Frame(opcode, b"x" * 200, fin=fin, rsv=4).bytes(mask=True)
+    sut = FrameScanner(masked=True, limit=LIMIT, compression=True)
+    assert sut.feed(data) == data
+    assert (sut.messages, sut.payload, sut.fault) == (1, 200, None)
+    assert scanner().feed(data) == b""
+
+
+@pytest.mark.parametrize(
+    "frame", [Frame(CONT, b"x", rsv=4), Frame(PING, rsv=4), Frame(CLOSE, rsv=4), Frame(TEXT, rsv=2), Frame(TEXT, rsv=6)]
+)
+def test_nothing_else_may_be_marked(frame: Frame) -> None:
+    """Neither a later fragment nor a control frame."""
+    sut = FrameScanner(masked=True, limit=LIMIT, compression=True)
+    assert sut.feed(frame.bytes(mask=True)) == b""
+    assert sut.fault is not None
+    assert sut.fault[0] == 1002
+
+
 def test_fragments_share_the_limit_of_their_message() -> None:
     part = Frame(CONT, b"x" * (LIMIT // 2), fin=False).bytes(mask=True)
     sut = scanner()

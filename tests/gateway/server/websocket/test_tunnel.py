@@ -146,6 +146,41 @@ async def test_frames_before_the_handshake_is_over_arrive_in_both_directions() -
     assert [frame.data for frame in received] == [b"early", b"early"]
 
 
+OFFER = "Sec-WebSocket-Extensions: x-other, permessage-deflate; client_max_window_bits"
+AGREED = b"permessage-deflate; client_max_window_bits=12"
+
+
+async def test_browser_and_upstream_agree_on_compression_where_it_is_on() -> None:
+    """Compressed frames pass as they are.
+
+    Other extensions are not offered.
+    """
+    seen: list[Message] = []
+    upstream = accepting(echo, b"Sec-WebSocket-Extensions: " + AGREED, seen=seen)
+    settings = Settings(log_level="critical", gateway_ws_compression=True)
+    async with stage(upstream, limits=ProxyLimits(ws_compression=True), settings=settings) as scene:
+        client = await scene.client()
+        answer = await client.ask_head(handshake(OFFER))
+        assert answer.all(b"sec-websocket-extensions") == [AGREED]
+        wire = Wire(client, mask=True)
+        await wire.send(Frame(BINARY, b"squeezed", rsv=4))
+        assert await wire.frame() == Frame(BINARY, b"squeezed")
+    assert seen[0].all(b"sec-websocket-extensions") == [b"permessage-deflate; client_max_window_bits"]
+
+
+@pytest.mark.parametrize("offer", [OFFER, "X-Other: 1"], ids=["not accepted", "not offered"])
+async def test_without_an_agreement_nothing_may_be_compressed(offer: str) -> None:
+    settings = Settings(log_level="critical", gateway_ws_compression=True)
+    limits = ProxyLimits(ws_compression=True, ws_close=0.2)
+    async with stage(accepting(echo), limits=limits, settings=settings) as scene:
+        client = await scene.client()
+        answer = await client.ask_head(handshake(offer))
+        assert answer.all(b"sec-websocket-extensions") == []
+        wire = Wire(client, mask=True)
+        await wire.send(Frame(BINARY, b"squeezed", rsv=4))
+        assert (await wire.frame()).code == 1002
+
+
 async def test_an_upstream_that_masks_is_no_websocket_server() -> None:
     """RFC 6455 section 5.1: 1002 for both, and nothing of the frame passes."""
     seen: list[Frame] = []

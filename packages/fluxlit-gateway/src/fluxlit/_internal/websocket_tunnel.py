@@ -48,6 +48,7 @@ class UpstreamEnd:
         close: seconds for the closing handshake.
         message: bytes of one message from it; 0 for no limit.
         backlog: bytes from it that may wait for a slow client.
+        extensions: value of Sec-WebSocket-Extensions in its response; empty for none.
     """
 
     transport: asyncio.Transport
@@ -57,3 +58,4 @@ class UpstreamEnd:
     close: float
     message: int
     backlog: int
+    extensions: bytes = b""

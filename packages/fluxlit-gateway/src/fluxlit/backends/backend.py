@@ -193,6 +193,7 @@ def proxy_limits(settings: Settings) -> ProxyLimits:
         ws_close=settings.gateway_ws_close_timeout_s,
         ws_message=settings.gateway_ws_max_message_bytes,
         ws_backlog=settings.gateway_ws_max_backlog_bytes,
+        ws_compression=settings.gateway_ws_compression,
     )
 
 

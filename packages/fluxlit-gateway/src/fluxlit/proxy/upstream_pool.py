@@ -49,6 +49,7 @@ class ProxyLimits:
         ws_close: how long the closing handshake may take.
         ws_message: bytes of one message from the upstream.
         ws_backlog: bytes from the upstream that may wait for a slow browser before it is closed with 1013.
+        ws_compression: browser and upstream may agree on compression, where a tunnel joins them.
     """
 
     connect: float = 5.0
@@ -64,6 +65,7 @@ class ProxyLimits:
     ws_close: float = 10.0
     ws_message: int = 200 * 1024 * 1024
     ws_backlog: int = 64 * 1024 * 1024
+    ws_compression: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -2,8 +2,8 @@
 
 After the handshake the connection is handed over to a tunnel, or messages are relayed. For a relay the library parses
 and frames; this protocol only moves bytes, keeps whole messages until the relay takes them, and answers for liveness:
-it pings, and gives the connection up when no pong comes (RFC 6455 section 5.5.2). Compression is never offered: both
-ends share a machine or a rack.
+it pings, and gives the connection up when no pong comes (RFC 6455 section 5.5.2). It offers no compression, as both
+ends share a machine or a rack; a tunnel may have browser and upstream agree on one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import PayloadTooBig
+from websockets.extensions import ClientExtensionFactory, Extension
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import Subprotocol
+from websockets.typing import ExtensionName, Subprotocol
 from websockets.uri import parse_uri
 
 from fluxlit._internal.flow_control import FlowControlledProtocol
@@ -42,6 +43,20 @@ class Client(LenientProtocol, ClientProtocol):
     """The library's client."""
 
 
+class BrowsersOffer(ClientExtensionFactory):
+    """Compression that the browser has offered, and not this end."""
+
+    name = ExtensionName("permessage-deflate")
+
+    def get_request_params(self) -> list[tuple[str, str | None]]:
+        """Nothing: the browser's own header is sent."""
+        return []
+
+    def process_response_params(self, params: object, accepted_extensions: object) -> Extension:
+        """Accept all: the browser is the one to judge."""
+        return Extension()
+
+
 class UpstreamWebSocket(FlowControlledProtocol):
     """One WebSocket connection to the upstream.
 
@@ -53,13 +68,14 @@ class UpstreamWebSocket(FlowControlledProtocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, offer: list[str], limits: ProxyLimits) -> None:
+    def __init__(self, offer: list[str], limits: ProxyLimits, *, compression: bool = False) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._socket = Client(
             NOWHERE,
             subprotocols=[Subprotocol(name) for name in offer] or None,
+            extensions=[BrowsersOffer()] if compression else None,
             max_size=limits.ws_message,
             logger=quiet,
         )
@@ -113,10 +129,18 @@ class UpstreamWebSocket(FlowControlledProtocol):
 
     def hand_over(self) -> UpstreamEnd:
         """Hand the connection over, after a handshake that succeeded."""
+        assert self._response is not None
         limits, early = self._limits, bytes(self._early or b"")
         self._socket.release()
         return UpstreamEnd(
-            self.transport, early, limits.ws_ping, limits.ws_pong, limits.ws_close, limits.ws_message, limits.ws_backlog
+            self.transport,
+            early,
+            limits.ws_ping,
+            limits.ws_pong,
+            limits.ws_close,
+            limits.ws_message,
+            limits.ws_backlog,
+            ", ".join(self._response.headers.get_all("Sec-WebSocket-Extensions")).encode("latin-1"),
         )
 
     def start(self) -> None:

@@ -2,8 +2,9 @@
 
 The browser's side belongs to the ASGI server, the upstream's is an `UpstreamWebSocket`. Each side has a handshake of
 its own; what travels is the subprotocol offer (in order and complete: Streamlit reads a token and a session id from it
-by position), and the upstream's choice. Then a server that offers it gets the upstream's connection for a tunnel. Any
-other has messages and closing codes relayed, and each side keeps its own framing, pings and masking.
+by position), the offer of compression if a tunnel and the settings allow it, and the upstream's choice. Then a server
+that offers it gets the upstream's connection for a tunnel. Any other has messages and closing codes relayed, and each
+side keeps its own framing, pings and masking.
 
 A relay reads the upstream even while the browser is slow: Streamlit drops a session if it cannot hand over its
 messages, but keeps one with a closed socket. So what waits for the browser is bounded, and at the bound the browser's
@@ -32,7 +33,9 @@ from fluxlit.proxy.headers import (
 from fluxlit.proxy.upstream_pool import Upstream
 from fluxlit.proxy.upstream_websocket import UpstreamWebSocket, sendable
 
-ANSWER_DROPPED = RESPONSE_DROPPED | {b"sec-websocket-accept", b"sec-websocket-protocol", b"sec-websocket-extensions"}
+EXTENSIONS = b"sec-websocket-extensions"
+
+ANSWER_DROPPED = RESPONSE_DROPPED | {b"sec-websocket-accept", b"sec-websocket-protocol", EXTENSIONS}
 
 TRY_AGAIN_LATER = 1013
 BAD_GATEWAY = 1014
@@ -47,6 +50,8 @@ class Relay:
         self._receive = receive
         self._send = send
         self._extra = extra
+        tunnel = upstream.limits.ws_compression and TUNNEL in scope
+        self._compression = offered_compression(scope["headers"]) if tunnel else b""
 
     async def run(self) -> None:
         """Relay until either side closes.
@@ -62,7 +67,8 @@ class Relay:
         """Relay; returns early, and true, if a tunnel has the connection now."""
         limits = self._upstream.limits
         leg = await self._upstream.address.connect(
-            lambda: UpstreamWebSocket(self._scope["subprotocols"], limits), within=limits.connect
+            lambda: UpstreamWebSocket(self._scope["subprotocols"], limits, compression=bool(self._compression)),
+            within=limits.connect,
         )
         tunnelled = False
         try:
@@ -98,6 +104,8 @@ class Relay:
         if offer and not any(name == b"sec-websocket-protocol" for name, _ in headers):
             # Some servers (wsproto) take the field away when they have read it.
             headers.append((b"sec-websocket-protocol", ", ".join(offer).encode("ascii")))
+        if self._compression:
+            headers.append((EXTENSIONS, self._compression))
         headers += [
             (b"connection", b"Upgrade"),
             (b"upgrade", b"websocket"),
@@ -199,6 +207,12 @@ def closing(code: int, reason: str) -> dict[str, Any]:
     if code == 1005:
         return {"code": 1000, "reason": ""}
     return {"code": code, "reason": reason} if sendable(code) else {"code": BAD_GATEWAY, "reason": "upstream lost"}
+
+
+def offered_compression(headers: list[Header]) -> bytes:
+    """What a handshake offers of RFC 7692, without its other extensions."""
+    offers = [offer.strip() for name, value in headers if name == EXTENSIONS for offer in value.split(b",")]
+    return b", ".join(offer for offer in offers if offer.partition(b";")[0].strip() == b"permessage-deflate")
 
 
 def answer_headers(response: Response) -> list[Header]:

@@ -91,7 +91,7 @@ class ApiWorker(WorkerProgram):
             ws="none",  # the HTTP protocol has its own
             ws_max_size=settings.gateway_ws_max_client_message_bytes,
             ws_ping_interval=None,  # the gateway pings
-            ws_per_message_deflate=False,
+            ws_per_message_deflate=settings.gateway_ws_compression,
             proxy_headers=False,
             server_header=False,
             backlog=settings.gateway_listen_backlog,

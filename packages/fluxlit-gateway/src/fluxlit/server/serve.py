@@ -158,7 +158,7 @@ def configuration(application: Application, settings: Settings, tls: Tls | None 
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,
         ws_ping_timeout=settings.gateway_ws_ping_timeout_s,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=settings.gateway_ws_compression,
         proxy_headers=False,
         server_header=False,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,

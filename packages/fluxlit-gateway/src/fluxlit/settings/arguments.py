@@ -78,6 +78,7 @@ class SettingsArguments(TypedDict, total=False):
     gateway_ws_max_message_bytes: int
     gateway_ws_max_client_message_bytes: int
     gateway_ws_max_backlog_bytes: int
+    gateway_ws_compression: bool
     uvicorn_graceful_shutdown_timeout_s: float
     gateway_drain_delay_s: float
     api_shutdown_timeout_s: float

@@ -397,6 +397,11 @@ class Settings(BaseSettings):
         description="Bytes from the UI to buffer for a slow browser; above it the WebSocket is closed with 1013, and "
         "the browser reconnects to the same session.",
     )
+    gateway_ws_compression: bool = Field(
+        default=False,
+        description="Compress WebSocket messages if the browser can (RFC 7692), for browsers behind slow lines. Each "
+        "takes 60 kB more in the worker. For `fluxlit run`; uvicorn has `--ws-per-message-deflate`.",
+    )
     uvicorn_graceful_shutdown_timeout_s: SecondsOrZero = Field(
         default=30.0,
         description="Time for open requests to finish when the gateway stops. Under `uvicorn app:app` too, where its "

@@ -131,7 +131,12 @@ class Worker(WorkerProgram):
             self._application(),
             uds=self.spec.socket,
             http="httptools",
-            **websocket_options(),
+            # No pings: the gateway pings both ends. A ping of ours would pass to the browser behind all that it has
+            # still to read, and a slow one would be taken for dead; and a breakpoint answers none.
+            ws="websockets-sansio",
+            ws_max_size=self.settings.gateway_ws_max_client_message_bytes,  # here without compression
+            ws_per_message_deflate=self.settings.gateway_ws_compression,
+            ws_ping_interval=None,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -216,20 +221,6 @@ def tracing() -> Any:
     from fluxlit.observability import tracing as module  # noqa: PLC0415
 
     return module
-
-
-def websocket_options() -> dict[str, Any]:
-    """How uvicorn serves WebSockets for Streamlit; needs its configuration.
-
-    No pings: the gateway pings both ends. A ping of ours would pass to the browser behind all that it has still to
-    read, and a slow one would be taken for dead; and a breakpoint answers none.
-    """
-    return {
-        "ws": "websockets-sansio",
-        "ws_max_size": get_option("server.maxMessageSize") * 1_000_000,
-        "ws_per_message_deflate": False,
-        "ws_ping_interval": None,
-    }
 
 
 def forwarded(app: Any, settings: Settings) -> Any:

@@ -47,7 +47,7 @@ OWNED: Mapping[str, str] = {
     "server.baseUrlPath": "Use root_path.",
     "server.corsAllowedOrigins": "Use allowed_origins.",
     "server.enableCORS": _PROTECTION,
-    "server.enableWebsocketCompression": "Compressing between gateway and worker costs time and gains nothing.",
+    "server.enableWebsocketCompression": "Use gateway_ws_compression, by which browser and worker compress.",
     "server.enableXsrfProtection": _PROTECTION,
     "server.fileWatcherType": _RELOAD,
     "server.headless": "There is no browser to open.",

@@ -12,13 +12,18 @@ from websockets.frames import CloseCode
 # only a part of a message.
 BROKEN, MESSAGE, CONTINUATION, PONG, PING, CLOSE = range(6)
 
-FIN, MASK = 0x80, 0x80
+FIN, MASK, COMPRESSED = 0x80, 0x80, 0x40
 
 KINDS = bytearray(256)
 for _opcode, _kind in ((1, MESSAGE), (2, MESSAGE), (0, CONTINUATION)):
     KINDS[_opcode] = KINDS[FIN | _opcode] = _kind
 for _opcode, _kind in ((8, CLOSE), (9, PING), (10, PONG)):
     KINDS[FIN | _opcode] = _kind
+
+# Where compression was agreed on, the first frame of a message may be marked as compressed (RFC 7692 section 6).
+KINDS_WITH_COMPRESSION = bytearray(KINDS)
+for _opcode in (1, 2):
+    KINDS_WITH_COMPRESSION[COMPRESSED | _opcode] = KINDS_WITH_COMPRESSION[FIN | COMPRESSED | _opcode] = MESSAGE
 
 Fault = tuple[int, str]
 
@@ -31,7 +36,8 @@ class FrameScanner:
 
     Args:
         masked: the frames are a client's, which must be masked, else a server's, which must not be (section 5.1).
-        limit: bytes of a message in all its fragments; 0 for no limit.
+        limit: bytes of a message in all its fragments, as they are sent; 0 for no limit.
+        compression: messages may be compressed.
 
     Attributes:
         left: bytes of the last frame that have not come yet. At 0 a frame may be inserted.
@@ -45,6 +51,7 @@ class FrameScanner:
 
     __slots__ = (
         "_held",
+        "_kinds",
         "_limit",
         "_mask",
         "_message",
@@ -58,7 +65,8 @@ class FrameScanner:
         "pings",
     )
 
-    def __init__(self, *, masked: bool, limit: int) -> None:
+    def __init__(self, *, masked: bool, limit: int, compression: bool = False) -> None:
+        self._kinds = KINDS_WITH_COMPRESSION if compression else KINDS
         self._mask, self._shortest = (MASK, 6) if masked else (0, 2)
         self._limit = limit or 1 << 63
         self._held = b""
@@ -83,7 +91,7 @@ class FrameScanner:
                 return self._stop(data, at)
             if at + 2 > size:
                 return self._hold(data, at)
-            kind, length = KINDS[data[at]], data[at + 1] - self._mask
+            kind, length = self._kinds[data[at]], data[at + 1] - self._mask
             begin = at
             if not kind or not 0 <= length < 128 or (length > 125 and kind > CONTINUATION):
                 return self._break(data, begin, CloseCode.PROTOCOL_ERROR, "invalid frame header")

@@ -52,6 +52,8 @@ HANDSHAKE = frozenset(
 
 KNOWN = frozenset(HTTPStatus)
 
+EXTENSIONS = b"Sec-WebSocket-Extensions"
+
 Header = tuple[bytes, bytes]
 
 
@@ -294,6 +296,9 @@ class WebSocketProtocol(FlowControlledProtocol):
 
     def _accept(self, message: Message, response: Response) -> None:
         headers = [*headers_of(response), *message.get("headers", ())]
+        if TUNNEL in message:  # The two ends have agreed on theirs.
+            agreed = message[TUNNEL].extensions
+            headers = [header for header in headers if header[0] != EXTENSIONS] + [(EXTENSIONS, agreed)] * bool(agreed)
         if message.get("subprotocol"):
             headers.append((b"Sec-WebSocket-Protocol", message["subprotocol"].encode("latin-1")))
         self.transport.write(serialize(response.status_code, headers))

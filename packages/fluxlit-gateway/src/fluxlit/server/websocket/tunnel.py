@@ -306,8 +306,9 @@ class Tunnel:
         self._at_once = self._expired = False
         self._last_word = LOST  # For a client if its upstream ends without a Close frame.
         self._closing: asyncio.TimerHandle | None = None
-        received = counters.received = FrameScanner(masked=True, limit=limit)
-        sent = counters.sent = FrameScanner(masked=False, limit=upstream.message)
+        compression = bool(upstream.extensions)
+        received = counters.received = FrameScanner(masked=True, limit=limit, compression=compression)
+        sent = counters.sent = FrameScanner(masked=False, limit=upstream.message, compression=compression)
         self._client = End(self, client, received, masks=False, ping=ping, pong=pong)
         self._upstream = End(self, upstream.transport, sent, masks=True, ping=upstream.ping, pong=upstream.pong)
         self._client.other, self._upstream.other = self._upstream, self._client
