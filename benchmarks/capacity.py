@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import Use, answers, fluxlit_run, free_port, table, until, workspace
+from harness import Bar, Use, answers, fluxlit_run, free_port, report, table, until, workspace
 from reruns import APP, LIGHT
 
 HERE = Path(__file__).resolve().parent
@@ -63,6 +63,7 @@ def main() -> None:
             seen = visitors(url, "--sessions", "10", "--seconds", str(seconds))
             reruns = round(seen["rate"] * seconds)
             rerun = {name: Use.of(pid).since(before[name], reruns) for name, pid in pids.items()}
+            alone = visitors(url, "--sessions", "1", "--seconds", str(seconds))
     rows = [
         [
             name,
@@ -77,6 +78,12 @@ def main() -> None:
     heads = ["process", "memory before", "memory a session", "descriptors a session", "CPU to open one", "CPU a rerun"]
     print(table(f"Capacity: a light page, {sessions} sessions", heads, rows))
     print(f"{seen['rate']:.0f} reruns a second with 10 sessions; a core of its own: {1 / rerun['worker'].cpu:.0f}.\n")
+    report(
+        [
+            Bar("CPU of the gateway for a light rerun in ms", rerun["gateway"].cpu * 1000, 0.08),
+            Bar("p50 of a click in ms, one session", alone["p50"], 3.5),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def main() -> None:
     print(table("Memory of the gateway", ["idle", f"{sessions} sessions", "a session"], rows))
     report(
         [
-            Bar("memory of the idle gateway in MB", idle / 1e6, 60),
-            Bar("memory of the gateway per session in kB", each / 1000, 100),
+            Bar("memory of the idle gateway in MB", idle / 1e6, 50),
+            Bar("memory of the gateway per session in kB", each / 1000, 25),
             Bar("files of Streamlit mapped in the gateway", float(with_streamlit), 0),
         ]
     )

@@ -98,7 +98,7 @@ def main() -> None:
     heavy = found["40 ms of CPU, FluxLit, 2 workers"]["rate"] / found["40 ms of CPU, FluxLit, 1 worker"]["rate"]
     report(
         [
-            Bar("reruns of a light page, of streamlit run's", light, 8, at_least=True),
+            Bar("reruns of a light page, of streamlit run's", light, 14, at_least=True),
             Bar("two workers, of one worker's", heavy, 1.5, at_least=True),
         ]
     )

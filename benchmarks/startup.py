@@ -67,7 +67,7 @@ def main() -> None:
         for name, values in seconds.items()
     ]
     print(table("Start to ready", ["command", "median", "best", "of streamlit run's"], rows))
-    report([Bar("start to ready, of streamlit run's", statistics.median(seconds[FLUXLIT]) / base, 2.0)])
+    report([Bar("start to ready, of streamlit run's", statistics.median(seconds[FLUXLIT]) / base, 1.2)])
 
 
 if __name__ == "__main__":
