@@ -17,8 +17,10 @@ from fluxlit.auth.contract import User
 from fluxlit.auth.live_connections import Connection
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.proxy import ProxyLimits, ReverseProxy
+from fluxlit.server import serve
 from fluxlit.server.websocket import protocol, tunnel
 from fluxlit.server.websocket.tunnel import End, Tunnel
+from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Message, Peer, Stage, stage, until
 from tests.gateway.proxy.websocket import (
@@ -404,6 +406,45 @@ async def test_an_upstream_that_takes_nothing_is_noticed_in_the_middle_of_a_fram
 
 
 # Memory.
+
+
+@pytest.mark.usefixtures("in_that_way")
+@pytest.mark.parametrize(("anyio_backend", "way"), WAYS)
+@pytest.mark.parametrize("fragments", [False, True], ids=["half a frame", "fragments"])
+async def test_unfinished_messages_of_all_clients_have_one_budget(
+    fragments: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each lies in memory for as long as its connection is open.
+
+    Who ends a message, or leaves, gives its part back; what pages send is too short to count.
+    """
+    budget = UnfinishedMessages(50_000)
+    monkeypatch.setattr(serve, "UnfinishedMessages", lambda _most: budget)
+    if fragments:
+        begin, rest = Frame(TEXT, b"x" * 85_000, fin=False).bytes(mask=True), Frame(CONT, b"x").bytes(mask=True)
+    else:
+        whole = Frame(TEXT, b"x" * 86_000).bytes(mask=True)
+        begin, rest = whole[:85_000], whole[85_000:]
+
+    async def begun(scene: Stage) -> Wire:
+        wire, left = await connect(scene), budget.left
+        await wire.end.send(begin)
+        await until(lambda: budget.left < left - 10_000)
+        return wire
+
+    async with stage(accepting(echo), limits=PROMPT) as scene:
+        first, second = await begun(scene), await begun(scene)
+        third = await connect(scene)
+        await third.end.send(begin)
+        assert (await until_close(third)).code == 1013
+        await (await connect(scene)).end.send(Frame(TEXT, b"x" * 60_000).bytes(mask=True)[:-1])
+        await first.end.send(rest)
+        second.end.abort()
+        await until(lambda: budget.left == 50_000)
+        await begun(scene)
+        await first.send(Frame(TEXT, b"short"))
+        assert len((await first.message()).data) > 80_000
+        assert (await first.message()).data == b"short"
 
 
 SEEN: list[weakref.ref[Any]] = []

@@ -33,12 +33,16 @@ from fluxlit.server.sockets.listeners import Listener, adopt, bind_file, bind_po
 from fluxlit.server.sockets.systemd import Notifier
 from fluxlit.server.sockets.tls import Tls
 from fluxlit.server.uvicorn_server import AsgiServer
+from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.settings.provenance import Layer
 from fluxlit.supervisor.spawn import SpawnedProcess
 
 OTHER_PORTS = 100
 """How many ports from the configured one on are tried during development."""
+
+UNFINISHED = 8
+"""Messages of the largest size that browsers may have begun at once."""
 
 # Names of the routes that FastAPI adds itself.
 _DOCUMENTATION = frozenset({"openapi", "swagger_ui_html", "swagger_ui_redirect", "redoc_html"})
@@ -145,7 +149,11 @@ def replace_login(application: AppDefinition, *, development: bool) -> None:
 def configuration(application: Application, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
     """How uvicorn serves the application; `Lifecycle` runs the lifespans."""
     protocol = partial(
-        HttpProtocol, limits=http_limits(settings), pending=PendingHeaders(), caps=connection_caps(settings)
+        HttpProtocol,
+        limits=http_limits(settings),
+        pending=PendingHeaders(),
+        caps=connection_caps(settings),
+        unfinished=UnfinishedMessages(UNFINISHED * settings.gateway_ws_max_client_message_bytes),
     )
     return uvicorn.Config(
         application,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,7 @@ from fluxlit.server.http.request_response import (
 )
 from fluxlit.server.http.write_timeout import WriteTimeout
 from fluxlit.server.websocket.protocol import WebSocketProtocol
+from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 
 logger = logging.getLogger("fluxlit.http")
 
@@ -111,6 +113,7 @@ class HttpProtocol(FlowControlledProtocol):
         limits: what the connection may ask for.
         pending: shared by the connections of a server.
         caps: shared likewise.
+        unfinished: shared likewise; by default without a limit.
     """
 
     __slots__ = (
@@ -139,6 +142,7 @@ class HttpProtocol(FlowControlledProtocol):
         "_server",
         "_state",
         "_uncounted",
+        "_unfinished",
         "_unread",
         "_url",
         "_waiting_bytes",
@@ -160,6 +164,7 @@ class HttpProtocol(FlowControlledProtocol):
         limits: HttpLimits = DEFAULT_LIMITS,
         pending: PendingHeaders | None = None,
         caps: ConnectionCaps | None = None,
+        unfinished: UnfinishedMessages | None = None,
     ) -> None:
         super().__init__()
         self._config = config
@@ -169,6 +174,7 @@ class HttpProtocol(FlowControlledProtocol):
         self._limits = limits
         self.pending = pending or PendingHeaders()
         self._caps = caps or ConnectionCaps()
+        self._unfinished = unfinished or UnfinishedMessages(sys.maxsize)
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._read_timeout = ReadTimeout(self._loop, self._on_read_timeout)
         self._read_paused = False
@@ -487,7 +493,7 @@ class HttpProtocol(FlowControlledProtocol):
             self._feed(self._plain_head + rest)
             return
         scope, left = self._handshake, partial(self._caps.leave, self._host)
-        protocol = WebSocketProtocol(self._config, self._state, self.transport, left)
+        protocol = WebSocketProtocol(self._config, self._state, self.transport, left, self._unfinished)
         self._state.connections.discard(self)
         self._release()
         self.transport.set_protocol(protocol)

@@ -47,6 +47,7 @@ class FrameScanner:
         payload: bytes of their payload.
         pings: Ping frames.
         largest: bytes of the largest frame since it was reset.
+        more: another frame of the last message is to come.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class FrameScanner:
         "largest",
         "left",
         "messages",
+        "more",
         "over",
         "payload",
         "pings",
@@ -78,6 +80,12 @@ class FrameScanner:
         self.payload = 0
         self.pings = 0
         self.largest = 0
+        self.more = False
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a message that has begun and is not whole; 0 without one."""
+        return self._message - self.left if self.left or self.more else 0
 
     def feed(self, data: bytes) -> bytes:  # noqa: C901  (a call for each frame would cost as much as all of it)
         """Follow what has come; returns what may be passed on."""
@@ -107,6 +115,7 @@ class FrameScanner:
                 self.pings += kind == PING
                 self.over = kind == CLOSE
                 continue
+            self.more = data[begin] < FIN
             if kind == MESSAGE:
                 self.messages += 1
                 self._message = 0

@@ -24,6 +24,7 @@ from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit._internal.websocket_frames import LenientProtocol
 from fluxlit._internal.websocket_tunnel import TUNNEL, Tunnelling, UpstreamEnd
 from fluxlit.server.websocket.tunnel import Tunnel
+from fluxlit.server.websocket.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
 
 # The name under which ASGI servers report faults of applications; log filters and error trackers know it.
 logger = logging.getLogger("uvicorn.error")
@@ -90,6 +91,7 @@ class WebSocketProtocol(FlowControlledProtocol):
         server_state: of the uvicorn server.
         transport: the connection.
         on_lost: called once when the connection is lost.
+        unfinished: shared by the connections of a server.
     """
 
     __slots__ = (
@@ -107,17 +109,24 @@ class WebSocketProtocol(FlowControlledProtocol):
         "_pong",
         "_read_paused",
         "_rejection",
+        "_size",
         "_state",
         "_text",
         "_timer",
         "_tunnel",
         "_tunnelling",
+        "_unfinished",
         "_unparsed",
         "transport",
     )
 
     def __init__(
-        self, config: uvicorn.Config, server_state: Any, transport: asyncio.Transport, on_lost: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        server_state: Any,
+        transport: asyncio.Transport,
+        on_lost: Callable[[], None],
+        unfinished: UnfinishedMessages,
     ) -> None:
         super().__init__()
         self._config = config
@@ -148,6 +157,9 @@ class WebSocketProtocol(FlowControlledProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._tunnelling = Tunnelling()
         self._tunnel: Tunnel | None = None
+        # Bytes of fragments, and of the frame that is arriving.
+        self._size = 0
+        self._unfinished = UnfinishedMessage(unfinished)
 
     def start(self, scope: Scope) -> None:
         """Respond to a handshake that is not valid, or let the application decide.
@@ -202,6 +214,7 @@ class WebSocketProtocol(FlowControlledProtocol):
         self._leave()
         self._stop_timer()
         self._unparsed = self._fragments = bytearray()
+        self._unfinished.update(0)
         self._frames.release()
 
     def _leave(self) -> None:
@@ -321,6 +334,7 @@ class WebSocketProtocol(FlowControlledProtocol):
             limit=config.ws_max_size,
             ping=config.ws_ping_interval or 0.0,
             pong=config.ws_ping_timeout or 0.0,
+            message=self._unfinished,
             counters=self._tunnelling,
             on_client_lost=self._leave,
             on_over=self._on_tunnel_over,
@@ -364,10 +378,14 @@ class WebSocketProtocol(FlowControlledProtocol):
         while self._unparsed and self._phase in READING and (everything or not self._messages):
             part = self._unparsed[:SLICE]
             del self._unparsed[:SLICE]
+            self._size += len(part)
             self._frames.receive_data(part)
             for frame in self._frames.events_received():
                 if isinstance(frame, Frame):  # Always: there is no handshake left to parse.
                     self._on_frame(frame)
+                    self._size = len(self._fragments)
+            if (self._size > FREE or self._unfinished.counted) and not self._unfinished.update(self._size):
+                self._frames.fail(CloseCode.TRY_AGAIN_LATER, "too many unfinished messages")
             self._write_replies()
             if self._phase is State.OPEN and self._frames.close_expected():
                 self._on_close()

@@ -18,6 +18,7 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 
 from fluxlit._internal.websocket_tunnel import Tunnelling, UpstreamEnd
 from fluxlit.server.websocket.frame_scanner import FrameScanner
+from fluxlit.server.websocket.unfinished_messages import UnfinishedMessage
 
 # Seconds for a client to read what is left when its connection is closed.
 LINGER_S = 10.0
@@ -38,6 +39,7 @@ class End(asyncio.Protocol):
         tunnel: its tunnel.
         transport: its connection.
         scanner: follows what it sends.
+        message: counts what it has begun and not finished; `None` for an upstream.
         masks: frames to it are masked.
         ping: seconds between two pings to it; 0 for none.
         pong: seconds that it may take to answer one.
@@ -57,6 +59,7 @@ class End(asyncio.Protocol):
         "_heard",
         "_loop",
         "_masks",
+        "_message",
         "_ping",
         "_pinged",
         "_pings",
@@ -82,6 +85,7 @@ class End(asyncio.Protocol):
         tunnel: Tunnel,
         transport: asyncio.Transport,
         scanner: FrameScanner,
+        message: UnfinishedMessage | None = None,
         *,
         masks: bool,
         ping: float,
@@ -90,6 +94,7 @@ class End(asyncio.Protocol):
         self._tunnel = tunnel
         self._loop = asyncio.get_running_loop()
         self._masks = masks
+        self._message = message
         self._ping, self._pong = ping, pong
         self._heard = self._pinged = self._read_paused = False
         self._taken = self._pings = 0
@@ -112,8 +117,15 @@ class End(asyncio.Protocol):
         passed = scanner.feed(data)
         if passed:
             other.transport.write(passed)
+        message = self._message
         if scanner.over:
             self._end_frames()
+        elif (
+            message is not None
+            and (scanner.left or scanner.more or message.counted)
+            and not message.update(scanner.unfinished)
+        ):
+            self._tunnel.close(TRY_AGAIN_LATER, "too many unfinished messages")
         elif other.paused:
             self._tunnel.on_unread(other)
         elif self.paused and scanner.pings - self._pings > MAX_UNREAD_PINGS:
@@ -135,6 +147,8 @@ class End(asyncio.Protocol):
         """End the other side as well."""
         self.lost = self.said = True
         self.open = False
+        if self._message is not None:
+            self._message.update(0)
         self.stop_timer()
         self._tunnel.on_lost(self)
 
@@ -269,6 +283,7 @@ class Tunnel:
         limit: bytes of one message from the client; 0 for no limit.
         ping: seconds between two pings to the client; 0 for none.
         pong: seconds that it may take to answer one.
+        message: counts what the client has begun and not finished.
         counters: get those of the tunnel.
         on_client_lost: called once when the client's connection has ended.
         on_over: called once when both have, after the other.
@@ -296,6 +311,7 @@ class Tunnel:
         limit: int,
         ping: float,
         pong: float,
+        message: UnfinishedMessage,
         counters: Tunnelling,
         on_client_lost: Callable[[], None],
         on_over: Callable[[], None],
@@ -309,7 +325,7 @@ class Tunnel:
         compression = bool(upstream.extensions)
         received = counters.received = FrameScanner(masked=True, limit=limit, compression=compression)
         sent = counters.sent = FrameScanner(masked=False, limit=upstream.message, compression=compression)
-        self._client = End(self, client, received, masks=False, ping=ping, pong=pong)
+        self._client = End(self, client, received, message, masks=False, ping=ping, pong=pong)
         self._upstream = End(self, upstream.transport, sent, masks=True, ping=upstream.ping, pong=upstream.pong)
         self._client.other, self._upstream.other = self._upstream, self._client
         self._client.start(early)
