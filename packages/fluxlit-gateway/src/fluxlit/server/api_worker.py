@@ -30,6 +30,7 @@ from fluxlit.server.api import set_up_api, stop_lifespan, with_fault
 from fluxlit.server.authentication import add_security
 from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
 from fluxlit.server.http.request_response import PendingHeaders
+from fluxlit.server.uvicorn_server import server_config
 from fluxlit.settings import Settings
 from fluxlit.supervisor.lifeline import Lifeline
 from fluxlit.urls import PublicAddress
@@ -80,20 +81,13 @@ class ApiWorker(WorkerProgram):
         """How the API is served: as in the gateway's own process."""
         settings = self.settings
         protocol = partial(HttpProtocol, limits=http_limits(settings), pending=PendingHeaders())
-        config = uvicorn.Config(
+        config = server_config(
             Endpoint(self._traced(self._application.api), self._lifespan),
+            protocol,
             uds=self.spec.socket,
-            interface="asgi3",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            http=cast("type[HttpProtocol]", protocol),
-            ws="none",  # the HTTP protocol has its own
             ws_max_size=settings.gateway_ws_max_client_message_bytes,
             ws_ping_interval=None,  # the gateway pings
             ws_per_message_deflate=settings.gateway_ws_compression,
-            proxy_headers=False,
-            server_header=False,
             backlog=settings.gateway_listen_backlog,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=self.graceful_s(),

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import uvicorn
 
@@ -32,7 +31,7 @@ from fluxlit.server.runtime import Runtime
 from fluxlit.server.sockets.listeners import Listener, adopt, bind_file, bind_port, passed_by_systemd
 from fluxlit.server.sockets.systemd import Notifier
 from fluxlit.server.sockets.tls import Tls
-from fluxlit.server.uvicorn_server import AsgiServer
+from fluxlit.server.uvicorn_server import AsgiServer, server_config
 from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.settings.provenance import Layer
@@ -155,25 +154,17 @@ def configuration(application: Application, settings: Settings, tls: Tls | None 
         caps=connection_caps(settings),
         unfinished=UnfinishedMessages(UNFINISHED * settings.gateway_ws_max_client_message_bytes),
     )
-    return uvicorn.Config(
+    return server_config(
         application,
-        interface="asgi3",  # it returns awaitables, which uvicorn would not guess
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        http=cast("type[HttpProtocol]", protocol),
-        ws="none",  # the HTTP protocol has its own
+        protocol,
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,
         ws_ping_timeout=settings.gateway_ws_ping_timeout_s,
         ws_per_message_deflate=settings.gateway_ws_compression,
-        proxy_headers=False,
-        server_header=False,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         backlog=settings.gateway_listen_backlog,
-        # uvicorn hands both numbers to asyncio as they are; a fraction works, although the annotation is int.
-        timeout_keep_alive=settings.gateway_keep_alive_timeout_s,  # type: ignore[arg-type]
-        timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,  # type: ignore[arg-type]
+        timeout_keep_alive=settings.gateway_keep_alive_timeout_s,
+        timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,
     )
 
 

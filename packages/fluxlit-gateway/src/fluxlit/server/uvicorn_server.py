@@ -11,8 +11,32 @@ from typing import Any
 
 import uvicorn
 
+from fluxlit._internal.asgi import Application
+
 # Windows has none.
 AF_UNIX = getattr(socket_module, "AF_UNIX", None)
+
+
+def server_config(application: Application, protocol: Any, **options: Any) -> uvicorn.Config:
+    """How uvicorn serves an application by a protocol of ours.
+
+    Args:
+        application: what is served; its lifespan is run elsewhere.
+        protocol: called for each connection. WebSockets are its business too.
+        options: further ones of uvicorn. Those of seconds may be fractions, although their annotation is int.
+    """
+    return uvicorn.Config(
+        application,
+        interface="asgi3",  # it returns awaitables, which uvicorn would not guess
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        http=protocol,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        **{"ws_per_message_deflate": False, **options},
+    )
 
 
 class AsgiServer(uvicorn.Server):

@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import uvicorn
-
 from fluxlit._internal.asgi import Application
 from fluxlit.errors import FluxLitError
 from fluxlit.server.http.protocol import HttpProtocol
 from fluxlit.server.sockets.listeners import Listener
-from fluxlit.server.uvicorn_server import AsgiServer, served
+from fluxlit.server.uvicorn_server import AsgiServer, served, server_config
 
 
 class PrivateServer:
@@ -28,19 +26,7 @@ class PrivateServer:
     """
 
     def __init__(self, application: Application, listeners: Sequence[Listener]) -> None:
-        config = uvicorn.Config(
-            application,
-            interface="asgi3",  # uvicorn guesses otherwise for a bound method
-            lifespan="off",
-            log_config=None,
-            http=HttpProtocol,
-            ws="none",
-            ws_per_message_deflate=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-        )
+        config = server_config(application, HttpProtocol, timeout_keep_alive=75, timeout_graceful_shutdown=1)
         self._listeners = listeners
         self._server = AsgiServer(config)
         self._task: asyncio.Task[None] | None = None
