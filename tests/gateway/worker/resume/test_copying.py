@@ -5,9 +5,10 @@ They begin anew, as with plain Streamlit.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 import psutil
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from fluxlit._internal.asgi import Receive, Scope, Send
@@ -22,7 +24,9 @@ from fluxlit._internal.streamlit_paths import STREAM
 from fluxlit.sessions import SessionCopies
 from fluxlit.streamlit.session_content import SessionContent
 from fluxlit.testing import Server, run_server
-from fluxlit.worker.resume.copying import Copying, content_of, groups_of
+from fluxlit.worker.resume import commit_barrier
+from fluxlit.worker.resume import copying as copying_module
+from fluxlit.worker.resume.copying import AWAY, BACK, Copying, content_of, groups_of
 from fluxlit.worker.resume.tab_reload import RELOADED
 from tests.sessions.servers import wait_until
 from tests.support.session import Session
@@ -205,10 +209,14 @@ async def test_a_page_that_always_raises_is_repeated_once(server: Server) -> Non
 
 
 class Client:
-    """A browser's connection."""
+    """A browser's connection; what it shows in toasts."""
 
-    def write_forward_msg(self, message: object) -> None:
-        """Send."""
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def write_forward_msg(self, message: Any) -> None:
+        if message.WhichOneof("type") == "delta":
+            self.shown.append(message.delta.new_element.toast.body)
 
 
 class Manager:
@@ -242,10 +250,12 @@ class Recorded:
 
     def __init__(self) -> None:
         self.addresses: list[str | None] = []
+        self.begun: list[Owned] = []
 
     def begin(self, name: str, identity: object, address: str | None = None) -> Any:
         self.addresses.append(address)
-        return Owned(name)
+        self.begun.append(Owned(name))
+        return self.begun[-1]
 
     async def look(self, name: str) -> None:
         """There is no copy."""
@@ -253,9 +263,20 @@ class Recorded:
 
 @dataclass(eq=False)
 class Owned:
-    """An empty copy."""
+    """A copy that is saved when the test lets it."""
 
     owner: str
+    dirty: bool = False
+    calls: list[Callable[[], None]] = field(default_factory=list)
+
+    def call_when_saved(self, function: Callable[[], None]) -> bool:
+        self.calls.append(function)
+        return self.dirty
+
+    def save(self) -> None:
+        self.dirty = False
+        for call in self.calls:
+            call()
 
 
 @pytest.mark.parametrize(
@@ -277,6 +298,32 @@ async def test_the_copy_of_a_session_counts_for_the_address_of_its_visitor(
     scope = {"type": "websocket", "path": STREAM, "client": client, "subprotocols": offered}
     await copying.look_first(streamlit)(scope, nothing, nothing)
     assert copies.addresses == [counted]
+
+
+async def test_a_slow_store_is_shown_until_it_has_the_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was late, and never away."""
+    monkeypatch.setattr(commit_barrier, "HOLD_S", 0.01)
+    monkeypatch.setattr(copying_module, "RENDER_S", 0)
+    copies, manager, client = Recorded(), Manager(), Client()
+    copying = Copying(lambda _: cast("SessionCopies", copies))
+    copying.attach(SimpleNamespace(_session_mgr=manager))
+    manager.connect_session(client=client, script_data=None, user_info={}, existing_session_id=None)
+    copies.begun[0].dirty = True
+    end = ForwardMsg()
+    end.script_finished = ForwardMsg.FINISHED_SUCCESSFULLY
+    for _ in range(2):
+        client.write_forward_msg(end)
+        await until(client.shown, AWAY)
+        client.shown.clear()
+    copies.begun[0].save()
+    await until(client.shown, BACK)
+    assert client.shown.count(BACK) == 1
+
+
+async def until(shown: list[str], text: str) -> None:
+    async with asyncio.timeout(60):
+        while text not in shown:  # noqa: ASYNC110 - a timer of the loop
+            await asyncio.sleep(0.005)
 
 
 async def nothing(*_: object) -> Any:

@@ -76,7 +76,7 @@ class Copying:
         self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._barriers: weakref.WeakSet[CommitBarrier] = weakref.WeakSet()
-        self._told: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
+        self._told: weakref.WeakSet[Any] = weakref.WeakSet()
         self._looked: dict[str, Any] = {}
         self._manager: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -290,8 +290,7 @@ class Copying:
         self._soon(self._away)
 
     def back(self) -> None:
-        """The store can be reached again."""
-        self._soon(self._back)
+        """The store can be reached again; each copy reports when it is saved."""
 
     def _soon(self, function: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
@@ -312,18 +311,17 @@ class Copying:
 
         def say(send: Callable[[Any], None]) -> None:
             send(messages.toast(AWAY, ":material/cloud_off:", 0))
-            if (told := weak()) is not None:
-                self._told[told] = copy
+            told = weak()
+            if told is not None and told not in self._told:
+                self._told.add(told)
+                # Not only when the store is back: one that is slow has never been away.
+                if not copy.call_when_saved(partial(self._soon, self._say_back, told)):
+                    self._say_back(told)
 
         return say
 
-    def _back(self) -> None:
-        told, self._told = dict(self._told), weakref.WeakKeyDictionary()
-        for client, copy in told.items():
-            if not copy.call_when_saved(partial(self._soon, self._say_back, client)):
-                self._say_back(client)
-
     def _say_back(self, client: Any) -> None:
+        self._told.discard(client)
         self._say(client, messages.no_toast())
         self._loop.call_later(RENDER_S, self._say, client, messages.toast(BACK, ":material/cloud_done:", 4))
 
