@@ -86,13 +86,13 @@ def check(files: dict[str, str]) -> None:
             assert str(each)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(place=st.sampled_from(PLACES), value=ODD)
 def test_any_value_anywhere_in_a_compose_file(place: tuple[Any, ...], value: object) -> None:
     check({"compose.yaml": yaml.safe_dump(changed(COMPOSE, place, value))})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(where=st.sampled_from(ELSEWHERE), value=ODD)
 @example(where=("kubernetes/overlays/dev/kustomization.yaml", ("images", 0)), value=None)
 def test_any_value_anywhere_in_a_manifest_or_a_file_of_a_platform(where: tuple[str, Any], value: object) -> None:
@@ -107,7 +107,7 @@ def test_any_compose_file(text: str) -> None:
     check({"compose.yaml": text})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     path=st.sampled_from(TEXTS),
     first=st.integers(0, 120),
