@@ -367,7 +367,7 @@ async def test_rule_20_a_client_that_reads_nothing_gives_its_turn_back(server: s
 
 async def test_rule_20_a_client_that_reads_slowly_is_served_to_the_end() -> None:
     """The limit is on standing still, not on the whole duration."""
-    limits, settings = ProxyLimits(send=0.4), Settings(log_level="critical", gateway_send_timeout_s=0.4)
+    limits, settings = ProxyLimits(send=1), Settings(log_level="critical", gateway_send_timeout_s=1)
     async with stage(flood, limits=limits, settings=settings) as scene:
         client = await scene.client()
         head = await client.ask_head(get())
