@@ -81,6 +81,12 @@ def server(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
         yield server
 
 
+def lose_worker(visitor: Visitor, server: Server) -> None:
+    expect(visitor.page.get_by_text("does not answer")).to_have_count(0)  # else it has something to save
+    with visitor.reconnecting():
+        kill_worker(server)
+
+
 def press(visitor: Visitor, then: str) -> None:
     visitor.page.get_by_role("button", name="Press").click()
     expect(visitor.page.get_by_text(then, exact=True)).to_be_visible()
@@ -94,8 +100,7 @@ def test_a_killed_worker_is_not_noticed(server: Server, visitor: Visitor) -> Non
     press(visitor, "Ada pressed 1")
     press(visitor, "Ada pressed 2")
     for count in (3, 4):
-        with visitor.reconnecting():
-            kill_worker(server)
+        lose_worker(visitor, server)
         # The first thing that the new worker hears is the press of a button with a callback.
         press(visitor, f"Ada pressed {count}")
     visitor.problems.clear()  # the connection was lost
@@ -116,8 +121,7 @@ def test_a_store_that_stops_is_shown_and_nothing_is_lost(
     finally:
         redis_server.start()
     expect(visitor.page.get_by_text("answers again, and everything is saved")).to_be_visible()
-    with visitor.reconnecting():
-        kill_worker(server)
+    lose_worker(visitor, server)
     press(visitor, "pressed 4")
     visitor.problems.clear()
 
@@ -137,8 +141,7 @@ def test_a_failover_of_the_store_is_shown_and_nothing_is_lost(tmp_path: Path, vi
         group.return_as_replica()
         expect(visitor.page.get_by_text("answers again, and everything is saved")).to_be_visible()
         press(visitor, "pressed 3")
-        with visitor.reconnecting():
-            kill_worker(server)
+        lose_worker(visitor, server)
         press(visitor, "pressed 4")
     visitor.problems.clear()
 
@@ -178,8 +181,7 @@ def test_a_reload_goes_on_with_the_session_and_shows_what_widgets_say(server: Se
     shown(visitor, "7 4 str True", "kept")
     as_filled(visitor)
 
-    with visitor.reconnecting():
-        kill_worker(server)
+    lose_worker(visitor, server)
     reload(visitor)
     shown(visitor, "7 4 str True", "nothing")
     as_filled(visitor)
@@ -218,8 +220,7 @@ def test_a_download_works_after_a_failover_without_a_click_before(server: Server
             visitor.page.get_by_role("button", name="Download").click()
         assert download.value.path().read_text() == "the report"
         maker = visitor.page.get_by_text("made by").inner_text()
-        with visitor.reconnecting():
-            kill_worker(server)
+        lose_worker(visitor, server)
         expect(visitor.page.get_by_text(maker)).to_have_count(0)
         visitor.settle()
     visitor.problems.clear()
@@ -237,8 +238,7 @@ def test_after_a_failover_a_lost_upload_is_named_and_another_one_works(server: S
     reload(visitor)
     shown(visitor, "no file")  # as the browser has it
     upload("first")
-    with visitor.reconnecting():
-        kill_worker(server)
+    lose_worker(visitor, server)
     upload("second")
     shown(visitor, "lost ['file']")
     visitor.problems.clear()
