@@ -1,6 +1,6 @@
-"""Run mypy once for each distribution, the tests and groups of scripts.
+"""Run mypy for packages, tests and scripts at once, and for each example.
 
-One call per group because module names repeat between them. Every group is checked even when one fails.
+One call per example because their module names repeat. Every group is checked even when one fails.
 """
 
 import os
@@ -11,29 +11,30 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def groups() -> list[str]:
-    """Return the folders to check: those that exist and hold Python."""
-    found = [*sorted(ROOT.glob("packages/*/src")), ROOT / "tests", ROOT / "scripts", ROOT / "benchmarks"]
-    found += [*sorted(ROOT.glob("examples/*")), *sorted(ROOT.glob("docker/*"))]
-    return [str(path.relative_to(ROOT)) for path in found if any(path.rglob("*.py"))]
+def groups() -> list[list[str]]:
+    """Return the folders to check together: those that hold Python."""
+    together = [*sorted(ROOT.glob("packages/*/src")), ROOT / "tests", ROOT / "scripts", ROOT / "benchmarks"]
+    alone = [*sorted(ROOT.glob("examples/*")), *sorted(ROOT.glob("docker/*"))]
+    found = [[path for path in group if any(path.rglob("*.py"))] for group in [together, *([each] for each in alone)]]
+    return [[str(path.relative_to(ROOT)) for path in group] for group in found if group]
 
 
-def environ(group: str) -> dict[str, str]:
+def environ(group: list[str]) -> dict[str, str]:
     """Return the environment for one call.
 
     Programs outside the packages import their neighbours by name.
     """
-    alone = group.startswith(("benchmarks", "examples", "docker"))
-    return {**os.environ, "MYPYPATH": str(ROOT / group)} if alone else dict(os.environ)
+    own = [str(ROOT / path) for path in group if path.startswith(("benchmarks", "examples", "docker"))]
+    return {**os.environ, "MYPYPATH": os.pathsep.join(own)} if own else dict(os.environ)
 
 
 def main() -> int:
     """Check the folders named on the command line, else all of them."""
     failed = []
-    for group in sys.argv[1:] or groups():
-        print(f"mypy {group}: ", end="", flush=True)
-        if subprocess.call([sys.executable, "-m", "mypy", group], cwd=ROOT, env=environ(group)):
-            failed.append(group)
+    for group in [[path] for path in sys.argv[1:]] or groups():
+        print(f"mypy {' '.join(group)}: ", end="", flush=True)
+        if subprocess.call([sys.executable, "-m", "mypy", *group], cwd=ROOT, env=environ(group)):
+            failed += group
     if failed:
         print(f"mypy failed for: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
