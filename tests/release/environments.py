@@ -66,6 +66,9 @@ def needed_siblings(name: str) -> set[str]:
     return declared.union(*(needed_siblings(sibling) for sibling in declared))
 
 
+_CREATED: list[Path] = []
+
+
 @dataclass(frozen=True)
 class Environment:
     """One virtual environment."""
@@ -76,6 +79,7 @@ class Environment:
     def create(cls, root: Path) -> "Environment":
         """Make an empty one, on the Python that runs the tests."""
         uv("venv", "--quiet", "--python", sys.executable, str(root))
+        _CREATED.append(root)
         return cls(root)
 
     @property
@@ -98,6 +102,19 @@ class Environment:
         usual = ["--quiet", "--python", str(self.python), "--resolution", resolution]
         alone = [] if dependencies else ["--no-deps"]
         uv("pip", "install", *usual, *alone, *options, *map(str, requirements))
+        self._borrow_bytecode()
+
+    def _borrow_bytecode(self) -> None:
+        """Link what earlier environments have compiled.
+
+        Python compares it with the source, and compiles what is of another release again.
+        """
+        for other in _CREATED:
+            for compiled in other.glob("lib/python*/site-packages/**/__pycache__/*.pyc"):
+                target = self.root / compiled.relative_to(other)
+                if target.parent.parent.is_dir() and not target.exists():
+                    target.parent.mkdir(exist_ok=True)
+                    os.link(compiled, target)
 
     def packages(self) -> dict[str, str]:
         """Return the version of everything that is installed."""

@@ -1,5 +1,6 @@
 """The six wheels in an empty environment: new, run, open in a browser."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,9 @@ from tests.support.processes import background, descendants, wait_until_gone
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environment:
-    environment = Environment.create(tmp_path_factory.mktemp("everything") / "venv")
-    environment.install(*wheels.values())
-    return environment
+def everything(install_alone: Callable[[str], Environment]) -> Environment:
+    """What the meta-package brings: all of them."""
+    return install_alone("fluxlit")
 
 
 def test_all_six_are_installed_in_the_versions_of_the_tree(everything: Environment, wheels: dict[str, Path]) -> None:
