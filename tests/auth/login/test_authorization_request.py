@@ -1,8 +1,10 @@
 """Pending authorization requests: of one browser, once, in time."""
 
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +15,11 @@ from tests.auth.conftest import Clock
 from tests.auth.hostile import HostileProvider
 
 pytestmark = pytest.mark.anyio
+
+
+def random_text(size: int) -> str:
+    """Characters that cannot be compressed."""
+    return "".join(random.Random(size).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
 
 
 @pytest.fixture
@@ -101,7 +108,7 @@ async def test_the_longest_return_path_fits_into_a_cookie(browser: Browser, host
 
     4096 bytes for name, value and attributes; ASVS 5.0, 3.3.5.
     """
-    longest = "/" + "x" * 1999
+    longest = "/" + random_text(1999)
     answer = await browser.get(f"/api/auth/login?return_to={longest}")
     [cookie] = answer.headers.get_list("set-cookie")
     assert len(cookie) < 4096
@@ -109,9 +116,30 @@ async def test_the_longest_return_path_fits_into_a_cookie(browser: Browser, host
     assert back.headers["location"] == longest
 
 
+async def test_a_long_selection_in_the_query_comes_back(browser: Browser, hostile: HostileProvider) -> None:
+    """As of pages that keep their filters in the address."""
+    longest = "/orders?" + "&".join(f"sel=product-{number:04d}" for number in range(320))
+    answer = await browser.get(f"/api/auth/login?return_to={quote(longest)}")
+    assert len(answer.headers["set-cookie"]) < 4096
+    back = await browser.get(there_and_back(hostile, answer.headers["location"]))
+    assert back.headers["location"] == longest
+
+
+@pytest.mark.parametrize("size", [5000, 9000], ids=["cookie", "address"])
+async def test_a_query_that_does_not_fit_is_left_out_and_the_page_is_right(
+    browser: Browser, hostile: HostileProvider, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    query = random_text(size)
+    answer = await browser.get(f"/api/auth/login?return_to=/orders%3F{query}")
+    assert len(answer.headers["set-cookie"]) < 4096
+    back = await browser.get(there_and_back(hostile, answer.headers["location"]))
+    assert back.headers["location"] == "/orders"
+    assert [query in line for line in caplog.messages if "without the query" in line] == [False] * (size < 8000)
+
+
 async def test_pending_logins_with_long_paths_do_not_overfill_the_cookie_header(browser: Browser) -> None:
     for number in range(6):
-        await browser.begin(f"/{number}" + "x" * 1900)
+        await browser.begin(f"/{number}" + random_text(1900))
         assert sum(map(len, browser.cookies.values())) <= 4096
     assert len(browser.cookies) == 1
 

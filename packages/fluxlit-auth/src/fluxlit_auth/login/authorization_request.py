@@ -1,22 +1,29 @@
 """Authorization requests that wait for their response.
 
 The request itself is in a cookie of the browser, encrypted with a key that only the store knows, under the ``state``.
-The key can be taken once. So a response is worth nothing in another browser (login CSRF, RFC 6749 section 10.12),
-nothing a second time, and nothing after ten minutes; each tab has its own. The store holds the same few bytes for
-every request, however long its return path is, and `LoginBudget` limits their number, because every client may begin a
-login.
+A long return path is compressed, and loses its query if it does not fit even so. The key can be taken once. So a
+response is worth nothing in another browser (login CSRF, RFC 6749 section 10.12), nothing a second time, and nothing
+after ten minutes; each tab has its own. The store holds the same few bytes for every request, however long its return
+path is, and `LoginBudget` limits their number, because every client may begin a login.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_address
+from typing import Any
 
+from fluxlit_auth.claims import printable
 from fluxlit_auth.login.encryption import decrypt, encrypt, new_secret
 from fluxlit_auth.login.stores import Clock
 from fluxlit_sessions import SessionStore
+
+logger = logging.getLogger("fluxlit_auth")
 
 LIFETIME_S = 600
 PURPOSE = "login attempt"
@@ -28,6 +35,9 @@ IN_TOTAL = 50_000
 """Logins that all addresses together may begin in `LIFETIME_S`; they take about 20 MB of Redis."""
 
 MAX_ADDRESSES = 10_000
+
+MAX_ENCRYPTED = 3900
+"""Characters of an encrypted request: a cookie has 4096 bytes with its name and attributes (RFC 6265 section 6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,16 @@ class AuthorizationRequestStore:
         """
         key = new_secret()
         state = await self._store.aput_once(PURPOSE, {"key": key}, ttl=LIFETIME_S)
-        return state, encrypt(asdict(request), key, PURPOSE)
+        encrypted = encrypt(_content(request), key, PURPOSE)
+        if len(encrypted) > MAX_ENCRYPTED:
+            path = request.return_to.partition("?")[0]
+            logger.warning(
+                "Login without the query of its page: %d characters do not fit into a cookie: path=%s",
+                len(request.return_to),
+                printable(path),
+            )
+            encrypted = encrypt(_content(replace(request, return_to=path)), key, PURPOSE)
+        return state, encrypted
 
     async def take(self, state: str, encrypted: str) -> AuthorizationRequest | None:
         """Take a request out.
@@ -80,7 +99,20 @@ class AuthorizationRequestStore:
         """
         stored = await self._store.atake_once(PURPOSE, state)
         content = decrypt(encrypted, str(stored.get("key")), PURPOSE) if stored else None
-        return None if content is None else AuthorizationRequest(**content)
+        return None if content is None else _request(content)
+
+
+def _content(request: AuthorizationRequest) -> dict[str, Any]:
+    # The return path alone: the size of what is compressed together with a secret gives hints at it.
+    packed = urlsafe_b64encode(zlib.compress(request.return_to.encode())).decode()
+    return asdict(request) | {"return_to": min(request.return_to, packed, key=len)}
+
+
+def _request(content: dict[str, Any]) -> AuthorizationRequest:
+    return_to = content["return_to"]
+    if not return_to.startswith("/"):  # which base64url has not
+        return_to = zlib.decompress(urlsafe_b64decode(return_to)).decode()
+    return AuthorizationRequest(**{**content, "return_to": return_to})
 
 
 class LoginBudget:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-MAX_LENGTH = 2000
+MAX_PATH = 2000
+MAX_LENGTH = 8000
+"""Characters of path and query; edges accept no more by default."""
 BACKSLASH = "\\"
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
 _QUERY = re.compile(r'[^\x00-\x20\x7f-\U0010ffff\\#"<>]*\Z')
@@ -26,10 +28,12 @@ def return_path(wanted: str | None, mount: str) -> str:
         mount: public mount of the application, such as ``/apps/my-app``; empty for none.
 
     Returns:
-        `wanted` if it leads into the application, else its start page. Path and query, no host.
+        `wanted` if it leads into the application, else its start page. Path and query, no host. A query that is too
+        long is left out.
     """
     path, mark, query = (wanted or "").partition("?")
     kept = f"{path}{mark}{query.replace(BACKSLASH, '%5C')}"  # as browsers do not write it, and servers read it
+    kept = path if len(kept) > MAX_LENGTH else kept
     return kept if leads_inside(kept, mount) else f"{mount}/"
 
 
@@ -39,7 +43,7 @@ def leads_inside(wanted: str, mount: str) -> bool:
     A query may follow.
     """
     written, _, query = wanted.partition("?")
-    if len(wanted) > MAX_LENGTH or not _PATH.match(written) or not _QUERY.match(query):
+    if len(written) > MAX_PATH or len(wanted) > MAX_LENGTH or not _PATH.match(written) or not _QUERY.match(query):
         return False
     path = _decoded(written)
     if path is None or _CONTROL.search(path) or path.startswith("//"):
