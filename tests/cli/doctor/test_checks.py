@@ -178,6 +178,8 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("streamlit-options", F, "config.toml cannot be read", lambda p: p.files({".streamlit/config.toml": "["})),
     ("streamlit-options", W, "server.enableCORS has no effect",
      lambda p: p.files({".streamlit/config.toml": "[server]\nenableCORS = false"})),
+    ("streamlit-options", F, "config.toml: server.trustedUserHeaders stops the start",
+     lambda p: p.files({".streamlit/config.toml": '[server.trustedUserHeaders]\nX-Email = "email"'})),
     ("streamlit-options", W, "STREAMLIT_SERVER_ENABLE_CORS", lambda p: p.environ(STREAMLIT_SERVER_ENABLE_CORS="0")),
     ("web-concurrency", W, "WEB_CONCURRENCY=4", lambda p: p.environ(WEB_CONCURRENCY="4")),
     ("secret-files", W, "can read", secrets_for_all),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -36,10 +37,8 @@ print(json.dumps([config.get_option(key) for key in json.loads(sys.argv[2])]))
 
 def ask(project: Project, *keys: str, environ: dict[str, str] | None = None, **settings: Any) -> tuple[list[Any], str]:
     """Streamlit's options in a process of their own, and what was logged."""
-    development = settings.pop("development", False)
-    spec = WorkerSpec(
-        "unused", str(project.root), Settings(**settings).model_dump(mode="json"), development=development
-    )
+    about = {name: settings.pop(name, False) for name in ("development", "login")}
+    spec = WorkerSpec("unused", str(project.root), Settings(**settings).model_dump(mode="json"), **about)
     result = subprocess.run(
         [sys.executable, "-c", ASK, spec.to_json(), json.dumps(keys)],
         env={**os.environ, **(environ or {})},
@@ -96,14 +95,15 @@ def test_environment_variables_are_read_as_streamlits_command_line_reads_them(pr
 def test_headers_that_name_a_user_are_refused_by_name(project: Project) -> None:
     """They never reach a page, so `st.user` would stay empty without a word."""
     named = {"X-Forwarded-Email": "email"}
-    values, log = ask(
-        project,
-        "server.trustedUserHeaders",
-        environ={"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": json.dumps(named)},
-    )
-    assert values == [{}]
-    (line,) = [line for line in log.splitlines() if "server.trustedUserHeaders" in line]
-    assert "TrustedProxy" in line
+    variable = {"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": json.dumps(named)}
+    refused = r"{}: server\.trustedUserHeaders cannot be set\. .*TrustedProxy"
+    assert re.search(refused.format("STREAMLIT_SERVER_TRUSTED_USER_HEADERS"), ask(project, environ=variable)[1])
+    values, log = ask(project, "server.trustedUserHeaders", environ=variable, login=True)
+    assert (values, "server.trustedUserHeaders=" in log) == ([{}], True), "the login fills st.user"
+    file = project.write(".streamlit/config.toml", '[server.trustedUserHeaders]\nX-FluxLit-User-Subject = "sub"\n')
+    assert ask(project, "server.trustedUserHeaders")[0] == [{}], "for an external Streamlit"
+    file.write_text('[server.trustedUserHeaders]\nX-Forwarded-Email = "email"\n')
+    assert re.search(refused.format(r"\.streamlit/config\.toml"), ask(project)[1])
     with pytest.raises(SettingsError, match=r"server\.trustedUserHeaders cannot be set .*TrustedProxy"):
         refuse_owned({"server.trustedUserHeaders": named}, "fluxlit.toml:1")
 

@@ -6,7 +6,7 @@ import stat
 import tomllib
 from collections.abc import Callable
 
-from fluxlit.worker.streamlit_options import OWNED, refuse_owned
+from fluxlit.worker.streamlit_options import OWNED, USER_HEADERS, names_users, refuse_owned
 from fluxlit_cli.config import rules
 from fluxlit_cli.doctor.check import Check
 from fluxlit_cli.doctor.subject import Subject
@@ -65,9 +65,15 @@ def streamlit_options(subject: Subject) -> Finding:
     variables = {f"STREAMLIT_{_upper(key)}": key for key in OWNED}
     ignored = [(key, str(file)) for key in written if key in OWNED]
     ignored += [(variables[name], name) for name in subject.machine.environ if name in variables]
+    # The keys in its table are headers. FluxLit's own are for an external Streamlit.
+    headers = [key.removeprefix(f"{USER_HEADERS}.") for key in written if key.startswith(f"{USER_HEADERS}.")]
+    if names_users(dict.fromkeys(headers)):
+        ignored.insert(0, (USER_HEADERS, str(file)))
     if ignored:
         key, where = ignored[0]
-        return warned(f"{where}: {key} has no effect here.", OWNED[key])
+        refused = key == USER_HEADERS and not subject.login
+        say = failed if refused else warned
+        return say(f"{where}: {key} {'stops the start' if refused else 'has no effect here'}.", OWNED[key])
     count = len(subject.settings.streamlit_options) + len(written)
     return passed(f"{count} option{'s' if count != 1 else ''}")
 

@@ -9,7 +9,8 @@ Order, strongest first:
 5. FluxLit's soft defaults, which only fill in what is not set.
 
 An owned key in `streamlit_options` is refused with its reason. In a ``config.toml`` or an environment variable, which
-may be there for ``streamlit run``, it is overruled with a warning.
+may be there for ``streamlit run``, it is overruled with a warning. Only ``server.trustedUserHeaders`` is refused there
+too, in an application without a login: its pages would take every user for a visitor.
 
 ``browser.serverAddress`` is always set: without it Streamlit asks a public service for the machine's external address,
 blocking the event loop, when a WebSocket's Origin is not its Host (``server_util.is_url_from_allowed_origins``). For
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from fluxlit._internal.header_names import OWN
 from fluxlit.errors import Problem, SettingsError
 from fluxlit.settings import Settings
 from fluxlit.streamlit import options as streamlit_options
@@ -37,6 +39,8 @@ _PROTECTION = "Streamlit's CORS and XSRF protection stay on behind FluxLit. To a
 _ADDRESS = "FluxLit knows its public address. Use public_base_url, gateway_host and gateway_port."
 _SERVER = "FluxLit runs the server. Use gateway_host and gateway_port, and the TLS options of `fluxlit run`."
 _RELOAD = "FluxLit reloads pages itself: use `fluxlit dev`."
+
+USER_HEADERS = "server.trustedUserHeaders"
 
 OWNED: Mapping[str, str] = {
     "browser.serverAddress": _ADDRESS,
@@ -55,7 +59,7 @@ OWNED: Mapping[str, str] = {
     "server.runOnSave": _RELOAD,
     "server.sslCertFile": _SERVER,
     "server.sslKeyFile": _SERVER,
-    "server.trustedUserHeaders": "Headers that name a user never reach pages, since any client can send them. Use "
+    USER_HEADERS: "Headers that name a user never reach pages, since any client can send them. Use "
     "FluxLit(auth=TrustedProxy(...)) of fluxlit_auth, which fills st.user.",
     "server.websocketPingInterval": "Use gateway_ws_ping_interval_s.",
 }
@@ -105,6 +109,9 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
     owned = owned_values(spec, settings)
     for key in sorted(OWNED.keys() - _HARMLESS):
         value = chosen.get(key, streamlit_options.get_option(key))
+        if key == USER_HEADERS and not spec.login and names_users(value):
+            where = template[key].env_var if key in chosen else ".streamlit/config.toml"
+            raise SettingsError([Problem(key, f"{key} cannot be set. {OWNED[key]}", where)])
         if (key in chosen or streamlit_options.is_set(key)) and value != owned.get(key, value):
             logger.warning("Streamlit's option %s=%r is not used: %s", key, value, OWNED[key])
     soft = {key: value for key, value in soft_defaults(spec).items() if not streamlit_options.is_set(key)}
@@ -133,8 +140,16 @@ def owned_values(spec: WorkerSpec, settings: Settings) -> dict[str, Any]:
         "server.fileWatcherType": "none",
         "server.headless": True,
         "server.runOnSave": False,
-        "server.trustedUserHeaders": {},
+        USER_HEADERS: {},
     }
+
+
+def names_users(headers: Any) -> bool:
+    """Whether a value of this option names headers that never arrive.
+
+    Those of FluxLit itself are for an external Streamlit, which may share the file.
+    """
+    return isinstance(headers, dict) and any(OWN not in name.lower().encode() for name in headers)
 
 
 def soft_defaults(spec: WorkerSpec) -> dict[str, Any]:
