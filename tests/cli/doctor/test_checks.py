@@ -73,6 +73,20 @@ def mount(patient: Patient) -> None:
     patient.code('\n@app.page("/rest")\ndef rest(st): ...\n').flag(api_mount_path="/rest")
 
 
+ROOTED = """
+from fluxlit import FluxLit
+app = FluxLit(ui="ui.py")
+@app.api.get("/")
+def root(): ...
+"""
+
+
+def hidden_page(patient: Patient) -> None:
+    """A page of a script is where the API has a route."""
+    patient.files({"app.py": ROOTED, "ui.py": "import streamlit as st", "pages/1_rest.py": ""})
+    patient.flag(api_mount_path="/rest")
+
+
 def endless_clock(patient: Patient) -> None:
     patient.on(now=lambda: 0.0)
 
@@ -157,6 +171,7 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("ui-present", F, "page.py:1 cannot be run",
      lambda p: p.files({"page.py": "def ("}).code('\napp.page("/p", script="page.py")\n')),
     ("pages-valid", F, "/rest", mount),
+    ("pages-valid", W, "the page /rest (pages/1_rest.py) opens by a click only", hidden_page),
     ("pages-valid", F, "asks for its session", lambda p: p.code('\n@app.page("/s")\ndef s(session): ...\n')),
     ("page-titles", W, "the title 'Home'", lambda p: p.code('\n@app.page("/s", title="Home")\ndef s(st): ...\n')),
     ("openapi", F, "document cannot be generated",
@@ -286,6 +301,28 @@ def test_a_route_that_another_hides_is_found(lines: list[str], detail: str, pati
 @pytest.mark.parametrize("lines", REACHABLE.values(), ids=REACHABLE)
 def test_routes_that_can_be_reached_pass(lines: list[str], patient: Patient) -> None:
     assert patient.code(routes(lines)).examined("api-routes") == {"api-routes": passed("3 routes")}
+
+
+SCRIPTS = {
+    "files": ("import streamlit as st", "/first, /api_reference"),
+    "navigation": (
+        """
+import streamlit as st
+from streamlit import Page
+def docs(): ...
+def home(): ...
+st.navigation([Page(home, default=True), Page(docs), st.Page('x/2_last one.py'), st.Page(home, url_path='a')])
+""",
+        "/docs, /last_one, /a",
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "paths"), SCRIPTS.values(), ids=SCRIPTS)
+def test_the_pages_of_a_script_are_found_in_its_text(script: str, paths: str, patient: Patient) -> None:
+    pages = {"pages/1_first.py": "", "pages/2_🚀_api reference.py": ""}
+    patient.files({"app.py": ROOTED, "ui.py": script, **pages})
+    assert patient.examined("pages-valid") == {"pages-valid": passed(paths)}
 
 
 def test_routes_without_a_pattern_are_not_examined(patient: Patient) -> None:

@@ -56,6 +56,14 @@ def test_rule_13_routing_follows_the_decoded_path(target: str, route: Route) -> 
     assert MAP.route("http", "GET", unquote(target)) is route
 
 
+def test_a_page_may_have_the_address_of_an_api_that_has_nothing_there() -> None:
+    table = RouteTable("/api", api_yields=True)
+    assert [table.route("http", "GET", path) for path in ("/api", "/api/")] == [Route.UI, Route.UI]
+    assert [table.route("http", "GET", path) for path in ("/api//", "/api/x")] == [Route.API, Route.API]
+    assert [table.route("http", "POST", "/api"), table.route("websocket", "", "/api")] == [Route.API, Route.API]
+    assert table.route("http", "GET", "/api/healthz") is Route.LIVENESS
+
+
 @pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS"])
 def test_probes_are_the_gateways_own_for_every_method(method: str) -> None:
     assert MAP.route("http", method, "/api/healthz") is Route.LIVENESS

@@ -166,7 +166,7 @@ def test_an_adopted_script_runs_as_streamlit_run_would_run_it(
 
     async def story() -> None:
         async with (
-            project.running(target=None, script=script, arguments=("--blue",)),
+            project.running(target=None, script=script, arguments=("--blue",), hidden_page="/api"),
             Tab(project.socket) as tab,
         ):
             assert (await tab.run()).texts == ["from beside the script", "a secret", "7", "--blue"]

@@ -11,7 +11,7 @@ from fluxlit.errors import TargetError
 from fluxlit.pages.manifest import manifest, manifest_json
 from fluxlit.settings import resolve
 from fluxlit_cli import exit_codes, output
-from fluxlit_cli.doctor.application import CHECKS
+from fluxlit_cli.doctor.application import CHECKS, script_pages
 from fluxlit_cli.doctor.runner import examine
 from fluxlit_cli.doctor.subject import Subject
 from fluxlit_cli.finding import Status, print_problems, worst
@@ -25,8 +25,15 @@ Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as errors
 
 
 def list_pages(target: Target = None) -> int:
-    """List the pages in navigation order: path, title and source."""
+    """List the pages in navigation order: path, title and source.
+
+    Of an adopted script, those that its text shows.
+    """
     application = _application(target)
+    if application.ui_script is not None:
+        for path, source in script_pages(application.ui_script):
+            output.write(f"{path}  {source}")
+        return exit_codes.SUCCESS
     pages = manifest(application.pages, root=Path.cwd())["pages"]
     widths = [max((len(str(page[key])) for page in pages), default=0) for key in ("path", "title")]
     for page in pages:
@@ -63,7 +70,9 @@ def validate(target: Target = None, *, strict: Strict = False) -> int:
     status = worst(findings)
     if status is Status.FAIL or (strict and status is Status.WARN):
         return exit_codes.FAILURE
-    count = output.counted(len(application.pages), "page")
+    script = application.ui_script
+    pages = application.pages if script is None else list(script_pages(script))
+    count = output.counted(len(pages), "page")
     output.write(f"{count} checked, no problems found")
     return exit_codes.SUCCESS
 

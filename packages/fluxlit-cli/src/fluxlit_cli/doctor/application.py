@@ -14,7 +14,7 @@ from typing import Any
 import fastapi.routing
 from fastapi.routing import APIRoute
 
-from fluxlit.server.adopted_api import own_probes
+from fluxlit.server.adopted_api import own_probes, yields_mount
 from fluxlit.settings.target import Target
 from fluxlit_cli import output
 from fluxlit_cli.doctor.check import Check, Needs
@@ -102,13 +102,51 @@ def ui_present(subject: Subject) -> Finding:
 
 def pages_valid(subject: Subject) -> Finding:
     """No page is hidden by the API, and all page parameters exist."""
-    pages = subject.application.pages
+    application, mount = subject.application, subject.settings.api_mount_path
+    if application.ui_script is not None:
+        found = dict(script_pages(application.ui_script))
+        if mount in found and not yields_mount(application, subject.settings):
+            return warned(
+                f"the page {mount} ({found[mount]}) opens by a click only: at its address is the API.",
+                "Give the page another url_path or file name, or the API another path with FLUXLIT_API_MOUNT_PATH.",
+            )
+        return passed(", ".join(found) or "one page")
+    pages = application.pages
     if not len(pages):
         return skipped("there are no pages.")
     pages.validate(subject.settings.api_mount_path)
     if subject.settings.session_store is None:
         pages.require_session_store("there is no session store: set FLUXLIT_SESSION_STORE.")
     return passed(", ".join(record.path for record in pages))
+
+
+def script_pages(script: Path) -> Iterator[tuple[str, str]]:
+    """Yield path and place of the pages that a script's text shows.
+
+    Those are what `st.Page` is called with, a name or strings, or else the files of the folder `pages`.
+    """
+    calls = [node for node in ast.walk(ast.parse(script.read_bytes(), str(script))) if isinstance(node, ast.Call)]
+    if not any(_called(call) == "navigation" for call in calls):
+        for file in sorted((script.parent / "pages").glob("*.py")):
+            yield f"/{_url_path(file.stem)}", f"pages/{file.name}"
+    for call in calls:
+        if _called(call) == "Page" and call.args:
+            named = {each.arg: each.value for each in call.keywords}
+            page = named.get("url_path", call.args[0])
+            name = page.id if isinstance(page, ast.Name) else getattr(page, "value", None)
+            if isinstance(name, str) and "default" not in named:
+                path = name.strip("/") if "url_path" in named else _url_path(Path(name).stem)
+                yield f"/{path}", f"{script.name}:{call.lineno}"
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+def _url_path(stem: str) -> str:
+    """The path that Streamlit makes of a file's name."""
+    # Without number and symbols, with underscores: streamlit.source_util.page_icon_and_name
+    return re.sub(r"[_\s]+", "_", re.sub(r"^\d*[_\W]*", "", stem)).rstrip("_")
 
 
 def page_titles(subject: Subject) -> Finding:

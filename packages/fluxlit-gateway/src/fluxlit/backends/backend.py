@@ -120,6 +120,7 @@ class UiFacts:
         app: the FluxLit object of this process.
         target: ``module:attribute`` by which another process imports that object.
         script: the user's Streamlit script, for ``FluxLit(ui=...)``.
+        hidden_page: path at which the API hides a page of the script; empty for none.
         run_directory: private folder (mode 0700) for sockets; its path must be short, a socket path ends at 107 bytes.
         api_socket: UNIX socket on which the API is served to workers.
         api_base_url: what the API is to see as its own address in calls of pages.
@@ -140,6 +141,7 @@ class UiFacts:
     api_socket: Path | None = None
     api_base_url: str = ""
     api_headers: Mapping[str, str] = field(default_factory=dict)
+    hidden_page: str = ""
     public_host: str = "localhost"
     public_port: int = 8000
     arguments: tuple[str, ...] = ()
@@ -156,6 +158,7 @@ class UiFacts:
             settings=resolved.settings.model_dump(mode="json", exclude=withheld(resolved.settings)),
             target=self.target,
             script=str(self.script) if self.script else None,
+            hidden_page=self.hidden_page,
             api_socket=str(self.api_socket) if self.api_socket else None,
             api_base_url=self.api_base_url,
             api_headers=dict(self.api_headers),

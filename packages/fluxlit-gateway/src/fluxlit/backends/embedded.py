@@ -124,8 +124,8 @@ class EmbeddedBackend:
             self._app = with_session_expired_banner(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
         self._life.callback(surround_runs(self._runs.measured))
-        if self._spec.script is not None:
-            self._life.callback(surround_runs(report_hidden_page(self._settings.api_mount_path)))
+        if self._spec.script is not None and self._spec.hidden_page:
+            self._life.callback(surround_runs(report_hidden_page(self._spec.hidden_page)))
         if not get_option("runner.postScriptGC"):
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)

@@ -48,12 +48,14 @@ class RouteTable:
         closed: prefixes that no client may request.
         docs: paths that lead to the API's documentation, each with its path below `api`.
         assets: the gateway serves the files of Streamlit's front end itself.
+        api_yields: the API has nothing at `api` itself, and the UI may have a page there.
     """
 
     api: str
     closed: tuple[str, ...] = ()
     docs: Mapping[str, str] = field(default_factory=dict)
     assets: bool = False
+    api_yields: bool = False
 
     def route(self, kind: str, method: str, path: str) -> Route:
         """Decide.
@@ -65,7 +67,10 @@ class RouteTable:
         """
         api = self.api
         if path.startswith(api) and (len(path) == len(api) or path[len(api)] == "/"):
-            probed = PROBES.get(path[len(api) :]) if kind == "http" else None
+            below = path[len(api) :]
+            if below in ("", "/") and self.api_yields and kind == "http" and method in ("GET", "HEAD"):
+                return Route.UI
+            probed = PROBES.get(below) if kind == "http" else None
             return probed or Route.API
         if path in self.docs and kind == "http" and method in ("GET", "HEAD"):
             return Route.API_DOCS

@@ -8,6 +8,7 @@ from typing import Any
 
 import fastapi.routing
 from fastapi import FastAPI
+from starlette.routing import Match
 
 from fluxlit.gateway.routes import PROBES
 from fluxlit.pages.app_definition import AppDefinition
@@ -49,6 +50,21 @@ def own_probes(api: FastAPI) -> list[str]:
     # FastAPI resolves the prefixes of routers itself since it no longer copies their routes.
     routes: Iterable[Any] = getattr(fastapi.routing, "iter_route_contexts", iter)(api.routes)
     return sorted({route.path for route in routes if getattr(route, "methods", None) and route.path in PROBES})
+
+
+def yields_mount(application: AppDefinition, settings: Settings) -> bool:
+    """Whether a page may have the address of the API's mount.
+
+    The page of a script or of another Streamlit, if the API has nothing there itself.
+
+    Args:
+        application: the FluxLit object.
+        settings: the effective settings.
+    """
+    if application.ui_script is None and settings.streamlit_mode != "external":
+        return False
+    root = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    return all(route.matches(root)[0] is Match.NONE for route in application.api.router.routes)
 
 
 def documentation_paths(application: AppDefinition, settings: Settings) -> Mapping[str, str]:

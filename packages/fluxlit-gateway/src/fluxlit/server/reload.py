@@ -11,7 +11,7 @@ from fluxlit._internal.lifespan import Lifespan
 from fluxlit._internal.reimport import Project
 from fluxlit.pages.adoption import load_any
 from fluxlit.pages.app_definition import AppDefinition
-from fluxlit.server.adopted_api import documentation_paths, take_over
+from fluxlit.server.adopted_api import documentation_paths, take_over, yields_mount
 from fluxlit.server.api import stop_lifespan
 from fluxlit.server.authentication import rules_of, secure_openapi
 from fluxlit.server.lifecycle import Parts
@@ -72,8 +72,8 @@ class Reloader:
                 await parts.api.workers.roll()
         old = parts.api.replace(fresh, lifespan)
         parts.gateway.api = parts.api.public
-        docs = documentation_paths(fresh, self._settings)
-        parts.gateway.routes = dataclasses.replace(parts.gateway.routes, docs=docs)
+        docs, yields = documentation_paths(fresh, self._settings), yields_mount(fresh, self._settings)
+        parts.gateway.routes = dataclasses.replace(parts.gateway.routes, docs=docs, api_yields=yields)
         if parts.auth is not None:
             parts.auth.rules = rules_of(fresh, self._settings)
             secure_openapi(fresh.api, self._authenticators, self._settings)

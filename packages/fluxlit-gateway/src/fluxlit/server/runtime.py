@@ -13,7 +13,7 @@ from fluxlit.gateway import Assets, Gateway, OriginPolicy, RouteTable, SecurityH
 from fluxlit.observability.access_log import AccessLog
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.pages.app_definition import AppDefinition
-from fluxlit.server.adopted_api import documentation_paths
+from fluxlit.server.adopted_api import documentation_paths, yields_mount
 from fluxlit.server.api import Api
 from fluxlit.server.asgi import AsgiApplication
 from fluxlit.server.authentication import build_auth, secure_openapi
@@ -172,7 +172,8 @@ def _validate(application: AppDefinition, settings: Settings) -> None:
 def _routes(application: AppDefinition, settings: Settings, assets: Assets | None) -> RouteTable:
     closed = closed_prefixes(settings.streamlit_open_routes)
     docs = documentation_paths(application, settings)
-    return RouteTable(settings.api_mount_path, closed, docs, assets=assets is not None)
+    yields = yields_mount(application, settings)
+    return RouteTable(settings.api_mount_path, closed, docs, assets=assets is not None, api_yields=yields)
 
 
 def _assets(ui: Ui, settings: Settings) -> Assets | None:

@@ -12,6 +12,7 @@ from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit.backends import NO_WORKERS, Backend, Readiness, UiFacts, build_backend
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.server.adopted_api import yields_mount
 from fluxlit.server.api import NOT_STARTED
 from fluxlit.server.run_directory import RunDirectory
 from fluxlit.server.sockets.internal_server import PrivateServer
@@ -131,6 +132,7 @@ class Ui:
             app=application,
             target=self._find_target() if imported else None,
             script=application.ui_script,
+            hidden_page="" if yields_mount(application, settings) else settings.api_mount_path,
             run_directory=directory.path,
             api_socket=Path(directory.socket("api")),
             api_base_url=f"http://localhost{settings.root_path}{settings.api_mount_path}",

@@ -147,13 +147,13 @@ def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitSta
         undo.callback(sys.path.remove, folder)
 
 
-def report_hidden_page(api_mount_path: str) -> Callable[[], AbstractContextManager[None]]:
+def report_hidden_page(path: str) -> Callable[[], AbstractContextManager[None]]:
     """What surrounds the runs of a script: logs a page that is hidden.
 
     Only a run of the script shows which pages it has.
 
     Args:
-        api_mount_path: where the API is mounted.
+        path: where the API is mounted.
     """
     reported = False
 
@@ -161,12 +161,12 @@ def report_hidden_page(api_mount_path: str) -> Callable[[], AbstractContextManag
     def around() -> Iterator[None]:
         nonlocal reported
         yield
-        if not reported and api_mount_path in page_paths():
+        if not reported and path in page_paths():
             reported = True
             logger.warning(
                 "The page %s opens by a click only: at its address is the API. Give the page another url_path or file "
                 "name, or the API another path with FLUXLIT_API_MOUNT_PATH.",
-                api_mount_path,
+                path,
             )
 
     return around

@@ -184,8 +184,8 @@ class Worker(WorkerProgram):
             self._copying.attach(self._runtime)
         live_sessions.report_sessions(self._runtime, self._report_session)
         surround_runs(self._runs.measured)
-        if self.spec.script is not None:
-            surround_runs(report_hidden_page(self.settings.api_mount_path))
+        if self.spec.script is not None and self.spec.hidden_page:
+            surround_runs(report_hidden_page(self.spec.hidden_page))
         if self.settings.enable_tracing:
             surround_runs(tracing().run_span)
         if self.spec.login:

@@ -32,6 +32,7 @@ class WorkerSpec:
         settings: the effective settings.
         target: ``module:attribute`` of the FluxLit object with the pages; unused with `script`.
         script: the user's own Streamlit script, for ``FluxLit(ui=...)``.
+        hidden_page: path at which the API hides a page of that script; empty for none.
         api_socket: path of the UNIX socket on which the gateway serves the API to its workers.
         api_base_url: what the API is to see as its own address.
         api_headers: headers of every internal call.
@@ -52,6 +53,7 @@ class WorkerSpec:
     settings: dict[str, Any]
     target: str | None = None
     script: str | None = None
+    hidden_page: str = ""
     api_socket: str | None = None
     api_base_url: str = ""
     api_headers: dict[str, str] = dataclasses.field(default_factory=dict)
