@@ -276,6 +276,7 @@ REVIEWED = {
     "fluxlit.gateway.forwarding.HOST": ("match", "a:1"),
     "fluxlit.gateway.forwarding.PORT": ("search", ":1"),
     "fluxlit.gateway.forwarding.PREFIX": ("match", "/a"),
+    "fluxlit.gateway.static_assets.HASHED_PATH": ("match", "/static/a/.aaaaaaaa"),
     "fluxlit.gateway.static_assets.RANGE": ("match", "1-"),
     "fluxlit.observability.logs.formatters._CONTROL": ("search", "\x00"),
     "fluxlit.observability.logs.redaction._CREDENTIALS": ("search", "bearer a"),

@@ -243,6 +243,18 @@ async def test_entity_tags_tell_the_variants_apart_and_do_not_depend_on_times(fo
     assert quick[1:] == best[1:]
 
 
+async def test_files_of_a_streamlit_that_was_upgraded_under_the_gateway(folder: Path, cache: Path) -> None:
+    transport = httpx.ASGITransport(assets_of(folder, cache))
+    scripts = folder / "static" / "js"
+    async with httpx.AsyncClient(transport=transport, base_url="http://portal.example") as http:
+        assert (await http.get(JS)).content == SCRIPT
+        (scripts / "index.DormvYxC.js").rename(scripts / "index.Newer123.js")
+        assert (await http.get("/static/js/index.Newer123.js")).content == SCRIPT
+        assert (await http.get(JS)).content == SCRIPT, "kept: open tabs ask for it"
+        (folder / "static" / "media" / "Sans.BsWL4Kly.woff2").unlink()
+        assert (await http.get("/static/media/Sans.BsWL4Kly.woff2")).status_code == 404
+
+
 def test_the_installed_streamlit_is_found_without_importing_it() -> None:
     assets = Assets.of_streamlit()
     assert assets is not None

@@ -6,14 +6,16 @@ A killed worker, a rolling restart, a store that stops while a person clicks.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Route, expect
 
 from fluxlit.testing import Server, run_server
 from tests.integration.sessions.test_whole_session import OUTAGE_S, kill_worker
@@ -211,6 +213,61 @@ def test_a_tab_that_another_one_opens_has_a_session_of_its_own(server: Server, v
     reload(other)
     press(other, "pressed 2")
     press(visitor, "pressed 2")
+
+
+def test_a_page_of_another_release_than_its_server_is_loaded_again_but_not_for_ever(
+    server: Server, visitor: Visitor
+) -> None:
+    loads: list[int] = []
+    visitor.page.on("load", lambda _: loads.append(1))
+    visitor.visit(server.url)
+    press(visitor, "pressed 1")
+    assert len(loads) == 1
+    (release,) = re.findall(r"version:`(1\.\d+\.\d+)`\}\.version", main_script(visitor))
+
+    def former(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace(f"version:`{release}`", "version:`1.0.0`"))
+
+    visitor.page.context.route("**/static/js/index.*.js", former, times=1)
+    visitor.page.reload()
+    expect(visitor.page.get_by_text("pressed 1", exact=True)).to_be_visible()
+    visitor.settle()
+    press(visitor, "pressed 2")
+    assert len(loads) == 3
+    visitor.page.context.route("**/static/js/index.*.js", former)
+    visitor.page.reload()
+    expect(visitor.page.get_by_text("pressed 2", exact=True)).to_be_visible()
+    press(visitor, "pressed 3")
+    assert len(loads) <= 7
+    visitor.problems.clear()  # requests of the pages that were left
+
+
+def main_script(visitor: Visitor) -> str:
+    address = visitor.page.locator('script[type="module"][src*="static/js/index."]').get_attribute("src")
+    return visitor.page.request.get(urljoin(visitor.page.url, address)).text()
+
+
+def test_a_page_loads_again_if_a_part_of_it_is_of_a_former_release(server: Server, visitor: Visitor) -> None:
+    visitor.visit(server.url)
+    press(visitor, "pressed 1")
+    loads: list[int] = []
+    visitor.page.on("load", lambda _: loads.append(1))
+    missing = "**/static/js/DataFrame.*.js"
+    visitor.page.context.route(missing, lambda route: route.fallback() if loads else route.fulfill(status=404))
+
+    def another(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace("static/js/index.", "static/js/other."))
+
+    visitor.page.context.route(lambda url: url.endswith("/form"), another, times=1)
+    with visitor.page.expect_event("load"):
+        visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name="form").click()
+    shown(visitor, "1 3 int False", "edited 0")
+    visitor.settle()
+    visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name="home").click()
+    press(visitor, "pressed 2")
+    visitor.problems.clear()
 
 
 def test_a_download_works_after_a_failover_without_a_click_before(server: Server, visitor: Visitor) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
@@ -263,12 +264,13 @@ def session_classes() -> Mapping[str, str]:
     return {entry.value: entry.name for entry in entry_points(group=ANNOTATIONS)}
 
 
-def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
+def open_store(settings: Settings | None, *, room: str = "", **limits: float) -> SessionStore:
     """Open another store beside that of the process; the caller closes it.
 
     Args:
         settings: they name the store and its keys.
         room: appended to its namespace: what is there appears in no listing of the application's sessions.
+        limits: options of the store that replace those in its URL.
 
     Raises:
         FluxLitError: no store is set, or it cannot be opened.
@@ -282,10 +284,10 @@ def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
         names = ", ".join(sorted(f"{entry.name}://" for entry in known))
         there = f"There are stores for {names}." if names else INSTALL
         raise FluxLitError(f"session_store: no installed package has a store for {scheme}://. {there}")
-    options: dict[str, Any] = {"keys": list(settings.secret_key)} if settings.secret_key else {}
+    options: dict[str, Any] = {**limits, **({"keys": list(settings.secret_key)} if settings.secret_key else {})}
     url = settings.session_store
     if room:
-        url, namespace = _without_namespace(url)
+        url, namespace = _without_options(url, {"namespace", *limits})
         options["namespace"] = f"{namespace[: LONGEST_NAMESPACE - len(room) - 1]}-{room}"
     try:
         store: Any = next(iter(found)).load()(url, **options)
@@ -296,9 +298,9 @@ def open_store(settings: Settings | None, *, room: str = "") -> SessionStore:
     return cast("SessionStore", store)
 
 
-def _without_namespace(url: str) -> tuple[str, str]:
-    """A store's URL without the namespace in its query, and that namespace."""
+def _without_options(url: str, names: AbstractSet[str]) -> tuple[str, str]:
+    """A store's URL without some options in its query, and its namespace."""
     place, _, query = url.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if name != "namespace"]
+    kept = [(name, value) for name, value in pairs if name not in names]
     return place + (f"?{urlencode(kept)}" if kept else ""), dict(pairs).get("namespace", "default")

@@ -48,9 +48,12 @@ SCRIPT = """
 """
 
 APP = """
+    import os
     import threading
 
+    import streamlit
     from fluxlit import FluxLit, restored_session
+    from fluxlit.worker.resume import copying
 
     app = FluxLit(title="Shop")
 
@@ -94,6 +97,30 @@ APP = """
         once(st.session_state)
         st.session_state.clicks += 1
         st.text(f"clicks {st.session_state.clicks}")
+
+    def upgraded(st, label):
+        # Its copy states that another release of Streamlit has made it.
+        once(st.session_state)
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks} {st.text_input(label, 'Ada')}")
+        if st.session_state.clicks == 2:
+            streamlit.__version__ = "1.0"
+
+    @app.page("/same", title="Same")
+    def same(st):
+        upgraded(st, "Name")
+
+    @app.page("/renamed", title="Renamed")
+    def renamed(st):
+        upgraded(st, f"Name {os.getpid()}")  # the id of the widget depends on its label
+
+    @app.page("/layout", title="Layout")
+    def layout(st):
+        once(st.session_state)
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks}")
+        if st.session_state.clicks == 2:
+            copying.LAYOUT = 2
 
     @app.page("/broken", title="Broken")
     def broken(st):
@@ -191,6 +218,31 @@ async def test_a_restored_session_that_raises_in_its_first_run_begins_anew(serve
         await run_until(again, "process", "clicks 1 handle")
         assert await again.run("process") == ["clicks 2 handle"]
     assert server.log()[logged:].count("A restored session raised in its first run. It begins anew.") == 1
+
+
+async def test_a_copy_of_another_release_of_streamlit_is_taken_with_its_widgets(server: Server) -> None:
+    session = await leave(server, "same")
+    logged = len(server.log())
+    async with Session(server.url, resume=session) as again:
+        assert await again.run("same") == ["clicks 3 Ada"]
+    assert "begins anew" not in server.log()[logged:]
+
+
+async def test_or_not_at_all_if_that_identifies_widgets_in_another_way(server: Server) -> None:
+    session = await leave(server, "renamed")
+    logged = len(server.log())
+    async with Session(server.url, resume=session) as again:
+        await run_until(again, "renamed", "clicks 1 Ada")
+    assert server.log()[logged:].count("does not fit: Streamlit 1.0, which copied it, identifies widgets in") == 1
+
+
+async def test_a_copy_in_another_layout_is_refused(server: Server) -> None:
+    session = await leave(server, "layout")
+    logged = len(server.log())
+    async with Session(server.url, resume=session) as again:
+        assert await again.run("layout") == ["clicks 1"]
+        assert again.id != session
+    assert server.log()[logged:].count("cannot be read, and a new session begins: ValueError('it has layout 2") == 1
 
 
 async def test_what_the_browser_asks_for_meets_a_new_session_if_the_unseen_run_raises(server: Server) -> None:
@@ -330,9 +382,10 @@ async def nothing(*_: object) -> Any:
     """No message comes or goes."""
 
 
-def test_widgets_of_another_release_of_streamlit_are_left_to_the_browser() -> None:
+def test_a_copy_comes_back_as_it_was_and_one_that_lacks_something_is_refused() -> None:
     content = SessionContent({"cart": 1}, "page", {"k": "e"}, {"e": ("int_value", 5)}, sent="1-x")
     groups = {**groups_of(content), "state": {"cart": 1}}
     assert content_of(groups) == content
-    groups["page"] = {**groups["page"], "streamlit": "0.1"}
-    assert content_of(groups) == SessionContent({"cart": 1}, "page")
+    del groups["page"]["serves"]
+    with pytest.raises(KeyError, match="serves"):
+        content_of(groups)

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import brotli
+
 # Vite puts a hash of the content into the name: `index.DormvYxC.js`.
 HASHED = re.compile(r"\.([A-Za-z0-9_-]{8})\.[a-z0-9]+\Z")
 IMMUTABLE = b"public, max-age=31536000, immutable"
@@ -29,6 +31,7 @@ class Asset:
         tag: stands for its content, in entity tags and in the names of variants. It does not depend on the time of
             the file: the layers of a container image keep no fractions of a second.
         cache_control: how long a browser may keep it.
+        packed: its content, compressed by Brotli, if `file` is a name only.
     """
 
     path: str
@@ -36,21 +39,39 @@ class Asset:
     content_type: bytes
     tag: str
     cache_control: bytes
+    packed: bytes = b""
 
     @classmethod
     def of(cls, path: str, file: Path) -> Asset:
         """Describe a file."""
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        kind = f"{kind}; charset=utf-8" if kind in ("text/javascript", "text/css") else kind
         hashed = HASHED.search(file.name)
         name = hashed.group(1) if hashed else hashlib.sha256(file.read_bytes()).hexdigest()[:8]
         tag = f"{name}-{file.stat().st_size:x}"
-        return cls(path, file, kind.encode(), tag, IMMUTABLE if hashed else REVALIDATED)
+        return cls(path, file, media_type(file), tag, IMMUTABLE if hashed else REVALIDATED)
 
     @property
     def compressible(self) -> bool:
         """It is text."""
         return self.file.suffix in COMPRESSIBLE
+
+    @property
+    def hashed(self) -> bool:
+        """Its name stands for its content."""
+        return self.cache_control == IMMUTABLE
+
+    def read(self) -> bytes:
+        """Its content.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return brotli.decompress(self.packed) if self.packed else self.file.read_bytes()
+
+
+def media_type(file: Path) -> bytes:
+    """The Content-Type of a file by its name."""
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return (f"{kind}; charset=utf-8" if kind in ("text/javascript", "text/css") else kind).encode()
 
 
 class Files:
@@ -82,6 +103,11 @@ class Files:
             if file.is_file()
         }
         return {path: Asset.of(path, file) for path, file in found.items() if path != SHELL}
+
+    def newer(self, path: str) -> Asset | None:
+        """A file that has been installed since `assets`, by its path."""
+        file = self.folder / path[1:]
+        return Asset.of(path, file) if file.is_file() else None
 
     @property
     def shell(self) -> Path:

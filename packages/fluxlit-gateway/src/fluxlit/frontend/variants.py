@@ -71,15 +71,24 @@ class Variants:
             OSError: the file cannot be read.
         """
         if not encoding:
-            return Variant(asset.file.read_bytes(), "")
+            return Variant(asset.read(), "")
+        if (made := self.made(asset, encoding)) is not None:
+            return made
+        level = ENCODINGS[encoding].quick
+        body = COMPRESSORS[level](asset.read())
+        with contextlib.suppress(OSError):  # A full disk is no reason not to serve.
+            self.cache.put(name_of(asset, level), body)
+        return Variant(body, level)
+
+    def made(self, asset: Asset, encoding: str) -> Variant | None:
+        """The best variant that exists, `None` without one."""
         levels = ENCODINGS[encoding]
+        if asset.packed and encoding == "br":
+            return Variant(asset.packed, levels.best)
         for level in dict.fromkeys(levels):
             if (found := self.cache.get(name_of(asset, level))) is not None:
                 return Variant(found, level)
-        body = COMPRESSORS[levels.quick](asset.file.read_bytes())
-        with contextlib.suppress(OSError):  # A full disk is no reason not to serve.
-            self.cache.put(name_of(asset, levels.quick), body)
-        return Variant(body, levels.quick)
+        return None
 
     def best(self, asset: Asset, encoding: str) -> int:
         """Make the best variant, unless it is there, and keep it.
@@ -93,7 +102,7 @@ class Variants:
         name = name_of(asset, ENCODINGS[encoding].best)
         if (found := self.cache.get(name)) is not None:
             return len(found)
-        body = COMPRESSORS[ENCODINGS[encoding].best](asset.file.read_bytes())
+        body = COMPRESSORS[ENCODINGS[encoding].best](asset.read())
         self.cache.put(name, body)
         return len(body)
 

@@ -5,24 +5,31 @@ the pages. Here a file is compressed when it is first asked for, and kept: in me
 Streamlit version, so that the next process has it at once. `fluxlit.frontend` has the variants; what is not prepared
 yet goes out as a quick one, and `BackgroundCompression` sees to it that later visitors get the best.
 
-A name that is not there is 404. Streamlit answers its page instead, with 200: a browser that still runs the version
-before an upgrade would take that for the missing chunk.
+A browser may ask for a file of another release: its page came from another replica, or Streamlit was upgraded under a
+running gateway. Such a file is looked for where Streamlit is installed, then in the session store
+(`fluxlit.frontend.shared_files`). A name that is nowhere is 404. Streamlit answers its page instead, with 200: a
+browser would take that for the missing chunk.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.responses import reply_text
-from fluxlit.frontend import ENCODINGS, Asset, Cache, Files, Variants, chosen, matches
+from fluxlit.frontend import ENCODINGS, Asset, Cache, Files, SharedFiles, Variants, chosen, matches
 from fluxlit.frontend.background_compression import BackgroundCompression
 from fluxlit.frontend.variants import Variant
 
 RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)\Z")
+HASHED_PATH = re.compile(r"/static/[a-z]{1,32}/[A-Za-z0-9_.-]{1,200}\.[A-Za-z0-9_-]{8}\.[a-z0-9]{1,8}\Z")
+"""The path of a file with a hash in its name: in a folder below `static`, and in no other."""
+
 DIGITS = 18
 """Digits of a position in a file; `int` itself refuses thousands of them."""
 MEMORY = 12 * 1024 * 1024
@@ -37,8 +44,10 @@ class Assets:
     """
 
     def __init__(self, files: Files, cache: Cache) -> None:
+        self._files = files
         self._assets = files.assets()
         self._variants = Variants(cache)
+        self._shared: SharedFiles | None = None
         self._improvement = BackgroundCompression(self._forget) if cache.writable else None
         self._kept: OrderedDict[tuple[str, str], Variant] = OrderedDict()
         self._size = 0
@@ -50,21 +59,46 @@ class Assets:
         files = Files.of_streamlit()
         return cls(files, Cache.of(files.version)) if files else None
 
+    def share(self, store: Any) -> SharedFiles:
+        """Share the files with gateways of other releases, through a store.
+
+        The caller runs what is returned.
+        """
+        own = [asset for asset in self._assets.values() if asset.hashed]
+        self._shared = SharedFiles(store, self._files.version, own, self._variants)
+        return self._shared
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; its path is the one below the public mount."""
         del receive
-        asset = self._assets.get(scope["path"])
         if scope["method"] not in ("GET", "HEAD"):
             await reply_text(scope, send, 405, "Method not allowed.", [(b"allow", b"GET, HEAD")])
-        elif asset is None:
+            return
+        fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if (found := await self._find(scope["path"], fields)) is None:
             await reply_text(scope, send, 404, "Not found.")
         else:
-            await self._serve(asset, scope, send)
+            await self._serve(*found, fields, scope, send)
 
-    async def _serve(self, asset: Asset, scope: Scope, send: Send) -> None:
-        fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    async def _find(self, path: str, fields: Mapping[bytes, str]) -> tuple[Asset, str, Variant] | None:
+        """The file of a path, the Content-Encoding, and what to send."""
+        asset, hashed = self._assets.get(path), HASHED_PATH.match(path)
+        if asset is None and hashed and (asset := self._files.newer(path)) is not None:
+            self._assets[path] = asset
+        if asset is not None:
+            with contextlib.suppress(FileNotFoundError):  # of a Streamlit that was upgraded meanwhile
+                return await self._negotiate(asset, fields)
+        if hashed and self._shared is not None and (asset := await self._shared.find(path)) is not None:
+            return await self._negotiate(asset, fields)
+        return None
+
+    async def _negotiate(self, asset: Asset, fields: Mapping[bytes, str]) -> tuple[Asset, str, Variant]:
         encoding = "" if b"range" in fields or not asset.compressible else chosen(fields.get(b"accept-encoding", ""))
-        variant = await self._variant(asset, encoding)
+        return asset, encoding, await self._variant(asset, encoding)
+
+    async def _serve(
+        self, asset: Asset, encoding: str, variant: Variant, fields: Mapping[bytes, str], scope: Scope, send: Send
+    ) -> None:
         # Each variant is a representation of its own, with a tag of its own (RFC 9110 section 8.8.3).
         tag = f'"{asset.tag}{variant.level and "-" + variant.level}"'
         headers = [(b"etag", tag.encode()), (b"cache-control", asset.cache_control)]

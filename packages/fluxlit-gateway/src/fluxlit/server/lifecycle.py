@@ -22,7 +22,8 @@ from fluxlit._internal.slow_steps import log_if_slow
 from fluxlit._internal.tested_versions import warn_of_untested
 from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.backends import STOP_S, Renewal, WorkerPool
-from fluxlit.gateway import Gateway
+from fluxlit.frontend import store_of
+from fluxlit.gateway import Assets, Gateway
 from fluxlit.observability.request_counters import RequestCounters
 from fluxlit.server.admin import Admin, AdminServer, Reporter
 from fluxlit.server.api import Api
@@ -51,6 +52,7 @@ class Parts:
         ui: the UI half.
         counters: what was answered.
         address: what the server knows of its own address.
+        assets: serves Streamlit's front end; `None` if another server does.
     """
 
     gateway: Gateway
@@ -60,6 +62,7 @@ class Parts:
     ui: Ui
     counters: RequestCounters
     address: PublicAddress
+    assets: Assets | None = None
 
 
 class Lifecycle:
@@ -177,6 +180,10 @@ class Lifecycle:
         self._admin = (await enter(admin.running()))[0]
         self.announce(())
         await enter(sessions.opened(self._settings))
+        shared = None
+        if parts.assets is not None and (store := store_of(self._settings)) is not None:
+            shared = parts.assets.share(store)
+            await enter(shared.running())
         await enter(watched("The gateway"))
         await enter(self._status.pulse.beating())
         if parts.auth is not None:
@@ -191,6 +198,8 @@ class Lifecycle:
         if pools:
             await enter(Renewal(pools, self._settings).running())
         self._status.pulse.watch()
+        if shared is not None:
+            await shared.wait()
         self._serves = True
 
     @contextlib.asynccontextmanager

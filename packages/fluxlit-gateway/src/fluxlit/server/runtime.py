@@ -118,6 +118,7 @@ class Runtime:
             ui=ui,
             counters=observed.traffic,
             address=address,
+            assets=assets,
         )
         self.lifecycle = Lifecycle(parts, self.resolved, target or "")
         self.reloader = Reloader(parts, self.settings, self.resolved.project_root, where)

@@ -523,11 +523,13 @@ def is_running(session: Any) -> bool:
 
 def knows_widgets(session: Any, message: Any) -> bool:
     """Whether a restored session has shown all widgets of a message."""
+    return has_widgets(session, (state.id for state in message.rerun_script.widget_states.widgets))
+
+
+def has_widgets(session: Any, elements: Iterable[str]) -> bool:
+    """Whether a restored session has shown all these widgets."""
     metadata = session._session_state._new_widget_state.widget_metadata
-    return all(
-        state.id in metadata and metadata[state.id].deserializer is not _unknown
-        for state in message.rerun_script.widget_states.widgets
-    )
+    return all(element in metadata and metadata[element].deserializer is not _unknown for element in elements)
 
 
 def has_raised(session: Any) -> bool:

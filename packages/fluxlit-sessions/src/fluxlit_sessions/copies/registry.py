@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from fluxlit_sessions.copies.copy import Copy, Found, user_mark
 from fluxlit_sessions.copies.writer import Listener, Writer
 from fluxlit_sessions.store import SessionStore
 from fluxlit_sessions.visitor import subject_of
+
+logger = logging.getLogger("fluxlit_sessions")
 
 PURPOSE = "copy of a page's session"
 THREADS = 2
@@ -59,7 +62,10 @@ class Copies:
             SessionDataError: there is a copy, and it cannot be read.
         """
         session = await self._store.aread(self._id(name))
-        return None if session is None else Found.of(session)
+        found = None if session is None else Found.of(session)
+        if found is None and session is not None:
+            logger.warning("The copy of a session is of another release of FluxLit, and a new session begins.")
+        return found
 
     def begin(self, name: str, identity: Mapping[str, Any], address: str | None = None) -> Copy:
         """Returns an empty copy for a new session.

@@ -18,6 +18,8 @@ no                          no reply                     503: the browser tries 
 (*) All or nothing: a part of a session can break a page for good, where an empty one is what it begins with anyway. So
 the session begins empty, as with plain Streamlit, if values of its state could not be copied and none of its pages has
 called `restored_session`. And if the first run of a restored session raises, it is emptied, and the run is repeated.
+The same holds for a copy that another release of Streamlit has made, if the page does not have all its widgets under
+their ids then: their values would be missing beside those of the state. A copy in another layout is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import logging
 import weakref
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -56,6 +59,9 @@ MOVED = 1012
 FLUSH_S = 3.0
 RENDER_S = 0.3
 """By then a browser has shown the message before."""
+
+LAYOUT = 1
+"""Of the groups in a copy. A change that a former release would read wrongly gets another number."""
 
 
 class Copying:
@@ -185,19 +191,19 @@ class Copying:
             return None
         try:
             taken = self._copies.take_over(session_id, found, plain["user_info"], self._address.get())
-        except Exception as error:  # noqa: BLE001 - another package's
-            logger.warning("The copy of a session cannot be read, and a new session begins: %s", error)
+            if taken is None:
+                return None
+            copy, groups = taken
+            content, release = content_of(groups), groups["page"]["streamlit"]
+        except Exception as error:  # noqa: BLE001 - another package's, or a copy of another release of this one
+            logger.warning("The copy of a session cannot be read, and a new session begins: %r", error)
             return None
-        if taken is None:
-            return None
-        copy, groups = taken
         if here is not None:
             self._drop(session_id, ours)
         connected: str = self._connect(**plain, existing_session_id=None, session_id_override=session_id)
         session = session_content.live_session(self._manager, connected)
         if connected != session_id:
             return connected
-        content = content_of(groups)
         missing = sorted(name for name, why in groups["lost"].items() if why != session_content.UPLOADS_STAY)
         if missing and not groups["page"].get("asks"):
             self._keep(session, copy)
@@ -209,12 +215,13 @@ class Copying:
             return connected
         session_content.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
-        session_content.attach(session, "on_trial", True)
+        trial = Trial.of(content, release)
+        session_content.attach(session, "on_trial", trial)
         session_content.attach(session, "restored", True)
         if self._reloaded.get():  # nothing was pressed on a page that is not there yet
             session_content.begin_again(session, content)
         else:
-            session_content.attach(session, "warm_up", WarmUp(session, content))
+            session_content.attach(session, "warm_up", WarmUp(session, content, foreign=trial.foreign))
         self._copies.submit(copy)
         logger.info("A session has been restored from its copy in the session store.")
         return connected
@@ -241,18 +248,19 @@ class Copying:
             logger.exception("A session could not be copied.")
 
     def _has_failed_trial(self, session: Any, *, warming: bool) -> bool:
-        """Empty a restored session that raised in its first run, and repeat that."""
-        if not session_content.attached(session, "on_trial"):
+        """Empty a restored session that fails in its first run, and repeat that."""
+        trial: Trial | None = session_content.attached(session, "on_trial")
+        if trial is None:
             return False
-        failed = session_content.has_raised(session)
-        if failed or not warming:
+        failure = trial.failure(session)
+        if failure or not warming:
             session_content.attach(session, "on_trial", None)
-        if failed:
-            logger.warning("A restored session raised in its first run. It begins anew.")
+        if failure:
+            logger.warning("A restored session %s. It begins anew.", failure)
             session_content.empty(session)
             if not warming:  # else the browser's own request comes next
                 self._soon(session_content.repeat_request, session)
-        return failed
+        return bool(failure)
 
     def _left(self, session_id: str) -> None:
         session = session_content.live_session(self._manager, session_id)
@@ -330,6 +338,39 @@ class Copying:
             client.write_forward_msg(message)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What the first run of a restored session must show.
+
+    Attributes:
+        release: of Streamlit, by which it was copied.
+        foreign: this process has another one.
+        widgets: element ids that the page must have.
+    """
+
+    release: str
+    foreign: bool
+    widgets: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, content: SessionContent, release: str) -> Trial:
+        """The trial of a copy; ids of widgets may differ between releases."""
+        import streamlit  # noqa: PLC0415
+
+        if release == streamlit.__version__:
+            return cls(release, foreign=False)
+        elsewhere = content.memory.get("widget_pages", {})
+        return cls(release, True, frozenset(content.values.keys() | content.wires.keys()) - elsewhere.keys())
+
+    def failure(self, session: Any) -> str:
+        """Why the run that has just ended failed, or an empty string."""
+        if session_content.has_raised(session):
+            return "raised in its first run"
+        if not session_content.has_widgets(session, self.widgets):
+            return f"does not fit: Streamlit {self.release}, which copied it, identifies widgets in another way"
+        return ""
+
+
 def is_outage(error: Exception) -> bool:
     """Whether a store's error means that it could not be reached.
 
@@ -353,6 +394,7 @@ def groups_of(content: SessionContent) -> dict[str, Any]:
 
     return {
         "page": {
+            "layout": LAYOUT,
             "hash": content.page,
             "sent": content.sent,
             "streamlit": streamlit.__version__,
@@ -370,13 +412,12 @@ def groups_of(content: SessionContent) -> dict[str, Any]:
 def content_of(groups: Mapping[str, Any]) -> SessionContent:
     """The content to restore.
 
-    Widgets of another release of Streamlit may have other ids and forms.
+    Raises:
+        KeyError, ValueError: the copy is of a release with another layout.
     """
-    import streamlit  # noqa: PLC0415
-
     page = groups["page"]
-    if page["streamlit"] != streamlit.__version__:
-        return SessionContent(groups["state"], page["hash"], serves=page["serves"], path=page["path"])
+    if page.get("layout", LAYOUT) != LAYOUT:
+        raise ValueError(f"it has layout {page['layout']}, not {LAYOUT}")
     return SessionContent(
         groups["state"],
         page["hash"],

@@ -4,8 +4,11 @@
   const KEY = "fluxlit-session";
   const MARK = "__MARK__";
   const FIELDS = __FIELDS__;
+  const LOADS = "fluxlit-loads";
+  const MOST_LOADS = 5; // a minute: a page that never fits must not be loaded again for ever
   const Plain = window.WebSocket;
   let offered = null;
+  let mayReload = false;
 
   if (window.top !== window) return; // frames of one tab share its storage, and each has a session of its own
   try {
@@ -15,8 +18,23 @@
     } else {
       sessionStorage.removeItem(KEY); // also what a duplicated tab has been given of the original's
     }
+    const lately = JSON.parse(sessionStorage.getItem(LOADS) ?? "[]").filter((time) => Date.now() - time < 60_000);
+    sessionStorage.setItem(LOADS, JSON.stringify([...lately, Date.now()]));
+    mayReload = lately.length < MOST_LOADS;
   } catch {
     return; // storage is forbidden here, and a reload begins anew
+  }
+
+  if (mayReload) {
+    // While a server is upgraded, the page may be of one release and the server behind the WebSocket of another.
+    // Streamlit's front end compares them if it is asked to, and loads the page again.
+    window.__streamlit = { ...window.__streamlit, ENABLE_RELOAD_BASED_ON_HARDCODED_STREAMLIT_VERSION: true };
+    // A part that cannot be loaded may be of a former release. The page knows by its own address whether it is that.
+    window.addEventListener("vite:preloadError", async () => {
+      const own = document.querySelector('script[type="module"][src*="static/js/"]')?.getAttribute("src");
+      const now = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+      if (own && now?.ok && !(await now.text()).includes(own)) location.reload();
+    });
   }
 
   // The first field of this number that has a length, in a protobuf message (protobuf.dev/programming-guides/encoding).

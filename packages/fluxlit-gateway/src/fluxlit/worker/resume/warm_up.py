@@ -29,14 +29,16 @@ class WarmUp:
     Args:
         session: Streamlit's, which has not run yet.
         content: what it was made from.
+        foreign: another release of Streamlit made that, and the page of the browser may be of it, too.
 
     Attributes:
         under_way: the unseen run is under way.
     """
 
-    def __init__(self, session: Any, content: SessionContent) -> None:
+    def __init__(self, session: Any, content: SessionContent, *, foreign: bool = False) -> None:
         self._session = session
         self._content = content
+        self._asks = content.serves or foreign
         self._queue: list[Any] = []
         self._asked: Any = None
         self.under_way = False
@@ -44,11 +46,11 @@ class WarmUp:
         self._let_through = self._diversion.__enter__()
 
     def ask(self, client: Any) -> None:
-        """Have the browser request a run, if what it shows may need this process.
+        """Have the browser request a run, if it should not wait for its user.
 
-        A download would find nothing.
+        A download would find nothing, and a page of another release is loaded again at its next run.
         """
-        if self._content.serves:
+        if self._asks:
             self._asked = client
             client.write_forward_msg(messages.ask_for_run())
 
