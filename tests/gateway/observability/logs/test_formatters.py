@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fluxlit.observability.current_request import REQUEST_ID
 from fluxlit.observability.logs import JsonLogFormatter, TerminalLogFormatter
 
 
@@ -98,3 +99,13 @@ def test_a_traceback_is_indented_and_without_secrets() -> None:
     lines = TerminalLogFormatter().format(failing(record("failed"))).splitlines()
     assert lines[1] == "    Traceback (most recent call last):"
     assert "hunter2" not in "".join(lines)
+
+
+def test_a_line_with_a_traceback_has_the_id_that_the_page_with_the_error_names() -> None:
+    before = REQUEST_ID.set("r-1")
+    try:
+        assert "failed  request_id=r-1\n" in TerminalLogFormatter().format(failing(record("failed")))
+        assert "r-1" not in TerminalLogFormatter().format(record("fine"))
+        assert TerminalLogFormatter().format(failing(record("failed", request_id="r-2"))).count("request_id=") == 1
+    finally:
+        REQUEST_ID.reset(before)

@@ -24,6 +24,7 @@ from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
 from fluxlit.backends.backend import NO_WORKERS, STOP_S, Readiness, UiFacts, WorkerStatus
 from fluxlit.errors import WorkerError
+from fluxlit.observability.current_request import REQUEST_FIELD, REQUEST_ID
 from fluxlit.observability.metrics import Samples
 from fluxlit.settings import Resolved
 from fluxlit.settings.target import locate
@@ -34,9 +35,9 @@ from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.message_limits import limit_messages
 from fluxlit.streamlit.messages import send_sooner
 from fluxlit.streamlit.options import get_option
-from fluxlit.streamlit.script_run import surround_runs
+from fluxlit.streamlit.script_run import handshake, surround_runs
 from fluxlit.streamlit.themes import keep_themes
-from fluxlit.streamlit.tracebacks import hide_own_frames
+from fluxlit.streamlit.tracebacks import hide_own_frames, name_requests
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
     ActivityMiddleware,
@@ -98,6 +99,7 @@ class EmbeddedBackend:
             raise WorkerError("This process runs a Streamlit application already, and there can be one only.")
         self._life.callback(keep_themes())
         self._life.callback(send_sooner())
+        self._life.callback(name_requests())
         if self._spec.development:
             hide_own_frames()
         self._configure_client()
@@ -123,6 +125,7 @@ class EmbeddedBackend:
         if self._spec.login:
             self._app = with_session_expired_banner(self._visitors.watched(self._app))
             self._visitors.attach(self._runtime)
+        self._life.callback(surround_runs(_identified))
         self._life.callback(surround_runs(self._runs.measured))
         if self._spec.script is not None and self._spec.hidden_page:
             self._life.callback(surround_runs(report_hidden_page(self._spec.hidden_page)))
@@ -193,6 +196,16 @@ class EmbeddedBackend:
     def _show(self) -> None:
         pages = self._app_object.pages
         show(AppContext(self._app_object, pages, self._settings, visitor=self._visitors.user, main=self._main))
+
+
+@contextlib.contextmanager
+def _identified() -> Iterator[None]:
+    """Give the log lines of a run the id of the session's first request."""
+    before = REQUEST_ID.set(next(iter(handshake(REQUEST_FIELD)), ""))
+    try:
+        yield
+    finally:
+        REQUEST_ID.reset(before)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,7 @@ FEATURES: tuple[Feature, ...] = (
     themes.THEMES,
     messages.FLUSHES,
     tracebacks.TRACEBACKS,
+    tracebacks.WITHOUT_DETAILS,
     uploads.UPLOADS,
     message_limits.MESSAGES,
     session_content.RESTORE,

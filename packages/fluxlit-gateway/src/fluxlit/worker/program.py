@@ -28,7 +28,7 @@ from fluxlit.streamlit.messages import send_sooner
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import handshake, surround_runs
 from fluxlit.streamlit.themes import keep_themes
-from fluxlit.streamlit.tracebacks import hide_own_frames
+from fluxlit.streamlit.tracebacks import hide_own_frames, name_requests
 from fluxlit.supervisor.lifeline import Lifeline
 from fluxlit.worker import resume
 from fluxlit.worker.app_context import (
@@ -94,6 +94,7 @@ class Worker(WorkerProgram):
         configure_streamlit(spec)
         keep_themes()
         send_sooner()
+        name_requests()
         if spec.development:
             hide_own_frames()
             use_terminal(spec.terminal)

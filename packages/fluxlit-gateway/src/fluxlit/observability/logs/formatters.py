@@ -86,8 +86,11 @@ class TerminalLogFormatter(logging.Formatter):
         clock = f"{time.strftime('%H:%M:%S', time.localtime(record.created))}.{int(record.msecs):03d}"
         level = self._paint(f"{record.levelname:<8}", _COLOURS.get(record.levelname, "0"))
         fields = "" if record.name == "uvicorn.access" else self._fields(record)
-        text = f"{_message(record)}{fields}"
-        for detail in (_exception(record), redact(record.stack_info or "")):
+        exception = _exception(record)
+        if exception and not hasattr(record, "request_id") and (request_id := REQUEST_ID.get()):
+            fields += f"  request_id={request_id}"  # the page or the response with the error names it
+        text = f"{_message(record).rstrip()}{fields}"
+        for detail in (exception, redact(record.stack_info or "")):
             text += f"\n{detail}" if detail else ""
         return f"{self._paint(clock, '2')} {level} {self._paint(record.name, '2')}  {_escaped(text)}"
 
