@@ -5,11 +5,13 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import httpx
 import pytest
 
+from fluxlit_cli.new import recipe
 from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.folder import Change, Content, plan
 from fluxlit_cli.new.folder import write as write_project
@@ -57,6 +59,34 @@ def test_it_has_what_a_project_needs(project: Path) -> None:
     assert 'title="My admin portal"' in (project / "app.py").read_text()
     assert "$" not in "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert tomllib.loads((project / "fluxlit.toml").read_text())["target"] == "app:app"
+
+
+def test_it_is_a_project_of_uv_too(project: Path) -> None:
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    assert table["name"] == "my-admin_portal"
+    assert sorted(table["dependencies"]) == (project / "requirements.txt").read_text().split("\n")[:-1]
+    lines = (project / "README.md").read_text().splitlines()
+    assert "pip install -r requirements-dev.txt" in lines
+    assert "With [uv](https://docs.astral.sh/uv/): `uv sync`, then `uv run fluxlit dev`." in lines
+
+
+@pytest.mark.parametrize(
+    ("url", "option"),
+    [
+        ("file:///home/me/my%20wheels/fluxlit_cli-1.0.0-py3-none-any.whl", " --find-links '/home/me/my wheels'"),
+        ("file:///home/me/FluxLit/packages/fluxlit-cli", ""),
+        ("https://example.com/fluxlit_cli-1.0.0-py3-none-any.whl", ""),
+        (None, ""),
+    ],
+)
+def test_a_project_names_the_wheels_that_its_fluxlit_is_from(
+    url: str | None, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = None if url is None else json.dumps({"url": url})
+    monkeypatch.setattr(metadata.Distribution, "read_text", lambda *_: origin)
+    monkeypatch.setattr(metadata.PathDistribution, "read_text", lambda *_: origin)
+    own = recipe.files("portal", recipe.PROFILES["minimal"])
+    assert f"\npip install{option} -r requirements-dev.txt\n" in own[PurePosixPath("README.md")].data.decode()
 
 
 def test_it_overwrites_nothing(project: Path) -> None:

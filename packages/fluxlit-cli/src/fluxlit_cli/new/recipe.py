@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
+import shlex
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import Requirement
 
@@ -55,7 +58,7 @@ class Profile:
     note: str = ""
 
 
-_PROVIDER = "To log in, configure your identity provider first, see README.md. Everything else works without it."
+_PROVIDER = "`fluxlit dev --login` signs you in without an identity provider. README.md shows how to configure yours."
 
 PROFILES = {
     each.name: each
@@ -115,11 +118,15 @@ def _folders(profile: Profile, adopted: tuple[Adopted, ...]) -> tuple[str, ...]:
 
 
 def _values(name: str, profile: Profile, adopted: tuple[Adopted, ...], module: str) -> dict[str, str]:
+    requirements = sorted(profile.requirements)
     values = {
         "name": name,
+        "distribution": name.rstrip("-_"),
+        "dependencies": "".join(f'    "{each}",\n' for each in requirements),
+        "find_links": _find_links(),
         "title": title(name),
         "module": module,
-        "requirements": "\n".join(sorted(profile.requirements)),
+        "requirements": "\n".join(requirements),
         "secret": secrets.token_urlsafe(48),
         "password": secrets.token_urlsafe(32),
         "untouched": ", ".join(f'"{path}"' for each in adopted for path in each.sources),
@@ -127,6 +134,17 @@ def _values(name: str, profile: Profile, adopted: tuple[Adopted, ...], module: s
     for each in adopted:
         values |= each.values
     return values
+
+
+def _find_links() -> str:
+    """Return the option by which pip finds FluxLit again, for a README.
+
+    Empty if it is from an index; a wheel's folder if it is from a file, which no index may have.
+    """
+    origin = json.loads(metadata.distribution("fluxlit-cli").read_text("direct_url.json") or "{}")
+    url = urlsplit(str(origin.get("url", "")))
+    local = url.scheme == "file" and url.path.endswith(".whl")
+    return f" --find-links {shlex.quote(str(Path(unquote(url.path)).parent))}" if local else ""
 
 
 def _free_module(adopted: tuple[Adopted, ...]) -> str:
