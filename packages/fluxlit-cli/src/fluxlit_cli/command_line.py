@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from fluxlit_cli import exit_codes, output, version
-from fluxlit_cli.commands import Commands
+from fluxlit_cli.commands import DOCS, Commands
 
 EPILOG = (
+    f"\b\nExample: fluxlit new portal\nMore: {DOCS}index.md\n\n"
     "Exit codes: 0 success; 1 invalid input or a failed check, as the message explains; "
     "2 invalid command line; 3 the application could not be started."
 )

@@ -52,6 +52,8 @@ EXAMPLES = {
     "healthcheck": ("fluxlit healthcheck --live", "reference/cli.md"),
     "config": ("fluxlit config --diff-default", "how-to/configure.md"),
     "config schema": ("fluxlit config schema -o fluxlit.schema.json", "how-to/configure.md"),
+    "build": ("fluxlit build --compose --edge caddy", "how-to/deploy.md"),
+    "pages": ("fluxlit pages list", "reference/pages.md"),
     "pages list": ("fluxlit pages list app:app", "reference/pages.md"),
     "pages manifest": ("fluxlit pages manifest > pages.json", "reference/pages.md"),
     "pages validate": ("fluxlit pages validate --strict", "reference/pages.md"),
@@ -135,9 +137,13 @@ class Command(TyperCommand):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write an example and the address of the documentation."""
         if self.name in EXAMPLES:
-            example, page = EXAMPLES[self.name]
-            formatter.write(f"\nExample: {example}\nMore: {DOCS}{page}\n")
+            formatter.write(f"\n{_example(self.name)}\n")
         super().format_epilog(ctx, formatter)
+
+
+def _example(name: str) -> str:
+    example, page = EXAMPLES[name]
+    return f"Example: {example}\nMore: {DOCS}{page}"
 
 
 def broken(term: str, width: int, indent: int) -> str:
@@ -162,6 +168,7 @@ def _subcommands(first: str) -> TyperGroup:
     commands = {word: TyperCommand(name=word, help=BUILT_IN[f"{first} {word}"][1]) for word in subcommand_names(first)}
     group = TyperGroup(name=first, commands=commands, rich_markup_mode=None)  # type: ignore[arg-type]
     group.context_settings = {"help_option_names": ["-h", "--help"]}
+    group.epilog = f"\b\n{_example(first)}"
     with_help(group)
     return group
 

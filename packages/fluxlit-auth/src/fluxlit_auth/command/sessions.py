@@ -22,14 +22,19 @@ SHORT = 12
 UNREADABLE = "(unreadable)"
 WHY = "revoked by an operator"
 
+_MORE = "More: https://github.com/fluxlit/fluxlit/blob/main/docs/how-to/login.md"
+_LIST = f"\b\nExample: fluxlit auth sessions list --user 3f2a\n{_MORE}"
+_REVOKE = f"\b\nExample: fluxlit auth sessions revoke --user 3f2a\n{_MORE}"
+
 auth = typer.Typer(
     help="Manage the logins of an application.",
+    epilog=_LIST,
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-sessions = typer.Typer(help="List and revoke logins.", no_args_is_help=True, rich_markup_mode=None)
+sessions = typer.Typer(help="List and revoke logins.", epilog=_LIST, no_args_is_help=True, rich_markup_mode=None)
 auth.add_typer(sessions, name="sessions")
 
 Target = Annotated[
@@ -58,7 +63,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Task = Callable[[SessionAdministration], Awaitable[int]]
 
 
-@sessions.command("list")
+@sessions.command("list", epilog=_LIST)
 def list_sessions(
     target: Target = None, *, user: User = None, issuer: Issuer = None, store: Store = None, as_json: Json = False
 ) -> int:
@@ -79,7 +84,7 @@ def list_sessions(
     return _administer(target, store, show, as_json=as_json)
 
 
-@sessions.command("revoke")
+@sessions.command("revoke", epilog=_REVOKE)
 def revoke(
     target: Target = None,
     *,
