@@ -11,7 +11,7 @@ any language, `title="path"`    | written to that file; an existing file is repl
                                 | are waited for
 `console retry="yes"`           | each command is repeated until it prints what is expected
 `cd` in a console               | holds until the page ends, as it does for a reader
-`text`                          | shown, not run
+`text`, `html`                  | shown, not run
 any, `elsewhere="tests/..."`    | not run here: that file runs it, maybe by following the whole page itself
 
 Anything else fails. Port 8000 becomes a free one in everything that is written, run or expected, and is the default.
@@ -145,6 +145,7 @@ class Reader:
 
 
 CHECKS: dict[str, Callable[[str], object]] = {
+    "html": lambda _source: None,
     "json": json.loads,
     "python": lambda source: compile(source, "<block>", "exec"),
     "text": lambda _source: None,

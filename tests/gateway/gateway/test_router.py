@@ -316,6 +316,11 @@ async def test_rule_24_errors_are_json_under_the_api_and_plain_elsewhere_and_car
     ui = await ask(observed, scope_of("/", headers=[known]))
     assert (ui.status, ui.all(b"content-type")) == (400, [b"text/plain; charset=utf-8"])
     assert b"Request abc-1." in ui.body
+    opened = await ask(observed, scope_of("/", headers=[known, (b"accept", b"text/html,*/*")]))
+    assert (opened.status, opened.all(b"content-type")) == (400, [b"text/html; charset=utf-8"])
+    assert b"<h1>Bad Request</h1>" in opened.body
+    assert b"Request abc-1<" in opened.body
+    assert b'<a href="/">Start page</a>' in opened.body
 
 
 async def test_a_head_request_gets_the_fields_only() -> None:

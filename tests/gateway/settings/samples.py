@@ -85,6 +85,7 @@ SAMPLES = {
         '{"server.maxUploadSize": 5, "theme.base": "dark"}',
         {"server.maxUploadSize": 5, "theme.base": "dark"},
     ),
+    "system_page_template": word("pages/system.html"),
     "streamlit_page_config": Sample('{layout = "wide"}', '{"layout": "wide"}', {"layout": "wide"}),
     "gateway_via": word("portal-3"),
     "gateway_upstream_connect_timeout_s": seconds(1.5),

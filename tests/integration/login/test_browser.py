@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Route, expect
 
+from fluxlit.settings import Settings
 from fluxlit.testing import Server
-from tests.integration.login.certified import Certified
+from tests.integration.login.certified import Certified, installed
 from tests.integration.login.portal import (
     API_KEY,
     NewVisitor,
@@ -24,7 +27,8 @@ from tests.integration.login.portal import (
     login_cookies,
     token,
 )
-from tests.support.chromium import Visitor
+from tests.integration.login.system_pages import system_pages
+from tests.support.chromium import Visitor, open_visitor
 from tests.support.documentation import documented
 
 pytestmark = pytest.mark.browser
@@ -87,6 +91,44 @@ def test_a_public_page_is_for_everybody_and_leads_to_the_login_and_out_again(
     expect(page.get_by_text("bob@example.org")).to_have_count(0)
     page.goto(f"{portal.url}/orders")
     expect(page.get_by_placeholder("Enter any login")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_system_pages(scheme: Literal["light", "dark"], chromium: Browser, tmp_path: Path) -> None:
+    pages = system_pages(tmp_path, Settings(title="Tea house", streamlit_page_config={"page_icon": "🫖"}))
+    axe = (installed() / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+    found = {}
+    with open_visitor(chromium, color_scheme=scheme) as visitor:
+        for name, text in pages.items():
+            visitor.page.set_content(text)
+            visitor.page.evaluate(axe)
+            result = visitor.page.evaluate("axe.run()")
+            assert result["passes"], name
+            found[name] = [f"{each['impact']}: {each['help']}" for each in result["violations"]]
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_the_starting_page_waits_for_the_application_also_while_nothing_listens(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    answers = iter(["starting", "starting", "away", "ready", "ready"])
+    asked = []
+    text = system_pages(tmp_path, Settings())["starting"]
+
+    def answer(route: Route) -> None:
+        now = next(answers)
+        asked.append(f"{route.request.method} {now}")
+        if now == "away":
+            route.abort("connectionrefused")
+        else:
+            status, body = (503, text) if now == "starting" else (200, "<h1>Ready</h1>")
+            route.fulfill(status=status, content_type="text/html", body=body)
+
+    with open_visitor(chromium) as visitor:
+        visitor.page.route("http://127.0.0.1/**", answer)
+        visitor.page.goto("http://127.0.0.1/")
+        expect(visitor.heading("Ready")).to_be_visible()
+    assert asked == ["GET starting", "HEAD starting", "HEAD away", "HEAD ready", "GET ready"]
 
 
 def test_the_documentation_takes_a_token_or_a_key(portal: Server, visitor: Visitor) -> None:

@@ -98,6 +98,11 @@ def with_settings(command: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
+def panel_of(setting: str) -> str:
+    """Return the panel of a setting in the long help and in the reference."""
+    return _PANELS[max((prefix for prefix in _PANELS if setting.startswith(prefix)), key=len)]
+
+
 def _show_all(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001  (Typer calls it)
     if wanted and not context.resilient_parsing:
         context.meta[SHOW_ALL] = True
@@ -125,14 +130,13 @@ def _parameter(setting: str) -> inspect.Parameter:
     if kind == "bool":
         names = tuple(f"{name}/{_negated(name)}" for name in names)
     metavar = "|".join(describe.choices(setting)) if kind == "choice" else _METAVARS.get(kind)
-    panel = _PANELS[max((prefix for prefix in _PANELS if setting.startswith(prefix)), key=len)]
     complete = completion(describe.choices(setting)) if kind == "choice" else None
     option = typer.Option(
         *names,
         help=_help(setting),
         metavar=metavar,
         show_default=False,
-        rich_help_panel=panel,
+        rich_help_panel=panel_of(setting),
         autocompletion=complete,
     )
     annotation: Any = Annotated[bool | None, option] if kind == "bool" else Annotated[str | None, option]

@@ -41,7 +41,7 @@ def html_page(
     detail: str,
     *,
     links: Sequence[tuple[str, str]] = (),
-    refresh_s: int | None = None,
+    retry_s: int | None = None,
     content: str = "",
 ) -> bytes:
     """A page for a person, with the id of the request if it has one.
@@ -51,7 +51,7 @@ def html_page(
         title: in plain text, as are the others.
         detail: one paragraph.
         links: address and label of each.
-        refresh_s: seconds until the browser loads it again.
+        retry_s: see `Look.render`.
         content: HTML below the paragraph; not escaped.
     """
     anchors = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in links)
@@ -61,7 +61,7 @@ def html_page(
             title,
             detail,
             content=content + (f"<p>{anchors}</p>" if anchors else ""),
-            refresh_s=refresh_s,
+            retry_s=retry_s,
             request_id=request_id_of(scope),
         )
         .encode()
@@ -69,10 +69,22 @@ def html_page(
 
 
 async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:
-    """Respond with one line of plain text, and the request id if known."""
+    """Respond with one line of text, and the request id if known.
+
+    A browser that opens the address gets a page with it.
+    """
+    if wants_page(scope):
+        page = html_page(scope, HTTPStatus(status).phrase, text, links=((look_of(scope).start, "Start page"),))
+        await reply(scope, send, status, page, b"text/html; charset=utf-8", [NO_STORE, *(headers or [])])
+        return
     request_id = request_id_of(scope)
     body = f"{text}\nRequest {request_id}.\n" if request_id else f"{text}\n"
     await reply(scope, send, status, body.encode(), b"text/plain; charset=utf-8", [NO_STORE, *(headers or [])])
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether a browser opens the address, and shows a person what it gets."""
+    return scope["type"] == "http" and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
 def request_id_of(scope: Scope) -> str:
@@ -103,8 +115,7 @@ async def redirect(scope: Scope, send: Send, location: bytes) -> None:
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Respond to an HTTP request or a WebSocket handshake with 503."""
     headers: list[Header] = [(b"retry-after", str(RETRY_AFTER_S).encode())]
-    accepted = dict(scope["headers"]).get(b"accept", b"")
-    if scope["type"] == "websocket" or b"text/html" not in accepted:
+    if not wants_page(scope):
         await reply_text(scope, send, 503, "The application is starting. Try again soon.", headers)
         return
     page = html_page(
@@ -112,6 +123,6 @@ async def answer_unavailable(scope: Scope, send: Send) -> None:
         "One moment",
         "The application is starting. This page tries again by itself.",
         links=(("", "Try again now"),),
-        refresh_s=RETRY_AFTER_S,
+        retry_s=RETRY_AFTER_S,
     )
     await reply(scope, send, 503, page, b"text/html; charset=utf-8", [NO_STORE, *headers])

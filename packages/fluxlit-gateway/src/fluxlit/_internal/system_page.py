@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from string import Template
 from typing import Any
 
 PAGE = "fluxlit.page"
@@ -23,23 +24,43 @@ _NAMES = {
     "secondaryBackgroundColor": "panel",
 }
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">{refresh}<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="{scheme}"><title>{title}</title><style>
-:root{{{light}}}{dark}
-*{{box-sizing:border-box}}body{{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;
-font:1rem/1.5 "Source Sans","Source Sans Pro",system-ui,sans-serif;color:var(--text);background:var(--background)}}
-main{{width:100%;max-width:28rem;padding:2rem;border-radius:.75rem;background:var(--panel)}}
-header{{font-weight:600;margin-bottom:1.5rem}}
-h1{{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}}p{{margin:.75rem 0}}
-a,button{{display:inline-block;margin:.25rem .5rem .25rem 0;padding:.375rem .875rem;border-radius:.5rem;font:inherit;
-color:inherit;background:none;border:1px solid currentColor;text-decoration:none;cursor:pointer}}
-a:hover,button:hover{{color:var(--primary)}}:focus-visible{{outline:3px solid var(--primary);outline-offset:2px}}
-label{{display:block}}input:not([type=checkbox]){{display:block;width:100%;padding:.5rem;font:inherit;color:inherit;
-background:var(--background);border:1px solid currentColor;border-radius:.5rem}}
-small{{opacity:.75;overflow-wrap:anywhere}}
-</style></head><body><main>{header}<h1>{heading}</h1><p>{detail}</p>{content}{note}</main></body></html>
+PLACEHOLDERS: Mapping[str, bool] = {
+    "head": True,
+    "application": False,
+    "heading": True,
+    "detail": True,
+    "content": True,
+}
+"""What a template may contain, and whether it must.
+
+``head`` is elements for `<head>`, among them the script of the restart page, and the colours of the theme as variables.
+``content`` is links, buttons and forms. The others are text.
 """
+
+DEFAULT = Template("""<!doctype html>
+<html lang="en"><head>$head<style>
+*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;
+font:1rem/1.5 "Source Sans","Source Sans Pro",system-ui,sans-serif;color:var(--text);background:var(--background)}
+main{width:100%;max-width:28rem;padding:2rem;border-radius:.75rem;background:var(--panel)}
+header{font-weight:600;margin-bottom:1.5rem}header:empty{display:none}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}p{margin:.75rem 0}
+a,button{display:inline-block;margin:.25rem .5rem .25rem 0;padding:.375rem .875rem;border-radius:.5rem;font:inherit;
+color:inherit;background:none;border:1px solid currentColor;text-decoration:none;cursor:pointer}
+a:hover,button:hover{color:var(--primary)}:focus-visible{outline:3px solid var(--primary);outline-offset:2px}
+label{display:block}input:not([type=checkbox]){display:block;width:100%;padding:.5rem;font:inherit;color:inherit;
+background:var(--background);border:1px solid currentColor;border-radius:.5rem}
+small{opacity:.75;overflow-wrap:anywhere}
+</style></head><body><main><header>$application</header><h1>$heading</h1><p>$detail</p>$content</main></body></html>
+""")
+
+# Not a refresh, which would begin the page anew each second, also for a screen reader, and end in the browser's own
+# error page while nothing listens. A script may not follow a redirect to a login.
+_RETRY = """<script>(function again(){{setTimeout(function(){{
+fetch(location.href,{{method:"HEAD",redirect:"manual",cache:"no-store",headers:{{accept:"text/html"}}}}).then(
+function(answer){{answer.status===503?again():location.reload()}},again)}},{milliseconds})}})()</script>"""
+
+_HEAD = """<meta charset="utf-8">{retry}<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="{scheme}"><title>{title}</title><style>:root{{{light}}}{dark}</style>"""
 
 
 @dataclass(frozen=True)
@@ -51,15 +72,19 @@ class Look:
         icon: an emoji, or empty.
         light: colours of the light theme.
         dark: those of the dark one; the same as `light` where the application has one theme only.
+        template: the page around all that, with `PLACEHOLDERS`.
+        start: path of the start page.
     """
 
     title: str = ""
     icon: str = ""
     light: Mapping[str, str] = field(default_factory=lambda: LIGHT)
     dark: Mapping[str, str] = field(default_factory=lambda: DARK)
+    template: Template = DEFAULT
+    start: str = "/"
 
     def render(
-        self, heading: str, detail: str, *, content: str = "", refresh_s: int | None = None, request_id: str = ""
+        self, heading: str, detail: str, *, content: str = "", retry_s: int | None = None, request_id: str = ""
     ) -> str:
         """Return a page.
 
@@ -67,23 +92,42 @@ class Look:
             heading: in plain text, as is `detail`.
             detail: one paragraph.
             content: HTML below it; not escaped.
-            refresh_s: seconds until the browser loads it again.
+            retry_s: seconds after which the browser asks again, until it gets something other than 503.
             request_id: id of the request, for people who ask for help.
         """
         two = self.light != self.dark
-        name = escape(" ".join(filter(None, (self.icon, self.title))))
-        return _PAGE.format(
-            title=escape(f"{heading} - {self.title}" if self.title else heading),
+        head = _HEAD.format(
+            retry="" if retry_s is None else _RETRY.format(milliseconds=retry_s * 1000),
             scheme="light dark" if two else "only light",
+            title=escape(f"{heading} - {self.title}" if self.title else heading),
             light=_variables(self.light),
             dark=f"@media(prefers-color-scheme:dark){{:root{{{_variables(self.dark)}}}}}" if two else "",
-            header=f"<header>{name}</header>" if name else "",
+        )
+        return self.template.substitute(
+            head=head,
+            application=escape(" ".join(filter(None, (self.icon, self.title)))),
             heading=escape(heading),
             detail=escape(detail),
-            content=content,
-            refresh="" if refresh_s is None else f'<meta http-equiv="refresh" content="{refresh_s}">',
-            note=f"<p><small>Request {escape(request_id)}</small></p>" if request_id else "",
+            content=content + (f"<p><small>Request {escape(request_id)}</small></p>" if request_id else ""),
         )
+
+
+def faults(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with a template, each with its line."""
+    found: set[str] = set()
+    for match in Template.pattern.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        name = match["named"] or match["braced"]
+        if match["invalid"] is not None:
+            yield line, "a single $ is no placeholder; write $$ for a dollar sign"
+        elif name and name not in PLACEHOLDERS:
+            yield line, f"there is no ${name}; the placeholders are {', '.join(f'${each}' for each in PLACEHOLDERS)}"
+        elif name:
+            found.add(name)
+    last = max(len(text.splitlines()), 1)
+    for name, required in PLACEHOLDERS.items():
+        if required and name not in found:
+            yield last, f"${name} is missing"
 
 
 def look_of(scope: Mapping[str, Any]) -> Look:

@@ -109,7 +109,7 @@ class Gateway:
             docs = f"{mount}{self.routes.api}{self.routes.docs[path]}"
             await redirect(scope, send, with_query(docs, scope["query_string"]))
         else:
-            await reply_text(scope, send, 404, "Not found.")
+            await reply_text(scope, send, 404, "There is nothing at this address.")
 
     async def _answer_readiness(self, scope: Scope, send: Send) -> None:
         if self.draining:

@@ -76,7 +76,7 @@ class Assets:
             return
         fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if (found := await self._find(scope["path"], fields)) is None:
-            await reply_text(scope, send, 404, "Not found.")
+            await reply_text(scope, send, 404, "There is nothing at this address.")
         else:
             await self._serve(*found, fields, scope, send)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 from typing import Any
 
-from fluxlit._internal.system_page import Look, colours
+from fluxlit._internal.system_page import DEFAULT, Look, colours, faults
+from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
 
 
@@ -18,6 +20,9 @@ def read_look(settings: Settings, project: Path) -> Look:
         settings: the effective settings.
         project: folder of the project, with ``.streamlit``. A theme that cannot be read is left out: Streamlit reports
             it.
+
+    Raises:
+        FluxLitError: the template is wrong, with file and line.
     """
     theme = _theme(project / ".streamlit" / "config.toml")
     for key, value in settings.streamlit_options.items():
@@ -29,7 +34,22 @@ def read_look(settings: Settings, project: Path) -> Look:
     light, dark = colours(theme)
     icon = settings.streamlit_page_config.get("page_icon", "")
     shown = icon if isinstance(icon, str) and not icon.isascii() else ""
-    return Look(settings.title, shown, light, dark)
+    template = _template(settings.system_page_template, project)
+    return Look(settings.title, shown, light, dark, template, f"{settings.root_path}/")
+
+
+def _template(name: str | None, project: Path) -> Template:
+    if name is None:
+        return DEFAULT
+    file = project / name
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise FluxLitError(f"system_page_template: {file} cannot be read: {why}.") from None
+    if wrong := "\n".join(f"{file}:{line}: {problem}" for line, problem in faults(text)):
+        raise FluxLitError(f"system_page_template cannot be used:\n{wrong}")
+    return Template(text)
 
 
 def _theme(file: Path) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class SettingsArguments(TypedDict, total=False):
     worker_max_requests: int | None
     streamlit_options: dict[str, Any]
     streamlit_page_config: dict[str, Any]
+    system_page_template: str | None
     gateway_via: str
     gateway_upstream_connect_timeout_s: float
     gateway_upstream_read_timeout_s: float

@@ -290,6 +290,12 @@ class Settings(BaseSettings):
         "URLs for `Get help` and `Report a bug` and a string for `About`. Not for a script adopted with "
         "`FluxLit(ui=...)`, which calls `st.set_page_config`.",
     )
+    system_page_template: str | None = Field(
+        default=None,
+        min_length=1,
+        description="HTML file for the pages that FluxLit shows itself: sign-in, access denied, starting, errors. The "
+        "path is relative to the project file.",
+    )
     gateway_via: Annotated[str, AfterValidator(grammar.via)] = Field(
         default="fluxlit",
         description="Name of the gateway in the `Via` header of requests to the UI. Empty: no `Via`, and loops are not "
