@@ -123,6 +123,11 @@ def test_wheel_ships_its_package_and_nothing_else(name: str, wheels: dict[str, P
     assert {path for path in paths if ".dist-info/" not in path} == in_tree
 
 
+def test_the_gateway_brings_a_skill_for_coding_assistants(wheels: dict[str, Path]) -> None:
+    [path] = [path for path in contents(wheels["fluxlit-gateway"]) if path.endswith("/SKILL.md")]
+    assert path == "fluxlit/.agents/skills/fluxlit/SKILL.md"  # where tools look for the skills of a library
+
+
 def test_the_meta_package_ships_no_code(wheels: dict[str, Path]) -> None:
     assert [path for path in contents(wheels["fluxlit"]) if ".dist-info/" not in path] == []
 
