@@ -52,5 +52,6 @@ def links(text: str) -> list[str]:
 
 def documents() -> list[Path]:
     """Return every document that users read."""
-    patterns = ["*.md", "docs/**/*.md", "packages/*/*.md", "packages/*/src/*/.agents/**/*.md", "examples/**/*.md", "benchmarks/*.md"]
+    skills = "packages/*/src/*/.agents/**/*.md"
+    patterns = ["*.md", "docs/**/*.md", "packages/*/*.md", skills, "examples/**/*.md", "benchmarks/*.md"]
     return sorted(path for pattern in patterns for path in ROOT.glob(pattern))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import pkgutil
 import tomllib
 from pathlib import Path
 
@@ -34,10 +36,13 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert configuration["project"]["nav"][0] == {"Home": "index.md"}
 
 
-@pytest.mark.parametrize("name", [name for _, names in build_docs.PYTHON.values() for name in names])
-def test_the_python_reference_names_what_exists(name: str) -> None:
-    module, _, attribute = name.rpartition(".")
-    assert getattr(importlib.import_module(module), attribute).__doc__
+@pytest.mark.parametrize("page", build_docs.PYTHON)
+def test_the_python_reference_has_the_public_names(page: str) -> None:
+    _, package, first = build_docs.PYTHON[page]
+    names = build_docs.public(package)
+    assert [name for name in (*first, *names) if pkgutil.resolve_name(f"{package}:{name}") is None] == []
+    missing = set(importlib.import_module(package).__all__) - set(names)
+    assert missing == ({"Problem", "User", "Verdict"} if page == "auth" else set())  # those of the contract
 
 
 def test_broken_links_are_found(tmp_path: Path) -> None:
@@ -50,3 +55,22 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "index.html: #y has no such heading",
         "a/index.html: loads https://cdn.example/x.js",
     ]
+
+
+def test_the_newest_version_comes_first_and_the_root_leads_to_it(tmp_path: Path) -> None:
+    for name in ("1.9", "1.10", "0.8", "assets"):
+        (tmp_path / name).mkdir()
+        for file in ("404.html", "llms-full.txt"):
+            (tmp_path / name / file).write_text(f"{file} of {name}")
+        (tmp_path / name / "llms.txt").write_text("- [A page](how-to/a.md)")
+    build_docs.write_versions(tmp_path)
+    listed = json.loads((tmp_path / "versions.json").read_text())
+    assert [(each["version"], each["aliases"]) for each in listed] == [("1.10", ["latest"]), ("1.9", []), ("0.8", [])]
+    assert "url=1.10/" in (tmp_path / "index.html").read_text()
+    assert (tmp_path / "llms.txt").read_text() == "- [A page](1.10/how-to/a.md)"
+    assert (tmp_path / "404.html").read_text() == "404.html of 1.10"
+
+
+def test_the_site_of_a_version_knows_its_address() -> None:
+    configuration = tomllib.loads(build_docs.with_navigation((ROOT / "scripts" / "site.toml").read_text()))
+    assert configuration["project"]["site_url"].endswith(f"/fluxlit/{build_docs.VERSION}/")
