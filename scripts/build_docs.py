@@ -1,4 +1,4 @@
-"""Build the documentation site into site/VERSION, from docs/ and the docstrings.
+"""Build the documentation site into site/, from docs/ and the docstrings.
 
 Zensical renders it: its authors made Material for MkDocs, which they only maintain since, and MkDocs itself has had no
 release for two years. It needs no network; fonts and scripts are files of the site.
