@@ -23,6 +23,7 @@ def test_a_page_names_the_application_and_escapes_all() -> None:
 def test_without_an_application_it_is_plain() -> None:
     page = look_of({}).render("One moment", "Wait.", retry_s=2)
     assert "<header></header>" in page  # which is not shown
+    assert '<a href="/tea/">Start page</a>' in Look(start="/tea/").render("Error", "No.")
     assert "},2000)})()</script>" in page
     assert look_of({PAGE: "something else"}) == Look()
 

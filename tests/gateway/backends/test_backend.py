@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -100,6 +101,8 @@ def test_while_the_worker_is_down_browsers_get_a_page_that_tries_again(project: 
             assert b"abc-1" in body
             status, headers, body = await asyncio.to_thread(http_get, gate, "/media/x.png")
             assert (status, headers["content-type"]) == (503, "text/plain; charset=utf-8")
+            status, _, body = await asyncio.to_thread(http_get, gate, "/_stcore/host-config")
+            assert (status, json.loads(body)) == (503, "The application is starting. This page goes on by itself.")
             with pytest.raises(Exception, match="HTTP 503"):
                 await _connect(gate)
             await backend.start()

@@ -8,6 +8,7 @@ from html import escape
 from http import HTTPStatus
 
 from fluxlit._internal.asgi import Header, Scope, Send
+from fluxlit._internal.streamlit_paths import PROBES
 from fluxlit._internal.system_page import look_of
 
 NO_STORE = (b"cache-control", b"no-store")
@@ -52,7 +53,7 @@ def html_page(
         detail: one paragraph.
         links: address and label of each.
         retry_s: see `Look.render`.
-        content: HTML below the paragraph; not escaped.
+        content: HTML below the paragraph, not escaped; see `Look.render`.
     """
     anchors = "".join(f'<a href="{escape(href)}">{escape(label)}</a>' for href, label in links)
     return (
@@ -74,7 +75,7 @@ async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: 
     A browser that opens the address gets a page with it.
     """
     if wants_page(scope):
-        page = html_page(scope, HTTPStatus(status).phrase, text, links=((look_of(scope).start, "Start page"),))
+        page = html_page(scope, HTTPStatus(status).phrase, text)
         await reply(scope, send, status, page, b"text/html; charset=utf-8", [NO_STORE, *(headers or [])])
         return
     request_id = request_id_of(scope)
@@ -115,6 +116,11 @@ async def redirect(scope: Scope, send: Send, location: bytes) -> None:
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Respond to an HTTP request or a WebSocket handshake with 503."""
     headers: list[Header] = [(b"retry-after", str(RETRY_AFTER_S).encode())]
+    if scope["type"] == "http" and scope["path"].endswith(PROBES):
+        # The front end shows a response to a person if it is JSON, and only the number 503 if it is not.
+        body = json.dumps("The application is starting. This page goes on by itself.").encode()
+        await reply(scope, send, 503, body, b"application/json", [NO_STORE, *headers])
+        return
     if not wants_page(scope):
         await reply_text(scope, send, 503, "The application is starting. Try again soon.", headers)
         return

@@ -91,11 +91,12 @@ class Look:
         Args:
             heading: in plain text, as is `detail`.
             detail: one paragraph.
-            content: HTML below it; not escaped.
+            content: HTML below it, not escaped; by default a link to the start page.
             retry_s: seconds after which the browser asks again, until it gets something other than 503.
             request_id: id of the request, for people who ask for help.
         """
         two = self.light != self.dark
+        content = content or f'<p><a href="{escape(self.start)}">Start page</a></p>'
         head = _HEAD.format(
             retry="" if retry_s is None else _RETRY.format(milliseconds=retry_s * 1000),
             scheme="light dark" if two else "only light",

@@ -24,13 +24,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fluxlit._internal.asgi import Scope
-from fluxlit._internal.streamlit_paths import STREAM
+from fluxlit._internal.streamlit_paths import PROBES, STREAM
 from fluxlit.gateway.routes import Route, is_asset
 
 ANYBODY: frozenset[str] = frozenset()
 
 # The front end requests these before it opens the WebSocket; neither depends on the user.
-PROBES = ("/_stcore/health", "/_stcore/host-config")
 PROBED = frozenset({STREAM, *PROBES})
 CODE = ("/component/", "/_stcore/bidi-components/")
 BELONGINGS = ("/media/", "/_stcore/upload_file/")
