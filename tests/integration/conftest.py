@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.chromium import Visitor, open_chromium, open_visitor
+from tests.support.pictures import Album
 
 
 # Playwright keeps an event loop in this thread as long as it lives, so no longer than one module.
@@ -37,3 +38,11 @@ def new_visitor(chromium: Browser) -> Iterator[Callable[[], Visitor]]:
 def visitor(new_visitor: Callable[[], Visitor]) -> Visitor:
     """One window."""
     return new_visitor()
+
+
+@pytest.fixture
+def album() -> Iterator[Album]:
+    """Takes pictures for the documentation."""
+    album = Album()
+    yield album
+    album.check()

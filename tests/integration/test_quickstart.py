@@ -13,11 +13,11 @@ from playwright.sync_api import expect
 
 from fluxlit.testing import Server, run_server
 from tests.support.chromium import Visitor
+from tests.support.pictures import Album
 
 pytestmark = pytest.mark.browser
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "quickstart.png"
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def digest() -> str:
-    """Return what the picture depends on."""
-    sources = [*sorted(QUICKSTART.glob("*.py")), QUICKSTART / ".streamlit" / "config.toml"]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-
-
-def test_the_picture_of_the_readme_shows_this_code(server: Server, visitor: Visitor) -> None:
+def test_the_picture_of_the_readme_shows_this_code(server: Server, visitor: Visitor, album: Album) -> None:
     """Numbers fit at this width, and there is no Deploy button."""
     visitor.page.set_viewport_size({"width": 1100, "height": 700})
     visitor.visit(server.url)
@@ -41,10 +35,7 @@ def test_the_picture_of_the_readme_shows_this_code(server: Server, visitor: Visi
     cut = "nodes => nodes.filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText)"
     assert visitor.page.get_by_test_id("stMetricValue").locator("div").evaluate_all(cut) == []
     expect(visitor.page.get_by_test_id("stAppDeployButton")).to_have_count(0)
-    if not PICTURE.exists() or PICTURE.with_suffix(".sha256").read_text().strip() != digest():
-        visitor.page.screenshot(path=PICTURE)
-        PICTURE.with_suffix(".sha256").write_text(f"{digest()}\n")
-        pytest.fail(f"{PICTURE} was older than the example and has been written again: look at it and commit it.")
+    album.take(visitor.page, "quickstart", [QUICKSTART])
 
 
 def api(server: Server, path: str) -> httpx.Response:

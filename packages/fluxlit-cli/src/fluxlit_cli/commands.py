@@ -21,6 +21,7 @@ from fluxlit_cli.head_start import SERVERS
 GROUP = "fluxlit.commands"
 
 BUILT_IN = {
+    "demo": ("fluxlit_cli.demo:demo", "Show a small application with what FluxLit does."),
     "new": ("fluxlit_cli.new.command:new", "Create a project with pages, an API and tests."),
     "dev": ("fluxlit_cli.dev:dev", "Run an application and reload changed code."),
     "run": ("fluxlit_cli.run:run", "Run an application in production."),
@@ -40,6 +41,7 @@ BUILT_IN = {
 
 DOCS = "https://github.com/fluxlit/fluxlit/blob/main/docs/"
 EXAMPLES = {
+    "demo": ("fluxlit demo --open", "how-to/install.md"),
     "new": ("fluxlit new portal --profile full", "how-to/new.md"),
     "dev": ("fluxlit dev app:app --open", "how-to/development.md"),
     "run": ("fluxlit run app:app --host 0.0.0.0 --workers auto", "how-to/deploy.md"),
