@@ -55,6 +55,7 @@ _COUNTS_STARS = ' data-md-component="source"'
 """Lets each reader's browser ask GitHub's API for the stars and the release of the repository."""
 
 _EDIT = re.compile(r'<a href="[^"]*/edit/main/[^"]*".*?</a>', re.DOTALL)
+_PICTURE = re.compile(r'<picture>\s*<source [^>]*set="([^"]+)">\s*<img src="([^"]+)" alt="([^"]*)"[^>]*>\s*</picture>')
 _LINK = re.compile(r"(?P<before>!?\[[^\]]*\]\()(?P<target>[^)\s]+)(?P<after>\))")
 
 
@@ -119,7 +120,8 @@ def _is_all(node: ast.Assign) -> bool:
 def for_site(text: str, page: Path) -> str:
     """Return the text of a page as the site needs it.
 
-    Without the attributes that the tests read, and with absolute links to files outside docs/.
+    Without the attributes that the tests read, with absolute links to files outside docs/, and with pictures that
+    follow the site's own switch between light and dark.
     """
 
     def fence(match: re.Match[str]) -> str:
@@ -134,6 +136,7 @@ def for_site(text: str, page: Path) -> str:
         absolute = REPOSITORY + file.relative_to(ROOT).as_posix() + (f"#{anchor}" if anchor else "")
         return f"{match['before']}{absolute}{match['after']}"
 
+    text = _PICTURE.sub(r"![\3](\2#only-light)![\3](\1#only-dark)", text)
     return _LINK.sub(link, _FENCE.sub(fence, text))
 
 

@@ -42,6 +42,31 @@ def test_links_of_a_readme_work_on_a_package_index(document: str) -> None:
     assert [link for link in targets if "://" not in link] == []
 
 
+PICTURE = re.compile(r'(?:src|srcset)="([^":]+)"|\]\(([^):]+\.svg)\)')
+IMAGES = ROOT / "docs" / "images"
+
+
+def pictures(document: str) -> list[Path]:
+    """Return the pictures that a document shows."""
+    path = ROOT / document
+    found = PICTURE.findall(path.read_text(encoding="utf-8"))
+    return [(path.parent / (in_html or linked)).resolve() for in_html, linked in found]
+
+
+def test_every_picture_is_shown_and_exists() -> None:
+    shown = {picture for document in DOCUMENTS for picture in pictures(document)}
+    assert shown == {path for path in IMAGES.iterdir() if path.suffix != ".md"}
+    assert {path.name.replace("light", "dark") for path in shown if path.suffix == ".png"} <= {
+        path.name for path in shown
+    }
+
+
+def test_pictures_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in IMAGES.iterdir()}
+    assert {name: size for name, size in sizes.items() if size > 80_000} == {}
+    assert sum(sizes.values()) < 1_200_000
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     pages = {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")} - {"index.md"}

@@ -28,6 +28,17 @@ def test_links_out_of_the_documentation_become_absolute() -> None:
     )
 
 
+def test_a_picture_follows_the_switch_of_the_site() -> None:
+    text = """<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="../images/a-dark.png">
+  <img src="../images/a-light.png" alt="A page" width="600">
+</picture>
+"""
+    assert build_docs.for_site(text, build_docs.DOCS / "how-to" / "x.md") == (
+        "![A page](../images/a-light.png#only-light)![A page](../images/a-dark.png#only-dark)\n"
+    )
+
+
 def test_every_page_is_in_the_navigation_once() -> None:
     listed = [target for _, pages in build_docs.sections() for _, target in pages]
     there = {str(path.relative_to(build_docs.DOCS)) for path in build_docs.DOCS.rglob("*.md")} - {"index.md"}
