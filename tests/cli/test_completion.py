@@ -24,7 +24,7 @@ CASES = [
     ("doctor --check api-", {"api-routes"}),
 ]
 BASH = """
-source /dev/stdin <<< "$(fluxlit completion bash)"
+source "$0"
 COMP_WORDS=(fluxlit "$@")
 COMP_CWORD=$#
 _fluxlit_completion fluxlit
@@ -44,18 +44,29 @@ def ask(*command: str) -> set[str]:
     return {line.partition("\t")[0].strip() for line in done.stdout.splitlines() if line.strip()}
 
 
-def in_bash(typed: str) -> set[str]:
-    return ask("bash", "--norc", "-c", BASH, "bash", *typed.split(" "))
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the command prints for each shell."""
+    folder = tmp_path_factory.mktemp("completion")
+    for shell in ("bash", "fish"):
+        (folder / shell).write_text(fluxlit("completion", shell).stdout)
+    return folder
 
 
-def in_fish(typed: str) -> set[str]:
-    return ask("fish", "--no-config", "-c", f'fluxlit completion fish | source; complete -C "fluxlit {typed}"')
+def in_bash(scripts: Path, typed: str) -> set[str]:
+    return ask("bash", "--norc", "-c", BASH, str(scripts / "bash"), *typed.split(" "))
+
+
+def in_fish(scripts: Path, typed: str) -> set[str]:
+    return ask("fish", "--no-config", "-c", f'source {scripts / "fish"}; complete -C "fluxlit {typed}"')
 
 
 @pytest.mark.parametrize("shell", [in_bash, in_fish])
 @pytest.mark.parametrize(("typed", "offered"), CASES)
-def test_it_offers_what_can_follow(typed: str, offered: set[str], shell: Callable[[str], set[str]]) -> None:
-    assert shell(typed) == offered
+def test_it_offers_what_can_follow(
+    typed: str, offered: set[str], shell: Callable[[Path, str], set[str]], scripts: Path
+) -> None:
+    assert shell(scripts, typed) == offered
 
 
 @pytest.mark.parametrize(
@@ -73,8 +84,8 @@ def test_tab_completes_at_the_prompt(shell: list[str], prepare: str, tmp_path: P
         screen.wait_for("fluxlit pages validate")
 
 
-def test_each_command_is_offered_once() -> None:
-    offered = in_bash("")
+def test_each_command_is_offered_once(scripts: Path) -> None:
+    offered = in_bash(scripts, "")
     assert {"new", "dev", "run", "config", "pages", "completion"} <= offered
     assert [each for each in offered if " " in each] == []
 

@@ -45,6 +45,13 @@ def check(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def command(project: Path, *arguments: str) -> str:
+    """Run a command of FluxLit in the project."""
+    done = fluxlit(*arguments, directory=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def test_it_has_what_a_project_needs(project: Path) -> None:
     assert {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()} == {
         ".gitignore",
@@ -182,13 +189,13 @@ def test_a_project_passes_its_tests_the_linter_and_the_doctor(name: str, tmp_pat
         assert f"{variant.tests} passed" in passed
     check(project, "ruff", "check", "--no-cache", ".")
     check(project, "ruff", "format", "--no-cache", "--check", ".")
-    check(project, "fluxlit_cli", "doctor", "--port", "0")
+    command(project, "doctor", "--port", "0")
     if {"deploy", "full"} & {*variant.options}:
-        shipped = check(project, "fluxlit_cli", "build", "--compose", "--diff", "--json")
+        shipped = command(project, "build", "--compose", "--diff", "--json")
         files = {file["path"]: file["status"] for file in json.loads(shipped)["files"]}
         assert {"Dockerfile", ".dockerignore", "compose.yaml"} < files.keys()
         assert set(files.values()) == {"same"}
-        check(project, "fluxlit_cli", "build", "--check")
+        command(project, "build", "--check")
 
 
 def test_a_project_with_a_login_starts_without_its_provider_and_guards_what_it_has(tmp_path: Path) -> None:
