@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -23,7 +24,7 @@ from fluxlit_sessions import (
     SessionStoreUnavailable,
     open_store,
 )
-from tests.sessions.servers import PATIENT, RedisServer, cluster, needs_redis, running, watched
+from tests.sessions.servers import PATIENT, RedisServer, Watched, cluster, needs_redis, running, watched
 from tests.support.ports import free_port
 
 
@@ -108,10 +109,11 @@ def test_tls_to_several_servers_with_a_private_authority(short_folder: Path, tmp
     options = urlencode({**PATIENT, "ssl_ca_certs": f"{files}/cert.pem"})
     with contextlib.ExitStack() as stack:
         if kind == "cluster":
-            nodes = stack.enter_context(cluster(short_folder / "tls-cluster", files))
-            url = f"rediss+cluster://127.0.0.1:{nodes[0].port}"
+            servers: Any = stack.enter_context(cluster(short_folder / "tls-cluster", files))
+            url = f"rediss+cluster://127.0.0.1:{servers[0].port}"
         else:
-            url = stack.enter_context(watched(short_folder / "tls-watched", files)).url
+            servers = stack.enter_context(watched(short_folder / "tls-watched", files))
+            url = servers.url
         store = stack.enter_context(contextlib.closing(open_store(f"{url}?{options}")))
         sessions = [store.create({"n": number}, subject="ada") for number in range(10)]
         assert [store.read(session.id) for session in sessions] == sessions
@@ -123,8 +125,22 @@ def test_tls_to_several_servers_with_a_private_authority(short_folder: Path, tmp
 
         asyncio.run(story())
         strict = stack.enter_context(contextlib.closing(open_store(f"{url}?read_budget=0.1&write_budget=0.1")))
-        with pytest.raises(SessionStoreUnavailable):
+        with pytest.raises(SessionStoreUnavailable, match=r"(?i)certificate"):
             strict.create()
+        with pytest.raises(SessionStoreUnavailable, match=r"(?i)certificate"):
+            asyncio.run(strict.acreate())
+        if isinstance(servers, Watched):
+            one = f"rediss://127.0.0.1:{servers.sentinels[0].port}?{options}"
+            with (
+                contextlib.closing(open_store(one)) as mistaken,
+                pytest.raises(SessionStoreUnavailable, match=r"is a Redis Sentinel\. Write redis\+sentinel"),
+            ):
+                mistaken.ping()
+            return
+        assert store.advice() == ""
+        client = stack.enter_context(contextlib.closing(servers[2].client()))
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        assert "maxmemory-policy allkeys-lru" in store.advice(), "one of three nodes"
 
 
 ROOT = Path(__file__).resolve().parents[3]

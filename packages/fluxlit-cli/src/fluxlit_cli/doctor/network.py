@@ -129,12 +129,12 @@ def session_store(subject: Subject) -> Finding:
     detail = f"{store.location}: six operations in {seconds * 1000:.0f} ms"
     if not works:
         return failed(f"{store.location} loses data.", "Check its log and its memory limit.")
-    if seconds > SLOW_STORE_S:
-        return warned(f"{detail}, which delays every page.", "Move the store closer.")
     if risk:
         return warned(
             f"{detail}; but {risk}.", "Set maxmemory-policy to noeviction and appendonly to yes in its configuration."
         )
+    if seconds > SLOW_STORE_S:
+        return warned(f"{detail}, which delays every page.", "Move the store closer.")
     return passed(detail)
 
 

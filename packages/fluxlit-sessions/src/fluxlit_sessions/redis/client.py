@@ -8,6 +8,7 @@ may be repeated; here transport.py repeats, and every request is made to be repe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,10 @@ _TRANSIENT = (
 _TRANSIENT_REPLIES = ("NOREPLICAS", "BUSY ", "UNBLOCKED", "LOADING", "CLUSTERDOWN", "MASTERDOWN")
 _FINAL = (redis.AuthenticationError, failures.AuthorizationError, failures.NoPermissionError)
 _NOT_SENT = (redis.ReadOnlyError, failures.MaxConnectionsError, failures.BusyLoadingError, failures.ClusterDownError)
+
+
+_NO_GET = re.compile(r"unknown command [`'\"]GET\b", re.IGNORECASE)
+"""The response of a server without data."""
 
 
 class NotReplicated(Exception):
@@ -100,7 +105,7 @@ def connect(address: Address, options: Options) -> Connected:
     client: Any
     match address.mode:
         case Mode.SENTINEL:
-            sentinel: Any = redis.sentinel.Sentinel  # its stubs lack types, as those of the next one
+            sentinel: Any = _Sentinels  # the stubs of redis-py lack types, as those of the next one
             watchers = sentinel(list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings)
             client = watchers.master_for(address.service)
 
@@ -117,13 +122,35 @@ def connect(address: Address, options: Options) -> Connected:
     return Connected(client, client.close)
 
 
+class _Sentinels(redis.sentinel.Sentinel):
+    """Reports why no Sentinel responds: redis-py leaves out the message."""
+
+    def discover_master(self, service_name: str) -> Any:
+        try:
+            return super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except failures.ConnectionError:
+            self.sentinels[0].ping()  # raises the reason, such as a certificate that is not trusted
+            raise
+
+
+class _AsyncSentinels(redis.asyncio.sentinel.Sentinel):
+    """The same for event loops."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)
+        except failures.ConnectionError:
+            await self.sentinels[0].ping()
+            raise
+
+
 def aconnect(address: Address, options: Options) -> Connected:
     """Returns an async client for the running event loop."""
     settings = _settings(address, options) | {"retry": AsyncRetry(NoBackoff(), 0)}
     client: Any
     match address.mode:
         case Mode.SENTINEL:
-            sentinel: Any = redis.asyncio.sentinel.Sentinel
+            sentinel: Any = _AsyncSentinels
             watchers = sentinel(list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings)
             client = watchers.master_for(address.service)
 
@@ -184,6 +211,11 @@ def of_cluster(error: BaseException) -> bool:
     """Returns whether the error shows that the server belongs to a Cluster."""
     kinds = (failures.MovedError, failures.AskError, failures.ClusterDownError, failures.ClusterCrossSlotError)
     return isinstance(error, kinds) or str(error).startswith("MOVED ")
+
+
+def of_sentinel(error: BaseException) -> bool:
+    """Returns whether the error shows that the server is a Sentinel."""
+    return _NO_GET.match(str(error)) is not None
 
 
 def full(error: BaseException) -> bool:

@@ -30,6 +30,7 @@ from fluxlit_sessions.redis.client import (
     maybe_applied,
     missing_script,
     of_cluster,
+    of_sentinel,
     transient,
 )
 from fluxlit_sessions.redis.plans import Plan
@@ -40,6 +41,10 @@ LONGEST_DELAY = 0.5
 FULL = "Redis has reached its maxmemory and refuses what needs more. Raise maxmemory, or remove what else is in there"
 OF_CLUSTER = (
     "this server belongs to a Redis Cluster. Write redis+cluster:// in place of redis://, rediss+cluster:// for TLS"
+)
+OF_SENTINEL = (
+    "this server is a Redis Sentinel. Write redis+sentinel://host:port/service, rediss+sentinel:// for TLS, with the "
+    "name of the service that it watches"
 )
 
 
@@ -70,6 +75,8 @@ class Backoff:
             raise SessionStoreFull(FULL, location=self._address.location) from error
         if self._address.mode is not Mode.CLUSTER and of_cluster(error):
             raise self.unavailable(OF_CLUSTER) from error
+        if of_sentinel(error):
+            raise self.unavailable(OF_SENTINEL) from error
         if delay >= self.left() or not transient(error):
             raise self.unavailable(f"{type(error).__name__}: {str(error)[:200]}") from error
         return delay
@@ -146,13 +153,16 @@ class Transport(_Transport):
 
     def advice(self) -> str:
         """Returns how the server may lose data; empty if it is not known to."""
-        if self._address.mode is Mode.CLUSTER:
-            return ""
         try:
-            found = {**self._client().info("memory"), **self._client().info("persistence")}
+            client = self._client()
+            cluster = self._address.mode is Mode.CLUSTER
+            targets: list[dict[str, Any]] = (
+                [{"target_nodes": node} for node in client.get_primaries()] if cluster else [{}]
+            )
+            found = [{**client.info("memory", **each), **client.info("persistence", **each)} for each in targets]
         except FAILURES:  # not permitted, on many managed servers
             return ""
-        return advice_on(found)
+        return max(map(advice_on, found), key=len, default="")  # of a Cluster, the node with the most risks
 
     def _ask(self, request: Request) -> Reply:
         attempts = Backoff(self._address, self._options, request)
