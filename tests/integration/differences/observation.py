@@ -52,6 +52,8 @@ API_REQUESTS = (
     *(("GET", path) for path in ("/seen", "/nothing", "/fails", "/number/x", "/parts", "/page", "/openapi.json")),
     ("GET", "/docs"),
     *(("POST", "/seen"), ("HEAD", "/page"), ("OPTIONS", "/seen"), ("GET", "/seen/")),
+    *(("GET", path) for path in ("/paths/a%2Fb%20c;d=1/%C3%BC//x?x=%20&y=+&z", "/empty", "/file", "/compressed", "/")),
+    *((method, "/echo") for method in ("POST", "PUT", "PATCH", "DELETE")),
 )
 
 UI_REQUESTS = (
@@ -113,6 +115,7 @@ class Placement:
         if self.api is not None:
             self._observe_requests("api", self.api, API_REQUESTS)
             self._observe_api(self.api)
+            asyncio.run(self._observe_socket(self.api))
         if self.ui is not None:
             self._observe_requests("ui", self.ui, UI_REQUESTS)
         if self.ui is not None:
@@ -144,6 +147,44 @@ class Placement:
         client.close()
         lines = "".join(self.server.output).splitlines()
         self.note("api lines on the terminal", sum("a debug line" in line for line in lines))
+
+    async def _observe_socket(self, base: str) -> None:
+        url = f"{self.origin.replace('http', 'ws', 1)}{base}"
+        offered = [websockets.Subprotocol("first"), websockets.Subprotocol("second")]
+        # uvicorn trusts this machine with the address and the scheme, which requests show already.
+        own = ("Accept-Encoding", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto")
+        sent = {name: value for name, value in SENT.items() if name not in own}
+        async with websockets.connect(
+            f"{url}/ws?q=a%20b", subprotocols=offered, additional_headers=sent, max_size=None, proxy=None
+        ) as socket:
+            assert socket.response is not None
+            self.note("api websocket: subprotocol", socket.subprotocol or "")
+            for name in set(socket.response.headers) - {"Sec-WebSocket-Accept", "sec-websocket-accept"}:
+                self.note(f"api websocket: response header {name.lower()}", socket.response.headers[name])
+            await socket.send("x" * 300_000)
+            seen = json.loads(await socket.recv())
+            for name in ("url", "link"):
+                seen[name] = seen[name].replace(f"{self.origin.partition(':')[2]}{base}/", "/")
+            seen["headers"] = self._unlike_requests(seen["headers"])
+            self._note_all("api websocket:", seen)
+            await socket.wait_closed()
+            self.note("api websocket: close", [socket.close_code, socket.close_reason])
+        try:
+            async with websockets.connect(f"{url}/nothing", proxy=None):
+                pass
+        except websockets.InvalidStatus as refused:
+            self.note("api websocket: status of an unknown path", refused.response.status_code)
+
+    def _unlike_requests(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Headers that a WebSocket and other requests have differently."""
+        names = {*SENT, *headers} - {"User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "Accept-Encoding"}
+        found = {
+            name.lower(): (headers.get(name.lower()), self.facts.get(f"api request header {name.lower()}"))
+            for name in names
+        }
+        return {
+            name: str(one) for name, (one, other) in sorted(found.items()) if name not in HANDSHAKE and one != other
+        }
 
     async def _observe_page(self, base: str) -> None:
         url = f"{self.origin}{base}"

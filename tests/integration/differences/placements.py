@@ -11,7 +11,7 @@ from tests.integration.differences.project import FILES
 from tests.support.chromium import open_chromium
 
 PLAIN = "plain"
-PLACEMENTS = ("workers", "embedded", "external", "uvicorn", "root path")
+PLACEMENTS = ("workers", "embedded", "external", "uvicorn", "root path", "api workers")
 BROWSED = ("plain ui", "workers", "embedded", "root path")
 
 _BIN = Path(sys.executable).parent
@@ -40,7 +40,7 @@ def run_all(directory: Path) -> dict[str, Facts]:
 def _start_all(stack: ExitStack, directory: Path) -> list[Placement]:
     fluxlit, uvicorn, streamlit = (str(_BIN / name) for name in ("fluxlit", "uvicorn", "streamlit"))
     folders = {}
-    for name in ("ui", "api", "workers", "embedded", "uvicorn", "mounted"):
+    for name in ("ui", "api", "workers", "embedded", "uvicorn", "mounted", "api-workers"):
         folders[name] = directory / name / "project"
         folders[name].mkdir(parents=True)
         for file, text in FILES.items():
@@ -64,4 +64,5 @@ def _start_all(stack: ExitStack, directory: Path) -> list[Placement]:
             ui="/m/app",
             api="/m/app/api",
         ),
+        started(stack, folders["api-workers"], "api workers", [*run, "--api-workers", "1"], ui="", api="/api"),
     ]

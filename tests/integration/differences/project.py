@@ -38,6 +38,10 @@ def handler(name):
     return {signal.SIG_DFL: "default", signal.SIG_IGN: "ignored", None: "unknown"}.get(found, "a function")
 
 
+def thread():
+    return "main" if threading.current_thread() is threading.main_thread() else "another"
+
+
 def process():
     """Facts about this process, as the application finds them."""
     main = sys.modules["__main__"]
@@ -74,10 +78,11 @@ def umask():
 
 SERVICE = """
 import asyncio
+import gzip
 import logging
 
 from fastapi import FastAPI, Request, Response, WebSocket
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
 import facts
 
@@ -107,7 +112,8 @@ def seen(request: Request, response: Response):
 @api.get("/process")
 async def process():
     loop = asyncio.get_running_loop()
-    return facts.process() | {"event loop": f"{type(loop).__module__}.{type(loop).__name__}"}
+    own = {"event loop": f"{type(loop).__module__}.{type(loop).__name__}", "thread": facts.thread()}
+    return facts.process() | own | {"spawn": await asyncio.to_thread(facts.pool, "spawn")}
 
 
 @api.get("/log")
@@ -137,11 +143,57 @@ def page():
     return HTMLResponse("<p>hello</p>")
 
 
+@api.get("/paths/{rest:path}")
+def paths(request: Request, rest: str):
+    scope = request.scope
+    raw = scope["raw_path"].decode()
+    return {"rest": rest, "raw": raw[raw.index("/paths") :], "query": scope["query_string"].decode("latin-1")}
+
+
+@api.api_route("/echo", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+async def echo(request: Request):
+    return {"method": request.method, "size": len(await request.body()), "framing": framing(request)}
+
+
+def framing(request):
+    return [name for name in ("content-length", "transfer-encoding", "expect") if name in request.headers]
+
+
+@api.get("/empty", status_code=204)
+def empty(response: Response):
+    response.set_cookie("one", "1")
+    response.set_cookie("two", "2", httponly=True)
+    response.headers["X-Empty"] = ""
+    response.headers["Server-Timing"] = "db;dur=1"
+
+
+@api.get("/file")
+def file():
+    return FileResponse("service.py", filename="a name ü.py", headers={"Last-Modified": "x", "ETag": '"1"'})
+
+
+@api.get("/compressed")
+def compressed():
+    return Response(gzip.compress(b"hello", mtime=0), headers={"Content-Encoding": "gzip"}, media_type="text/plain")
+
+
 @api.websocket("/ws")
 async def ws(socket: WebSocket):
-    await socket.accept()
-    await socket.send_json({"client": socket.client and socket.client.host, "url": str(socket.url)})
-    await socket.close()
+    await socket.accept("second", headers=[(b"x-accepted", b"1")])
+    text = await socket.receive_text()
+    await socket.send_json(
+        {
+            "client": socket.client and socket.client.host,
+            "url": str(socket.url),
+            "link": str(socket.url_for("ws")),
+            "path": socket.scope["path"].removeprefix(socket.scope["root_path"]),
+            "offered": socket.scope["subprotocols"],
+            "extensions": sorted(socket.scope.get("extensions") or ()),
+            "headers": {name: value for name, value in socket.headers.items()},
+            "received": len(text),
+        }
+    )
+    await socket.close(4321, "a reason")
 """
 
 UI = """
