@@ -37,8 +37,13 @@ class Workers:
         self.renewed: list[tuple[Any, ...]] = []
         self.fails = False
         self.workers = [
-            SimpleNamespace(answering=True, served=0, supervisor=SimpleNamespace(name=f"worker {pid}", status=status))
-            for pid, status in ((pid, SimpleNamespace(pid=pid)) for pid in self.used)
+            SimpleNamespace(
+                number=pid,
+                answering=True,
+                served=0,
+                supervisor=SimpleNamespace(name=f"worker {pid}", status=SimpleNamespace(pid=pid)),
+            )
+            for pid in self.used
         ]
         self.leaving: list[Any] = []
         kinds = SimpleNamespace(name=kind)
@@ -71,8 +76,24 @@ def test_the_worker_over_its_memory_is_due(limit: str, total: int | None) -> Non
     workers = Workers(worker_max_memory=limit)
     workers.memory = None if total is None else Memory(total, 0)
     assert workers.due() is None
-    workers.used[2] = 151 * MIB
-    assert workers.due() == (2, "it uses 158 MB, more than worker_max_memory (157 MB)")
+    workers.used[2] = 119 * MIB
+    assert workers.due() is None
+    workers.used[2] = 121 * MIB  # it grows on while its successor starts
+    assert workers.due() == (2, "it uses 127 MB, more than 80% of worker_max_memory (157 MB)")
+
+
+def test_a_worker_that_needs_its_memory_from_the_start_is_not_replaced_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    workers = Workers(worker_max_memory="110M")
+    assert [workers.due(), workers.due()] == [None, None]
+    assert [record.message for record in caplog.records] == [
+        f"worker {pid} has used 105 MB since its start, and worker_max_memory is 115 MB. Another one would not use "
+        "less: it is not replaced. Raise worker_max_memory."
+        for pid in (1, 2)
+    ]
+    workers.used[1] += 12 * MIB
+    assert workers.due() is not None
 
 
 def test_an_old_worker_and_one_that_was_used_often_are_due() -> None:
@@ -93,8 +114,13 @@ def test_a_worker_that_does_not_respond_is_left_to_its_supervisor() -> None:
 def test_while_one_leaves_none_is_due_and_its_sessions_stay_unless_memory_runs_out() -> None:
     workers, ended = Workers(worker_max_requests=1), []
     workers.workers[0].served = 1
-    workers.leaving.append(SimpleNamespace(end_retirement=lambda: ended.append(1)))
+    former = SimpleNamespace(number=2, retiring=False, end_retirement=lambda: ended.append(1))
+    workers.leaving.append(former)
     assert (workers.due(), ended) == (None, [])
+    former.retiring = True
+    assert workers.due() == (1, "it has served worker_max_requests (1)"), "a worker that waits for its tabs is no work"
+    former.number = 1
+    assert workers.due() is None, "one page must not leave several behind"
     workers.memory = Memory(1000 * MIB, 950 * MIB)
     assert (workers.due(), ended) == (None, [1])
     workers.leaving.clear()

@@ -159,7 +159,7 @@ async def test_without_the_store_the_gateway_starts_and_says_what_may_be_missing
     kept = store()
 
     async def away(*_: object, **__: object) -> None:
-        raise SessionStoreUnavailable("connection refused", location="test")
+        raise SessionStoreUnavailable("connection refused", location="redis://host")
 
     monkeypatch.setattr(kept, "aread", away)
     async with gateway(install(tmp_path, "aaaaaaaa"), kept) as (one, _):

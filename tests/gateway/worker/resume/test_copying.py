@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -18,6 +21,7 @@ import psutil
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from websockets import ConnectionClosed
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.streamlit_paths import STREAM
@@ -28,6 +32,7 @@ from fluxlit.worker.resume import commit_barrier
 from fluxlit.worker.resume import copying as copying_module
 from fluxlit.worker.resume.copying import AWAY, BACK, Copying, content_of, groups_of
 from fluxlit.worker.resume.tab_reload import RELOADED
+from tests.gateway.supervisor.processes import until
 from tests.sessions.servers import wait_until
 from tests.support.session import Session
 
@@ -50,6 +55,7 @@ SCRIPT = """
 APP = """
     import os
     import threading
+    import time
 
     import streamlit
     from fluxlit import FluxLit, restored_session
@@ -113,6 +119,13 @@ APP = """
     @app.page("/renamed", title="Renamed")
     def renamed(st):
         upgraded(st, f"Name {os.getpid()}")  # the id of the widget depends on its label
+
+    @app.page("/slow", title="Slow")
+    def slow(st):
+        once(st.session_state)
+        time.sleep(0.4)
+        st.session_state.clicks += 1
+        st.text(f"clicks {st.session_state.clicks}")
 
     @app.page("/layout", title="Layout")
     def layout(st):
@@ -243,6 +256,43 @@ async def test_a_copy_in_another_layout_is_refused(server: Server) -> None:
         assert await again.run("layout") == ["clicks 1"]
         assert again.id != session
     assert server.log()[logged:].count("cannot be read, and a new session begins: ValueError('it has layout 2") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+async def test_tabs_leave_a_worker_in_their_turns_so_that_it_ends_although_one_is_always_at_work(
+    server: Server,
+) -> None:
+    loop, stop, begun = asyncio.get_running_loop(), asyncio.Event(), asyncio.get_running_loop().time()
+
+    async def work(offset: float, seen: list[int]) -> None:
+        tick, session = begun + offset, None
+        while not stop.is_set():
+            with contextlib.suppress(ConnectionClosed):
+                async with Session(server.url, resume=session) as tab:
+                    while not stop.is_set():
+                        tick += 0.5 * max(1, math.ceil((loop.time() - tick) / 0.5))
+                        await asyncio.sleep(tick - loop.time())
+                        texts = await tab.run("slow")
+                        session = tab.id
+                        seen.append(int(texts[0].split()[1]))
+
+    def replaced() -> int:
+        return server.log().count("has been replaced")
+
+    both: tuple[list[int], list[int]] = ([], [])
+    logged, before, former = len(server.log()), replaced(), workers(server)
+    async with asyncio.TaskGroup() as group:
+        for number, seen in enumerate(both):
+            group.create_task(work(0.25 * number, seen))
+        await until(lambda: all(both))
+        server.process.send_signal(signal.SIGHUP)
+        await until(lambda: replaced() > before)
+        counts = [len(seen) for seen in both]
+        await until(lambda: all(len(seen) > count for seen, count in zip(both, counts, strict=True)))
+        stop.set()
+    assert "work left" not in server.log()[logged:]
+    assert not former & workers(server)
+    assert all(later > earlier for seen in both for earlier, later in pairwise(seen)), both
 
 
 async def test_what_the_browser_asks_for_meets_a_new_session_if_the_unseen_run_raises(server: Server) -> None:

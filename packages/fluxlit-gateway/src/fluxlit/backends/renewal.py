@@ -3,8 +3,10 @@
 They are too large, too old, or were used often.
 
 One worker is replaced at a time. Sessions of a Streamlit worker move through the session store; without a shared one
-they stay where they are until they end, at most `KEEP_SESSIONS_S`. When the memory of the container is nearly used up,
-the worker that has grown most is replaced, before the kernel ends one in the middle of its work.
+they stay where they are until they end, at most `KEEP_SESSIONS_S`. Meanwhile others may be replaced, but not the
+successor of a worker that is still there: a page that leaks would leave one behind after the other. When the memory of
+the container is nearly used up, the worker that has grown most is replaced, before the kernel ends one in the middle of
+its work.
 """
 
 from __future__ import annotations
@@ -28,12 +30,15 @@ from fluxlit.settings.grammar import memory_bytes
 
 logger = logging.getLogger("fluxlit.worker")
 
-LOOK_S = 1.0
+LOOK_S = 0.5
 RETRY_S = 60.0
 KEEP_SESSIONS_S = 3600.0
 
 PRESSURE = 0.9
 """Share of the container's memory above which a worker is replaced."""
+
+EARLY = 0.8
+"""Share of `worker_max_memory` at which a worker is replaced: it grows on while its successor starts."""
 
 GROWTH = 32 << 20
 """Bytes by which a worker must have grown since its start: another one would not help more."""
@@ -82,6 +87,7 @@ class Renewal:
         self._process = process
         self._first: dict[int, int] = {}  # bytes of a process when it was ready, by its pid
         self._warned = False
+        self._needs_more: set[int] = set()
         self._moves = settings.restore_sessions and is_shared(settings.session_store)
 
     @contextlib.asynccontextmanager
@@ -120,15 +126,19 @@ class Renewal:
             if (status := worker.supervisor.status).pid is not None
         }
         pressing = memory is not None and memory.used >= PRESSURE * memory.limit
-        if leaving := [worker for pool in self._pools for worker in pool.leaving]:
+        leaving = [worker for pool in self._pools for worker in pool.leaving]
+        if pressing or not all(worker.retiring for worker in leaving):
             for worker in leaving if pressing else ():
                 worker.end_retirement()
-            return None  # Never two at once.
+            if leaving:
+                return None  # Never two at once.
         if pressing:
             assert memory is not None
             return self._pressing(found, memory)
         self._warned = False
         for pool, worker, used in found:
+            if any(worker.number == former.number for former in pool.leaving):
+                continue
             if reason := self._over(worker, used, memory):
                 return Due(pool, worker, reason, in_place=self._no_room(worker, memory))
         return None
@@ -146,8 +156,8 @@ class Renewal:
         settings = self._settings
         if settings.worker_max_memory is not None:
             limit = memory_bytes(settings.worker_max_memory, machine_memory() if memory is None else memory.limit)
-            if used.memory > limit:
-                return f"it uses {_mb(used.memory)}, more than worker_max_memory ({_mb(limit)})"
+            if used.memory > EARLY * limit and self._has_grown(worker, used, limit):
+                return f"it uses {_mb(used.memory)}, more than {EARLY:.0%} of worker_max_memory ({_mb(limit)})"
         if settings.worker_max_age_s is not None and time.time() - used.started_at > settings.worker_max_age_s:
             return f"it is older than worker_max_age_s ({settings.worker_max_age_s:g} s)"
         if settings.worker_max_requests is not None and worker.served >= settings.worker_max_requests:
@@ -169,6 +179,22 @@ class Renewal:
                 _mb(memory.limit),
             )
         return None
+
+    def _has_grown(self, worker: Worker, used: Usage, limit: int) -> bool:
+        """Whether a successor would use less; logged once for a worker if not."""
+        pid = worker.supervisor.status.pid or 0
+        if self._growth(worker, used) >= min(GROWTH, limit // 10):
+            return True
+        if pid not in self._needs_more:
+            self._needs_more = {pid, *(self._needs_more & self._first.keys())}
+            logger.error(
+                "%s has used %s since its start, and worker_max_memory is %s. Another one would not use less: it is "
+                "not replaced. Raise worker_max_memory.",
+                worker.supervisor.name,
+                _mb(used.memory),
+                _mb(limit),
+            )
+        return False
 
     def _growth(self, worker: Worker, used: Usage) -> int:
         return used.memory - self._first.get(worker.supervisor.status.pid or 0, used.memory)

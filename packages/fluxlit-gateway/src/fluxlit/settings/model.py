@@ -268,9 +268,9 @@ class Settings(BaseSettings):
     )
     worker_max_memory: Annotated[str | None, BeforeValidator(grammar.memory)] = Field(
         default=None,
-        description="Memory above which a worker of the UI or the API is replaced: bytes, with `K`, `M` or `G`, or a "
-        "percentage of the container's memory, such as `40%`. Without it, the worker that has grown most is replaced "
-        "when the container's memory is nearly used up.",
+        description="Memory that a worker of the UI or the API may use: bytes, with `K`, `M` or `G`, or a percentage "
+        "of the container's memory, such as `40%`. It is replaced when it uses 80 % of that. Without the setting, the "
+        "worker that has grown most is replaced when the container's memory is nearly used up.",
     )
     worker_max_age_s: Annotated[float | None, Field(gt=0, json_schema_extra={"unit": "seconds"})] = Field(
         default=None, description="Age after which a worker is replaced."

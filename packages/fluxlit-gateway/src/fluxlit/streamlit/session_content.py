@@ -603,6 +603,12 @@ def sessions_of(manager: Any) -> Iterable[Any]:
     return [info.session for info in manager.list_active_sessions()]
 
 
+def has_been_sent(client: Any) -> bool:
+    """Whether nothing waits to be sent to a browser, as far as is known."""
+    queue = getattr(client, "_send_queue", None)
+    return queue is None or queue.empty()
+
+
 async def close_client(client: Any, code: int) -> None:
     """Close a browser's WebSocket: it connects again by itself."""
     with contextlib.suppress(Exception):  # it may be closed already

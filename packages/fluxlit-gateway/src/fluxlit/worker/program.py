@@ -200,9 +200,14 @@ class Worker(WorkerProgram):
         return worker_readings(worker, self._runs, self.lag)
 
     async def drain(self) -> None:
-        """Return when no script runs."""
-        while live_sessions.running_scripts(self._runtime):  # noqa: ASYNC110  (Streamlit has no event for it)
+        """Return when no script runs; sessions with a copy leave one by one."""
+        while self._busy_sessions():  # noqa: ASYNC110  (Streamlit has no event for it)
             await asyncio.sleep(_DRAIN_LOOK_S)
+
+    def _busy_sessions(self) -> int:
+        if self._copying is None or self._copying.down:
+            return live_sessions.running_scripts(self._runtime)
+        return self._copying.move_idle()
 
     async def reload(self) -> tuple[bool, str]:
         """Load changed pages, and rerun open ones."""

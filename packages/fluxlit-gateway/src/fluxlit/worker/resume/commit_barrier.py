@@ -45,6 +45,11 @@ class CommitBarrier:
         self._timer: asyncio.TimerHandle | None = None
         client.write_forward_msg = self._write
 
+    @property
+    def holding(self) -> bool:
+        """Something is held back."""
+        return bool(self._held)
+
     def _write(self, message: Any) -> None:
         if self._held:
             self._held.append(message)

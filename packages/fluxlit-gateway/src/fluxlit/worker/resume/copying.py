@@ -102,6 +102,11 @@ class Copying:
         manager.disconnect_session = disconnect_session
         session_content.hear_logouts(manager, self._logged_out)
 
+    @property
+    def down(self) -> bool:
+        """The session store is away."""
+        return self._copies.down
+
     async def close(self) -> None:
         """Write what has not been written yet."""
         if not await self._copies.aclose(FLUSH_S):
@@ -283,9 +288,36 @@ class Copying:
         client = session_content.client_of(self._manager, session_id)
         self._manager.close_session(session_id)
         if client is not None:
-            task = asyncio.create_task(session_content.close_client(client, MOVED))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._close(client)
+
+    # --- when it moves to another process
+
+    def move_idle(self) -> int:
+        """Close the WebSockets of sessions that are idle and saved.
+
+        Their browsers connect again, and go on with the worker that takes new work.
+
+        Returns:
+            The number of sessions that run, or are still to be saved.
+        """
+        busy = 0
+        for session in list(session_content.sessions_of(self._manager)):
+            client, copy = session_content.client_of(self._manager, session.id), self._copy_of.get(session)
+            if session_content.attached(client, "moved"):
+                continue
+            barrier = session_content.attached(client, "barrier")
+            saved = copy is not None and not copy.dirty and not (barrier is not None and barrier.holding)
+            if saved and not session_content.is_running(session) and session_content.has_been_sent(client):
+                session_content.attach(client, "moved", True)
+                self._close(client)
+            else:
+                busy += 1
+        return busy
+
+    def _close(self, client: Any) -> None:
+        task = asyncio.create_task(session_content.close_client(client, MOVED))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- what the writer reports, in its threads
 
