@@ -181,6 +181,8 @@ ILLNESSES: list[tuple[str, Status, str, Illness]] = [
     ("settings-valid", F, "fluxlit.toml:1: gateway_port must be",
      lambda p: p.files({"fluxlit.toml": "gateway_port = -1"})),
     ("settings-valid", F, "did you mean gateway_port?", lambda p: p.files({"fluxlit.toml": "gateway_prot = 1"})),
+    ("settings-valid", F, "a.html:1: $head is missing",
+     lambda p: p.files({"fluxlit.toml": 'system_page_template = "a.html"', "a.html": ""})),
     ("settings-valid", F, "not valid TOML", lambda p: p.files({"fluxlit.toml": "["})),
     ("proxy-trust", F, "[trust-everyone]",
      lambda p: p.flag(trust_proxy=True, forwarded_allow_ips="*", gateway_host="0.0.0.0")),

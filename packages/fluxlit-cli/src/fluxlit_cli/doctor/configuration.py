@@ -6,6 +6,8 @@ import stat
 import tomllib
 from collections.abc import Callable
 
+from fluxlit.errors import FluxLitError
+from fluxlit.server.look import read_look
 from fluxlit.worker.streamlit_options import OWNED, USER_HEADERS, names_users, refuse_owned
 from fluxlit_cli.config import rules
 from fluxlit_cli.doctor.check import Check
@@ -51,6 +53,10 @@ def settings_valid(subject: Subject) -> Finding:
     if subject.settings_error is not None:
         problems = "; ".join(map(str, subject.settings_error.problems))
         return failed(f"{problems}.", "docs/reference/settings.md lists all settings.")
+    try:
+        read_look(subject.settings, subject.root)
+    except FluxLitError as error:
+        return failed(str(error), "docs/how-to/system-pages.md lists the placeholders.")
     return passed(str(subject.resolved.project_file or "no project file"))
 
 
