@@ -121,7 +121,7 @@ class Command(TyperCommand):
         for parameter in self.get_params(ctx):
             default = "Arguments" if parameter.param_type_name == "argument" else "Options"
             panel = getattr(parameter, "rich_help_panel", None) or default
-            record = parameter.get_help_record(ctx)
+            record = _untyped(parameter.get_help_record(ctx))
             if panel not in {"Arguments", "Options"} and not ctx.meta.get(SHOW_ALL):
                 panel, record = "Common settings", self._common(parameter.name)
             if record:
@@ -141,6 +141,11 @@ class Command(TyperCommand):
         if self.name in EXAMPLES:
             formatter.write(f"\n{_example(self.name)}\n")
         super().format_epilog(ctx, formatter)
+
+
+def _untyped(record: tuple[str, str] | None) -> tuple[str, str] | None:
+    """Leave ``<str>`` out, which Typer adds to the name of an argument."""
+    return record and (record[0].replace(" <str>", ""), record[1])
 
 
 def _example(name: str) -> str:

@@ -9,7 +9,9 @@ from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from fluxlit_cli import exit_codes, output
 
-Shell = Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell.", show_default=False)]
+Shell = Annotated[
+    Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)
+]
 
 
 def completion(shell: Shell) -> int:

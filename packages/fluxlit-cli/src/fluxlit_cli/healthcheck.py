@@ -19,11 +19,14 @@ Live = Annotated[
     bool,
     typer.Option("--live", help="Query healthz (the process is alive) instead of readyz (pages are served)."),
 ]
-Within = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the response.", min=0.1)]
+Within = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time to wait for the response.", min=0.1)]
 Url = Annotated[
     str | None,
     typer.Option(
-        "--url", help="Query this URL instead, such as http://127.0.0.1:8000/api/healthz.", show_default=False
+        "--url",
+        metavar="URL",
+        help="Query this URL instead, such as http://127.0.0.1:8000/api/healthz.",
+        show_default=False,
     ),
 ]
 

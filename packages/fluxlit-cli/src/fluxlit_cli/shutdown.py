@@ -27,14 +27,23 @@ KILL_S = 5.0
 
 Pidfile = Annotated[
     str | None,
-    typer.Option("--pidfile", "--pid-file", help="Stop the server with this pid file. Default: the setting pidfile."),
+    typer.Option(
+        "--pidfile",
+        "--pid-file",
+        metavar="FILE",
+        help="Stop the server with this pid file. Default: the setting pidfile.",
+    ),
 ]
-Pid = Annotated[int | None, typer.Option("--pid", help="Stop the server with this process id.", show_default=False)]
+Pid = Annotated[
+    int | None,
+    typer.Option("--pid", metavar="PID", help="Stop the server with this process id.", show_default=False),
+]
 Wait = Annotated[
     float | None,
     typer.Option(
         "--wait",
-        help="Seconds to wait for the server to end; 0 does not wait. Default: the server's own shutdown timeouts.",
+        metavar="SECONDS",
+        help="Time to wait for the server to end; 0 does not wait. Default: the server's own shutdown timeouts.",
         min=0,
         show_default=False,
     ),

@@ -22,7 +22,7 @@ COLOURS = {"ready": "green", "starting": "yellow", "draining": "yellow"}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Show all servers of this user, not only those of this project.")]
 Settings = Annotated[bool, typer.Option("--settings", help="Also show settings that differ from their defaults.")]
-Within = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a response.", min=0.1)]
+Within = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time to wait for a response.", min=0.1)]
 
 
 def status(*, as_json: Json = False, everywhere: All = False, settings: Settings = False, timeout: Within = 5.0) -> int:
