@@ -415,14 +415,14 @@ async def test_a_slow_store_is_shown_until_it_has_the_changes(monkeypatch: pytes
     end.script_finished = ForwardMsg.FINISHED_SUCCESSFULLY
     for _ in range(2):
         client.write_forward_msg(end)
-        await until(client.shown, AWAY)
+        await until_shown(client.shown, AWAY)
         client.shown.clear()
     copies.begun[0].save()
-    await until(client.shown, BACK)
+    await until_shown(client.shown, BACK)
     assert client.shown.count(BACK) == 1
 
 
-async def until(shown: list[str], text: str) -> None:
+async def until_shown(shown: list[str], text: str) -> None:
     async with asyncio.timeout(60):
         while text not in shown:  # noqa: ASYNC110 - a timer of the loop
             await asyncio.sleep(0.005)
