@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.release.environments import IMPORT_NAMES, Environment
+from tests.release.smoke import get
 from tests.support.chromium import open_visitor
 from tests.support.processes import background, descendants, wait_until_gone
 
@@ -45,6 +46,18 @@ def test_new_run_and_look(everything: Environment, browser: Browser, tmp_path: P
             expect(visitor.heading("Demo")).to_be_visible()
             assert visitor.exceptions() == []
             assert visitor.problems == []
+        below = descendants(server.process.pid)
+        assert server.stop() == 0
+        wait_until_gone(below)
+
+
+def test_the_demo_is_in_the_wheels(everything: Environment, tmp_path: Path) -> None:
+    with background(
+        [everything.command("fluxlit"), "demo", "--port", "0"], cwd=tmp_path, environ=everything.environ()
+    ) as server:
+        url = server.wait_for(r"ready at (http://127\.0\.0\.1:\d+)", timeout=60)[1]
+        assert get(f"{url}/api/readyz") == (200, '{"status":"ready","streamlit":"ok"}')
+        assert "Ada" in get(f"{url}/api/guests")[1]
         below = descendants(server.process.pid)
         assert server.stop() == 0
         wait_until_gone(below)

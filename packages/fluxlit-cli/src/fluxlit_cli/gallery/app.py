@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, Field
 
-from fluxlit import ApiClient, FluxLit, Pages, PublicUrls
+from fluxlit import ApiClient, FluxLit, Pages, PublicUrls, Settings
 
 app = FluxLit(title="FluxLit demo", fastapi_kwargs={"version": "1.0.0"})
 
@@ -79,9 +79,11 @@ def client_page(st: Any, client: ApiClient) -> None:
 
 
 @app.page("/state", title="State that survives", icon=":material/restart_alt:")
-def state_page(st: Any) -> None:
+def state_page(st: Any, settings: Settings) -> None:
     """Keep a visit's values while its process ends."""
     st.title("State that survives")
+    if not settings.session_store:
+        st.warning("This needs a session store: pip install fluxlit-sessions.")
     st.write("Change something. Then reload the page, or end the process that runs it: another one continues.")
     st.slider("Cups of tea", 0, 10, 3, key="cups")
     st.text_input("A note", key="note")
