@@ -28,6 +28,7 @@ from fluxlit_deploy.image import files
 from fluxlit_deploy.options import Options
 from tests.deploy.container.engine import Engine, bundle
 from tests.deploy.container.kinds import ALWAYS, KINDS, REQUIREMENTS, SETUPTOOLS, Kind, stand_in, write
+from tests.deploy.examples import copied
 from tests.deploy.projects import project
 from tests.support.ports import free_port
 from tests.support.processes import background, clean_environ
@@ -61,16 +62,16 @@ def installed(tree: Path) -> set[str]:
     return {each.name.partition("-")[0] for each in packages.glob("*.dist-info")}
 
 
-def answer(engine: Engine, tree: Path, folder: Path) -> str:
+def answer(engine: Engine, tree: Path, folder: Path, path: str = "/", ready: str = "ready", **environ: str) -> str:
     """Start the image, and ask it."""
     port = free_port()
-    place = bundle(folder / "bundle", tree, engine.config("tested"), {"FLUXLIT_GATEWAY_PORT": str(port)})
+    place = bundle(folder / "bundle", tree, engine.config("tested"), {"FLUXLIT_GATEWAY_PORT": str(port)} | environ)
     name = f"kind-{os.getpid()}-{port}"
     runc = ("runc", "--root", str(folder / "runc"))
     with background([*runc, "run", "--bundle", str(place), name], cwd=folder, environ=clean_environ()) as server:
         try:
-            server.wait_for("ready", timeout=60)
-            return httpx.get(f"http://127.0.0.1:{port}", trust_env=False).text
+            server.wait_for(ready, timeout=60)
+            return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).text
         finally:
             subprocess.run([*runc, "delete", "--force", name], capture_output=True, check=False)
 
@@ -113,6 +114,16 @@ def test_each_kind_is_built_and_answers(name: str, engine: Engine, tmp_path: Pat
     assert {"fluxlit_cli", "iniconfig"} <= installed(tree)
     assert installed(tree).isdisjoint({"colorama", "pluggy"})
     assert answer(engine, tree, tmp_path) == "IniConfig"
+
+
+@pytest.mark.images
+def test_the_compose_example_is_built_as_it_lies_there(engine: Engine, tmp_path: Path) -> None:
+    engine.build(copied("docker_compose", tmp_path), "tested")
+
+    tree = engine.unpack("tested")
+    assert {"fluxlit_gateway", "fluxlit_sessions", "redis"} <= installed(tree)
+    store = {"FLUXLIT_SESSION_STORE": "sqlite:////tmp/sessions.db"}
+    assert answer(engine, tree, tmp_path, "/portal/api/ping", "FluxLit is ready", **store) == '"pong"'
 
 
 @pytest.mark.images
