@@ -18,7 +18,7 @@ import pytest
 @contextmanager
 def open_postgresql() -> Iterator[str]:
     """Run an empty database, on a UNIX socket only, and yield its URL."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    programs = sorted(each.parent for each in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
         pytest.fail("There is no PostgreSQL. Install it: apt-get install postgresql", pytrace=False)
     # The server refuses to run as root, and its user cannot enter pytest's folders.
