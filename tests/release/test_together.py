@@ -1,12 +1,13 @@
 """The six wheels in an empty environment: new, run, open in a browser."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.release.environments import IMPORT_NAMES, Environment
+from tests.release.environments import IMPORT_NAMES, Environment, uv
 from tests.release.smoke import get
 from tests.support.chromium import open_visitor
 from tests.support.processes import background, descendants, wait_until_gone
@@ -31,6 +32,16 @@ def test_a_target_that_is_not_there_leaves_no_traceback(everything: Environment,
     assert done.returncode != 0
     assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_readme_of_a_new_project_can_be_followed(everything: Environment, tmp_path: Path) -> None:
+    assert everything.run(everything.command("fluxlit"), "new", "demo", cwd=tmp_path).returncode == 0
+    folder = tmp_path / "demo"
+    [line] = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("pip install ")]
+    *options, file = shlex.split(line.removeprefix("pip install "))
+    uv("pip", "install", "--quiet", "--python", str(everything.python), *options, str(folder / file))
+    done = everything.run(everything.python, "-m", "pytest", "-q", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.browser
