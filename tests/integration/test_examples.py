@@ -233,6 +233,7 @@ def test_the_pipeline_shows_the_progress_of_its_worker(visitor: Visitor, album: 
         wrong = tmp_path / "wrong.csv"
         wrong.write_text("a,b\n1,2\n")
         page.locator("input[type=file]").set_input_files(wrong)
+        expect(page.get_by_text("wrong.csv")).to_be_visible()  # until then, the form would be sent without it
         page.get_by_role("button", name="Process", exact=True).click()
         expect(page.get_by_text("The file needs the columns category and amount")).to_be_visible()
         assert visitor.exceptions() == []
