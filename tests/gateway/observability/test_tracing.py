@@ -198,7 +198,8 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_one_trace_spans_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("api_workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_one_trace_spans_processes(tmp_path: Path, api_workers: int) -> None:
     """Edge to gateway to API or UI.
 
     And a run of a page, in its worker, to the API that it calls.
@@ -212,7 +213,8 @@ def test_one_trace_spans_processes(tmp_path: Path) -> None:
     def named(name: str) -> list[Any]:
         return [span for span in found() if span[1] == name]
 
-    with run_server("app:app", tmp_path, command="run", enable_tracing=True, trust_proxy=True) as server:
+    settings = {"enable_tracing": True, "trust_proxy": True, "api_workers": api_workers}
+    with run_server("app:app", tmp_path, command="run", **settings) as server:
         request = urllib.request.Request(f"{server.api_url}/context", headers={"traceparent": PARENT[1].decode()})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=60) as answer:
@@ -232,9 +234,14 @@ def test_one_trace_spans_processes(tmp_path: Path) -> None:
             page.send(message.SerializeToString())
             until(lambda: named("run page"), "the run of the page")
         (run,) = named("run page")
-        call = next(span for span in named("GET api") if span[2] == run[2])
-        assert call[4] == run[3], "the call is a child of the run"
+        (call,) = (span for span in named("GET api") if span[4] == run[3])
+        assert run[2] == call[2]
         assert run[0] != call[0], "they are of two processes"
+        if api_workers:
+            (relayed,) = (span for span in named("GET to the API") if span[4] == call[3])
+            (served,) = (span for span in named("GET api") if span[4] == relayed[3])
+            assert served[2] == run[2]
+            assert len({run[0], relayed[0], served[0]}) == 3
 
 
 def test_without_the_setting_nothing_of_it_is_loaded(tmp_path: Path) -> None:
