@@ -213,7 +213,7 @@ def test_one_trace_spans_processes(tmp_path: Path, api_workers: int) -> None:
     def named(name: str) -> list[Any]:
         return [span for span in found() if span[1] == name]
 
-    settings = {"enable_tracing": True, "trust_proxy": True, "api_workers": api_workers}
+    settings: dict[str, Any] = {"enable_tracing": True, "trust_proxy": True, "api_workers": api_workers}
     with run_server("app:app", tmp_path, command="run", **settings) as server:
         request = urllib.request.Request(f"{server.api_url}/context", headers={"traceparent": PARENT[1].decode()})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
