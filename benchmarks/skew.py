@@ -55,7 +55,7 @@ CONNECTIONS = 8
 
 def environment(folder: Path, release: str) -> str:
     """The interpreter of a new environment with a release of Streamlit."""
-    uv, place = tool("uv", "pip install uv"), folder / "old"
+    uv, place = tool("uv", "pip install uv"), folder / "environment"
     wanted = [f"streamlit=={release}.*", *(str(PACKAGES / f"fluxlit-{name}") for name in ("gateway", "cli"))]
     wanted.append(f"{PACKAGES / 'fluxlit-sessions'}[redis,encryption]")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(place)], check=True)

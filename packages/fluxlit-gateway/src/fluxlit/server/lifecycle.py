@@ -199,7 +199,8 @@ class Lifecycle:
             await enter(Renewal(pools, self._settings).running())
         self._status.pulse.watch()
         if shared is not None:
-            await shared.wait()
+            async with log_if_slow("the session store (for files of the front end)"):
+                await shared.wait()
         self._serves = True
 
     @contextlib.asynccontextmanager
