@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from fluxlit_sessions import MemorySessionStore
+from fluxlit_sessions.copies import copy as copy_module
 from fluxlit_sessions.testing import ManualClock
 from tests.sessions.copies.processes import ADA, NAME, Faulty, Process
 
 
 def test_another_process_goes_on_with_what_was_saved_last(processes: tuple[Process, Process]) -> None:
     one, other = processes
-    copy = one.begin()
-    one.save(copy, {"cart": ["apple"]})
-    one.save(copy, {"cart": ["apple", "pear"], "when": {1, 2}})
+    kept = one.begin()
+    one.save(kept, {"cart": ["apple"]})
+    one.save(kept, {"cart": ["apple", "pear"], "when": {1, 2}})
     taken = other.resume()
     assert taken is not None
     assert taken[1]["state"] == {"cart": ["apple", "pear"], "when": {1, 2}}
@@ -25,6 +26,18 @@ def test_an_id_of_no_session_finds_nothing_and_creates_nothing(
 ) -> None:
     assert processes[0].look(name) is None
     assert store.count() == 0
+
+
+def test_a_copy_in_the_format_of_another_release_is_refused_with_a_line_in_the_log(
+    processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = processes
+    one.save(one.begin(ADA), {"cart": 1})
+    monkeypatch.setattr(copy_module, "FORMAT", copy_module.FORMAT + 1)
+    assert other.look() is None
+    assert [record.message for record in caplog.records] == [
+        "The copy of a session is of another release of FluxLit, and a new session begins."
+    ]
 
 
 def test_a_copy_opens_for_its_user_alone_and_is_left_as_it_is_for_others(processes: tuple[Process, Process]) -> None:
