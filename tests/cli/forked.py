@@ -55,12 +55,25 @@ class Forks:
         self._process.wait()
 
     def run(
-        self, arguments: Sequence[str], cwd: Path | None, environ: Mapping[str, str], timeout: float
+        self,
+        arguments: Sequence[str],
+        cwd: Path | None,
+        environ: Mapping[str, str],
+        timeout: float,
+        script: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, as `subprocess.run` does."""
-        request = json.dumps([arguments, str(cwd or Path.cwd()), dict(environ)]).encode()
+        """Run the command to its end, as `subprocess.run` does.
+
+        Args:
+            arguments: behind the command's name.
+            cwd: its folder; by default that of this process.
+            environ: all of its variables.
+            timeout: seconds until it is killed, and `TimeoutError` raised.
+            script: the installed script, with standard error in its output; by default the module.
+        """
+        request = json.dumps([arguments, str(cwd or Path.cwd()), dict(environ), str(script or "")]).encode()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            socket.send_fds(self._control, [request], [out.fileno(), err.fileno()])
+            socket.send_fds(self._control, [request], [out.fileno(), (out if script else err).fileno()])
             child = int(self._control.recv(MOST))
             self._control.settimeout(timeout)
             try:
@@ -80,7 +93,7 @@ def forks() -> Forks:
     """Those of this process."""
     from tests.support.processes import clean_environ  # noqa: PLC0415 - a fork knows nothing of the tests
 
-    return Forks(clean_environ())
+    return Forks(clean_environ(PYTHONUNBUFFERED="1"))
 
 
 def serve(control: socket.socket) -> list[Any]:
@@ -108,12 +121,17 @@ def main() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     gc.freeze()
-    arguments, cwd, environ = serve(socket.socket(fileno=int(sys.argv[1])))
+    arguments, cwd, environ, script = serve(socket.socket(fileno=int(sys.argv[1])))
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(cwd)
-    sys.path[0], sys.argv[1:] = cwd, arguments
-    runpy.run_module("fluxlit_cli", run_name="__main__", alter_sys=True)
+    sys.argv = [script, *arguments]
+    if script:
+        sys.path[0] = str(Path(script).parent)
+        runpy.run_path(script, run_name="__main__")
+    else:
+        sys.path[0] = cwd
+        runpy.run_module("fluxlit_cli", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

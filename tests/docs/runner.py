@@ -33,11 +33,15 @@ from pathlib import Path
 
 import yaml
 
+from tests.cli.forked import forks
 from tests.docs.markdown import Block, blocks
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Server, background, clean_environ
 
 TIMEOUT = 180
+SCRIPT = Path(sys.executable).with_name("fluxlit")
+PLAIN = re.compile(r"fluxlit [\w./:=,-][\w./:=, -]*")
+ENTERED: set[str] = set()
 
 
 class DocumentError(AssertionError):
@@ -106,7 +110,7 @@ class Reader:
                 self.folder = (self.folder / command.line.removeprefix("cd ")).resolve(strict=True)
                 continue
             deadline = time.monotonic() + patience
-            while not re.search(command.pattern, output := self.run(["bash", "-euo", "pipefail", "-c", command.line])):
+            while not re.search(command.pattern, output := self.enter(command.line)):
                 if time.monotonic() < deadline:
                     time.sleep(0.1)
                     continue
@@ -116,6 +120,16 @@ class Reader:
             server = self.servers.enter_context(background(program, cwd=self.folder, environ=self.environ()))
             server.wait_for(lines[-1].pattern, timeout=TIMEOUT)
             self.servers.callback(stop, server)
+
+    def enter(self, line: str) -> str:
+        """Run a line; FluxLit's own command in a fork but for the first time."""
+        if self.tools is not None or not PLAIN.fullmatch(line):
+            return self.run(["bash", "-euo", "pipefail", "-c", line])
+        _, *arguments = line.split()
+        if arguments[0] not in ENTERED:
+            ENTERED.add(arguments[0])
+            return self.run([str(SCRIPT), *arguments])
+        return printed(forks().run(arguments, self.folder, self.environ(), self.timeout, SCRIPT))
 
     def run(self, command: list[str]) -> str:
         """Run a command that must succeed and return what it printed."""
@@ -130,9 +144,7 @@ class Reader:
             timeout=self.timeout,
             check=False,
         )
-        if done.returncode:
-            raise DocumentError(f"exit code {done.returncode}\n{done.stdout}")
-        return done.stdout
+        return printed(done)
 
     def environ(self) -> dict[str, str]:
         """The environment of a reader who has installed FluxLit and nothing else."""
@@ -152,6 +164,13 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
 }
+
+
+def printed(done: subprocess.CompletedProcess[str]) -> str:
+    """The output of a command that must succeed."""
+    if done.returncode:
+        raise DocumentError(f"exit code {done.returncode}\n{done.stdout}")
+    return done.stdout
 
 
 def stop(server: Server) -> None:
