@@ -17,7 +17,7 @@ from tests.support.kept import TOOLS, kept
 
 TEMPORARY = TOOLS / "containers"
 BASE = "docker.io/library/python:3.12-slim"
-_PACKAGES = ("?priority(required)", "python3", "python3-pip", "ca-certificates")
+_PACKAGES = ("?priority(required)", "usr-is-merged", "python3", "python3-pip", "ca-certificates")
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _MERGED = ("bin", "sbin", "lib", "lib64")
 _UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale")
