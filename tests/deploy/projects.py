@@ -15,6 +15,8 @@ _UV = Dependencies(LockKind.UV, "uv.lock", has_command=True, has_redis=True)
 DEPENDENCIES = {
     "uv": replace(_UV, local=("wheels/portal.whl",)),
     "uv-package": replace(_UV, installs_project=True),
+    "uv-folders": replace(_UV, folders=("lib",), installs_project=True),
+    "uv-checkout": replace(_UV, folders=("fluxlit-cli", "lib")),
     "hashed": replace(_UV, kind=LockKind.HASHED, file="requirements.txt"),
     "unhashed": replace(_UV, kind=LockKind.UNHASHED, file="requirements.txt", local=("base.txt",)),
     "pyproject": replace(_UV, kind=LockKind.PYPROJECT, file="pyproject.toml", installs_project=True),

@@ -71,6 +71,17 @@ def test_a_locked_project_is_installed_by_its_hashes() -> None:
     assert "--require-hashes" in dockerfile(project("hashed"))
 
 
+@pytest.mark.parametrize("lock", DEPENDENCIES)
+def test_the_front_end_is_prepared_once_and_when_the_command_is_there(lock: str) -> None:
+    """In the layer that seldom changes, unless FluxLit is a folder."""
+    text = dockerfile(project(lock))
+    prepared = text.index('RUN ["/opt/venv/bin/fluxlit", "assets"]')
+
+    assert text.count('"assets"') == 1
+    assert (prepared < text.index("COPY . .")) == (lock not in {"source", "uv-checkout"})
+    assert lock != "uv-checkout" or prepared > text.index("uv sync --locked")
+
+
 def test_the_base_is_known_by_its_digest() -> None:
     expected = r"^ARG PYTHON_IMAGE=docker\.io/library/python:3\.12-slim@sha256:[0-9a-f]{64}$"
 

@@ -45,6 +45,7 @@ def files(project: Project, _options: Options) -> tuple[File, ...]:
         mounts=mounts(dependencies),
         early=early,
         late=late,
+        brings_command=bool(early) and not any(name.startswith("fluxlit") for name in dependencies.folders),
         start_s=project.start_seconds,
         sets_port=project.settings.get("gateway_port") == 0,
     )
