@@ -15,13 +15,13 @@ from tests.support.processes import ROOT
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let CI test the files that it has just built."""
-    parser.addoption("--dist", type=Path, help="the output of `hatch run build:all`; without, it is built anew")
+    parser.addoption("--built", type=Path, help="the output of `hatch run build:all`; without, it is built anew")
 
 
 @pytest.fixture(scope="session")
 def dist(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist and the wheel of every distribution."""
-    given: Path | None = request.config.getoption("--dist")
+    given: Path | None = request.config.getoption("--built")
     if given is not None:
         return given.resolve()
     folder = tmp_path_factory.mktemp("dist")
