@@ -33,8 +33,8 @@ class KnownConnection(Connection):
 
 
 class KnownLeg(UpstreamWebSocket):
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         SEEN.append(weakref.ref(self))
 
 
