@@ -323,8 +323,8 @@ async def test_rule_37_an_idle_connection_survives_by_pings_on_both_legs() -> No
                 pings += 1
                 await wire.send(Frame(PONG, frame.data))
 
-    limits = ProxyLimits(ws_ping=0.05, ws_pong=0.05)
-    settings = Settings(log_level="critical", gateway_ws_ping_interval_s=0.05, gateway_ws_ping_timeout_s=1)
+    limits = ProxyLimits(ws_ping=0.05, ws_pong=60)
+    settings = Settings(log_level="critical", gateway_ws_ping_interval_s=0.05, gateway_ws_ping_timeout_s=60)
     async with stage(accepting(play), limits=limits, settings=settings) as scene:
         wire = await connect(scene)
         for _ in range(10):
