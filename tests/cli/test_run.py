@@ -29,6 +29,12 @@ TARGETS = {
     "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
     "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
     "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is a int, not a FluxLit object", "Write app = FluxLit(...)"),
+    "streamlit-app": (
+        {"app.py": "from streamlit.starlette import App\napp = App('ui.py')\n"},
+        ["run", "app:app"],
+        "is a App, not a FluxLit object",
+        "Adopt its script with FluxLit(ui=...)",
+    ),
     "import-error": ({"app.py": "import nowhere\n"}, ["run"], "No module named 'nowhere'", "app.py:1"),
     "syntax-error": ({"app.py": "def f(:\n"}, ["run"], "SyntaxError", "app.py:1"),
     "exception": ({"app.py": "x = 1\nx / 0\n"}, ["run"], "ZeroDivisionError: division by zero", "app.py:2"),

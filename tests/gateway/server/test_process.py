@@ -139,7 +139,7 @@ def eventually(condition: Callable[[], object], what: str, within: float = 60) -
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_fluxlit_run_ends_with_0_after_a_signal(project: Path, number: signal.Signals) -> None:
     with run_server("app:app", project, command="run") as server:
         assert get(f"{server.api_url}/greeting") == (200, b'"hello"')

@@ -78,6 +78,8 @@ class Process:
         if hasattr(signal, "SIGHUP"):
             ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             loop.add_signal_handler(signal.SIGHUP, self._hung_up, ignored)
+            # Streamlit stops in order after it too, and images have it as their stop signal.
+            loop.add_signal_handler(signal.SIGQUIT, self._signalled, signal.SIGTERM)
         self._alongside(self._notifier.keep_alive())
         try:
             await self._start()

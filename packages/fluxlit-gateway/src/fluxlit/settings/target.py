@@ -113,10 +113,13 @@ class Target:
                 hint = f"It has {', '.join(map(repr, others))}: did you mean {self.module}:{others[0]}?"
             raise TargetError(str(self), f"Target {str(self)!r}: {where} has no attribute {self.attribute!r}. {hint}")
         if not is_application(found):
+            remedy = f"Write {self.attribute} = FluxLit(...), or pass the attribute that holds it."
+            if type(found).__module__.partition(".")[0] == "streamlit":  # its App
+                remedy = "Adopt its script with FluxLit(ui=...), and move routes of its own to FluxLit(api=...)."
             raise TargetError(
                 str(self),
                 f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, not "
-                f"a FluxLit object. Write {self.attribute} = FluxLit(...), or pass the attribute that holds it.",
+                f"a FluxLit object. {remedy}",
             )
         return found
 
