@@ -1,10 +1,14 @@
 """What every test of the tree shares."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 RELEASE = Path(__file__).parent / "release"
+
+# Programs that tests start would inherit from nohup that it is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

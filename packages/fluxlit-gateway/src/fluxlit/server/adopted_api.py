@@ -8,7 +8,6 @@ from typing import Any
 
 import fastapi.routing
 from fastapi import FastAPI
-from starlette.routing import Match
 
 from fluxlit.gateway.routes import PROBES
 from fluxlit.pages.app_definition import AppDefinition
@@ -64,7 +63,7 @@ def yields_mount(application: AppDefinition, settings: Settings) -> bool:
     if application.ui_script is None and settings.streamlit_mode != "external":
         return False
     root = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
-    return all(route.matches(root)[0] is Match.NONE for route in application.api.router.routes)
+    return all(route.matches(root)[0].name == "NONE" for route in application.api.router.routes)
 
 
 def documentation_paths(application: AppDefinition, settings: Settings) -> Mapping[str, str]:
