@@ -21,7 +21,7 @@ from fluxlit._internal.asgi import Application
 from fluxlit.gateway import Gateway, RouteTable
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.proxy import ReverseProxy
-from fluxlit_deploy.edges.headers import NAMES, ROUTE
+from fluxlit_deploy.edges.headers import NAMES, PREFIXES, ROUTE
 from tests.gateway.gateway.asking import Recorder
 from tests.gateway.proxy.harness import Peer, stage, until
 from tests.gateway.proxy.websocket import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, Wire, accepting, close, connect
@@ -34,6 +34,7 @@ TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST
 HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
 HOP |= {"transfer-encoding", "upgrade"}
 FORWARDING = {name.lower() for name in (*NAMES, *ROUTE)}
+PREFIXED = tuple(name.lower() for name in PREFIXES)
 FRAMING = {"host", "content-length", "transfer-encoding", "expect", "upgrade", "connection"}
 INTERESTING = [
     "cookie",
@@ -80,7 +81,7 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 
 def speaks_for_others(name: str) -> bool:
     plain = name.replace("_", "-")
-    return plain in FORWARDING or plain.startswith("x-forwarded-")
+    return plain in FORWARDING or plain.startswith(PREFIXED)
 
 
 def expected_upstream(sent: list[Field]) -> list[Field]:
