@@ -18,6 +18,11 @@ async def test_nonsense_is_a_provider_that_is_down(body: bytes) -> None:
         await Provider("https://provider.test", web).metadata()
 
 
+def test_a_transport_of_another_library_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match=r"an httpx\.AsyncBaseTransport, .* not builtins\.object\."):
+        HttpClient(object())  # type: ignore[arg-type]
+
+
 async def test_a_provider_that_cannot_be_reached(clock: Clock) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError(f"no way to {request.url}?code=secret")

@@ -88,9 +88,13 @@ class HttpClient:
     Args:
         transport: for tests: replaces the network.
         timeout: seconds for each step of one request.
+
+    Raises:
+        TypeError: the transport is of another library.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, timeout: float = TIMEOUT_S) -> None:
+        _check_transport(transport)
         self._transport, self._timeout = transport, timeout
         self._client: httpx.AsyncClient | None = None
 
@@ -256,3 +260,12 @@ def _refuse(constant: str) -> Any:
 def _retry_after(response: httpx.Response) -> float:
     text = response.headers.get("retry-after", "")
     return max(1.0, min(duration(text) or 5.0, 300.0))
+
+
+def _check_transport(transport: object) -> None:
+    if not isinstance(transport, httpx.AsyncBaseTransport | None):
+        kind = type(transport)
+        raise TypeError(
+            f"transport must be an httpx.AsyncBaseTransport, such as httpx.MockTransport, not "
+            f"{kind.__module__}.{kind.__qualname__}."
+        )
