@@ -84,6 +84,7 @@ class ApiWorker(WorkerProgram):
         config = server_config(
             Endpoint(self._traced(self._application.api), self._lifespan),
             protocol,
+            access_log=False,
             uds=self.spec.socket,
             ws_max_size=settings.gateway_ws_max_client_message_bytes,
             ws_ping_interval=None,  # the gateway pings

@@ -157,6 +157,7 @@ def configuration(application: Application, settings: Settings, tls: Tls | None 
     return server_config(
         application,
         protocol,
+        access_log=False,
         ws_max_size=settings.gateway_ws_max_client_message_bytes,
         ws_ping_interval=settings.gateway_ws_ping_interval_s,
         ws_ping_timeout=settings.gateway_ws_ping_timeout_s,

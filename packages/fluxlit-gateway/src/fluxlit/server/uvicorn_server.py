@@ -23,14 +23,14 @@ def server_config(application: Application, protocol: Any, **options: Any) -> uv
     Args:
         application: what is served; its lifespan is run elsewhere.
         protocol: called for each connection. WebSockets are its business too.
-        options: further ones of uvicorn. Those of seconds may be fractions, although their annotation is int.
+        options: further ones of uvicorn. Those of seconds may be fractions, although their annotation is int. With
+            ``access_log=False`` uvicorn silences its access log in the whole process, for other servers too.
     """
     return uvicorn.Config(
         application,
         interface="asgi3",  # it returns awaitables, which uvicorn would not guess
         lifespan="off",
         log_config=None,
-        access_log=False,
         http=protocol,
         ws="none",
         proxy_headers=False,
