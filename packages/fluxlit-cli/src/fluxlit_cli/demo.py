@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GALLERY = Path(__file__).with_name("gallery")
 
 _PORT_HELP = "Port to listen on; by default 8000, or the next free one."
-Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help=_PORT_HELP)]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, metavar="PORT", help=_PORT_HELP)]
 
 
 def demo(*, open_browser: Open = False, port: Port = None) -> int:
