@@ -23,8 +23,9 @@ def test_the_example_is_current(tmp_path: Path) -> None:
     assert tree(EXAMPLE) == tree(tmp_path), "run `fluxlit build --compose --force` in examples/docker_compose"
 
 
-def test_the_example_has_no_findings() -> None:
-    done = fluxlit("build", "--check", directory=EXAMPLE)
+def test_the_example_has_no_findings(tmp_path: Path) -> None:
+    """Without uv, which would look for the wheels that a clone does not have."""
+    done = fluxlit("build", "--check", directory=EXAMPLE, PATH=str(tmp_path))
 
     assert (done.returncode, done.stdout) == (0, "Nothing to say.\n")
 
