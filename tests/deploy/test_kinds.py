@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
 from fluxlit_deploy import ignore_check, image_check
 from fluxlit_deploy.dependencies import find_dependencies
 from fluxlit_deploy.dockerignore import matcher, read_ignore
 from fluxlit_deploy.image import files, needed
 from fluxlit_deploy.options import Options
-from tests.deploy.container.kinds import KINDS, write
+from tests.deploy.container.kinds import KINDS, lock, write
 from tests.deploy.projects import project
 
 
@@ -24,7 +22,7 @@ def test_each_kind_has_a_dockerfile_that_can_be_built(name: str, tmp_path: Path)
     kind = KINDS[name]
     write(kind, tmp_path)
     if kind.locks:
-        subprocess.run([find_uv_bin(), "lock", "--quiet"], cwd=tmp_path, check=True)
+        lock(tmp_path)
     subject = replace(project(), dependencies=find_dependencies(tmp_path, kind.wanted, "3.11"), target=kind.target)
     written = {str(file.path): file.text for file in files(subject, Options())}
     for path, text in written.items():

@@ -1,4 +1,4 @@
-"""Lock files of Poetry, PDM and Pipenv become requirements with hashes."""
+"""Lock files of other tools become requirements with hashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from fluxlit_deploy.dependencies import LockKind, Wanted, find_dependencies
 from fluxlit_deploy.errors import DeployError
-from fluxlit_deploy.locks import Choice, pdm_lines, pipenv_lines, poetry_lines
+from fluxlit_deploy.locks import Choice, pdm_lines, pipenv_lines, poetry_lines, pylock_lines
 
 POETRY_2 = """
 [[package]]
@@ -174,3 +174,67 @@ def test_a_lock_that_lacks_a_dependency_is_refused(files: dict[str, str], messag
 
     with pytest.raises(DeployError, match=message):
         find_dependencies(tmp_path)
+
+
+PYLOCK = """
+lock-version = "1.0"
+created-by = "pdm"
+extras = ["store"]
+dependency-groups = ["dev", "serve"]
+default-groups = ["serve"]
+[[packages]]
+name = "fluxlit-cli"
+version = "1.0.0"
+index = "https://index.example/simple"
+wheels = [{ name = "a.whl", url = "https://files.example/a.whl", hashes = { sha256 = "aa" } }]
+sdist = { name = "a.tar.gz", url = "https://files.example/a.tar.gz", hashes = { sha256 = "bb" } }
+[[packages]]
+name = "colorama"
+version = "0.4"
+marker = "sys_platform == 'win32'"
+[[packages]]
+name = "uvloop"
+version = "0.22"
+marker = "platform_machine == 'x86_64'"
+wheels = [{ name = "b.whl", url = "https://files.example/b.whl", hashes = { sha256 = "cc" } }]
+[[packages]]
+name = "gunicorn"
+version = "24"
+marker = "'serve' in dependency_groups"
+wheels = [{ name = "c.whl", hashes = { sha256 = "dd" } }]
+[[packages]]
+name = "redis"
+version = "8"
+marker = "'store' in extras"
+wheels = [{ name = "d.whl", hashes = { sha256 = "ee" } }]
+[[packages]]
+name = "pytest"
+version = "9"
+marker = "'dev' in dependency_groups"
+[[packages]]
+name = "reports"
+vcs = { type = "git", url = "https://git.example/reports", commit-id = "abc", subdirectory = "lib" }
+[[packages]]
+name = "own"
+directory = { path = "libs/own", editable = true }
+"""
+
+
+def test_a_pylock_is_read_by_platform_extras_and_groups(tmp_path: Path) -> None:
+    """https://packaging.python.org/en/latest/specifications/pylock-toml/."""
+    (tmp_path / "pylock.toml").write_text(PYLOCK)
+
+    first = [
+        "--extra-index-url https://index.example/simple",
+        "./libs/own",
+        "fluxlit-cli==1.0.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb",
+        "gunicorn==24 \\\n    --hash=sha256:dd",
+    ]
+    last = [
+        "reports @ git+https://git.example/reports@abc#subdirectory=lib",
+        "uvloop==0.22 ; platform_machine == 'x86_64' \\\n    --hash=sha256:cc",
+    ]
+    assert pylock_lines(tmp_path, Choice()) == [*first, *last]
+    store = "redis==8 \\\n    --hash=sha256:ee"
+    assert pylock_lines(tmp_path, Choice(extras=("store",))) == [*first, store, *last]
+    assert "pytest==9" in pylock_lines(tmp_path, Choice(groups=("dev",)))

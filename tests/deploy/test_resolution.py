@@ -12,7 +12,7 @@ from uv import find_uv_bin
 from fluxlit_deploy import resolution
 from fluxlit_deploy.dependencies import find_dependencies
 from fluxlit_deploy.finding import Finding
-from tests.deploy.container.kinds import KINDS, Kind, write
+from tests.deploy.container.kinds import KINDS, Kind, lock, write
 from tests.deploy.projects import project
 
 WHEELS = "--no-index\n--find-links ./wheels\n"
@@ -28,7 +28,7 @@ def found_uv(monkeypatch: pytest.MonkeyPatch) -> None:
 def findings(kind: Kind, folder: Path) -> list[Finding]:
     write(kind, folder)
     if kind.locks:
-        subprocess.run([find_uv_bin(), "lock", "--quiet"], cwd=folder, check=True)
+        lock(folder)
     subject = replace(project(), dependencies=find_dependencies(folder, kind.wanted, "3.11"), python="3.11")
     return list(resolution.check(subject, folder))
 

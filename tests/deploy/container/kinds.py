@@ -6,11 +6,15 @@ that lacks a dependency or the project's own code does not answer.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+
+from uv import find_uv_bin
 
 from fluxlit_deploy.dependencies import Wanted
 
@@ -98,6 +102,18 @@ SETUP = """from setuptools import setup
 setup(name="portal", version="0.1", package_dir={"": "src"}, packages=["portal"],
       install_requires=["fluxlit-cli", "iniconfig"])
 """
+PYLOCK = f"""
+lock-version = "1.0"
+created-by = "pip"
+[[packages]]
+name = "fluxlit-cli"
+archive = {{ path = "wheels/{WHEEL}", hashes = {{ sha256 = "{{wheel}}" }} }}
+[[packages]]
+name = "iniconfig"
+version = "2.3.1"
+wheels = [{{ name = "a", hashes = {{ sha256 = "{INICONFIG[0].partition(":")[2]}" }} }}]
+sdist = {{ name = "b", hashes = {{ sha256 = "{INICONFIG[1].partition(":")[2]}" }} }}
+"""
 LINKS = {"uv.toml": 'find-links = ["wheels"]\n'}
 
 KINDS: Mapping[str, Kind] = {
@@ -122,6 +138,8 @@ KINDS: Mapping[str, Kind] = {
             "apps/web/portal/__init__.py": "",
             "libs/own/pyproject.toml": f"{SETUPTOOLS}[project]\nname = 'own'\nversion = '1'\n",
             "libs/own/own/__init__.py": "",
+            # A patch release that is not the image's.
+            ".python-version": "3.11.0\n",
         },
         Wanted(package="portal", extras=("more",)),
         locks=True,
@@ -246,6 +264,21 @@ KINDS: Mapping[str, Kind] = {
         {"pyproject.toml": f"{PORTAL}{NEEDS}[tool.pdm]\ndistribution = false\n", "pdm.lock": PDM_LOCK},
     ),
     "pipenv": Kind({"Pipfile": '[packages]\nfluxlit-cli = "*"\niniconfig = "*"\n', "Pipfile.lock": PIPFILE_LOCK}),
+    "pylock": Kind({"pylock.toml": PYLOCK}),
+    "rye": Kind(
+        {
+            "pyproject.toml": f"{HATCHLING}{PORTAL}{NEEDS}",
+            "requirements.lock": f"-e file:.\n{LOCAL}\niniconfig==2.3.1\n",
+            **PACKAGE,
+        },
+        imports=("portal",),
+    ),
+    "poetry-without-lock": Kind(
+        {
+            "pyproject.toml": f'{PORTAL}dynamic = ["dependencies"]\n[tool.poetry]\npackage-mode = false\n'
+            f'[tool.poetry.dependencies]\nfluxlit-cli = {{ path = "wheels/{WHEEL}" }}\niniconfig = "^2.3"\n'
+        }
+    ),
     "conda-with-pip": Kind(
         {"environment.yml": f"dependencies:\n  - python=3.11\n  - pip\n  - pip:\n    - {LOCAL}\n    - iniconfig\n"}
     ),
@@ -290,6 +323,12 @@ def write(kind: Kind, folder: Path) -> None:
             (folder / name).write_bytes(content)
         else:
             (folder / name).write_text(content.replace("{app}", app).replace("{wheel}", digest(folder)), newline="")
+
+
+def lock(folder: Path) -> None:
+    """Let uv lock a project, also if it pins another Python."""
+    command = [find_uv_bin(), "lock", "--quiet", "--python", sys.executable]
+    subprocess.run(command, cwd=folder, check=True)
 
 
 def application(kind: Kind) -> str:

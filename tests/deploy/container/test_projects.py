@@ -21,13 +21,12 @@ from typing import Any
 
 import httpx
 import pytest
-from uv import find_uv_bin
 
 from fluxlit_deploy.dependencies import find_dependencies
 from fluxlit_deploy.image import files
 from fluxlit_deploy.options import Options
 from tests.deploy.container.engine import Engine, bundle
-from tests.deploy.container.kinds import ALWAYS, KINDS, REQUIREMENTS, SETUPTOOLS, Kind, stand_in, write
+from tests.deploy.container.kinds import ALWAYS, KINDS, REQUIREMENTS, SETUPTOOLS, Kind, lock, stand_in, write
 from tests.deploy.examples import copied
 from tests.deploy.projects import project
 from tests.support.ports import free_port
@@ -49,7 +48,7 @@ def written(kind: Kind, folder: Path) -> Path:
     """A project with all that `fluxlit build` writes."""
     write(kind, folder)
     if kind.locks:
-        subprocess.run([find_uv_bin(), "lock", "--quiet"], cwd=folder, check=True)
+        lock(folder)
     found = find_dependencies(folder, kind.wanted, "3.11")
     for file in files(replace(project(), dependencies=found, target=kind.target), Options()):
         (folder / file.path).write_text(file.text)

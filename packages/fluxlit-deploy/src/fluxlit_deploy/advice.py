@@ -29,7 +29,7 @@ _LOCK = {
     LockKind.NONE: (
         (
             "no file names what the application needs: none of uv.lock, poetry.lock, pdm.lock, Pipfile, "
-            "requirements.txt, pyproject.toml with dependencies, setup.py and environment.yml."
+            "pylock.toml, requirements.txt, pyproject.toml with dependencies, setup.py and environment.yml."
         ),
         "List the dependencies in pyproject.toml, run uv lock, and commit both.",
     ),
@@ -61,6 +61,16 @@ def advise(project: Project, *, redis: bool = False) -> Iterator[Finding]:
             f"Set {dependencies.hint} in [build] of the project file, which brings it."
             if dependencies.hint
             else "Add fluxlit-cli (or fluxlit, which brings everything) to the dependencies.",
+        )
+    conda_file, conda_names = dependencies.conda
+    if conda_names:
+        yield Finding(
+            "project-conda",
+            "warning",
+            conda_file,
+            None,
+            f"the image is made of {file} and lacks what only conda or pixi would install: {', '.join(conda_names)}.",
+            f"Add what the application needs to {file}, or libraries of the system to system_packages of [build].",
         )
     if redis and dependencies.kind is not LockKind.NONE and not dependencies.has_redis:
         yield Finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from packaging.markers import InvalidMarker, Marker
@@ -68,13 +68,14 @@ def source(described: Mapping[str, Any]) -> str:
     return str(described.get("url") or described.get("file") or "")
 
 
-def admits(marker: str, python: str, extras: tuple[str, ...]) -> bool:
+def admits(marker: str, python: str, extras: tuple[str, ...], groups: Iterable[str] = ()) -> bool:
     """Say whether a marker holds on Linux for some processor.
 
     Args:
         marker: the marker; empty for always.
         python: minor version of Python.
         extras: chosen extras.
+        groups: chosen groups, which markers of a ``pylock.toml`` name.
     """
     if not marker:
         return True
@@ -86,8 +87,9 @@ def admits(marker: str, python: str, extras: tuple[str, ...]) -> bool:
     linux |= {"python_full_version": f"{python}.99", "implementation_name": "cpython"}
     linux |= {"platform_python_implementation": "CPython"}
     machines = ("x86_64", "aarch64")
+    chosen = {"extras": frozenset(extras), "dependency_groups": frozenset(groups)}
     return any(
-        parsed.evaluate({**linux, "platform_machine": machine, "extra": extra})
+        parsed.evaluate({**linux, **chosen, "platform_machine": machine, "extra": extra}, context="lock_file")
         for machine in machines
         for extra in ("", *extras)
     )

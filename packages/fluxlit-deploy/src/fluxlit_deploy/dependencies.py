@@ -12,18 +12,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
 from packaging.utils import canonicalize_name
 
 from fluxlit_deploy import locks, uv_lock
 from fluxlit_deploy.build_backends import is_package, version_argument
 from fluxlit_deploy.constraints import python_specifier
+from fluxlit_deploy.elsewhere import CONDA_FILES, conda_dependencies, pixi_dependencies, refuse_conda, unread
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.locks import Choice
 from fluxlit_deploy.requirements_file import index_url, inside, local_path, requirement_lines, requirement_name
 from fluxlit_deploy.text import read_text, read_toml
 
-UV_LOCK, REQUIREMENTS, PYPROJECT = uv_lock.FILE, "requirements.txt", "pyproject.toml"
+UV_LOCK, PYPROJECT = uv_lock.FILE, "pyproject.toml"
+
+# By pip and by Rye.
+_REQUIREMENTS = ("requirements.txt", "requirements.lock")
 
 # Settings of uv that name an index other than the public one.
 _INDEXES = frozenset({"index", "index-url", "extra-index-url"})
@@ -33,9 +36,6 @@ _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 # Either distribution brings the `fluxlit` command that the image starts with.
 _COMMAND = frozenset({"fluxlit", "fluxlit-cli"})
 _REDIS = re.compile(r"(redis|fluxlit)(?![\w.-])|fluxlit[-_]sessions\[[^]]*\bredis\b", re.IGNORECASE)
-# What conda installs and every image has.
-_CONDA_BASICS = frozenset({"python", "pip", "setuptools", "wheel"})
-_CONDA_FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 
 
 class LockKind(StrEnum):
@@ -89,6 +89,7 @@ class Dependencies:
         version_argument: build argument that replaces a version out of Git, empty for none.
         hint: what in `[build]` would bring the `fluxlit` command.
         wanted: what `[build]` chooses.
+        conda: a file for conda or pixi beside these, and the packages that it alone names.
     """
 
     kind: LockKind
@@ -108,6 +109,7 @@ class Dependencies:
     version_argument: str = ""
     hint: str = ""
     wanted: Wanted = Wanted()
+    conda: tuple[str, tuple[str, ...]] = ("", ())
 
     @property
     def locked(self) -> bool:
@@ -139,12 +141,34 @@ def find_dependencies(directory: Path, wanted: Wanted | None = None, python: str
     _refuse_ssh(directory, found)
     own = found.kind in {LockKind.UV, LockKind.SOURCE} or "build-system" not in project
     packaged = found.installs_project if own else "." not in found.folders and is_package(directory, project)
+    settings = _uv_settings(directory, project, found)
     return replace(
         found,
         wanted=wanted,
+        local=(*found.local, *settings),
+        private_index=found.private_index or (bool(settings) and _names_index(directory, project)),
+        conda=_conda(directory, project, found),
         installs_project=packaged,
         version_argument=version_argument(project) if packaged or found.needs_source else "",
     )
+
+
+def _uv_settings(directory: Path, project: Mapping[str, Any], found: Dependencies) -> tuple[str, ...]:
+    """Return the files with settings of uv, such as an index."""
+    if found.kind in {LockKind.SOURCE, LockKind.NONE}:
+        return ()
+    files = ["uv.toml"] if (directory / "uv.toml").is_file() else []
+    if found.kind in {LockKind.HASHED, LockKind.UNHASHED} and "uv" in project.get("tool", {}):
+        files.append(PYPROJECT)
+    return tuple(each for each in files if each not in (*found.local, found.file))
+
+
+def _conda(directory: Path, project: Mapping[str, Any], found: Dependencies) -> tuple[str, tuple[str, ...]]:
+    """Return the packages that only conda would install, with their file."""
+    for file, names in (pixi_dependencies(directory, project), conda_dependencies(directory)[:2]):
+        if missing := [name for name in names if canonicalize_name(name) not in found.names]:
+            return file, tuple(missing)
+    return "", ()
 
 
 def _from_uv(directory: Path, project: Mapping[str, Any], wanted: Wanted, _python: str) -> Dependencies | None:
@@ -199,7 +223,9 @@ def _refuse_member(directory: Path) -> None:
             )
 
 
-def _converted(file: str, convert: Callable[[Path, Choice], list[str]]) -> Callable[..., Dependencies | None]:
+def _converted(
+    file: str, command: str, convert: Callable[[Path, Choice], list[str]]
+) -> Callable[..., Dependencies | None]:
     def find(directory: Path, _project: Mapping[str, Any], wanted: Wanted, python: str) -> Dependencies | None:
         if not (directory / file).is_file():
             return None
@@ -207,7 +233,7 @@ def _converted(file: str, convert: Callable[[Path, Choice], list[str]]) -> Calla
         if missing := locks.missing_names(directory, file):
             raise DeployError(
                 f"{file} is older than the project's dependencies: it lacks {', '.join(missing)}. Lock them again "
-                f"({file.partition('.')[0].replace('Pipfile', 'pipenv')} lock), and commit the file."
+                f"({command}), and commit the file."
             )
         return _generated(directory, file, lines, ["--hash" in each for each in lines if _is_plain(each)])
 
@@ -235,7 +261,8 @@ def _from_chosen(directory: Path, _project: Mapping[str, Any], wanted: Wanted, _
 
 
 def _from_requirements(directory: Path, *_: Any) -> Dependencies | None:
-    return _requirements(directory, REQUIREMENTS) if (directory / REQUIREMENTS).is_file() else None
+    file = next((each for each in _REQUIREMENTS if (directory / each).is_file()), None)
+    return _requirements(directory, file) if file else None
 
 
 def _requirements(directory: Path, file: str) -> Dependencies:
@@ -274,12 +301,13 @@ def _is_found_by(place: str, texts: list[str]) -> bool:
 
 def _from_project(directory: Path, project: Mapping[str, Any], wanted: Wanted, _python: str) -> Dependencies | None:
     table = project.get("project", {})
-    if "dependencies" in table.get("dynamic", []):
+    poetry = project.get("tool", {}).get("poetry", {}).get("dependencies")
+    if "dependencies" in table.get("dynamic", []) and not poetry:
         return _from_dynamic(directory, project, wanted)
     texts = [str(each) for each in table.get("dependencies", [])]
     texts += [str(each) for name in wanted.extras for each in table.get("optional-dependencies", {}).get(name, [])]
     groups = project.get("dependency-groups", {})
-    texts += [each for name in wanted.groups for each in groups.get(name, []) if isinstance(each, str)]
+    texts += [each for name in wanted.groups for each in _group(groups, name)]
     if not texts:
         return None
     sources = project.get("tool", {}).get("uv", {}).get("sources", {}).values()
@@ -292,6 +320,18 @@ def _from_project(directory: Path, project: Mapping[str, Any], wanted: Wanted, _
         private_index=_names_index(directory, project) or "source" in project.get("tool", {}).get("pdm", {}),
         hint=_hint(table.get("optional-dependencies", {}), groups),
     )
+
+
+def _group(groups: Mapping[str, Any], name: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the requirements of a group, with those that it includes.
+
+    PEP 735.
+    """
+    for each in groups.get(name, []) if name not in above else ():
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, Mapping):
+            yield from _group(groups, str(each.get("include-group")), above | {name})
 
 
 def _hint(extras: Mapping[str, Any], groups: Mapping[str, Any]) -> str:
@@ -345,13 +385,14 @@ def _from_pipfile(directory: Path, _project: Mapping[str, Any], wanted: Wanted, 
 def _from_other_requirements(directory: Path, *_: Any) -> Dependencies | None:
     if (directory / "requirements.in").is_file():
         return _requirements(directory, "requirements.in")
-    folder = directory / "requirements"
-    files = sorted(f"requirements/{path.name}" for path in folder.glob("*.txt")) if folder.is_dir() else []
+    paths = [path for pattern in ("*requirements*.txt", "requirements/*.txt") for path in directory.glob(pattern)]
+    files = sorted(path.relative_to(directory).as_posix() for path in paths)
     if not files:
         return None
+    shown = next((each for each in files if "prod" in each), files[-1])
     raise DeployError(
-        f"There are several requirements files: {', '.join(files)}. Name the one for production in the project file, "
-        f'as in: [build] requirements = "{files[-1]}".'
+        f"Dependencies may be in {', '.join(files)}. Name the file for production in the project file, as in: "
+        f'[build] requirements = "{shown}".'
     )
 
 
@@ -383,30 +424,15 @@ def _setup_requirements(directory: Path) -> list[str] | None:
 
 
 def _from_conda(directory: Path, *_: Any) -> Dependencies | None:
-    file = next((each for each in _CONDA_FILES if (directory / each).is_file()), None)
-    if file is None:
-        return None
-    try:
-        listed = (yaml.safe_load(read_text(directory / file)) or {}).get("dependencies") or []
-    except (yaml.YAMLError, AttributeError):
-        raise DeployError(f"{file} cannot be read.") from None
-    lines = [str(line) for each in listed if isinstance(each, dict) for line in each.get("pip") or []]
-    packages = [str(each) for each in listed if isinstance(each, str)]
-    foreign = [each for each in packages if _conda_name(each) not in _CONDA_BASICS]
-    if foreign or not lines:
-        raise DeployError(
-            f"{file} is for conda, and the image installs from a Python package index. List the dependencies in "
-            f"pyproject.toml or requirements.txt by their names there, and libraries of the system in system_packages "
-            f"of [build]. Only conda names: {', '.join(foreign) or 'nothing that is needed'}."
-        )
-    return _generated(directory, file, lines, [])
+    file, foreign, lines = conda_dependencies(directory)
+    if file and (foreign or not lines):
+        raise refuse_conda(file, foreign)
+    return _generated(directory, file, lines, []) if file else None
 
 
-def _conda_name(spec: str) -> str:
-    return re.split(r"[=<>!~\s]", spec.rpartition("::")[2], maxsplit=1)[0]
-
-
-def _nothing(*_: Any) -> Dependencies:
+def _nothing(directory: Path, project: Mapping[str, Any], *_: Any) -> Dependencies:
+    for message in unread(directory, project):
+        raise DeployError(message)
     return Dependencies(LockKind.NONE)
 
 
@@ -435,9 +461,10 @@ def _brings_redis(requirements: Iterable[str]) -> bool:
 _FINDERS: tuple[Callable[..., Dependencies | None], ...] = (
     _from_chosen,
     _from_uv,
-    _converted("poetry.lock", locks.poetry_lines),
-    _converted("pdm.lock", locks.pdm_lines),
-    _converted("Pipfile.lock", locks.pipenv_lines),
+    _converted("poetry.lock", "poetry lock", locks.poetry_lines),
+    _converted("pdm.lock", "pdm lock", locks.pdm_lines),
+    _converted("Pipfile.lock", "pipenv lock", locks.pipenv_lines),
+    _converted("pylock.toml", "pip lock or uv export", locks.pylock_lines),
     _from_requirements,
     _from_project,
     _from_poetry,
@@ -473,7 +500,7 @@ def _python_requirements(directory: Path) -> Iterator[tuple[str, str]]:
         text = read_text(directory / file) if (directory / file).is_file() else ""
         found = re.search(r"python_requires\s*=\s*['\"]?([<>=!~0-9.,* ]+)", text)
         yield file, found[1].strip() if found else ""
-    for file in _CONDA_FILES:
+    for file in CONDA_FILES:
         text = read_text(directory / file) if (directory / file).is_file() else ""
         found = re.search(r"-\s*['\"]?python\s*=+\s*(\d+\.\d+)", text)
         yield file, f"=={found[1]}.*" if found else ""

@@ -1,4 +1,4 @@
-"""Lock files of Poetry, PDM and Pipenv as requirements with hashes.
+"""Lock files of other tools as requirements with hashes.
 
 Their own programs are not needed in the image then, and the hashes are checked by one installer.
 """
@@ -6,6 +6,7 @@ Their own programs are not needed in the image then, and the hashes are checked 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,34 @@ def pipenv_lines(directory: Path, choice: Choice) -> list[str]:
     return [*_indexes(str(each.get("url")) for each in sources), *sorted(set(found))]
 
 
+def pylock_lines(directory: Path, choice: Choice) -> list[str]:
+    """Return the requirements of a ``pylock.toml`` (PEP 751).
+
+    Raises:
+        DeployError: it cannot be read, or has a package that is neither from an index nor from a repository or folder.
+    """
+    lock = read_toml(directory / "pylock.toml")
+    groups = {*lock.get("default-groups", []), *choice.groups}
+    packages = [
+        each
+        for each in lock.get("packages", [])
+        if admits(str(each.get("marker", "")), choice.python, choice.extras, groups)
+    ]
+    found = []
+    for package in packages:
+        files = [*package.get("wheels", []), package.get("sdist", {}), package.get("archive", {})]
+        hashes = [{"hash": f"{kind}:{value}"} for each in files for kind, value in each.get("hashes", {}).items()]
+        found.append(_line(package, _pylock_source(package), _without_extra(str(package.get("marker", ""))), hashes))
+    return [*_indexes(str(each["index"]) for each in packages if each.get("index")), *sorted(found)]
+
+
+def _pylock_source(package: Mapping[str, Any]) -> str:
+    vcs = package.get("vcs")
+    if vcs:
+        return source({"git": vcs.get("url"), "revision": vcs.get("commit-id"), **_subdirectory(vcs)})
+    return source(package.get("directory") or package.get("archive") or {})
+
+
 def missing_names(directory: Path, file: str) -> list[str]:
     """Return the dependencies of a project that its lock file lacks.
 
@@ -109,7 +138,7 @@ def missing_names(directory: Path, file: str) -> list[str]:
 
     Args:
         directory: the project's folder.
-        file: ``poetry.lock``, ``pdm.lock`` or ``Pipfile.lock``.
+        file: ``poetry.lock``, ``pdm.lock``, ``pylock.toml`` or ``Pipfile.lock``.
 
     Raises:
         DeployError: a file cannot be read.
@@ -121,7 +150,8 @@ def missing_names(directory: Path, file: str) -> list[str]:
         texts: list[object] = []
     else:
         table = project.get("tool", {}).get("poetry", {}).get("dependencies", {}) if file == "poetry.lock" else {}
-        locked = [each["name"] for each in read_toml(directory / file).get("package", [])]
+        found = read_toml(directory / file)
+        locked = [each["name"] for each in found.get("package", found.get("packages", []))]
         texts = [each for each in project.get("project", {}).get("dependencies", []) if ";" not in str(each)]
     wanted = [*_names(texts), *(name for name, each in table.items() if name != "python" and not _is_conditional(each))]
     there = set(map(canonicalize_name, locked))
@@ -173,8 +203,8 @@ def _markers(markers: object, groups: set[str]) -> list[str]:
 
 
 def _without_extra(marker: str) -> str:
-    """Drop a marker about extras, which were chosen here."""
-    return "" if "extra" in marker else marker
+    """Drop a marker about extras or groups, which were chosen here."""
+    return "" if re.search("extra|dependency_groups", marker) else marker
 
 
 def _poetry_source(found: Mapping[str, Any]) -> str:

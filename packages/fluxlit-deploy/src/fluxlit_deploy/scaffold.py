@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fluxlit_deploy.dependencies import REQUIREMENTS, Dependencies, LockKind
+from fluxlit_deploy.dependencies import Dependencies, LockKind
 from fluxlit_deploy.description import Project, slug
 from fluxlit_deploy.dockerignore import Ignored
 from fluxlit_deploy.generators import generate
@@ -25,7 +25,7 @@ def files(facts: Mapping[str, Any]) -> dict[str, str]:
         name=slug(str(facts["name"])),
         title=str(facts["title"]),
         target=str(facts["target"]),
-        dependencies=Dependencies(LockKind.UNHASHED, REQUIREMENTS, has_command=True),
+        dependencies=Dependencies(LockKind.UNHASHED, "requirements.txt", has_command=True),
         login=bool(facts.get("login")),
         settings=dict(facts.get("settings", {})),
         # As the .gitignore of a new project has it.

@@ -25,11 +25,28 @@ _LIBRARIES = {
     "pyaudio": ("libportaudio2",),
     "sounddevice": ("libportaudio2",),
     "pyzbar": ("libzbar0",),
+    "pygraphviz": ("graphviz",),
+    "ffmpeg-python": ("ffmpeg",),
+    "moviepy": ("ffmpeg",),
+    "pydub": ("ffmpeg",),
+    "openai-whisper": ("ffmpeg",),
+    "pypandoc": ("pandoc",),
+    "ocrmypdf": ("ghostscript", "tesseract-ocr"),
+    "camelot-py": ("ghostscript",),
+    "tabula-py": ("default-jre-headless",),
+    "pyspark": ("default-jre-headless",),
+    "language-tool-python": ("default-jre-headless",),
+    "pyvips": ("libvips42",),
+    "mariadb": ("libmariadb3",),
 }
 # To be compiled: there are no wheels.
 _HEADERS = {
     "psycopg2": ("gcc", "libc6-dev", "libpq-dev"),
     "mysqlclient": ("gcc", "libc6-dev", "libmariadb-dev", "pkg-config"),
+    "mariadb": ("gcc", "libc6-dev", "libmariadb-dev"),
+    "pygraphviz": ("gcc", "libc6-dev", "libgraphviz-dev", "pkg-config"),
+    "uwsgi": ("gcc", "libc6-dev"),
+    "dlib": ("cmake", "g++"),
     "pycairo": ("gcc", "libc6-dev", "libcairo2-dev", "pkg-config"),
     "pyaudio": ("gcc", "libc6-dev", "portaudio19-dev"),
 }

@@ -21,7 +21,9 @@ def read_text(path: Path) -> str:
     """
     try:
         return decode(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise DeployError(f"{path.name} cannot be read: byte {error.start} is not UTF-8. Save it as UTF-8.") from None
+    except OSError as error:
         raise DeployError(f"{path.name} cannot be read: {error}.") from None
 
 
