@@ -195,3 +195,7 @@ def test_nothing_is_written_while_a_secret_would_get_into_the_image(tmp_path: Pa
     assert "Nothing was written" in done.stderr
     assert TOKEN not in done.stdout + done.stderr
     assert not (tmp_path / "Dockerfile").exists()
+
+    checked = fluxlit("build", "--check", directory=tmp_path)
+    assert checked.returncode == 1
+    assert "error: requirements.txt:2: it holds a password or a token" in checked.stdout

@@ -93,7 +93,10 @@ def build(
     try:
         project = inspect_project(Path.cwd(), target, output)
         if check:
-            found = (*generators.check(project, output), *resolution.check(project, Path.cwd()))
+            found = [*generators.check(project, output), *resolution.check(project, Path.cwd())]
+            if not (output / "Dockerfile").is_file():
+                # Nothing is written yet: what a build would find.
+                found += _context(project, generators.generate(project, Options()))
             return _report(sorted(found, key=lambda each: each.severity != "error"), as_json=as_json)
         options = Options(
             compose=compose, kubernetes=kubernetes, helm=helm, platform=platform, edge=edge, path_mode=path_mode
