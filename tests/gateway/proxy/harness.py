@@ -20,6 +20,7 @@ import uvicorn
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.websocket_tunnel import TUNNEL
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
+from fluxlit.server.http.protocol import HttpLimits
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
@@ -237,10 +238,10 @@ class PromptServer(AsgiServer):
 
 @asynccontextmanager
 async def served_by_uvicorn(
-    application: Application, settings: Settings | None = None, **changes: Any
+    application: Application, settings: Settings | None = None, http_limits: HttpLimits | None = None, **changes: Any
 ) -> AsyncIterator[PromptServer]:
     """Serve an application as `fluxlit run` does."""
-    config = configuration(application, settings or Settings(log_level="critical"))
+    config = configuration(application, settings or Settings(log_level="critical"), limits=http_limits)
     for name, value in changes.items():
         setattr(config, name, value)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)

@@ -16,6 +16,7 @@ import pytest
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit.proxy import ProxyLimits, ReverseProxy
+from fluxlit.server.http.protocol import HttpLimits
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings
@@ -28,8 +29,8 @@ pytestmark = pytest.mark.anyio
 SHORT_S = 0.3
 LATE_S = 20.0
 
-HASTY = Settings(log_level="critical", gateway_request_head_timeout_s=SHORT_S, gateway_request_body_timeout_s=SHORT_S)
-HASTY_HEADS = Settings(log_level="critical", gateway_request_head_timeout_s=SHORT_S)
+HASTY = HttpLimits(head_time=SHORT_S, body_time=SHORT_S)
+HASTY_HEADS = HttpLimits(head_time=SHORT_S)
 POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
 
 
@@ -56,7 +57,7 @@ async def test_rule_23_a_head_that_never_ends_is_408_however_it_trickles(used: b
     Its deadline does not move with each octet, or a few clients could hold every socket.
     """
     script, seen = answering(OK)
-    async with stage(script, settings=HASTY) as scene:
+    async with stage(script, http_limits=HASTY) as scene:
         client = await scene.client()
         if used:
             assert (await client.ask(get())).status == 200
@@ -75,7 +76,7 @@ async def test_rule_23_a_connection_on_which_nothing_is_asked_is_closed_without_
     Browsers open such connections to be quick later.
     """
     script, _ = answering(OK)
-    async with stage(script, settings=HASTY) as scene:
+    async with stage(script, http_limits=HASTY) as scene:
         began = time.monotonic()
         assert await closed(await scene.client(), began) == b""
 
@@ -84,7 +85,7 @@ async def test_rule_23_a_connection_on_which_nothing_is_asked_is_closed_without_
 async def test_rule_23_empty_lines_keep_no_connection_open(used: bool) -> None:
     """RFC 9112 section 2.2 lets them stand before a request; they are none."""
     script, _ = answering(OK)
-    async with stage(script, settings=HASTY) as scene:
+    async with stage(script, http_limits=HASTY) as scene:
         client = await scene.client()
         if used:
             assert (await client.ask(get())).status == 200
@@ -123,7 +124,7 @@ async def test_rule_23_a_body_that_falls_silent_is_408_for_every_application(fra
         return patient
 
     script, _ = answering(OK)
-    async with stage(script, settings=HASTY, wrap=instead) as scene:
+    async with stage(script, http_limits=HASTY, wrap=instead) as scene:
         client = await scene.client()
         began = time.monotonic()
         await client.send(POST + framing)
@@ -142,7 +143,7 @@ async def test_rule_23_an_upload_that_falls_silent_is_never_completed_upstream()
         await peer.head()
         whole.append(await peer.rest())
 
-    async with stage(script, settings=HASTY) as scene:
+    async with stage(script, http_limits=HASTY) as scene:
         client = await scene.client()
         await client.send(POST + b"Content-Length: 10\r\n\r\nabc")
         assert (await client.answer()).status == 408
@@ -153,8 +154,7 @@ async def test_rule_23_an_upload_that_falls_silent_is_never_completed_upstream()
 async def test_rule_23_a_body_may_take_as_long_as_it_likes_while_something_comes() -> None:
     """The limit is on silence, not on the whole duration."""
     script, seen = answering(OK)
-    settings = Settings(log_level="critical", gateway_request_body_timeout_s=1, gateway_request_body_min_rate=4)
-    async with stage(script, settings=settings) as scene:
+    async with stage(script, http_limits=HttpLimits(body_time=1, body_rate=4)) as scene:
         client = await scene.client()
         await client.send(POST + b"Content-Length: 8\r\n\r\n")
         await trickle(client, b"abcdefgh", 0.15)
@@ -169,8 +169,7 @@ async def test_rule_23_a_body_that_only_trickles_is_408(ahead: int) -> None:
     Nothing is paid ahead.
     """
     script, seen = answering(OK)
-    settings = Settings(log_level="critical", gateway_request_body_timeout_s=1, gateway_request_body_min_rate=200)
-    async with stage(script, settings=settings) as scene:
+    async with stage(script, http_limits=HttpLimits(body_time=1, body_rate=200)) as scene:
         client = await scene.client()
         await client.send(POST + b"Content-Length: 1000000\r\n\r\n" + b"x" * ahead)
         sending = asyncio.create_task(trickle(client, b"y" * 1000, 0.1))
@@ -189,7 +188,7 @@ async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
         while True:
             await peer.send(OK if (await peer.head()).method == b"GET" else b"")
 
-    async with stage(script, settings=HASTY_HEADS, limits=ProxyLimits(concurrent=8, queue=0.3)) as scene:
+    async with stage(script, http_limits=HASTY_HEADS, limits=ProxyLimits(concurrent=8, queue=0.3)) as scene:
         uploads = [await scene.client() for _ in range(12)]
         for client in uploads:
             await client.send(POST + b"Content-Length: 10\r\n\r\na")
@@ -268,13 +267,13 @@ async def test_rule_23_whoever_waits_for_us_is_not_late() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    async with stage(script, settings=HASTY) as scene:
+    async with stage(script, http_limits=HASTY) as scene:
         client = await scene.client()
         client.writer.write(POST + b"Content-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)
         await asyncio.sleep(2.5 * SHORT_S)
         go.set()
         assert (await client.answer()).status == 200
-    async with stage(script, settings=HASTY, wrap=lambda _: deliberate) as scene:
+    async with stage(script, http_limits=HASTY, wrap=lambda _: deliberate) as scene:
         client = await scene.client()
         assert (await client.ask_head(POST + b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")).status == 100
         await client.send(b"abc")
@@ -296,7 +295,7 @@ async def test_rule_23_requests_in_a_row_may_wait_for_the_first() -> None:
         await send({"type": "http.response.body"})
 
     script, _ = answering(OK)
-    async with stage(script, settings=HASTY, wrap=lambda _: first_is_slow) as scene:
+    async with stage(script, http_limits=HASTY, wrap=lambda _: first_is_slow) as scene:
         client = await scene.client()
         await client.send(get("/1") + get("/2") + get("/3")[:-4])
         await begun.wait()
@@ -312,9 +311,9 @@ async def test_rule_23_answers_and_websockets_have_no_such_limit() -> None:
         await asyncio.sleep(2.5 * SHORT_S)
         await peer.send(OK)
 
-    async with stage(script, settings=HASTY) as scene:
+    async with stage(script, http_limits=HASTY) as scene:
         assert (await (await scene.client()).ask(get())).status == 200
-    async with stage(accepting(echo), settings=HASTY) as scene:
+    async with stage(accepting(echo), http_limits=HASTY) as scene:
         wire = await connect(scene)
         await asyncio.sleep(2.5 * SHORT_S)
         await wire.send(Frame(TEXT, b"still here"))
@@ -329,7 +328,7 @@ async def test_rule_23_a_tls_handshake_that_is_not_finished_is_cut(tmp_path: Pat
 
     async def nobody(scope: Scope, receive: Receive, send: Send) -> None: ...
 
-    config = configuration(nobody, HASTY)
+    config = configuration(nobody, Settings(log_level="critical"))
     config.load()
     config.ssl = context
     server = AsgiServer(config, handshake_s=SHORT_S)

@@ -41,9 +41,7 @@ FILE = {
     'worker_max_memory = "101%"': "worker_max_memory must be at most 100%",
     'api_before_start = "app.migrations"': ("api_before_start must be module:function, such as app.migrations:upgrade"),
     "gateway_ws_open_timeout_s = 0": "gateway_ws_open_timeout_s must be a number of seconds above 0, not 0",
-    "gateway_upstream_queue_timeout_s = -1": (
-        "gateway_upstream_queue_timeout_s must be a number of seconds of at least 0, not -1"
-    ),
+    "gateway_drain_delay_s = -1": "gateway_drain_delay_s must be a number of seconds of at least 0, not -1",
     "gateway_ws_open_timeout_s = inf": "gateway_ws_open_timeout_s must be a number of seconds above 0, not Infinity",
     "allowed_origins = 5": "allowed_origins must be a list of strings, not 5",
     "allowed_origins = [5]": "allowed_origins must be a list of strings, not [5]",
@@ -110,6 +108,7 @@ FILE = {
     ),
     "gatway_port = 1": "unknown setting gatway_port; did you mean gateway_port?",
     "port = 1": "unknown setting port; did you mean gateway_port?",
+    "gateway_send_timeout_s = 5": "gateway_send_timeout_s is not a setting any more: it is always 60 s; remove it",
     "zebra = 1": "unknown setting zebra; docs/reference/settings.md lists all settings",
 }
 
@@ -131,6 +130,10 @@ ENVIRONMENT = {
     ("FLUXLIT_PORT", "1"): "unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
     ("FLUXLIT_TARGET", "a:b"): "unknown variable FLUXLIT_TARGET; did you mean FLUXLIT_APP?",
     ("FLUXLIT_ROOTPATH", "/a"): "unknown variable FLUXLIT_ROOTPATH; did you mean FLUXLIT_ROOT_PATH?",
+    ("FLUXLIT_GATEWAY_MAX_REQUEST_TARGET_BYTES", "8192"): (
+        "FLUXLIT_GATEWAY_MAX_REQUEST_TARGET_BYTES is not a setting any more: it is always a quarter of "
+        "gateway_max_request_head_bytes; remove it"
+    ),
     ("FLUXLIT_ZEBRA", "1"): "unknown variable FLUXLIT_ZEBRA; docs/reference/settings.md lists all settings",
 }
 

@@ -41,7 +41,6 @@ _PANELS = {
     "gateway_port": "Listening",
     "gateway_uds": "Listening",
     "gateway_fd": "Listening",
-    "gateway_listen": "Listening",
     "gateway_via": "Public address",
     "gateway_ws": "WebSockets",
     "uvicorn_graceful": "Limits and timeouts",

@@ -54,12 +54,21 @@ def describe(failure: BaseException, command: str = "fluxlit") -> str:
     if any(cls.__name__ == "FluxLitError" for cls in type(failure).__mro__):
         return str(failure)
     if callable(message := getattr(failure, "format_message", None)):  # invalid command line
+        if advice := _advice(getattr(failure, "option_name", None) or ""):
+            return advice
         context = getattr(failure, "ctx", None)
         path = context.command_path if context else command
         # Pydantic, which parses the values for Typer, prefixes messages with the name of its exception.
         return f"{' '.join(message().replace(': Value error, ', ': ').split())} Try '{path} --help'."
     text = str(failure).strip()
     return f"{type(failure).__name__}: {text}\nUnexpected error; --debug shows the traceback."
+
+
+def _advice(option: str) -> str:
+    """What to do about an option of a removed setting; else nothing."""
+    from fluxlit.settings.layers import removed  # noqa: PLC0415  # only after an error
+
+    return removed(option)
 
 
 def help_of(failure: BaseException) -> str:

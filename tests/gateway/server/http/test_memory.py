@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit.server.http.protocol import HttpLimits
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Client, PromptServer, get, post, served_by_uvicorn, until
 from tests.gateway.proxy.websocket import BINARY, CLOSE, CONT, PING, TEXT, Frame, Wire, close, handshake
@@ -27,13 +28,12 @@ MIB = 2**20
 CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 QUICK = Settings(
     log_level="critical",
-    gateway_request_head_timeout_s=0.2,
-    gateway_request_body_timeout_s=0.2,
     gateway_keep_alive_timeout_s=0.2,
     gateway_ws_ping_interval_s=0.2,
     gateway_ws_ping_timeout_s=0.2,
     gateway_ws_max_client_message_bytes=100_000,
 )
+HASTY = HttpLimits(head_time=0.2, body_time=0.2)
 
 
 async def respond(send: Send, status: int = 200) -> None:
@@ -73,7 +73,7 @@ CLIENTS: list[Client] = []
 
 @contextlib.asynccontextmanager
 async def serving(serves: Application = application, settings: Settings = QUICK) -> AsyncIterator[PromptServer]:
-    async with served_by_uvicorn(serves, settings) as server:
+    async with served_by_uvicorn(serves, settings, HASTY if settings is QUICK else None) as server:
         try:
             yield server
         finally:

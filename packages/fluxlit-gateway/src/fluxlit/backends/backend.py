@@ -187,15 +187,11 @@ def proxy_limits(settings: Settings) -> ProxyLimits:
         read=settings.gateway_upstream_read_timeout_s,
         body=settings.gateway_max_proxy_request_body_bytes,
         concurrent=settings.gateway_max_concurrent_upstream_http,
-        queue=settings.gateway_upstream_queue_timeout_s,
-        idle=settings.gateway_upstream_idle_timeout_s,
-        send=settings.gateway_send_timeout_s,
         ws_open=settings.gateway_ws_open_timeout_s,
         ws_ping=settings.gateway_ws_ping_interval_s,
         ws_pong=settings.gateway_ws_ping_timeout_s,
         ws_close=settings.gateway_ws_close_timeout_s,
         ws_message=settings.gateway_ws_max_message_bytes,
-        ws_backlog=settings.gateway_ws_max_backlog_bytes,
         ws_compression=settings.gateway_ws_compression,
     )
 

@@ -28,7 +28,7 @@ from fluxlit.pages.adoption import load_any
 from fluxlit.server.adopted_api import take_over
 from fluxlit.server.api import set_up_api, stop_lifespan, with_fault
 from fluxlit.server.authentication import add_security
-from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
+from fluxlit.server.http.protocol import DEFAULT_LIMITS, HttpLimits, HttpProtocol
 from fluxlit.server.http.request_response import PendingHeaders
 from fluxlit.server.uvicorn_server import server_config
 from fluxlit.settings import Settings
@@ -89,7 +89,6 @@ class ApiWorker(WorkerProgram):
             ws_max_size=settings.gateway_ws_max_client_message_bytes,
             ws_ping_interval=None,  # the gateway pings
             ws_per_message_deflate=settings.gateway_ws_compression,
-            backlog=settings.gateway_listen_backlog,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=self.graceful_s(),
         )
@@ -162,8 +161,7 @@ def http_limits(settings: Settings) -> HttpLimits:
     """What the gateway may send: what a client may, and its own headers."""
     return HttpLimits(
         head=settings.gateway_max_request_head_bytes + OWN_HEADER_BYTES,
-        target=settings.gateway_max_request_target_bytes + len(settings.root_path),
-        headers=settings.gateway_max_request_fields + OWN_HEADERS,
+        headers=DEFAULT_LIMITS.headers + OWN_HEADERS,
         send=NEVER_S,
         head_time=NEVER_S,
         body_time=NEVER_S,

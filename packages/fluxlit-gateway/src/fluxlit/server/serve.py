@@ -119,7 +119,7 @@ def serve(
     other_port = development and runtime.resolved.sources["gateway_port"].layer is not Layer.FLAG
     with pid_file(settings), listening(settings, other_port=other_port) as listeners:
         config = configuration(runtime.asgi, settings, tls)
-        server = AsgiServer(config, handshake_s=settings.gateway_request_head_timeout_s)
+        server = AsgiServer(config)
         process = Process(runtime, server, listeners, tls=tls, notifier=Notifier(os.environ), watch=watch)
         report = ready(runtime, listeners[0], loaded.adopted)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -145,11 +145,13 @@ def replace_login(application: AppDefinition, *, development: bool) -> None:
     application.authenticators = (DevelopmentLogin(lambda: {role for page in pages for role in page.roles}),)
 
 
-def configuration(application: Application, settings: Settings, tls: Tls | None = None) -> uvicorn.Config:
+def configuration(
+    application: Application, settings: Settings, tls: Tls | None = None, *, limits: HttpLimits | None = None
+) -> uvicorn.Config:
     """How uvicorn serves the application; `Lifecycle` runs the lifespans."""
     protocol = partial(
         HttpProtocol,
-        limits=http_limits(settings),
+        limits=limits or HttpLimits(head=settings.gateway_max_request_head_bytes),
         pending=PendingHeaders(),
         caps=connection_caps(settings),
         unfinished=UnfinishedMessages(UNFINISHED * settings.gateway_ws_max_client_message_bytes),
@@ -163,22 +165,8 @@ def configuration(application: Application, settings: Settings, tls: Tls | None 
         ws_ping_timeout=settings.gateway_ws_ping_timeout_s,
         ws_per_message_deflate=settings.gateway_ws_compression,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
-        backlog=settings.gateway_listen_backlog,
         timeout_keep_alive=settings.gateway_keep_alive_timeout_s,
         timeout_graceful_shutdown=settings.uvicorn_graceful_shutdown_timeout_s,
-    )
-
-
-def http_limits(settings: Settings) -> HttpLimits:
-    """What one connection may ask for, as the settings have it."""
-    return HttpLimits(
-        head=settings.gateway_max_request_head_bytes,
-        target=settings.gateway_max_request_target_bytes,
-        headers=settings.gateway_max_request_fields,
-        send=settings.gateway_send_timeout_s,
-        head_time=settings.gateway_request_head_timeout_s,
-        body_time=settings.gateway_request_body_timeout_s,
-        body_rate=settings.gateway_request_body_min_rate,
     )
 
 
@@ -204,15 +192,14 @@ def listening(settings: Settings, *, other_port: bool = False) -> Iterator[list[
         AddressInUseError: another process listens there.
         FluxLitError: the address cannot be listened on.
     """
-    backlog = settings.gateway_listen_backlog
     if settings.gateway_fd is not None:
         found = [adopt(settings.gateway_fd)]
     elif settings.gateway_uds is not None:
-        found = [bind_file(Path(settings.gateway_uds), int(settings.gateway_uds_mode, 8), backlog)]
+        found = [bind_file(Path(settings.gateway_uds), int(settings.gateway_uds_mode, 8))]
     else:
         last = settings.gateway_port + (OTHER_PORTS if other_port else 0)
         ports = range(settings.gateway_port, min(last, 65_535) + 1)
-        found = passed_by_systemd(os.environ) or [_bind_first(settings.gateway_host, ports, backlog)]
+        found = passed_by_systemd(os.environ) or [_bind_first(settings.gateway_host, ports)]
     try:
         yield found
     finally:
@@ -220,12 +207,12 @@ def listening(settings: Settings, *, other_port: bool = False) -> Iterator[list[
             each.close()
 
 
-def _bind_first(host: str, ports: range, backlog: int) -> Listener:
+def _bind_first(host: str, ports: range) -> Listener:
     """Listen on the first free port; the error is that of the first one."""
     for port in ports:
         with contextlib.suppress(AddressInUseError):
-            return bind_port(host, port, backlog)
-    return bind_port(host, ports[0], backlog)
+            return bind_port(host, port)
+    return bind_port(host, ports[0])
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ class Ui:
         """
         assert self.backend is not None
         settings = self._resolved.settings
-        listener = bind_file(Path(directory.socket("api")), 0o600, settings.gateway_listen_backlog)
+        listener = bind_file(Path(directory.socket("api")), 0o600)
         internal = PrivateServer(api, [listener])
         try:
             await internal.start()

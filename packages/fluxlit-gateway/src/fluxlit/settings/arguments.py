@@ -59,26 +59,16 @@ class SettingsArguments(TypedDict, total=False):
     gateway_upstream_read_timeout_s: float
     gateway_max_proxy_request_body_bytes: int
     gateway_max_concurrent_upstream_http: int
-    gateway_upstream_queue_timeout_s: float
-    gateway_upstream_idle_timeout_s: float
-    gateway_send_timeout_s: float
-    gateway_request_head_timeout_s: float
-    gateway_request_body_timeout_s: float
-    gateway_request_body_min_rate: int
     gateway_max_connections: int
     gateway_max_connections_per_address: int
     gateway_keep_alive_timeout_s: float
     gateway_max_request_head_bytes: int
-    gateway_max_request_target_bytes: int
-    gateway_max_request_fields: int
-    gateway_listen_backlog: int
     gateway_ws_open_timeout_s: float
     gateway_ws_ping_interval_s: float
     gateway_ws_ping_timeout_s: float
     gateway_ws_close_timeout_s: float
     gateway_ws_max_message_bytes: int
     gateway_ws_max_client_message_bytes: int
-    gateway_ws_max_backlog_bytes: int
     gateway_ws_compression: bool
     uvicorn_graceful_shutdown_timeout_s: float
     gateway_drain_delay_s: float

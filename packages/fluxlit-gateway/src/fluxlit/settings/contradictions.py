@@ -131,17 +131,6 @@ def _unix_peers_are_trusted(settings: Settings, sources: Mapping[str, Source]) -
         )
 
 
-def _target_fits_head(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
-    if settings.gateway_max_request_target_bytes > settings.gateway_max_request_head_bytes:
-        yield Problem(
-            "gateway_max_request_target_bytes",
-            f"gateway_max_request_target_bytes is {settings.gateway_max_request_target_bytes}, more than the whole "
-            f"head of {settings.gateway_max_request_head_bytes} bytes that gateway_max_request_head_bytes "
-            f"({sources['gateway_max_request_head_bytes'].where}) allows; lower one or raise the other",
-            sources["gateway_max_request_target_bytes"].where,
-        )
-
-
 def login_needs_key(settings: Settings) -> str | None:
     """Return the problem of a login with a store and no key.
 
@@ -177,6 +166,5 @@ _RULES = (
     (("gateway_uds", "gateway_fd"), _one_listener),
     (("admin_port", "gateway_port", "gateway_uds", "gateway_fd"), _ports_differ),
     (("trust_proxy", "gateway_uds", "forwarded_allow_ips"), _unix_peers_are_trusted),
-    (("gateway_max_request_target_bytes", "gateway_max_request_head_bytes"), _target_fits_head),
     (("public_base_url", "root_path"), _public_path_is_root_path),
 )

@@ -14,6 +14,19 @@ from fluxlit.settings.provenance import Layer, Source
 from fluxlit.settings.variables import DotenvFile, read_dotenv, read_variables, unknown_variables
 
 _IN_CODE = "FluxLit(...)"
+# Settings that there were, and what holds without them.
+REMOVED = {
+    "gateway_listen_backlog": "it is always 2048, and the system has its own limit (net.core.somaxconn)",
+    "gateway_max_request_fields": "it is always 256",
+    "gateway_max_request_target_bytes": "it is always a quarter of gateway_max_request_head_bytes",
+    "gateway_request_body_min_rate": "it is always 100 bytes a second",
+    "gateway_request_body_timeout_s": "it is always 60 s",
+    "gateway_request_head_timeout_s": "it is always 30 s",
+    "gateway_send_timeout_s": "it is always 60 s",
+    "gateway_upstream_idle_timeout_s": "it is always 4 s",
+    "gateway_upstream_queue_timeout_s": "it is always 5 s; set gateway_max_concurrent_upstream_http",
+    "gateway_ws_max_backlog_bytes": "it is always 64 MiB",
+}
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -85,6 +98,12 @@ def read_layers(
     )
 
 
+def removed(name: str) -> str:
+    """Return the advice for a removed setting, variable or option."""
+    setting = name.lower().removeprefix("fluxlit_").removeprefix("--").replace("-", "_")
+    return f"{name} is not a setting any more: {REMOVED[setting]}; remove it" if setting in REMOVED else ""
+
+
 def decode(setting: str, text: str) -> object:
     """Parse a value; an invalid string is returned for validation."""
     try:
@@ -133,6 +152,8 @@ def _unknown_variables(
 
 
 def _unknown(name: str, where: str, noun: str, known: Iterable[str]) -> Problem:
+    if advice := removed(name):
+        return Problem(name, advice, where)
     similar = _suggestion(name, list(known))
     advice = f"did you mean {similar}?" if similar else "docs/reference/settings.md lists all settings"
     return Problem(name, f"unknown {noun} {name}; {advice}", where)

@@ -315,36 +315,6 @@ class Settings(BaseSettings):
     gateway_max_concurrent_upstream_http: int = Field(
         default=256, ge=1, description="Maximum number of concurrent requests to the UI; further requests wait."
     )
-    gateway_upstream_queue_timeout_s: SecondsOrZero = Field(
-        default=5.0, description="Time that a request waits for the UI before the gateway responds with 503."
-    )
-    gateway_upstream_idle_timeout_s: Seconds = Field(
-        default=4.0,
-        description="Time that an idle connection to the UI is kept. Must be shorter than the UI's own timeout; "
-        "uvicorn's is 5 s.",
-    )
-    gateway_send_timeout_s: Seconds = Field(
-        default=60.0,
-        description="Longest time that a client may read nothing of its response; then the connection is closed. Not "
-        "a limit on the duration.",
-    )
-    gateway_request_head_timeout_s: Seconds = Field(
-        default=30.0,
-        description="Time for a client to send all request headers, else 408; also for the TLS handshake. For "
-        "`fluxlit run`.",
-    )
-    gateway_request_body_timeout_s: Seconds = Field(
-        default=60.0,
-        description="Longest time that a client may send nothing of a request body, else 408. Not a limit on the "
-        "duration. For `fluxlit run`.",
-    )
-    gateway_request_body_min_rate: int = Field(
-        default=100,
-        ge=0,
-        description="Lowest rate in bytes per second of a request body, on average over "
-        "`gateway_request_body_timeout_s`, else 408. 0 means no limit. For `fluxlit run`.",
-        json_schema_extra={"unit": "bytes"},
-    )
     gateway_max_connections: int = Field(
         default=16384,
         ge=0,
@@ -365,26 +335,8 @@ class Settings(BaseSettings):
         int, Field(ge=4_096, le=1_048_576, json_schema_extra={"unit": "bytes"})
     ] = Field(
         default=65_536,
-        description="Largest request line and headers together, else 431. For `fluxlit run`; uvicorn has its own.",
-    )
-    gateway_max_request_target_bytes: Annotated[
-        int, Field(ge=1_024, le=1_048_576, json_schema_extra={"unit": "bytes"})
-    ] = Field(
-        default=16_384,
-        description="Longest path with query, else 414. For `fluxlit run`.",
-    )
-    gateway_max_request_fields: int = Field(
-        default=256,
-        ge=32,
-        le=10_000,
-        description="Largest number of headers in a request, else 431. For `fluxlit run`.",
-    )
-    gateway_listen_backlog: int = Field(
-        default=2_048,
-        ge=1,
-        le=65_535,
-        description="Number of connections that the system queues until they are accepted. The system has its own "
-        "limit (`net.core.somaxconn`). For `fluxlit run`; uvicorn has `--backlog`.",
+        description="Largest request line and headers together, else 431; path and query may be a quarter of it, else "
+        "414. For `fluxlit run`; uvicorn has its own.",
     )
     gateway_ws_open_timeout_s: Seconds = Field(default=10.0, description="Time for a WebSocket handshake with the UI.")
     gateway_ws_ping_interval_s: Seconds = Field(default=30.0, description="Time between two WebSocket pings.")
@@ -397,11 +349,6 @@ class Settings(BaseSettings):
     )
     gateway_ws_max_client_message_bytes: Bytes = Field(
         default=26_214_400, description="Largest WebSocket message from a browser (Streamlit's limit is 25 MiB)."
-    )
-    gateway_ws_max_backlog_bytes: Bytes = Field(
-        default=67_108_864,
-        description="Bytes from the UI to buffer for a slow browser; above it the WebSocket is closed with 1013, and "
-        "the browser reconnects to the same session.",
     )
     gateway_ws_compression: bool = Field(
         default=False,

@@ -15,7 +15,6 @@ from fluxlit.settings import Settings
 
 logger = logging.getLogger("fluxlit")
 
-BACKLOG = 64
 OWNER_ONLY = 0o600
 
 
@@ -41,7 +40,7 @@ class AdminServer:
             FluxLitError: a listener cannot be opened.
         """
         with contextlib.ExitStack() as stack:
-            listeners = [bind_file(self._private, OWNER_ONLY, BACKLOG)]
+            listeners = [bind_file(self._private, OWNER_ONLY)]
             stack.callback(listeners[0].close)
             for each in self._wanted():
                 listeners.append(each)
@@ -61,9 +60,9 @@ class AdminServer:
         found = []
         try:
             if settings.admin_uds is not None:
-                found.append(bind_file(Path(settings.admin_uds), int(settings.admin_uds_mode, 8), BACKLOG))
+                found.append(bind_file(Path(settings.admin_uds), int(settings.admin_uds_mode, 8)))
             if settings.admin_port is not None:
-                found.append(bind_port(settings.admin_host, settings.admin_port, BACKLOG))
+                found.append(bind_port(settings.admin_host, settings.admin_port))
         except FluxLitError as error:
             for each in found:
                 each.close()

@@ -43,11 +43,12 @@ logger = logging.getLogger("fluxlit.http")
 class HttpLimits:
     """What one connection may ask for.
 
-    nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 headers.
+    nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 headers. It waits as long,
+    but has no least rate: a client that sends a byte now and then holds a place at the UI for hours. No client of a
+    person is slower than this one.
 
     Attributes:
         head: bytes of a message that are not its body: request line, headers, trailers, chunk lines.
-        target: bytes of the path with its query.
         headers: number of headers.
         send: seconds that a client may go without reading anything of its response.
         head_time: seconds in which a head must arrive whole.
@@ -56,12 +57,16 @@ class HttpLimits:
     """
 
     head: int = 64 * 1024
-    target: int = 16 * 1024
     headers: int = 256
     send: float = 60.0
     head_time: float = 30.0
     body_time: float = 60.0
-    body_rate: int = 0
+    body_rate: int = 100
+
+    @property
+    def target(self) -> int:
+        """Bytes of the path with its query: a quarter of the head."""
+        return self.head // 4
 
 
 DEFAULT_LIMITS = HttpLimits()

@@ -19,6 +19,8 @@ from fluxlit.errors import AddressInUseError, FluxLitError
 
 # sd_listen_fds(3): passed descriptors begin here.
 FIRST_PASSED = 3
+# Connections that wait to be accepted, as in uvicorn and gunicorn. The system's own limit is net.core.somaxconn.
+BACKLOG = 2_048
 # sun_path holds 108 bytes on Linux with its final zero (unix(7)).
 MAX_PATH = 107
 
@@ -91,7 +93,7 @@ def _origin(host: str, port: int, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def bind_port(host: str, port: int, backlog: int) -> Listener:
+def bind_port(host: str, port: int) -> Listener:
     """Listen on a port of an address.
 
     Raises:
@@ -109,7 +111,7 @@ def bind_port(host: str, port: int, backlog: int) -> Listener:
         listener.bind(address)
         # Two sockets may be bound to a port that neither listens on; listening finds out. What connects from now on
         # waits in the backlog until uvicorn accepts.
-        listener.listen(backlog)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -126,13 +128,12 @@ def _is_name(host: str) -> bool:
     return False
 
 
-def bind_file(path: Path, mode: int, backlog: int) -> Listener:
+def bind_file(path: Path, mode: int) -> Listener:
     """Listen on a UNIX socket; a stale socket file is replaced.
 
     Args:
         path: where the socket's file is made.
         mode: who may connect, as permissions of a file.
-        backlog: connections that wait to be accepted.
 
     Raises:
         AddressInUseError: another process listens there.
@@ -147,7 +148,7 @@ def bind_file(path: Path, mode: int, backlog: int) -> Listener:
         remove_stale(path)
         listener.bind(str(path))
         path.chmod(mode)
-        listener.listen(backlog)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise FluxLitError(f"Socket {path} cannot be made: {error.strerror or error}.") from None
