@@ -14,7 +14,7 @@ from fluxlit.streamlit import (
     messages,
     options,
     script_run,
-    session_content,
+    session_restore,
     themes,
     tracebacks,
     uploads,
@@ -47,8 +47,8 @@ FEATURES: tuple[Feature, ...] = (
     tracebacks.WITHOUT_DETAILS,
     uploads.UPLOADS,
     message_limits.MESSAGES,
-    session_content.RESTORE,
-    session_content.LOGOUT,
+    session_restore.RESTORE,
+    session_restore.LOGOUT,
 )
 
 

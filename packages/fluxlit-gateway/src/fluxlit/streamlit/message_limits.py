@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from fluxlit.streamlit.feature import Feature
-from fluxlit.streamlit.session_content import attach, attached
+from fluxlit.streamlit.session_manager import attach, attached
 
 if TYPE_CHECKING:
     from streamlit.runtime import Runtime

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fluxlit.streamlit.feature import Feature
-from fluxlit.streamlit.session_content import attached
+from fluxlit.streamlit.session_manager import attached
 
 if TYPE_CHECKING:
     from streamlit.runtime import Runtime

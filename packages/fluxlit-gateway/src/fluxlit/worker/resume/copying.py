@@ -40,7 +40,7 @@ from fluxlit._internal.responses import answer_unavailable
 from fluxlit._internal.streamlit_paths import STREAM
 from fluxlit.pages.restored_session import ASKS, restored_note
 from fluxlit.sessions import SessionCopies, SessionCopy
-from fluxlit.streamlit import messages, session_content
+from fluxlit.streamlit import messages, reloaded_session, session_content, session_manager, session_runs
 from fluxlit.streamlit.session_content import SessionContent
 from fluxlit.worker.resume.commit_barrier import CommitBarrier
 from fluxlit.worker.resume.tab_reload import RELOADED, with_script
@@ -90,7 +90,7 @@ class Copying:
     def attach(self, runtime: Any) -> None:
         """Take part in the life of a runtime's sessions."""
         self._loop = asyncio.get_running_loop()
-        manager = self._manager = session_content.manager_of(runtime)
+        manager = self._manager = session_manager.manager_of(runtime)
         self._connect = manager.connect_session
         disconnect = manager.disconnect_session
 
@@ -100,7 +100,7 @@ class Copying:
 
         manager.connect_session = self._connect_session
         manager.disconnect_session = disconnect_session
-        session_content.hear_logouts(manager, self._logged_out)
+        session_manager.hear_logouts(manager, self._logged_out)
 
     @property
     def down(self) -> bool:
@@ -142,7 +142,7 @@ class Copying:
         try:
             found = await self._copies.look(session_id)
         except Exception as error:  # noqa: BLE001 - another package's: an outage, or a copy that cannot be read
-            here = session_content.live_session(self._manager, session_id) is not None
+            here = session_manager.live_session(self._manager, session_id) is not None
             logger.log(
                 logging.INFO if here else logging.WARNING,
                 "A browser comes back, and the session store cannot say what it had: %s",
@@ -173,24 +173,24 @@ class Copying:
                 **plain, existing_session_id=existing_session_id, session_id_override=session_id_override
             )
             if connected == existing_session_id and self._reloaded.get():
-                session = session_content.live_session(self._manager, connected)
-                warm_up = session_content.attached(session, "warm_up")
-                session_content.begin_again(session, None if warm_up is None else warm_up.give_up())
-        session = session_content.live_session(self._manager, connected)
+                session = session_manager.live_session(self._manager, connected)
+                warm_up = session_manager.attached(session, "warm_up")
+                reloaded_session.begin_again(session, None if warm_up is None else warm_up.give_up())
+        session = session_manager.live_session(self._manager, connected)
         copy = self._copy_of.get(session)
         if copy is None:
             copy = self._keep(session, self._copies.begin(connected, user_info, self._address.get()))
         copy.attached = True
         barrier = CommitBarrier(client, copy, lambda: self._copies.down, self._say_away(client, copy))
         self._barriers.add(barrier)
-        session_content.attach(client, "barrier", barrier)
-        if (warm_up := session_content.attached(session, "warm_up")) is not None:
+        session_manager.attach(client, "barrier", barrier)
+        if (warm_up := session_manager.attached(session, "warm_up")) is not None:
             warm_up.ask(client)
         return connected
 
     def _resume(self, session_id: str, found: Any, plain: Mapping[str, Any]) -> str | None:
         """Restore a session; `None` if ours is right or the user is another."""
-        here = session_content.live_session(self._manager, session_id)
+        here = session_manager.live_session(self._manager, session_id)
         ours = None if here is None else self._copy_of.get(here)
         if here is not None and (ours is None or ours.owner == found.owner):
             return None
@@ -206,7 +206,7 @@ class Copying:
         if here is not None:
             self._drop(session_id, ours)
         connected: str = self._connect(**plain, existing_session_id=None, session_id_override=session_id)
-        session = session_content.live_session(self._manager, connected)
+        session = session_manager.live_session(self._manager, connected)
         if connected != session_id:
             return connected
         missing = sorted(name for name, why in groups["lost"].items() if why != session_content.UPLOADS_STAY)
@@ -221,12 +221,12 @@ class Copying:
         session_content.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
         trial = Trial.of(content, release)
-        session_content.attach(session, "on_trial", trial)
-        session_content.attach(session, "restored", True)
+        session_manager.attach(session, "on_trial", trial)
+        session_manager.attach(session, "restored", True)
         if self._reloaded.get():  # nothing was pressed on a page that is not there yet
-            session_content.begin_again(session, content)
+            reloaded_session.begin_again(session, content)
         else:
-            session_content.attach(session, "warm_up", WarmUp(session, content, foreign=trial.foreign))
+            session_manager.attach(session, "warm_up", WarmUp(session, content, foreign=trial.foreign))
         self._copies.submit(copy)
         logger.info("A session has been restored from its copy in the session store.")
         return connected
@@ -234,14 +234,14 @@ class Copying:
     def _keep(self, session: Any, copy: SessionCopy) -> SessionCopy:
         self._copy_of[session] = copy
         self._session_of[copy.owner] = session
-        session_content.watch(session, self._run_ended)
+        session_runs.watch(session, self._run_ended)
         return copy
 
     # --- while it lives
 
     def _run_ended(self, session: Any) -> None:
         """Called in the thread of the script."""
-        copy, warm_up = self._copy_of.get(session), session_content.attached(session, "warm_up")
+        copy, warm_up = self._copy_of.get(session), session_manager.attached(session, "warm_up")
         warming = warm_up is not None and warm_up.under_way
         if copy is None or self._has_failed_trial(session, warming=warming) or warming:
             return
@@ -254,28 +254,28 @@ class Copying:
 
     def _has_failed_trial(self, session: Any, *, warming: bool) -> bool:
         """Empty a restored session that fails in its first run, and repeat that."""
-        trial: Trial | None = session_content.attached(session, "on_trial")
+        trial: Trial | None = session_manager.attached(session, "on_trial")
         if trial is None:
             return False
         failure = trial.failure(session)
         if failure or not warming:
-            session_content.attach(session, "on_trial", None)
+            session_manager.attach(session, "on_trial", None)
         if failure:
             logger.warning("A restored session %s. It begins anew.", failure)
             session_content.empty(session)
             if not warming:  # else the browser's own request comes next
-                self._soon(session_content.repeat_request, session)
+                self._soon(session_runs.repeat_request, session)
         return bool(failure)
 
     def _left(self, session_id: str) -> None:
-        session = session_content.live_session(self._manager, session_id)
+        session = session_manager.live_session(self._manager, session_id)
         copy = None if session is None else self._copy_of.get(session)
         if copy is not None:
             copy.attached = False
 
     def _logged_out(self, session_id: str) -> None:
         """Called in any thread."""
-        session = session_content.live_session(self._manager, session_id)
+        session = session_manager.live_session(self._manager, session_id)
         copy = None if session is None else self._copy_of.get(session)
         if copy is not None:
             copy.end()
@@ -285,7 +285,7 @@ class Copying:
         """End a session that went on elsewhere; its browser connects again."""
         if copy is not None:
             copy.lost = True
-        client = session_content.client_of(self._manager, session_id)
+        client = session_manager.client_of(self._manager, session_id)
         self._manager.close_session(session_id)
         if client is not None:
             self._close(client)
@@ -301,21 +301,21 @@ class Copying:
             The number of sessions that run, or are still to be saved.
         """
         busy = 0
-        for session in list(session_content.sessions_of(self._manager)):
-            client, copy = session_content.client_of(self._manager, session.id), self._copy_of.get(session)
-            if session_content.attached(client, "moved"):
+        for session in list(session_manager.sessions_of(self._manager)):
+            client, copy = session_manager.client_of(self._manager, session.id), self._copy_of.get(session)
+            if session_manager.attached(client, "moved"):
                 continue
-            barrier = session_content.attached(client, "barrier")
+            barrier = session_manager.attached(client, "barrier")
             saved = copy is not None and not copy.dirty and not (barrier is not None and barrier.holding)
-            if saved and not session_content.is_running(session) and session_content.has_been_sent(client):
-                session_content.attach(client, "moved", True)
+            if saved and not session_runs.is_running(session) and session_manager.has_been_sent(client):
+                session_manager.attach(client, "moved", True)
                 self._close(client)
             else:
                 busy += 1
         return busy
 
     def _close(self, client: Any) -> None:
-        task = asyncio.create_task(session_content.close_client(client, MOVED))
+        task = asyncio.create_task(session_manager.close_client(client, MOVED))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -338,7 +338,7 @@ class Copying:
 
     def _taken(self, copy: SessionCopy) -> None:
         session = self._session_of.get(copy.owner)
-        if session is not None and session_content.live_session(self._manager, session.id) is session:
+        if session is not None and session_manager.live_session(self._manager, session.id) is session:
             logger.info("A session went on in another process; what this one had of it is dropped.")
             self._drop(session.id, copy)
 
@@ -396,7 +396,7 @@ class Trial:
 
     def failure(self, session: Any) -> str:
         """Why the run that has just ended failed, or an empty string."""
-        if session_content.has_raised(session):
+        if session_runs.has_raised(session):
             return "raised in its first run"
         if not session_content.has_widgets(session, self.widgets):
             return f"does not fit: Streamlit {self.release}, which copied it, identifies widgets in another way"

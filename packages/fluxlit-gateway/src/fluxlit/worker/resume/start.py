@@ -8,7 +8,7 @@ from functools import partial
 from fluxlit import sessions
 from fluxlit.errors import FluxLitError
 from fluxlit.settings import Settings
-from fluxlit.streamlit.session_content import RESTORE
+from fluxlit.streamlit.session_restore import RESTORE
 from fluxlit.worker.resume.copying import Copying
 
 logger = logging.getLogger("fluxlit.ui")

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from fluxlit.streamlit import messages, session_content
+from fluxlit.streamlit import messages, session_content, session_manager, session_runs
 from fluxlit.streamlit.session_content import SessionContent
 
 PATIENCE_S = 1.0
@@ -42,7 +42,7 @@ class WarmUp:
         self._queue: list[Any] = []
         self._asked: Any = None
         self.under_way = False
-        self._diversion = session_content.divert_messages(session, self._handle)
+        self._diversion = session_runs.divert_messages(session, self._handle)
         self._let_through = self._diversion.__enter__()
 
     def ask(self, client: Any) -> None:
@@ -70,7 +70,7 @@ class WarmUp:
         else:
             if messages.is_answer(message):
                 message = messages.plain_request(message)
-            session_content.drop_missing_uploads(self._session, message)
+            session_runs.drop_missing_uploads(self._session, message)
             self._queue.append(message)
             if not self._is_needed(message):
                 self._finish()
@@ -88,8 +88,8 @@ class WarmUp:
 
     async def _run(self, message: Any) -> None:
         try:
-            with session_content.unseen(self._session):
-                session_content.run_as_before(self._session, self._content, message)
+            with session_runs.unseen(self._session):
+                session_runs.run_as_before(self._session, self._content, message)
                 await self._wait(message)
         finally:
             self.under_way = False
@@ -98,7 +98,7 @@ class WarmUp:
     async def _wait(self, message: Any) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        while session_content.is_running(self._session):
+        while session_runs.is_running(self._session):
             await asyncio.sleep(LOOK_S)
             took = loop.time() - started
             enough = took > PATIENCE_S and session_content.knows_widgets(self._session, message)
@@ -111,6 +111,6 @@ class WarmUp:
             with contextlib.suppress(Exception):  # Streamlit's own for a browser that is gone
                 self._asked.write_forward_msg(messages.stop_asking())
             self._asked = None
-        session_content.attach(self._session, "warm_up", None)
+        session_manager.attach(self._session, "warm_up", None)
         for message in self._queue:
             self._session.handle_backmsg(message)
