@@ -73,6 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.parametrize("demo", DEMOS)
 def test_each_demo_runs_to_its_end(server: Server, visitor: Visitor, demo: str) -> None:
+    visitor.stand_in_for_others()
     visitor.visit(server.url)
     if demo != "Hello":
         visitor.follow(demo)
@@ -82,6 +83,9 @@ def test_each_demo_runs_to_its_end(server: Server, visitor: Visitor, demo: str) 
     expect(visitor.page.get_by_test_id("stAlert")).to_have_count(0)  # where two demos say that they have no data
     if demo != "Hello":
         expect(visitor.heading(demo)).to_be_visible()
+    if demo == "Animation demo":
+        # Streamlit drops each frame's image with the next frame: a browser that is slow comes too late for some.
+        visitor.problems[:] = [each for each in visitor.problems if "/media/" not in each]
 
 
 def test_a_deep_link_opens_its_demo_and_a_click_there_runs_it_again(server: Server, visitor: Visitor) -> None:

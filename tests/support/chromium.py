@@ -33,6 +33,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Nothing leaves this machine. A route of Playwright's would pass each request through it and switch the cache off.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 # The first page of a fresh server compiles and imports much; on a busy machine that takes its time.
 PATIENCE_MS = 60_000
@@ -108,6 +110,13 @@ class Visitor:
         expect(self.page).to_have_url(address)
         self.settle()
 
+    def stand_in_for_others(self) -> None:
+        """Answer what the front end fetches elsewhere: icons, map styles.
+
+        Each request passes through Playwright then, and nothing is cached.
+        """
+        self.page.context.route(_is_elsewhere, _stand_in)
+
     def watch(self) -> None:
         """Note every problem from now on."""
         self.page.on("console", self._on_console)
@@ -117,12 +126,12 @@ class Visitor:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         url = message.location.get("url", "")
-        if message.type == "error" and not _is_probe(url):
+        if message.type == "error" and not _is_probe(url) and not _is_elsewhere(url):
             self.problems.append(f"console: {message.text} ({url})")
 
     def _on_failed(self, request: Request) -> None:
         # A browser aborts what it no longer needs when it leaves a page.
-        if request.failure != "net::ERR_ABORTED":
+        if request.failure != "net::ERR_ABORTED" and not _is_elsewhere(request.url):
             self.problems.append(f"failed: {request.method} {request.url}: {request.failure}")
 
     def _on_response(self, response: Response) -> None:
@@ -134,7 +143,6 @@ class Visitor:
 def open_visitor(browser: Browser, **options: Any) -> Iterator[Visitor]:
     """A window with its own cookies and cache, and options of `new_context`."""
     with browser.new_context(viewport={"width": 1280, "height": 900}, **options) as context:
-        context.route(_is_elsewhere, _stand_in)
         visitor = Visitor(context.new_page())
         visitor.page.set_default_timeout(PATIENCE_MS)
         visitor.watch()

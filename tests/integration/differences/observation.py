@@ -224,6 +224,7 @@ class Placement:
         messages: list[str] = []
         base = f"{self.origin}{self.ui}"
         with open_visitor(browser) as visitor:
+            visitor.stand_in_for_others()  # a response is what counts as a request
             page = visitor.page
             page.on("response", lambda each: requests.add(_asked(each.request.method, each.url, each.status, base)))
             page.on("console", lambda each: messages.append(f"{each.type}: {each.text.replace(base, '')}"))

@@ -218,6 +218,7 @@ def test_a_tab_that_another_one_opens_has_a_session_of_its_own(server: Server, v
 def test_a_page_of_another_release_than_its_server_is_loaded_again_but_not_for_ever(
     server: Server, visitor: Visitor
 ) -> None:
+    visitor.stand_in_for_others()  # so that the browser does not cache the script that `former` makes
     loads: list[int] = []
     visitor.page.on("load", lambda _: loads.append(1))
     visitor.visit(server.url)
