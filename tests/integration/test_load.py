@@ -66,12 +66,12 @@ async def call_api(server: Server, seen: Counter[str], seconds: float) -> None:
 async def visit(tab: Session, number: int, seconds: float) -> int:
     """Click now and then; the number of runs."""
     end = time.monotonic() + seconds
-    await asyncio.sleep(THINK_S * number / SESSIONS)
+    await asyncio.sleep(min(seconds, THINK_S * number / SESSIONS))
     runs = 0
     while time.monotonic() < end:
         runs += 1
         assert await tab.run() == ["Load", f"run {runs}"]
-        await asyncio.sleep(THINK_S)
+        await asyncio.sleep(min(THINK_S, end - time.monotonic()))
     return runs
 
 
