@@ -36,7 +36,9 @@ def engine() -> Path:
 def _compile(folder: Path) -> None:
     with TemporaryDirectory() as home:
         environ = os.environ | {"GOCACHE": f"{home}/cache", "GOFLAGS": "", "HOME": home, "GOTOOLCHAIN": "local"}
-        subprocess.run([GO, "build", "-o", folder / "render", SOURCE], env=environ, check=True, timeout=300)
+        # Go's own packages are compiled, too; without inlining that takes two thirds of the time.
+        command = [str(GO), "build", "-gcflags=all=-l", "-o", str(folder / "render"), str(SOURCE)]
+        subprocess.run(command, env=environ, check=True, timeout=300)
 
 
 def values_of(chart: Path, changes: dict[str, Any] | None = None) -> dict[str, Any]:
