@@ -154,7 +154,8 @@ def hatch() -> str:
         install([SystemPackage(name, "", "Python's own virtual environments")])
     say(f"installing Hatch into {home.relative_to(ROOT)}")
     run([sys.executable, "-m", "venv", "--clear", str(home)])
-    run([str(home / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check", HATCH])
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--no-compile", "-qq", "--disable-pip-version-check"]
+    run([*pip, HATCH])  # what it imports is compiled then
     stamp.write_text(HATCH, encoding="utf-8")
     return str(program)
 
