@@ -29,7 +29,7 @@ TOOLS = ROOT / ".tools"
 PACKAGE_LIST = ROOT / "scripts" / "system-packages.txt"
 HATCH = "hatch>=1.18,<2"
 # The tests wait as long as they compute. A file's tests stay together: they share servers.
-WHOLE_SUITE = ["tests", "--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"]
+WHOLE_SUITE = ["tests", "--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"]
 FAST = [*WHOLE_SUITE, "--ignore=tests/integration", "-m", "not slow and not browser"]
 OLDEST, NEWEST = (3, 11), (3, 13)
 

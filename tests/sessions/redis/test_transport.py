@@ -178,6 +178,7 @@ def test_a_busy_pool_makes_callers_wait_and_not_fail(clients: Any) -> None:
     assert asyncio.run(many()) == [session] * 50
 
 
+@pytest.mark.slow
 @needs_redis
 def test_a_failover_by_sentinel_loses_nothing_acknowledged(short_folder: Path) -> None:
     with (
