@@ -1,6 +1,5 @@
 """A reader follows docs/how-to/first-deployment.md, once for all tests."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from fluxlit.frontend.cache import Cache, environment_folder
 from fluxlit.frontend.files import Files
 from fluxlit.frontend.variants import ENCODINGS, name_of
 from tests.deploy.container import docker
-from tests.deploy.container.engine import Engine, run
+from tests.deploy.container.engine import Engine, folder_for_images, run
 from tests.docs.markdown import blocks
 from tests.docs.runner import do, reader
 from tests.support.processes import ROOT
@@ -43,12 +42,13 @@ class Shipped:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for images, which has the base image."""
-    folder = tmp_path_factory.mktemp("store")
+    folder = folder_for_images(tmp_path_factory.mktemp("store"))
+    engine = Engine(folder)
     try:
-        Engine(folder).make_base()
+        engine.make_base()
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        engine.remove()
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,24 @@ The base image stands in for the official one, which cannot be fetched everywher
 once and kept in `.tools/`.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import psutil
 
 from tests.support.debian import RELEASE, mirror
 from tests.support.kept import TOOLS, kept
 
-TEMPORARY = TOOLS / "containers"
+DOWNLOADS = TOOLS / "containers" / "buildah-cache"
+MEMORY = Path("/dev/shm")
+_ROOM = 8 << 30  # more than all images of a run, as copies too
 BASE = "docker.io/library/python:3.12-slim"
 _PACKAGES = ("?priority(required)", "usr-is-merged", "python3", "python3-pip", "ca-certificates")
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -29,10 +35,10 @@ _COPIED = {
 }
 
 
-def run(*command: str, cwd: Path | None = None, timeout: float = 900) -> str:
+def run(*command: str, cwd: Path | None = None, **environ: str) -> str:
     """Run a command; its output explains a failure."""
-    environ = {**os.environ, "TMPDIR": str(TEMPORARY)}
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
+    variables = {**os.environ, **environ}
+    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout.strip()
 
@@ -44,13 +50,17 @@ class Engine:
         assert os.geteuid() == 0, (
             "These tests build and run containers with buildah, chroot and runc: run them as root."
         )
-        TEMPORARY.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._store = ("--root", str(folder / "store"), "--runroot", str(folder / "run"), "--storage-driver", "vfs")
+        self._temporary = folder / "tmp"
+        if not self._temporary.exists():
+            self._temporary.mkdir()
+            DOWNLOADS.mkdir(parents=True, exist_ok=True)
+            (self._temporary / "buildah-cache").symlink_to(DOWNLOADS)  # where a build's RUN --mount=type=cache is
+        self._store = ("--root", str(folder / "store"), "--runroot", str(folder / "run"), *_driver(folder / "store"))
 
     def buildah(self, *arguments: str, cwd: Path | None = None) -> str:
         """Run a buildah command on this store."""
-        return run("buildah", *self._store, *arguments, cwd=cwd)
+        return run("buildah", *self._store, *arguments, cwd=cwd, TMPDIR=str(self._temporary))
 
     def make_base(self) -> None:
         """Put the base image under the name that Dockerfiles expect."""
@@ -74,6 +84,45 @@ class Engine:
     def unpack(self, tag: str) -> Path:
         """The image's files."""
         return Path(self.buildah("mount", self.buildah("from", "--pull-never", tag)))
+
+    def remove(self) -> None:
+        """Remove everything; first what is mounted."""
+        try:
+            self.buildah("rm", "--all")
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def folder_for_images(disk: Path) -> Path:
+    """Return a folder in memory if there is room, else the one on the disk.
+
+    No image is kept, and most of the time would go into writing and deleting many small files.
+    """
+    if not MEMORY.is_dir() or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return disk
+    if min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) < _ROOM:
+        return disk
+    for left in MEMORY.glob("fluxlit-images-*"):
+        if not psutil.pid_exists(int(left.name.rpartition("-")[2])):  # its tests were killed
+            with contextlib.suppress(AssertionError):
+                Engine(left).remove()
+    folder = MEMORY / f"fluxlit-images-{os.getpid()}"
+    folder.mkdir()
+    return folder
+
+
+def _driver(store: Path) -> tuple[str, ...]:
+    """How images are stored: as layers where the kernel can stack them here.
+
+    Where it cannot, as in many containers, each image is a copy.
+    """
+    stacked = ("--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true")
+    if not store.exists():
+        with TemporaryDirectory(dir=store.parent) as empty:
+            tried = ("buildah", "--root", f"{empty}/store", "--runroot", f"{empty}/run", *stacked, "info")
+            works = subprocess.run(tried, capture_output=True, check=False).returncode == 0
+        (store / ("overlay" if works else "vfs")).mkdir(parents=True)
+    return stacked if (store / "overlay").is_dir() else ("--storage-driver", "vfs")
 
 
 def base_archive() -> Path:
