@@ -1,14 +1,20 @@
 """What every test of the tree shares."""
 
+import gc
 import signal
 from pathlib import Path
 
+import certifi
 import pytest
 
 RELEASE = Path(__file__).parent / "release"
 
 # Programs that tests start would inherit from nohup that it is ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Thousands of tests are collected, and none of them is garbage: the collector would walk them again and again.
+gc.disable()
+# Each client of httpx would read all authorities, which takes 20 ms of computing. Tests trust none of them.
+pytest.MonkeyPatch().setattr(certifi, "where", lambda: str(Path(__file__).parent / "support" / "authority.pem"))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -36,6 +42,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             longest[item.path] = max(expected_s(item), longest.get(item.path, 0))
         items.sort(key=lambda item: -longest[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, and only what tests leave behind."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

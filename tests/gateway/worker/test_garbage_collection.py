@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,17 @@ def test_streamlits_own_policy_can_be_had_back(project: Project) -> None:
     run(story)
 
 
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Nothing is frozen, as in a process that has just started."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("thawed")
 def test_it_collects_when_quiet_after_activity_and_not_while_nothing_happens() -> None:
     async def story() -> None:
         collector = GarbageCollector(GarbagePolicy(idle_s=0.05, look_s=0.01))
@@ -83,7 +95,6 @@ def test_it_collects_when_quiet_after_activity_and_not_while_nothing_happens() -
             assert collector.collections == 2
         finally:
             task.cancel()
-            gc.unfreeze()
 
     run(story)
 
@@ -96,6 +107,7 @@ class Cycle:
         self.load = bytearray(b"x") * size
 
 
+@pytest.mark.usefixtures("thawed")
 def test_it_collects_when_memory_has_grown_however_busy_it_is() -> None:
     async def story() -> None:
         collector = GarbageCollector(GarbagePolicy(idle_s=60, look_s=0.001, growth_bytes=16_000_000))
@@ -116,6 +128,5 @@ def test_it_collects_when_memory_has_grown_however_busy_it_is() -> None:
         finally:
             gc.enable()
             task.cancel()
-            gc.unfreeze()
 
     run(story)
