@@ -190,10 +190,10 @@ def workers(server: Server) -> set[psutil.Process]:
 
 def kill_worker(server: Server) -> None:
     """Kill it, and wait for the one that takes its place."""
-    killed = workers(server)
-    for process in killed:
+    begun = server.log().count("Streamlit worker 1 is ready")
+    for process in workers(server):
         process.kill()
-    wait_until(lambda: workers(server) - killed)
+    wait_until(lambda: server.log().count("Streamlit worker 1 is ready") > begun)
     server.wait_ready()
 
 

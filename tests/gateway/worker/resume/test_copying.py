@@ -163,19 +163,19 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def workers(server: Server) -> set[psutil.Process]:
     found = set()
-    for pid in server.processes():
+    for process in psutil.Process(server.process.pid).children():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if "fluxlit.worker" in psutil.Process(pid).cmdline():
-                found.add(psutil.Process(pid))
+            if "fluxlit.worker" in process.cmdline():
+                found.add(process)
     return found
 
 
 def kill_worker(server: Server) -> None:
     """Kill it, and wait for the one that takes its place."""
-    killed = workers(server)
-    for process in killed:
+    begun = server.log().count("Streamlit worker 1 is ready")
+    for process in workers(server):
         process.kill()
-    wait_until(lambda: workers(server) - killed)
+    wait_until(lambda: server.log().count("Streamlit worker 1 is ready") > begun)
     server.wait_ready()
 
 
