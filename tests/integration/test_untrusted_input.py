@@ -49,6 +49,8 @@ PACKAGES = Path(__file__).parents[2] / "packages"
 LENGTH = 65_536
 QUICK_S = 0.002
 """Shorter runs are not compared: they measure the clock."""
+MOST = 9.0
+"""The factor in time for four times the length: 4 if it is linear, 16 if it is quadratic."""
 
 DELIMITERS = [
     *(";", ",", "=", '"', "\\", "&", "?", "#", ":", "/", ".", "%", "-", "_", "(", ")", "[", "]", "{", "}", "<", ">"),
@@ -59,10 +61,10 @@ DELIMITERS = [
 ]
 
 
-def seconds(run: Callable[[int], object], length: int) -> float:
+def seconds(run: Callable[[int], object], length: int, runs: int) -> float:
     """How long a run takes at best; a quick one is not repeated."""
     best = float("inf")
-    for _ in range(5):
+    for _ in range(runs):
         began = time.thread_time()
         run(length)
         best = min(best, time.thread_time() - began)
@@ -73,8 +75,12 @@ def seconds(run: Callable[[int], object], length: int) -> float:
 
 def ratio(run: Callable[[int], object], length: int = LENGTH) -> float:
     """The factor in time for four times the length; 0 for quick runs."""
-    large = seconds(run, length)
-    return large / max(seconds(run, length // 4), QUICK_S / 4) if large > QUICK_S else 0.0
+    for runs in (2, 5):  # more only where two say that it is slow
+        large = seconds(run, length, runs)
+        found = large / max(seconds(run, length // 4, runs), QUICK_S / 4) if large > QUICK_S else 0.0
+        if found <= MOST:
+            break
+    return found
 
 
 def repeat(run: Callable[[str], object], unit: str, length: int) -> None:
@@ -83,8 +89,8 @@ def repeat(run: Callable[[str], object], unit: str, length: int) -> None:
 
 def assert_linear(run: Callable[[str], object], *more: str, length: int = LENGTH) -> None:
     units = [*DELIMITERS, *more]
-    slow = {unit: found for unit in units if (found := ratio(partial(repeat, run, unit), length)) > 9}
-    assert not slow, f"four times as much takes more than nine times as long: {slow}"
+    slow = {unit: found for unit in units if (found := ratio(partial(repeat, run, unit), length)) > MOST}
+    assert not slow, f"four times as much takes more than {MOST} times as long: {slow}"
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +189,7 @@ def test_no_number_of_headers_holds_the_gateway(loop: asyncio.Runner, name: str)
         loop.run(ask(application, scope_of("/api/hook", *fields)))
         end_to_end(fields, HANDSHAKE_DROPPED)
 
-    assert ratio(run) < 9
+    assert ratio(run) <= MOST
 
 
 def written(formatter: logging.Formatter, text: str) -> None:
