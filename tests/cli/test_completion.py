@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import fluxlit, says
+from tests.cli.forked import forks
 from tests.support.processes import clean_environ
 from tests.support.terminal import terminal
 
@@ -32,14 +33,20 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def environment() -> dict[str, str]:
+ASKED: set[str] = set()
+
+
+def environment(*folders: Path) -> dict[str, str]:
     """Return an environment in which shells find the command."""
     found = clean_environ()
-    return found | {"PATH": f"{Path(sys.executable).parent}:{found['PATH']}"}
+    return found | {"PATH": ":".join(map(str, [*folders, Path(sys.executable).parent, found["PATH"]]))}
 
 
 def ask(*command: str) -> set[str]:
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=60)
+    """Return what a shell offers; all but its first command are forks."""
+    environ = environment(*([forks().folder] if command[0] in ASKED else []))
+    ASKED.add(command[0])
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
     return {line.partition("\t")[0].strip() for line in done.stdout.splitlines() if line.strip()}
 

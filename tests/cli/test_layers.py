@@ -17,7 +17,7 @@ import pytest
 
 from fluxlit.settings import Settings
 from fluxlit.settings.describe import env_name, flag_aliases, flag_name, kind
-from tests.cli.command import COMMAND, nothing_left
+from tests.cli.command import fluxlit, nothing_left
 from tests.gateway.settings.samples import SAMPLES
 from tests.support.processes import clean_environ
 
@@ -117,12 +117,15 @@ def understood(launcher: str, held: Layered, folder: Path) -> dict[str, Any]:
     for name, text in ({"main.py": application, "app.py": application} | held.files).items():
         (folder / name).write_text(text)
     report = folder / "report.json"
-    command = [*COMMAND, "run", *held.flags] if launcher == "run" else [*UVICORN, "main:portal"]
-    with nothing_left() as mark:
-        environ = clean_environ(**held.environ, REPORT_TO=str(report)) | mark
-        done = subprocess.run(
-            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=110, check=False
-        )
+    variables = {**held.environ, "REPORT_TO": str(report)}
+    if launcher == "run":
+        done = fluxlit("run", *held.flags, directory=folder, **variables)
+    else:
+        with nothing_left() as mark:
+            environ, command = clean_environ(**variables) | mark, [*UVICORN, "main:portal"]
+            done = subprocess.run(
+                command, cwd=folder, env=environ, capture_output=True, text=True, timeout=110, check=False
+            )
     assert "settings reported" in done.stderr, done.stderr
     assert done.returncode == (1 if launcher == "run" else 3)
     found: dict[str, Any] = json.loads(report.read_text())

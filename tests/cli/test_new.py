@@ -16,6 +16,7 @@ from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.folder import Change, Content, plan
 from fluxlit_cli.new.folder import write as write_project
 from tests.cli.command import fluxlit, says, write
+from tests.cli.forked import pytest_forks
 from tests.cli.test_dev import development
 from tests.support.processes import clean_environ
 
@@ -32,17 +33,19 @@ def project(tmp_path: Path) -> Path:
 
 def check(project: Path, *arguments: str) -> str:
     """Run a tool in the project as its author would."""
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=project,
-        env=clean_environ(UV_OFFLINE="1"),
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    environ = clean_environ(UV_OFFLINE="1")
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def passes(project: Path, tests: int) -> None:
+    """Run the tests of the project; they are so many."""
+    options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    done = pytest_forks().run(options, project, clean_environ(), timeout=110, module="pytest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{tests} passed" in done.stdout
 
 
 def command(project: Path, *arguments: str) -> str:
@@ -185,8 +188,7 @@ def test_a_project_passes_its_tests_the_linter_and_the_doctor(name: str, tmp_pat
     assert (done.returncode, done.stdout) == (0, "Created portal. Next:\n  cd portal\n  fluxlit dev\n"), done.stderr
     project = tmp_path / "portal"
     if variant.tests:
-        passed = check(project, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
-        assert f"{variant.tests} passed" in passed
+        passes(project, variant.tests)
     check(project, "ruff", "check", "--no-cache", ".")
     check(project, "ruff", "format", "--no-cache", "--check", ".")
     command(project, "doctor", "--port", "0")
@@ -267,7 +269,7 @@ def test_what_lies_in_the_folder_is_adopted_there_and_stays_as_it_is(tmp_path: P
     assert {path: (folder / path).read_text() for path in here} == here
     assert "Not changed: README.md. The project needs fluxlit-cli" in done.stderr
     assert tomllib.loads((folder / "fluxlit.toml").read_text())["target"] == "fluxlit_app:app"
-    assert "2 passed" in check(folder, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+    assert "2 passed" in check(folder, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")  # as a program
     # Once more would overwrite it.
     says(
         fluxlit("new", ".", "--from-streamlit", "app.py", directory=folder), 1, "fluxlit.toml", "in . already. Nothing"

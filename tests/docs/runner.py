@@ -33,7 +33,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.cli.forked import forks
+from tests.cli.forked import forks, pytest_forks
 from tests.docs.markdown import Block, blocks
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Server, background, clean_environ
@@ -41,6 +41,7 @@ from tests.support.processes import ROOT, Server, background, clean_environ
 TIMEOUT = 180
 SCRIPT = Path(sys.executable).with_name("fluxlit")
 PLAIN = re.compile(r"fluxlit [\w./:=,-][\w./:=, -]*")
+USED = re.compile(r"\bfluxlit ([\w-]+)|\b(pytest)\b")
 ENTERED: set[str] = set()
 
 
@@ -122,21 +123,30 @@ class Reader:
             self.servers.callback(stop, server)
 
     def enter(self, line: str) -> str:
-        """Run a line; FluxLit's own command in a fork but for the first time."""
-        if self.tools is not None or not PLAIN.fullmatch(line):
-            return self.run(["bash", "-euo", "pipefail", "-c", line])
-        _, *arguments = line.split()
-        if arguments[0] not in ENTERED:
-            ENTERED.add(arguments[0])
-            return self.run([str(SCRIPT), *arguments])
-        return printed(forks().run(arguments, self.folder, self.environ(), self.timeout, SCRIPT))
+        """Run a line."""
+        folders = self.forked(line)
+        if folders and PLAIN.fullmatch(line):
+            return printed(forks().run(line.split()[1:], self.folder, self.environ(), self.timeout, SCRIPT))
+        return self.run(["bash", "-euo", "pipefail", "-c", line], *folders)
 
-    def run(self, command: list[str]) -> str:
+    def forked(self, line: str) -> list[Path]:
+        """Folders of programs that run in forks.
+
+        There is none for the first run of a command.
+        """
+        used = {found[1] or found[2] for found in USED.finditer(line)}
+        first = used - ENTERED
+        if self.tools is not None or first or not used:
+            ENTERED.update(first)
+            return []
+        return [(pytest_forks() if "pytest" in used else forks()).folder]
+
+    def run(self, command: list[str], *folders: Path) -> str:
         """Run a command that must succeed and return what it printed."""
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environ(),
+            env=self.environ(*folders),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -146,9 +156,13 @@ class Reader:
         )
         return printed(done)
 
-    def environ(self) -> dict[str, str]:
-        """The environment of a reader who has installed FluxLit and nothing else."""
-        folders = [self.tools, Path(sys.executable).parent, os.environ.get("PATH", os.defpath)]
+    def environ(self, *first: Path) -> dict[str, str]:
+        """The environment of a reader who has installed FluxLit and nothing else.
+
+        Args:
+            first: folders of programs that stand for the installed ones.
+        """
+        folders = [*first, self.tools, Path(sys.executable).parent, os.environ.get("PATH", os.defpath)]
         path = os.pathsep.join(str(each) for each in folders if each)
         # FluxLit is on no index, so `fluxlit build --check` would not find it; readers with tools have wheels.
         own = {} if self.tools else {"UV_OFFLINE": "1"}
