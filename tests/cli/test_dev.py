@@ -177,6 +177,35 @@ def test_a_changed_setting_restarts_the_whole(tmp_path: Path) -> None:
         assert url.endswith("/flag")
 
 
+def test_ctrl_c_ends_it_also_while_it_restarts(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        """
+import asyncio
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from fluxlit import FluxLit
+
+@asynccontextmanager
+async def lifespan(app):
+    yield
+    print("the API is ending", flush=True)
+    await asyncio.sleep(60)
+
+app = FluxLit(api=FastAPI(lifespan=lifespan))
+""",
+    )
+    with (
+        nothing_left() as mark,
+        background([*COMMAND, "dev", "--port", "0"], cwd=tmp_path, environ=clean_environ() | mark) as server,
+    ):
+        server.wait_for(r"API +http://", 60)
+        write(tmp_path, {"fluxlit.toml": "log_level = 'debug'\n"})
+        server.wait_for("the API is ending", 60)
+        assert server.stop() == 130
+        assert "".join(server.output).count("FluxLit is ready") == 1
+
+
 def test_a_file_with_settings_that_changes_none_restarts_nothing(tmp_path: Path) -> None:
     write(tmp_path, {"app.py": APP, "pyproject.toml": "[tool.fluxlit]\ngateway_port = 0\n"})
     with development(tmp_path) as dev:

@@ -58,7 +58,7 @@ def dev(target: Target = None, *, open_browser: Open = False, login: Login = Fal
         if not is_fixable(error):
             raise
         code = _wait_for_change(error, watcher)
-    if watcher.restart_wanted:
+    if watcher.restart_wanted and code == exit_codes.SUCCESS:  # nothing has ended it meanwhile
         _restart(target, flags, login=login)
     return code
 

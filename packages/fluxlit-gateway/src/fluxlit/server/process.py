@@ -63,6 +63,8 @@ class Process:
         self._notifier = notifier or Notifier({})
         self._watch = watch
         self._stopping = False
+        self._ended_by_watch = False
+        self._interrupted = False
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
@@ -71,7 +73,11 @@ class Process:
         self._had_terminal = has_terminal()
 
     async def run(self, on_ready: Callable[[], None]) -> int:
-        """Run to the end. Returns the exit code."""
+        """Run to the end.
+
+        Returns the exit code: `FORCED` if a signal came after the watcher had ended the process, so that it must not
+        begin again.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled, number)
@@ -87,7 +93,7 @@ class Process:
                 await self._serve(on_ready)
         finally:
             await self._end()
-        return 0
+        return FORCED if self._interrupted else 0
 
     async def _start(self) -> None:
         self._starting = asyncio.create_task(self._runtime.lifecycle.start())
@@ -107,7 +113,7 @@ class Process:
             on_ready()
             self._notifier.ready(self._runtime.target or "")
             if self._watch is not None:
-                self._alongside(run_watch(self._watch, self._runtime, self._stop))
+                self._alongside(run_watch(self._watch, self._runtime, self._watch_ended))
         await serving
 
     async def _end(self) -> None:
@@ -127,6 +133,7 @@ class Process:
     # Signals.
 
     def _signalled(self, number: signal.Signals) -> None:
+        self._interrupted = self._ended_by_watch
         if self._stopping and number == signal.SIGINT:
             self._hurry()
         elif not self._stopping:
@@ -174,6 +181,10 @@ class Process:
         self._runtime.lifecycle.end_streams()
         if self._starting is not None:
             self._starting.cancel()
+
+    def _watch_ended(self) -> None:
+        self._ended_by_watch = True
+        self._stop()
 
     def _hung_up(self, ignored: bool) -> None:  # noqa: FBT001  (the loop passes it on)
         """SIGHUP: replace the workers, or stop if the terminal hung up."""
