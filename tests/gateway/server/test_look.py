@@ -10,12 +10,11 @@ import pytest
 
 from fluxlit import FluxLit
 from fluxlit._internal.system_page import DARK, LIGHT
-from fluxlit.auth.contract import Verdict
+from fluxlit.auth.contract import NonInteractiveAuthenticator, Verdict
 from fluxlit.errors import FluxLitError
 from fluxlit.server.look import read_look
 from fluxlit.server.runtime import Runtime
 from fluxlit.settings import Settings
-from fluxlit_auth.non_interactive import NonInteractiveAuthenticator
 
 
 class Closed(NonInteractiveAuthenticator):

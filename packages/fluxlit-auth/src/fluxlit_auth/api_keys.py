@@ -15,9 +15,9 @@ from typing import Any
 
 from starlette.types import Scope
 
-from fluxlit.auth.contract import Problem, User, Verdict
+from fluxlit.auth.contract import NonInteractiveAuthenticator, Problem, User, Verdict
 from fluxlit_auth.errors import AuthConfigError
-from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, header_values
+from fluxlit_auth.request_headers import header_values
 
 PREFIX = "sha256:"
 ISSUER = "api-keys"

@@ -14,15 +14,15 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 from starlette.types import Scope
 
-from fluxlit.auth.contract import Problem, User, Verdict
+from fluxlit.auth.contract import NonInteractiveAuthenticator, Problem, User, Verdict
 from fluxlit_auth.access_token import check, claimed_issuer
 from fluxlit_auth.claims import non_empty_string, strings_at
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused
 from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import SECRETS, SIGNATURES, FixedKeys, Keys, RemoteKeys
-from fluxlit_auth.non_interactive import NonInteractiveAuthenticator, header_values, strings
 from fluxlit_auth.provider import Provider
+from fluxlit_auth.request_headers import header_values, strings
 
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 MIN_SECRET_BYTES = 32

@@ -20,7 +20,7 @@ from fluxlit_auth.errors import AuthError, TokenRefused
 from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import Keys, RemoteKeys
-from fluxlit_auth.non_interactive import Headers, header_values, strings
+from fluxlit_auth.request_headers import Headers, header_values, strings
 
 LEEWAY_S = 30.0
 

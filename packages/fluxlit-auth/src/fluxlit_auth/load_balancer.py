@@ -32,7 +32,7 @@ from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefus
 from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.identity_headers import LEEWAY_S, IdentityReader, single, user_of
 from fluxlit_auth.jws import is_finite
-from fluxlit_auth.non_interactive import Headers, strings
+from fluxlit_auth.request_headers import Headers, strings
 
 MAX_TOKEN = 16_384
 MAX_KEYS = 32

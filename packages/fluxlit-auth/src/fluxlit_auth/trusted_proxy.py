@@ -17,12 +17,11 @@ from typing import Any
 
 from starlette.types import Scope
 
-from fluxlit.auth.contract import PEER, AuthContext, Peer, Problem, User, Verdict
+from fluxlit.auth.contract import PEER, AuthContext, NonInteractiveAuthenticator, Peer, Problem, User, Verdict
 from fluxlit_auth.errors import AuthConfigError, AuthError, ProviderUnavailable
 from fluxlit_auth.http_client import HttpClient
 from fluxlit_auth.identity_headers import Assertion, ClientPrincipal, IdentityHeaders, PlainFields
 from fluxlit_auth.load_balancer import LoadBalancerData
-from fluxlit_auth.non_interactive import NonInteractiveAuthenticator
 
 SOCKET_S = 3600.0
 

@@ -9,6 +9,8 @@ import signal
 import time
 from collections.abc import Iterator
 
+from fluxlit.server.run_directory import alive
+
 POLL_INTERVAL_S = 0.05
 
 
@@ -62,18 +64,8 @@ class ProcessHandle:
             poll.register(self._descriptor, select.POLLIN)
             return bool(poll.poll(seconds * 1000))
         deadline = time.monotonic() + seconds
-        while _exists(self._pid):
+        while alive(self._pid):
             if time.monotonic() >= deadline:
                 return False
             time.sleep(POLL_INTERVAL_S)
         return True
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -252,6 +252,41 @@ class Authenticator(Protocol):
         ...
 
 
+class NonInteractiveAuthenticator:
+    """An authenticator that only verifies credentials in requests."""
+
+    def bind(self, context: AuthContext) -> None:
+        """Read the settings; there are none."""
+
+    async def start(self) -> None:
+        """Begin background work; there is none."""
+
+    async def stop(self) -> None:
+        """End background work; there is none."""
+
+    def routes(self) -> Mapping[str, Application]:
+        """Return no routes."""
+        return {}
+
+    def login_location(self, scope: Scope) -> str | None:
+        """Return `None`: there is no login by browser."""
+        return None
+
+    def strips(self) -> tuple[bytes, ...]:
+        """Return no names: the application may read every header."""
+        return ()
+
+    def strips_cookies(self) -> tuple[bytes, ...]:
+        """Return no names: there are no cookies."""
+        return ()
+
+    async def ended(self) -> AsyncIterator[str]:
+        """Yield nothing: there are no sessions."""
+        handles: tuple[str, ...] = ()
+        for handle in handles:
+            yield handle
+
+
 @runtime_checkable
 class Described(Protocol):
     """What an authenticator may say of itself beside."""

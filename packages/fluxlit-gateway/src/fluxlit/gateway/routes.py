@@ -24,7 +24,6 @@ class Route(enum.StrEnum):
     ASSET = "asset"
     UI = "ui"
     CLOSED = "closed"
-    ENTRANCE = "entrance"
 
 
 # Streamlit serves these to every client: load figures of the process, a run of the script on demand, and the

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fluxlit import sessions, users
-from fluxlit._internal.asgi import Application as Served
 from fluxlit._internal.asgi import Message, Receive, Scope, Send
 from fluxlit.app import FluxLit
-from fluxlit.auth.contract import AuthContext, Authenticator, User, Verdict
+from fluxlit.auth.contract import AuthContext, Authenticator, NonInteractiveAuthenticator, User, Verdict
 from fluxlit.auth.middleware import AuthMiddleware
 from fluxlit.errors import FluxLitError
 from fluxlit.gateway import OriginPolicy, PublicOrigin
@@ -23,7 +22,7 @@ SITE = b"sec-fetch-site"
 NO_LOGIN = "A test has a user, but the application has no login that could know one. Give it one: FluxLit(auth=...)."
 
 
-class StandIn:
+class StandIn(NonInteractiveAuthenticator):
     """An authenticator with one fixed user, or none.
 
     Args:
@@ -33,40 +32,9 @@ class StandIn:
     def __init__(self, user: User | None) -> None:
         self._verdict = Verdict(user)
 
-    def bind(self, context: AuthContext) -> None:
-        """Nothing has to be known."""
-
-    async def start(self) -> None:
-        """Nothing is started."""
-
-    async def stop(self) -> None:
-        """Nothing is stopped."""
-
     async def authenticate(self, scope: Scope) -> Verdict:
         """The same for every request."""
         return self._verdict
-
-    def routes(self) -> Mapping[str, Served]:
-        """There are no login routes."""
-        return {}
-
-    def login_location(self, scope: Scope) -> str | None:
-        """There is no login page."""
-        return None
-
-    def strips(self) -> tuple[bytes, ...]:
-        """Nothing."""
-        return ()
-
-    def strips_cookies(self) -> tuple[bytes, ...]:
-        """Nothing."""
-        return ()
-
-    async def ended(self) -> AsyncIterator[str]:
-        """A test is over before that."""
-        none: tuple[str, ...] = ()
-        for each in none:
-            yield each
 
 
 def gate_for(app: FluxLit, settings: Settings, user: User | None) -> AuthMiddleware | None:
