@@ -20,7 +20,7 @@ import uvicorn
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.websocket_tunnel import TUNNEL
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
-from fluxlit.server.http.protocol import HttpLimits
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings

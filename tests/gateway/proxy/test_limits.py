@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fluxlit.proxy import Address, ProxyLimits, ReverseProxy, Upstream
-from fluxlit.server.http.protocol import HttpLimits
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import DEADLINE, OK, Message, Peer, answering, get, post, stage, until
 from tests.gateway.proxy.websocket import accepting, echo, handshake

@@ -16,7 +16,7 @@ import pytest
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit.proxy import ProxyLimits, ReverseProxy
-from fluxlit.server.http.protocol import HttpLimits
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.server.serve import configuration
 from fluxlit.server.uvicorn_server import AsgiServer, served
 from fluxlit.settings import Settings

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fluxlit.backends.backend import withheld
-from fluxlit.server.http.protocol import HttpLimits
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.settings import Settings
 from fluxlit.settings.describe import env_name, is_secret
 from fluxlit.supervisor.spawn import Command, SpawnedProcess

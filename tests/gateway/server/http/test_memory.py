@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
-from fluxlit.server.http.protocol import HttpLimits
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Client, PromptServer, get, post, served_by_uvicorn, until
 from tests.gateway.proxy.websocket import BINARY, CLOSE, CONT, PING, TEXT, Frame, Wire, close, handshake

@@ -28,7 +28,8 @@ from fluxlit.pages.adoption import load_any
 from fluxlit.server.adopted_api import take_over
 from fluxlit.server.api import set_up_api, stop_lifespan, with_fault
 from fluxlit.server.authentication import add_security
-from fluxlit.server.http.protocol import DEFAULT_LIMITS, HttpLimits, HttpProtocol
+from fluxlit.server.http.protocol import HttpProtocol
+from fluxlit.server.http.request_head import DEFAULT_LIMITS, HttpLimits
 from fluxlit.server.http.request_response import PendingHeaders
 from fluxlit.server.uvicorn_server import server_config
 from fluxlit.settings import Settings

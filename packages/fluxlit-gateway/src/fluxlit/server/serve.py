@@ -23,7 +23,8 @@ from fluxlit.observability import logs as fluxlit_logging
 from fluxlit.pages.adoption import load_any
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.http.connection_caps import ConnectionCaps
-from fluxlit.server.http.protocol import HttpLimits, HttpProtocol
+from fluxlit.server.http.protocol import HttpProtocol
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.server.http.request_response import PendingHeaders
 from fluxlit.server.pid_file import PidFile
 from fluxlit.server.process import Process, Watch

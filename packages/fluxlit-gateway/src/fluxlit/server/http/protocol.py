@@ -11,10 +11,9 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import httptools
 import uvicorn
@@ -24,6 +23,15 @@ from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit.observability.request_record import ANSWER
 from fluxlit.server.http.connection_caps import ConnectionCaps
 from fluxlit.server.http.read_timeout import ReadTimeout, Waiting
+from fluxlit.server.http.request_head import (
+    DEFAULT_LIMITS,
+    KNOWN_VERSIONS,
+    TRANSFER_ENCODING,
+    HttpLimits,
+    objection_to_coding,
+    origin_form,
+    size_of,
+)
 from fluxlit.server.http.request_response import (
     REASONS,
     STATUS_LINES,
@@ -39,38 +47,6 @@ from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 logger = logging.getLogger("fluxlit.http")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """What one connection may ask for.
-
-    nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 headers. It waits as long,
-    but has no least rate: a client that sends a byte now and then holds a place at the UI for hours. No client of a
-    person is slower than this one.
-
-    Attributes:
-        head: bytes of a message that are not its body: request line, headers, trailers, chunk lines.
-        headers: number of headers.
-        send: seconds that a client may go without reading anything of its response.
-        head_time: seconds in which a head must arrive whole.
-        body_time: seconds that a client may go without sending anything of a body.
-        body_rate: least bytes a second of a body, on average over `body_time`; 0 for no limit.
-    """
-
-    head: int = 64 * 1024
-    headers: int = 256
-    send: float = 60.0
-    head_time: float = 30.0
-    body_time: float = 60.0
-    body_rate: int = 100
-
-    @property
-    def target(self) -> int:
-        """Bytes of the path with its query: a quarter of the head."""
-        return self.head // 4
-
-
-DEFAULT_LIMITS = HttpLimits()
-
 # How long a client may go on sending what is not read any more, in seconds; nginx's lingering_timeout.
 LINGER_S = 5.0
 
@@ -79,8 +55,6 @@ MAX_PIPELINED = 32
 
 # Bytes of its line that each chunk brings along unpunished: Go's net/http has the same allowance.
 CHUNK_LINE = 16
-
-KNOWN_VERSIONS = ("1.1", "1.0")
 
 # Takes the headers after a body, and keeps none: they must not be merged (RFC 9110 section 6.5.1).
 DROPPED: Any = deque(maxlen=0)
@@ -311,14 +285,13 @@ class HttpProtocol(FlowControlledProtocol):
         self._read_timeout.stop()
         headers, self._headers = self._headers, DROPPED
         version, method, found = parser.get_http_version(), parser.get_method(), dict(headers)
-        status = self._objection(version, headers)
         self._chunked = TRANSFER_ENCODING in found
-        if not status and self._chunked:
-            status = objection_to_coding(version, headers)
-        if status:
+        if status := self._objection(version, headers):
             self._reject(status)
-        if self._url[:1] != b"/" and not self._use_authority(headers):
-            self._reject(400)
+        if self._url[:1] != b"/":
+            self._url = origin_form(self._url, headers)
+            if not self._url:
+                self._reject(400)
         raw_path, _, query = self._url.partition(b"?")
         path = raw_path.decode("ascii")
         scope: Scope = {
@@ -459,17 +432,9 @@ class HttpProtocol(FlowControlledProtocol):
             return 431
         if b"#" in self._url:
             return 400
-        return 0 if version in KNOWN_VERSIONS else 505
-
-    def _use_authority(self, headers: list[Header]) -> bool:
-        """Read a target that is no path; whether it is valid (RFC 9112 3.2)."""
-        parts = urlsplit(self._url.decode("latin-1"))
-        if parts.scheme.lower() in ("http", "https") and parts.netloc:
-            headers[:] = [header for header in headers if header[0] != b"host"]
-            headers.insert(0, (b"host", parts.netloc.rpartition("@")[2].encode("latin-1")))
-            target = self._url[self._url.index(b"//") + 2 + len(parts.netloc) :]
-            self._url = target if target.startswith(b"/") else b"/" + target
-        return self._url[:1] == b"/" or self._url == b"*"
+        if version not in KNOWN_VERSIONS:
+            return 505
+        return objection_to_coding(version, headers) if self._chunked else 0
 
     # Upgrades: the parser takes what follows such a head for another protocol's.
 
@@ -574,24 +539,6 @@ class HttpProtocol(FlowControlledProtocol):
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self._write_timeout.start()  # A transport that is only closed waits for its reader without end.
-
-
-TRANSFER_ENCODING = b"transfer-encoding"
-
-
-def size_of(headers: list[Header]) -> int:
-    """Bytes of names and values."""
-    return sum(len(name) + len(value) for name, value in headers)
-
-
-def objection_to_coding(version: str, headers: list[Header]) -> int:
-    """The status for a Transfer-Encoding; 0 for `chunked` (RFC 9112 6.1, 6.3)."""
-    values = [value for name, value in headers if name == TRANSFER_ENCODING]
-    codings = [coding.strip().lower() for coding in b",".join(values).split(b",")]
-    if codings == [b"chunked"] and version != "1.0":
-        return 0
-    # Without `chunked` at the end, and only there, the end of the body cannot be known.
-    return 501 if b"chunked" not in codings[:-1] and codings[-1] == b"chunked" and version != "1.0" else 400
 
 
 def address(info: object) -> tuple[str, int] | None:

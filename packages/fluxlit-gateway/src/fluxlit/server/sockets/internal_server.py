@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from fluxlit._internal.asgi import Application
 from fluxlit.errors import FluxLitError
 from fluxlit.server.http.protocol import HttpProtocol
+from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.server.sockets.listeners import Listener
 from fluxlit.server.uvicorn_server import AsgiServer, served, server_config
 
@@ -26,7 +28,8 @@ class PrivateServer:
     """
 
     def __init__(self, application: Application, listeners: Sequence[Listener]) -> None:
-        config = server_config(application, HttpProtocol, timeout_keep_alive=75, timeout_graceful_shutdown=1)
+        protocol = partial(HttpProtocol, limits=HttpLimits(body_rate=0))  # clients of this machine may take their time
+        config = server_config(application, protocol, timeout_keep_alive=75, timeout_graceful_shutdown=1)
         self._listeners = listeners
         self._server = AsgiServer(config)
         self._task: asyncio.Task[None] | None = None
