@@ -1,1 +1,0 @@
-"""Former home of `fluxlit.worker.external_pages`."""
