@@ -116,6 +116,16 @@ def start(up: str, front: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", PROXY, up, front])
 
 
+async def listens(path: str) -> bool:
+    """Whether connections are accepted; the file is there a moment before."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 @asynccontextmanager
 async def proxy() -> AsyncIterator[Proxy]:
     with tempfile.TemporaryDirectory(prefix="proxy-") as folder:
@@ -124,7 +134,7 @@ async def proxy() -> AsyncIterator[Proxy]:
         process = start(up, front)
         try:
             async with asyncio.timeout(60):
-                while not Path(front).exists():
+                while not await listens(front):
                     assert process.poll() is None
                     await asyncio.sleep(0.01)
             started = Proxy(process, front)
