@@ -12,6 +12,8 @@ from fluxlit.errors import FluxLitError, SettingsError
 from fluxlit.server.authentication import build_auth
 from fluxlit.settings import Settings, grammar, resolve, resolve_target
 from fluxlit.settings.contradictions import login_needs_key
+from fluxlit.settings.describe import SETTINGS
+from fluxlit.settings.layers import REMOVED
 from tests.gateway.auth.scripted import Scripted
 
 
@@ -186,6 +188,14 @@ def test_a_certificate_needs_an_upstream_with_tls(tmp_path: Path) -> None:
     assert "https://" in found
     found_settings = resolve(flags={**flags, "streamlit_upstream": "https://ui"}, environ={}, directory=tmp_path)
     assert found_settings.settings.streamlit_upstream_ca_file == "ca.pem"
+
+
+@pytest.mark.parametrize("setting", REMOVED)
+def test_a_removed_setting_is_answered_with_what_holds(setting: str, tmp_path: Path) -> None:
+    assert setting not in SETTINGS
+    name = f"FLUXLIT_{setting.upper()}"
+    expected = f"{name}: {name} is not a setting any more: {REMOVED[setting]}; remove it"
+    assert problems(tmp_path, environ={name: "1"}) == [expected]
 
 
 def test_the_external_mode_needs_an_upstream(tmp_path: Path) -> None:
