@@ -119,6 +119,44 @@ def test_a_start_that_fails_by_the_code_is_tried_again_when_it_is_saved(tmp_path
     assert "Traceback" not in "".join(server.output)
 
 
+WRONG = {
+    "key": ({"fluxlit.toml": "gatway_port = 1\n"}, "unknown setting gatway_port", {"fluxlit.toml": "\n"}),
+    "no TOML": ({"fluxlit.toml": "a = = 1\n"}, "not valid TOML", {"fluxlit.toml": "\n"}),
+    "variable": ({".env": "FLUXLIT_PORT=1\n"}, "unknown variable FLUXLIT_PORT", {".env": "\n"}),
+    "argument": ({"app.py": APP.replace("FluxLit()", "FluxLit(prt=1)")}, "unknown setting prt", {"app.py": APP}),
+    "no script": ({"app.py": APP.replace("FluxLit()", "FluxLit(ui='x.py')")}, "there is no file", {"app.py": APP}),
+    "lifespan": (
+        {"app.py": APP.replace("FluxLit()", "FluxLit(api=__import__('fastapi').FastAPI(lifespan=lambda api: 1 / 0))")},
+        "The API did not start: .*ZeroDivisionError",
+        {"app.py": APP},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_start_that_fails_by_a_file_is_tried_again_when_it_is_saved(case: str, tmp_path: Path) -> None:
+    files, message, mended = WRONG[case]
+    write(tmp_path, {"app.py": APP, **files})
+    with nothing_left() as mark:
+        command = [*COMMAND, "dev", "--port", "0"]
+        with background(command, cwd=tmp_path, environ=clean_environ() | mark) as server:
+            server.wait_for(message, 60)
+            server.wait_for(r"Waiting for a change\.", 60)
+            write(tmp_path, mended)
+            server.wait_for("changed: starting again", 60)
+            assert get(server.wait_for(r"App +(http://\S+)/\n", 60)[1] + "/api/n") == "1"
+            assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "environ"),
+    [(["--workers", "0"], {}), ([], {"FLUXLIT_TRUST_PROXY": "perhaps"})],
+    ids=["option", "variable"],
+)
+def test_a_wrong_setting_in_no_file_ends(options: list[str], environ: dict[str, str], tmp_path: Path) -> None:
+    says(fluxlit("dev", *options, directory=write(tmp_path, APP), **environ), 1, "A setting is wrong:")
+
+
 def test_a_start_that_no_saving_can_help_ends(tmp_path: Path) -> None:
     says(fluxlit("dev", "nowhere:app", directory=tmp_path), 1, "there is no module 'nowhere'")
 

@@ -33,7 +33,7 @@ TARGETS = {
         {"app.py": "from streamlit.starlette import App\napp = App('ui.py')\n"},
         ["run", "app:app"],
         "is a App, not a FluxLit object",
-        "Adopt its script with FluxLit(ui=...)",
+        "Serve its script, as with `fluxlit run ui.py`, or adopt it with FluxLit(ui='ui.py').",
     ),
     "import-error": ({"app.py": "import nowhere\n"}, ["run"], "No module named 'nowhere'", "app.py:1"),
     "syntax-error": ({"app.py": "def f(:\n"}, ["run"], "SyntaxError", "app.py:1"),

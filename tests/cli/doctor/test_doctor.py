@@ -172,6 +172,15 @@ def test_without_an_application_the_machine_is_still_examined(tmp_path: Path) ->
     assert re.search(r"(?m)^SKIP  openapi +not examined: the application cannot be imported\.", shown)
 
 
+@pytest.mark.parametrize("target", [[], ["."], ["app.py"]], ids=["none", "folder", "file"])
+def test_a_script_and_an_api_side_by_side(target: list[str], tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": "import streamlit as st\nst.title('x')\n", "wave.py": ""})
+    write(tmp_path, {"api.py": "from fastapi import FastAPI\napi = FastAPI()\n"} if target != ["app.py"] else {})
+    done = fluxlit("doctor", *target, "--check", "target-import,target-origin,import-shadowing", directory=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert f"{tmp_path.resolve()}/wave hides Python's module wave" in done.stdout
+
+
 def test_an_import_that_hangs_is_interrupted(patient: Patient) -> None:
     patient.code("\nimport time\nwhile True: time.sleep(0.01)\n")
     subject = Subject(None, patient.flags, patient.machine, patient.folder)

@@ -66,6 +66,7 @@ def test_a_fluxlit_object(folder: Path, files: dict[str, str], target: str | Non
         ({"orders": FASTAPI.format(name="service")}, "orders.py", None, "FastAPI"),
         ({"main": FASTAPI.format(name="anything")}, None, None, "FastAPI"),
         ({"app": SCRIPT, "api": FASTAPI.format(name="app")}, None, "app.py", "FastAPI"),
+        ({"app": "from streamlit_extras.app import App\nclass st: App = App\n" + SCRIPT}, None, "app.py", None),
         ({"sub__app": SCRIPT, "sub__main": FASTAPI.format(name="app")}, "sub", "sub/app.py", "FastAPI"),
         ({"app": SCRIPT, "api": "from fastapi import APIRouter\nrouter = APIRouter()\n"}, None, "app.py", None),
     ],
@@ -92,6 +93,17 @@ def test_what_is_wrapped(
         ({"app": FLUXLIT.format(name="app")}, "app:nothing", ["no attribute 'nothing'", "did you mean app:app"]),
         ({"numbers_only": "x = 1\n"}, "numbers_only.py", ["no attribute 'app'"]),
         ({}, "nowhere/", ["no file"]),
+        *[
+            ({"app": f"{head}\napp = {call}('ui.py')\n", "main": SCRIPT}, target, ["is a App", "fluxlit run ui.py"])
+            for target in (None, "app.py", "app:app")
+            for head, call in (
+                ("import streamlit as st", "st.App"),
+                ("import streamlit", "streamlit.App"),
+                ("from streamlit.starlette import App", "App"),
+                ("from streamlit.web.server.starlette import (\n    App as Served,\n)", "Served"),
+            )
+        ],
+        ({"main": "import streamlit as st\nportal = st.App('ui.py')\n"}, None, ["'portal'", "fluxlit run ui.py"]),
     ],
 )
 def test_what_is_refused(folder: Path, files: dict[str, str], target: str | None, words: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluxlit.errors import FluxLitError, PageError, TargetError
+from fluxlit.errors import AddressInUseError, AlreadyRunningError, FluxLitError, SettingsError, TargetError
 from fluxlit_cli import exit_codes, output
 from fluxlit_cli.head_start import early
 from fluxlit_cli.options import spell, with_settings
@@ -35,7 +35,8 @@ def dev(target: Target = None, *, open_browser: Open = False, login: Login = Fal
     names it.
 
     Open browsers show a page as soon as it is saved, the API runs its new code, and sessions keep their state.
-    While the new code has an error, the previous version keeps serving. A change of settings restarts the server.
+    While the new code has an error, the previous version keeps serving, and a start that fails is tried again. A change
+    of settings restarts the server.
     """
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
@@ -64,8 +65,17 @@ def dev(target: Target = None, *, open_browser: Open = False, login: Login = Fal
 
 
 def is_fixable(error: FluxLitError) -> bool:
-    """Whether an error is in the user's code, so saving may fix it."""
-    return isinstance(error, PageError) or (isinstance(error, TargetError) and error.__cause__ is not None)
+    """Whether an error is in the user's files, so saving may fix it."""
+    if isinstance(error, SettingsError):
+        return not any(_is_given_from_outside(problem.where) for problem in error.problems)
+    if isinstance(error, TargetError):
+        return error.__cause__ is not None
+    return not isinstance(error, AddressInUseError | AlreadyRunningError)
+
+
+def _is_given_from_outside(where: str) -> bool:
+    """Whether it is an option or a variable of the environment."""
+    return where.startswith("-") or where.isupper()
 
 
 def _wait_for_change(error: FluxLitError, watcher: Watcher) -> int:

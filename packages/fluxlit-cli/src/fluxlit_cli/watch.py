@@ -21,7 +21,8 @@ from pathspec import GitIgnoreSpec
 from watchfiles import awatch
 
 from fluxlit.errors import SettingsError
-from fluxlit.settings import Settings, resolve, resolve_target
+from fluxlit.settings import Settings, resolve
+from fluxlit.settings.project_file import find_project_file
 from fluxlit_cli import output
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Watcher:
 
     def wait(self) -> None:
         """Wait for a change to an application that failed to start."""
-        root = resolve_target(flags=self._flags).project_root
+        file = find_project_file(Path.cwd()).path  # that cannot be read, perhaps
+        root = file.parent if file else Path.cwd()
 
         async def first_change() -> frozenset[Path]:
             return await anext(changes(root, frozenset, self._started))

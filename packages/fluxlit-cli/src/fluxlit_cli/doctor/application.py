@@ -67,6 +67,8 @@ def import_shadowing(subject: Subject) -> Finding:
 def target_origin(subject: Subject) -> Finding:
     """The module that was imported is the one in the project."""
     _ = subject.application
+    if Path(subject.project.target).is_dir():
+        return skipped("what was found in a folder has no module of its own")
     target = Target.parse(subject.project.target)
     file = getattr(sys.modules.get(target.module), "__file__", None)
     place = Path(*target.module.split("."))
@@ -238,6 +240,8 @@ def _routes(subject: Subject) -> Iterator[_Route]:
 
 
 def _import_folder(subject: Subject) -> Path:
+    if (folder := Path(subject.project.target)).is_dir():
+        return folder.resolve()
     target = Target.parse(subject.project.target)
     return target.directory or subject.directory
 

@@ -15,7 +15,14 @@ from fastapi import FastAPI
 
 from fluxlit.errors import TargetError
 from fluxlit.pages.app_definition import AppDefinition
-from fluxlit.settings.target import DEFAULT_ATTRIBUTE, DEFAULT_TARGET, Target, import_errors, is_application
+from fluxlit.settings.target import (
+    DEFAULT_ATTRIBUTE,
+    DEFAULT_TARGET,
+    Target,
+    import_errors,
+    is_application,
+    is_streamlit_app,
+)
 
 NAMES = ("app.py", "main.py", "api.py", "streamlit_app.py")
 """Files in which an application is looked for, in this order."""
@@ -25,6 +32,10 @@ FOLDERS = (".", "app", "src")
 
 _ATTRIBUTES = (DEFAULT_ATTRIBUTE, "application", "api")
 _IMPORT = re.compile(rb"(?m)^\s*(?:import|from)\s+(fluxlit|fastapi|streamlit)\b")
+# Streamlit's ASGI application, for which `streamlit run` looks too: its file is no script.
+_STREAMLIT_APP = re.compile(
+    rb"(?m)^\s*from\s+streamlit(?:\.[\w.]+)?\s+import\s+(?:\([^)]*|[^\n(]*)\bApp\b|=\s*(?:\w+\.)*(?:st|streamlit|starlette)\.App\("
+)
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,20 @@ def load_any(target: str | None, directory: Path | None = None) -> Loaded:
 
 
 def kind_of(file: Path) -> str:
-    """Return ``fluxlit``, ``fastapi``, ``streamlit`` or an empty string."""
+    """Return what makes the application, or is it.
+
+    Returns:
+        ``fluxlit``, ``fastapi``, ``streamlit`` for a script, ``streamlit.App``, or an empty string.
+    """
     source = file.read_bytes()
     found = {match.decode() for match in _IMPORT.findall(source)}
     if "fluxlit" in found:
         return "fluxlit"
     if "fastapi" in found and b"FastAPI(" in source:
         return "fastapi"
-    return "streamlit" if "streamlit" in found else ""
+    if "streamlit" in found:
+        return "streamlit.App" if _STREAMLIT_APP.search(source) else "streamlit"
+    return ""
 
 
 def _in_folder(root: Path) -> Loaded:
@@ -78,8 +95,8 @@ def _in_folder(root: Path) -> Loaded:
         for name in NAMES:
             if (file := root / folder / name).is_file():
                 kinds.setdefault(kind_of(file), file)
-    if "fluxlit" in kinds or ("" in kinds and len(kinds) == 1):
-        file = kinds.get("fluxlit") or kinds[""]
+    alone = kinds.get("") if len(kinds) == 1 else None
+    if file := kinds.get("fluxlit") or kinds.get("streamlit.App") or alone:
         target = Target.parse(str(file))
         return _in_module(target.module if target.directory == Path.cwd().resolve() else str(file))
     script, service = kinds.get("streamlit"), kinds.get("fastapi")
@@ -126,7 +143,7 @@ def _in_module(text: str, source: str = "", directory: Path | None = None) -> Lo
 
 def _attribute(module: object) -> str:
     """Return the name of a module's application; ``app`` if there is none."""
-    for fits in (is_application, lambda value: isinstance(value, FastAPI)):
+    for fits in (is_application, lambda value: isinstance(value, FastAPI), is_streamlit_app):
         names = [name for name, value in vars(module).items() if fits(value)]
         for name in (*_ATTRIBUTES, *names[:1]):
             if name in names:

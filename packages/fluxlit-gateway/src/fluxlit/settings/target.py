@@ -114,8 +114,10 @@ class Target:
             raise TargetError(str(self), f"Target {str(self)!r}: {where} has no attribute {self.attribute!r}. {hint}")
         if not is_application(found):
             remedy = f"Write {self.attribute} = FluxLit(...), or pass the attribute that holds it."
-            if type(found).__module__.partition(".")[0] == "streamlit":  # its App
-                remedy = "Adopt its script with FluxLit(ui=...), and move routes of its own to FluxLit(api=...)."
+            if is_streamlit_app(found):
+                script = str(getattr(found, "script_path", "..."))
+                remedy = f"Serve its script, as with `fluxlit run {script}`, or adopt it with FluxLit(ui={script!r}). "
+                remedy += "Routes of its own belong to FluxLit(api=...)."
             raise TargetError(
                 str(self),
                 f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, not "
@@ -137,6 +139,11 @@ def _is_path(place: str) -> bool:
 def is_application(value: object) -> bool:
     """Whether a value is a FluxLit object; does not import the class."""
     return getattr(type(value), "is_fluxlit", False) is True
+
+
+def is_streamlit_app(value: object) -> bool:
+    """Whether a value is Streamlit's ASGI application."""
+    return type(value).__module__.partition(".")[0] == "streamlit" and hasattr(value, "script_path")
 
 
 def locate(application: object) -> Target | None:
