@@ -85,8 +85,9 @@ const commands = {
     clients.set(id, {
       client_id: id,
       client_secret: secret,
-      redirect_uris: [`${url}/api/auth/callback`],
-      post_logout_redirect_uris: [`${url}/api/auth/logged-out`],
+      // The second of each belongs to st.login.
+      redirect_uris: [`${url}/api/auth/callback`, `${url}/oauth2callback`],
+      post_logout_redirect_uris: [`${url}/api/auth/logged-out`, `${url}/oauth2callback`],
       backchannel_logout_uri: `${backchannel ?? url}/api/auth/backchannel-logout`,
       backchannel_logout_session_required: true,
       grant_types: ['authorization_code', 'refresh_token'],

@@ -96,9 +96,9 @@ def _in_folder(root: Path) -> Loaded:
             if (file := root / folder / name).is_file():
                 kinds.setdefault(kind_of(file), file)
     alone = kinds.get("") if len(kinds) == 1 else None
-    if file := kinds.get("fluxlit") or kinds.get("streamlit.App") or alone:
-        target = Target.parse(str(file))
-        return _in_module(target.module if target.directory == Path.cwd().resolve() else str(file))
+    if whole := kinds.get("fluxlit") or kinds.get("streamlit.App") or alone:
+        target = Target.parse(str(whole))
+        return _in_module(target.module if target.directory == Path.cwd().resolve() else str(whole))
     script, service = kinds.get("streamlit"), kinds.get("fastapi")
     if service is None and script is None:
         raise TargetError(
