@@ -113,7 +113,8 @@ class Feature:
     def _look(self) -> str | None:
         try:
             for name in self.names:
-                if minor(version()) >= minor(self._since.get(name, "0")) and not has(name):
+                since = self._since.get(name)  # few have one, and the version is read from the disk
+                if (since is None or minor(version()) >= minor(since)) and not has(name):
                     return f"there is no {name}"
             if self._probe is not None:
                 self._probe()
