@@ -17,14 +17,17 @@ from collections.abc import Iterator
 def collection_paused() -> Iterator[None]:
     """Pause garbage collection inside the block, and freeze its objects.
 
-    Where the collector is off already, nothing is changed.
+    Where the collector is off already, nothing is changed. What the block itself sets by `gc.disable` or
+    `gc.set_threshold` stays.
     """
-    if not gc.isenabled():
+    before = gc.get_threshold()
+    if not gc.isenabled() or not before[0]:
         yield
         return
-    gc.disable()
+    gc.set_threshold(0)
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if not gc.get_threshold()[0]:
+            gc.set_threshold(*before)

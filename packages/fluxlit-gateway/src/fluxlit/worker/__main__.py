@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.supervisor.lifeline import Lifeline
 
 
@@ -18,11 +19,12 @@ def main() -> int:
     except OSError:
         print("fluxlit.worker is started by the gateway. Run `fluxlit run` instead.", file=sys.stderr)  # noqa: T201
         return 2
-    from fluxlit.streamlit.application import import_streamlit  # noqa: PLC0415  # heavy, as is the other
+    with collection_paused():
+        from fluxlit.streamlit.application import import_streamlit  # noqa: PLC0415  # heavy, as is the other
 
-    import_streamlit()
-    from fluxlit.worker.base import work  # noqa: PLC0415
-    from fluxlit.worker.program import Worker  # noqa: PLC0415
+        import_streamlit()
+        from fluxlit.worker.base import work  # noqa: PLC0415
+        from fluxlit.worker.program import Worker  # noqa: PLC0415
 
     return work(lifeline, Worker)
 

@@ -26,6 +26,7 @@ from typing import Any
 import uvicorn
 
 from fluxlit._internal.descriptors import watched
+from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.errors import FluxLitError
 from fluxlit.observability.event_loop_lag import LoopLag
 from fluxlit.observability.logs.configuration import ChatterFilter
@@ -206,7 +207,8 @@ def work(lifeline: Lifeline, program: type[WorkerProgram]) -> int:
     try:
         sys.path[:] = list(dict.fromkeys([*spec.sys_path, *sys.path]))
         worker = program(spec, lifeline)
-        worker.prepare()
+        with collection_paused():
+            worker.prepare()
         worker.serve()
     except FluxLitError as error:
         report_failure(lifeline, str(error), error)

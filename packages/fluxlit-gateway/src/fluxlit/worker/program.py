@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -176,7 +177,9 @@ class Worker(WorkerProgram):
         assert runtime is not None
         self._runtime = runtime
         self._collecting: asyncio.Task[None] | None = None
-        if not get_option("runner.postScriptGC"):
+        if get_option("runner.postScriptGC"):
+            gc.unfreeze()  # what the start has frozen is Streamlit's to collect
+        else:
             self._collector = GarbageCollector()
             self._collecting = asyncio.create_task(self._collector.run())
         self._uploads.attach(self._runtime)
