@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -53,6 +53,7 @@ class Tab:
         query: the address, as the server has set it.
         button: id of the page's button.
         toasts: messages of the page beside its content.
+        headers: of the handshake.
     """
 
     url: str
@@ -60,13 +61,19 @@ class Tab:
     query: str = ""
     button: str = ""
     toasts: list[str] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
     _socket: Any = None
 
     async def __aenter__(self) -> Self:
         offered = [websockets.Subprotocol(part) for part in ("streamlit", "none", self.id) if part]
         address = f"{self.url.replace('http', 'ws', 1)}/_stcore/stream"
-        self._socket = await websockets.connect(  # As browsers do, it sends no pings.
-            address, subprotocols=offered, max_size=None, proxy=None, ping_interval=None
+        self._socket = await websockets.connect(
+            address,
+            additional_headers=self.headers,
+            subprotocols=offered,
+            max_size=None,
+            proxy=None,
+            ping_interval=None,  # as browsers do
         )
         return self
 
@@ -145,6 +152,7 @@ class Person:
         replica: the replica that responded last.
         longest: seconds of the longest wait from a press to its result, outages included.
         toasts: messages of the page beside its content.
+        headers: of each handshake, such as those of an edge.
     """
 
     url: Callable[[], str]
@@ -156,6 +164,7 @@ class Person:
     replica: str = ""
     longest: float = 0.0
     toasts: list[str] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
     tab: Tab = field(default_factory=lambda: Tab(""))
 
     async def click_until(self, stop: asyncio.Event) -> None:
@@ -178,7 +187,7 @@ class Person:
     def connect(self) -> Tab:
         """The tab, with all that it remembers."""
         before = self.tab
-        self.tab = Tab(self.url(), before.id, before.query, before.button, self.toasts)
+        self.tab = Tab(self.url(), before.id, before.query, before.button, self.toasts, self.headers)
         return self.tab
 
     def answered(self, since: float) -> int:

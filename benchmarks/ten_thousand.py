@@ -3,6 +3,9 @@
 Each session is a person with a page that counts clicks. People click 200 times a second in all. In the first third of
 the time nothing else happens, in the second all workers are replaced one after another, in the third one is killed. No
 count may be lost, and no request to the API may fail. Everything listens on loopback, and it takes ten minutes at most.
+
+Each person is a user of their own, signed in by a proxy. With `--anonymous` no one is signed in, and a worker that ends
+takes the sessions with it that it has beyond 1,000: it keeps copies of no more.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import asyncio
 import os
 import random
 import resource
+import secrets
 import signal
 import time
 from dataclasses import dataclass, field
@@ -25,8 +29,9 @@ from soak import command_line
 APP = """
 import streamlit as st
 from fluxlit import FluxLit
+from fluxlit_auth import TrustedProxy
 
-app = FluxLit(title="Many")
+app = FluxLit(title="Many", auth={auth})
 
 
 @app.api.get("/ping")
@@ -83,7 +88,7 @@ class Calls:
             while not stop.is_set():
                 begun = time.monotonic()
                 try:
-                    async with client.get(f"{url}/api/ping") as response:
+                    async with client.get(f"{url}/api/ping", headers={"X-Forwarded-User": "caller"}) as response:
                         self.failed += response.status != 200
                 except (aiohttp.ClientError, TimeoutError):
                     self.failed += 1
@@ -103,7 +108,10 @@ async def crowd(server: Program, url: str, arguments: argparse.Namespace) -> tup
     """Let all in, disturb the server, and look for their counts."""
     stop, calls, times = asyncio.Event(), Calls(), list[float]()
     pause = arguments.sessions / arguments.rate
-    people = [Visitor(lambda: url, pause * random.uniform(0.8, 1.2), times=times) for _ in range(arguments.sessions)]
+    people = [
+        Visitor(lambda: url, pause * random.uniform(0.8, 1.2), times=times, headers={"X-Forwarded-User": str(number)})
+        for number in range(arguments.sessions)
+    ]
     idle = {pid: Use.of(pid) for pid in [server.process.pid, *workers_of(server)]}
     tasks = [asyncio.create_task(calls.call_until(url, stop))]
     for person in people:
@@ -149,6 +157,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200.0, help="clicks a second, of all together")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each of the three phases")
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--anonymous", action="store_true", help="without a login")
     parser.add_argument("--quick", action="store_true", help="a hundred sessions, to see that the benchmark runs")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -158,11 +167,12 @@ def main() -> None:
     if most < 3 * arguments.sessions + 1000 and most != resource.RLIM_INFINITY:
         print(f"Only {most} files may be open: raise the limit (ulimit -n) if sessions are refused.")
     with workspace() as folder:
-        (folder / "app.py").write_text(APP)
+        (folder / "app.py").write_text(APP.format(auth="None" if arguments.anonymous else "TrustedProxy()"))
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         store = f"sqlite:///{Path(folder, 'sessions.db')}"
         settings = {"session_store": store, "restore_sessions": "true", "streamlit_workers": str(arguments.workers)}
+        settings |= {"trust_proxy": "true", "forwarded_allow_ips": "127.0.0.1", "secret_key": secrets.token_hex(32)}
         with fluxlit_run(folder, port, gateway_max_connections_per_address="0", **settings) as server:
             until(server, lambda: answers(f"{url}/api/readyz"))
             people, calls, rows = asyncio.run(asyncio.wait_for(crowd(server, url, arguments), MOST_S))
