@@ -14,6 +14,7 @@ from tests.cli.command import fluxlit, nothing_left
 from tests.support.processes import clean_environ
 
 SLOW = {"asyncio", "fastapi", "pydantic", "typer", "uvicorn"}
+UNNEEDED = {"httpx._client", "joserfc", "pydantic.v1", "rich", "tomli_w", "yaml"}
 
 LINES = {
     "run": True,
@@ -40,6 +41,18 @@ def test_nothing_that_takes_long_is_imported_before_it() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean_environ()
     )
     assert not SLOW & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("program", ["fluxlit_cli.run, fluxlit.server.serve", "fluxlit.worker.program"])
+def test_no_process_imports_what_a_start_does_not_need(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {program}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean_environ(),
+    )
+    assert not UNNEEDED & set(done.stdout.split())
 
 
 def test_it_runs_inside_the_block_and_ends_with_it() -> None:
