@@ -27,6 +27,14 @@ async def test_logins_are_apart_from_page_sessions_and_have_their_own_lifetimes(
     await stores.close()
 
 
+@pytest.mark.parametrize("password", ["p", "p/w", "p?w", "p#?w", "[p]w", "p@w?"])
+@pytest.mark.parametrize("options", ["", "?timeout=1", "?namespace=shop&idle_ttl=5"])
+async def test_the_password_of_a_store_may_stand_as_it_is(password: str, options: str) -> None:
+    stores = open_stores(Settings(session_store=f"redis://ada:{password}@cache:6380/1{options}"))
+    assert [store.location for store in (stores.sessions, stores.shared)] == ["redis://cache:6380/1"] * 2
+    await stores.close()
+
+
 @pytest.mark.parametrize(("store", "warned"), [(None, True), ("memory://", True), ("sqlite:///s.db", False)])
 def test_a_store_in_memory_is_warned_about(store: str | None, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "fluxlit_auth")

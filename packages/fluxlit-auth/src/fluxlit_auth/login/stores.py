@@ -7,6 +7,7 @@ what replicas share (revocation_log.py).
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,7 +116,10 @@ def _in_memory(settings: StoreSettings) -> bool:
 
 def _split(url: str) -> tuple[str, str]:
     """Return the URL without options of the login, and its namespace."""
-    place, _, query = url.partition("?")
+    # A password may hold any character, so a "?" begins the options only where the name of one follows.
+    begin = re.search(r"\?(?=[a-z_]+=)|$", url)
+    assert begin is not None
+    place, query = url[: begin.start()], url[begin.start() + 1 :]
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name not in _OURS]
     namespace = dict(pairs).get("namespace", "default")
