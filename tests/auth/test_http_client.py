@@ -1,5 +1,9 @@
 """The HTTP client: malformed responses and failed connections."""
 
+import asyncio
+import ssl
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -7,6 +11,7 @@ from fluxlit_auth.errors import ProviderUnavailable
 from fluxlit_auth.http_client import MAX_BYTES, HttpClient
 from fluxlit_auth.provider import Provider
 from tests.auth.conftest import Clock
+from tests.gateway.server.sockets.certificates import make_certificate
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +35,34 @@ async def test_a_provider_that_cannot_be_reached(clock: Clock) -> None:
     with pytest.raises(ProviderUnavailable) as raised:
         await Provider("https://provider.test", HttpClient(httpx.MockTransport(refuse)), clock=clock).metadata()
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("tls", "reason"),
+    [
+        (True, "its certificate is not trusted: self-signed certificate. SSL_CERT_FILE names further authorities"),
+        (False, "TLS failed: "),
+    ],
+)
+async def test_a_provider_without_valid_tls_is_not_taken_for_one_that_is_away(
+    tmp_path: Path, *, tls: bool, reason: str
+) -> None:
+    """A login writes this reason into the log."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    context = None
+    if tls:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*make_certificate(tmp_path, "localhost"))
+    async with await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ProviderUnavailable) as raised:
+            await Provider(f"https://localhost:{port}", HttpClient()).metadata()
+    assert reason in str(raised.value)
 
 
 @pytest.mark.parametrize("value", ["7", "\u00b2", "9" * 5000, "-1", "soon", ""], ids=lambda value: value[:9])

@@ -124,6 +124,17 @@ def test_without_dependencies_nothing_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "Dockerfile").exists()
 
 
+def test_an_image_that_could_not_start_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "requirements.txt").write_text("fluxlit-gateway\n")
+
+    done = fluxlit("build", directory=tmp_path)
+
+    assert done.returncode == 1
+    assert "error: requirements.txt: fluxlit-cli is not among the dependencies" in done.stderr
+    assert not (tmp_path / "Dockerfile").exists()
+
+
 def test_without_a_lock_file_it_works_and_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "requirements.txt").write_text("fluxlit-cli\n")

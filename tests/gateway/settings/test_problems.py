@@ -50,6 +50,9 @@ FILE = {
     'allowed_origins = ["https://*.example.com"]': (
         'allowed_origins holds "https://*.example.com", but wildcards are not supported: list each origin'
     ),
+    'cors_allow_origins = ["https://*.example.com"]': (
+        'cors_allow_origins holds "https://*.example.com", but wildcards are not supported: list each origin'
+    ),
     'cors_allow_origins = ["https://stra\u00dfe.example"]': (
         'cors_allow_origins holds the host "stra\u00dfe.example"; write it as browsers send it, in ASCII (xn--...)'
     ),
