@@ -106,6 +106,43 @@ def test_a_password_in_the_address_of_a_store_is_a_secret_too(tmp_path: Any) -> 
     assert KEY not in finding.detail
 
 
+@pytest.mark.parametrize("password", ["Xk3/9f", "p#ss", "p?ss", "p@ss", "[abc]x", "a]b"])
+def test_an_unencoded_password_is_found_whatever_is_in_it(password: str, tmp_path: Any) -> None:
+    (tmp_path / "fluxlit.toml").write_text(f'session_store = "redis://u:{password}@[::1]:6379/0"')
+    [finding] = found(tmp_path, SESSION_STORE="-")
+    assert finding.id == "secret-in-project-file"
+    assert password not in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("store", "remedy"),
+    [
+        ("redis://u:localhost/x@cache.example.com", "rediss://"),
+        ("redis+sentinel://localhost,s2.example.com:26379/main", "rediss://"),
+        ("valkey://cache.example.com", "valkeys://"),
+        ("valkey+cluster://[2001:db8::1]:6379", "valkeys://"),
+    ],
+)
+def test_a_store_without_tls_is_found_by_its_host(store: str, remedy: str, tmp_path: Any) -> None:
+    [finding] = found(tmp_path, SESSION_STORE=store)
+    assert finding.id == "redis-without-tls"
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "redis://u:p/ss@localhost/0",
+        "redis://:[abc]@127.0.0.1:6379",
+        "valkey://[::1]:6379",
+        "valkeys://cache.example.com",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_a_store_near_or_with_tls_has_none(store: str, tmp_path: Any) -> None:
+    assert found(tmp_path, SESSION_STORE=store) == []
+
+
 @pytest.mark.parametrize("setting", ["oidc_client_secret", "tls_key_password"])
 def test_every_secret_is_looked_for_in_the_project_file(setting: str, tmp_path: Any) -> None:
     text = f'tls_certificate = "c.pem"\ntls_key = "k.pem"\n{setting} = "{KEY}"\n'

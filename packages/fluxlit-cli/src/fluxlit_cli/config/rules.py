@@ -172,7 +172,7 @@ def _secret_places(facts: Facts) -> Iterator[Finding]:
     for setting in ("session_store", *filter(describe.is_secret, describe.SETTINGS)):
         value = getattr(facts.settings, setting)
         found = places.get(facts.sources[setting].layer)
-        holds_secret = bool(value) and (describe.is_secret(setting) or bool(urlsplit(value).password))
+        holds_secret = bool(value) and (describe.is_secret(setting) or _read_store(value)[0])
         if found and holds_secret:
             name, where = found
             what = setting if describe.is_secret(setting) else f"the password of {setting}"
@@ -196,15 +196,29 @@ def _session_store(facts: Facts) -> Iterator[Finding]:
             f"sessions are sent to {scheme}:// unencrypted.",
             "Set FLUXLIT_SECRET_KEY.",
         )
-    hosts = [part.rpartition("@")[2].partition(":")[0] for part in urlsplit(store).netloc.split(",")]
-    if scheme.startswith("redis") and not scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
+    plain = scheme.partition("+")[0]
+    if plain in {"redis", "valkey"} and not all(map(is_loopback, _read_store(store)[1])):
         yield _finding(
             "redis-without-tls",
             "warning",
             ("session_store",),
             "sessions and the Redis password are sent unencrypted to another machine.",
-            "Use rediss://, unless the network in between is private or encrypted.",
+            f"Use {plain}s://, unless the network in between is private or encrypted.",
         )
+
+
+def _read_store(url: str) -> tuple[bool, list[str]]:
+    """Return whether a store URL holds a password, and its hosts.
+
+    The password may stand there unencoded, with any characters: `urlsplit` ends it at a slash, and quotes it in an
+    error if there is a bracket.
+    """
+    userinfo, _, place = url.partition("://")[2].rpartition("@")
+    for end in "/?#":
+        place = place.partition(end)[0]
+    # An IPv6 address stands in brackets, which end before its port.
+    cut = (part.partition("]" if part.startswith("[") else ":")[0] for part in place.split(","))
+    return ":" in userinfo, list(cut)
 
 
 def _browser_protection(facts: Facts) -> Iterator[Finding]:
