@@ -56,6 +56,7 @@ def test_a_group_without_a_command_shows_its_help(group: str) -> None:
     [
         (["rum"], "No such command 'rum'. Did you mean 'run'? Try 'fluxlit --help'."),
         (["run", "--prot", "1"], "No such option: --prot"),
+        (["dev", "--reload"], "fluxlit dev reloads what you save, without an option"),
         (["run", "--gateway-send-timeout-s", "5"], "--gateway-send-timeout-s is not a setting any more: it is always"),
         (["run", "--port"], "Option '--port' requires an argument. Try 'fluxlit run --help'."),
         (["new"], "Missing argument 'NAME'. Try 'fluxlit new --help'."),

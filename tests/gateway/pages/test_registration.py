@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import fastapi
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Json, RootModel
+from typing_extensions import TypedDict
 
 from fluxlit.client import ApiClient
 from fluxlit.errors import PageError
@@ -211,6 +212,14 @@ def managed() -> Iterator[int]:
     yield 1
 
 
+class Fields(TypedDict):
+    year: int
+
+
+class Name(RootModel[str]):
+    """A single text."""
+
+
 def everything(
     st: Any,
     client: Any,
@@ -221,6 +230,8 @@ def everything(
     number: Annotated[int, Query(alias="n")],
     filters: Annotated[Filters, Query()],
     agent: Annotated[str, Header()],
+    parsed: Annotated[Json[dict[str, int]], Query()],
+    name: Annotated[Name, Cookie()],
     token: Annotated[str | None, Cookie()] = None,
     value: int = Depends(values),
     other: Annotated[int, Depends(managed)] = 0,
@@ -237,7 +248,7 @@ def test_a_page_may_ask_for_all_of_this(registry: PageRegistry) -> None:
 
     assert plan is not None
     assert {argument.name for argument in plan.arguments}.isdisjoint({"plain", "unknown"})
-    assert len(plan.arguments) == 14
+    assert len(plan.arguments) == 16
 
 
 def bad_name(st: Any, cleint: Any) -> None: ...
@@ -249,6 +260,9 @@ def bad_depends(st: Any, value: Any = Depends()) -> None: ...
 def bad_foreign(st: Any, q: Annotated[int, fastapi.Query()] = 1) -> None: ...
 def bad_foreign_depends(st: Any, q: Annotated[int, fastapi.Depends(page)]) -> None: ...
 def bad_schema(st: Any, owner: Annotated[Owner, Query()]) -> None: ...
+def bad_fields(st: Any, q: Annotated[Fields, Query()]) -> None: ...
+def bad_mapping(st: Any, q: Annotated[dict[str, str] | None, Query()] = None) -> None: ...
+def bad_model(st: Any, q: Annotated[Filters, Header()]) -> None: ...
 def bad_nested(st: Any, value: Any = Depends(bad_type)) -> None: ...
 
 
@@ -272,6 +286,9 @@ BAD_PAGES: list[tuple[Callable[..., Any], str]] = [
     (bad_foreign, "Use `from fluxlit import Query`"),
     (bad_foreign_depends, "Use `from fluxlit import Depends`"),
     (bad_schema, "Pydantic cannot validate"),
+    (bad_fields, "parameter 'q' with several values in one query parameter. Use a Pydantic model"),
+    (bad_mapping, "parameter 'q' with several values in one query parameter"),
+    (bad_model, "parameter 'q' with several values in one header"),
     (bad_page, "yields, but a page runs from top to bottom"),
 ]
 

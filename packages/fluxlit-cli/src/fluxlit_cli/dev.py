@@ -35,8 +35,8 @@ def dev(target: Target = None, *, open_browser: Open = False, login: Login = Fal
     names it.
 
     Open browsers show a page as soon as it is saved, the API runs its new code, and sessions keep their state.
-    While the new code has an error, the previous version keeps serving, and a start that fails is tried again. A change
-    of settings restarts the server.
+    While the new code has an error, the previous version serves; a start that fails is tried again. Changed settings
+    restart the server.
     """
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)

@@ -65,7 +65,9 @@ def describe(failure: BaseException, command: str = "fluxlit") -> str:
 
 
 def _advice(option: str) -> str:
-    """What to do about an option of a removed setting; else nothing."""
+    """What to do about an option that other tools or former versions have."""
+    if option == "--reload":
+        return "fluxlit dev reloads what you save, without an option; fluxlit run never reloads."
     from fluxlit.settings.layers import removed  # noqa: PLC0415  # only after an error
 
     return removed(option)

@@ -295,6 +295,12 @@ class _Step:
         if default is inspect.Parameter.empty or isinstance(default, InputMarker):
             default = marker.default
         whole = marker.place is InputPlace.QUERY and inspect.isclass(bare) and issubclass(bare, BaseModel)
+        adapter = self._adapter(parameter, str if annotation is Any else annotation)
+        if not whole and _has_fields(adapter):
+            raise self._error(
+                f"has parameter {parameter.name!r} with several values in one {marker.place.noun}. "
+                f"Use a Pydantic model with Query(), or a parameter for each value"
+            )
         name = "" if whole else marker.alias or parameter.name
         if marker.place is InputPlace.HEADER and not marker.alias:
             name = name.replace("_", "-")
@@ -302,7 +308,7 @@ class _Step:
             place=marker.place,
             name=name,
             parameter=parameter.name,
-            adapter=self._adapter(parameter, str if annotation is Any else annotation),
+            adapter=adapter,
             default=default,
             lists=_list_fields(bare) if whole else frozenset({name} if _is_list(bare) else ()),
             description=marker.description,
@@ -364,6 +370,14 @@ def _is_list(annotation: Any) -> bool:
 
 def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _has_fields(adapter: TypeAdapter[Any]) -> bool:
+    """Whether only a mapping is valid, which no single text of a request is."""
+    schema: Mapping[str, Any] = adapter.core_schema
+    while schema["type"] in {"definitions", "default", "nullable"} or schema.get("root_model"):
+        schema = schema["schema"]
+    return schema["type"] in {"dict", "model", "dataclass", "typed-dict"}
 
 
 def _list_fields(model: type[BaseModel]) -> frozenset[str]:
