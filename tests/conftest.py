@@ -9,8 +9,9 @@ import pytest
 
 RELEASE = Path(__file__).parent / "release"
 
-# Programs that tests start would inherit from nohup that it is ignored.
+# Programs that tests start would inherit that they are ignored, from nohup and from a shell in the background.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 # Thousands of tests are collected, and none of them is garbage: the collector would walk them again and again.
 gc.disable()
 # Each client of httpx would read all authorities, which takes 20 ms of computing. Tests trust none of them.

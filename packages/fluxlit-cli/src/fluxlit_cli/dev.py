@@ -34,9 +34,8 @@ def dev(target: Target = None, *, open_browser: Open = False, login: Login = Fal
     A script and an API side by side are served together. If the port is taken, the next free one is used, unless --port
     names it.
 
-    Open browsers show a page as soon as it is saved, the API runs its new code, and sessions keep their state.
-    While the new code has an error, the previous version serves; a start that fails is tried again. Changed settings
-    restart the server.
+    Open browsers show a saved page at once, the API runs its new code, and sessions keep their state. While new code
+    has an error, the previous version serves. A start that fails is repeated, changed settings restart it.
     """
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
     from fluxlit_cli.watch import Watcher  # noqa: PLC0415  (needs watchfiles)
