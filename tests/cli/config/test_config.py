@@ -1,6 +1,7 @@
 """`fluxlit config`: every value that is in force, and where it came from."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,22 @@ def test_a_secret_is_shown_only_when_asked_for(tmp_path: Path) -> None:
         assert KEY not in done.stdout + done.stderr
         assert "swordfish" not in done.stdout + done.stderr
     assert f'["{KEY}2"]' in fluxlit("config", "--show-secrets", directory=tmp_path, **environ).stdout
+
+
+def test_no_command_shows_a_part_of_a_password_with_any_characters(tmp_path: Path) -> None:
+    """In a URL with a mistake, which stops a start."""
+    write(tmp_path, APP)
+    for command, password in (
+        ("config", "Xk3/9fQ7"),
+        ("config --json", "Xk3[a]9fQ7"),
+        ("run", "Xk3#9fQ7"),
+        ("doctor --json --verbose --check session-store", "Xk3?9fQ7"),
+    ):
+        url = f"redis://ada:{password}@127.0.0.1/zero"
+        done = fluxlit(*command.split(), directory=tmp_path, FLUXLIT_SESSION_STORE=url)
+        shown = done.stdout + done.stderr
+        assert "session_store" in shown, command
+        assert not re.search("Xk3|9fQ7", shown), command
 
 
 def test_wrong_settings_are_all_reported(tmp_path: Path) -> None:

@@ -99,8 +99,9 @@ def test_each_is_found_alone(identifier: str, tmp_path: Any) -> None:
     assert KEY not in finding.detail + finding.remedy
 
 
-def test_a_password_in_the_address_of_a_store_is_a_secret_too(tmp_path: Any) -> None:
-    (tmp_path / "fluxlit.toml").write_text(f'session_store = "rediss://u:{KEY}@cache.example.com"')
+@pytest.mark.parametrize("password", [KEY, f"/{KEY}", f"#{KEY}", f"?{KEY}", f"[{KEY}", f"[a]{KEY}", f"@{KEY}"])
+def test_a_password_in_the_address_of_a_store_is_a_secret_too(password: str, tmp_path: Any) -> None:
+    (tmp_path / "fluxlit.toml").write_text(f'session_store = "rediss://u:{password}@cache.example.com"')
     [finding] = found(tmp_path, SESSION_STORE="-")
     assert finding.id == "secret-in-project-file"
     assert KEY not in finding.detail

@@ -26,6 +26,9 @@ MAX_BYTES = 1024 * 1024
 DAY = 86400.0
 _OURS = frozenset({"namespace", "idle_ttl", "absolute_ttl", "touch_interval", "max_bytes"})
 
+# A password may hold any character, so a "?" begins the options only where the name of one follows.
+_OPTIONS = re.compile(r"\?(?=[a-z_]+=)")
+
 Clock = Callable[[], float]
 WALL: Clock = time.time
 
@@ -116,10 +119,7 @@ def _in_memory(settings: StoreSettings) -> bool:
 
 def _split(url: str) -> tuple[str, str]:
     """Return the URL without options of the login, and its namespace."""
-    # A password may hold any character, so a "?" begins the options only where the name of one follows.
-    begin = re.search(r"\?(?=[a-z_]+=)|$", url)
-    assert begin is not None
-    place, query = url[: begin.start()], url[begin.start() + 1 :]
+    place, query = [*_OPTIONS.split(url, maxsplit=1), ""][:2]
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name not in _OURS]
     namespace = dict(pairs).get("namespace", "default")
