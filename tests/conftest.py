@@ -39,10 +39,10 @@ def expected_s(item: pytest.Item) -> float:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the long files, so that none of them is left for the end."""
     if hasattr(config, "workerinput"):
-        longest: dict[Path, float] = {}
+        expected: dict[Path, float] = {}
         for item in items:
-            longest[item.path] = max(expected_s(item), longest.get(item.path, 0))
-        items.sort(key=lambda item: -longest[item.path])
+            expected[item.path] = expected.get(item.path, 0) + expected_s(item)
+        items.sort(key=lambda item: -expected[item.path])
 
 
 def pytest_collection_finish() -> None:

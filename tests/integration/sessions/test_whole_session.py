@@ -30,7 +30,7 @@ from tests.integration.sessions.test_replicas import round_robin
 from tests.sessions.servers import RedisServer, wait_until, watched
 from tests.support.session import Session
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 OUTAGE_S = float(os.environ.get("FLUXLIT_TEST_OUTAGE_S", "1"))
 """How long the store is away; `FLUXLIT_TEST_OUTAGE_S=30 hatch test tests/integration/sessions -k under_load`."""

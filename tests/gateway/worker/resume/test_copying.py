@@ -36,7 +36,7 @@ from tests.gateway.supervisor.processes import until
 from tests.sessions.servers import wait_until
 from tests.support.session import Session
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SCRIPT = """
     import threading
