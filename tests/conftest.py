@@ -2,6 +2,8 @@
 
 import gc
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import certifi
@@ -16,6 +18,22 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 gc.disable()
 # Each client of httpx would read all authorities, which takes 20 ms of computing. Tests trust none of them.
 pytest.MonkeyPatch().setattr(certifi, "where", lambda: str(Path(__file__).parent / "support" / "authority.pem"))
+
+
+WARM_UP = """
+import fluxlit_cli.run, fluxlit.server.serve, fluxlit.testing, fluxlit.worker.program
+from streamlit.testing.v1 import AppTest
+AppTest.from_string("import streamlit as st; st.dataframe([1])").run(timeout=600)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile and read the libraries once.
+
+    In a new environment, the first tests of all processes would do that at once, beside the checks that install theirs.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, "-c", WARM_UP], capture_output=True, timeout=900, check=True)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -35,7 +35,7 @@ def page_test(
     query: Mapping[str, str | list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
     cookies: Mapping[str, str] | None = None,
-    timeout: float = 10.0,
+    timeout: float = 60.0,
 ) -> AppTest:
     """Streamlit's AppTest on one page of the application, ready for `.run()`.
 
@@ -59,7 +59,7 @@ def page_test(
         query: the page's query string.
         headers: the headers of the browser's request.
         cookies: the cookies of the browser's request.
-        timeout: seconds that one run may take.
+        timeout: seconds that one run may take; the first one imports pandas and the like.
 
     Raises:
         PageError: if there is no such page.
