@@ -311,6 +311,7 @@ REVIEWED = {
     "fluxlit_auth.login.return_path._PATH": ("match", "/%41"),
     "fluxlit_auth.login.return_path._QUERY": ("match", "a"),
     "fluxlit_auth.login.stores._OPTIONS": ("search", "?a"),
+    "fluxlit.sessions._OPTIONS": ("search", "?a"),
     "fluxlit_sessions.ids._HANDLE": ("match", "a"),
     "fluxlit_sessions.ids._ID": ("match", "a"),
 }

@@ -195,3 +195,12 @@ def test_pages_without_fluxlit_sessions_name_what_to_install(monkeypatch: pytest
     monkeypatch.setattr(sessions, "_process", sessions._Process())
     with pytest.raises(FluxLitError, match="pip install"):
         next(sessions.page_session(None, Settings()))
+
+
+@pytest.mark.parametrize("password", ["p", "p/w", "p?w", "p#?w", "[p]w", "p@w?"])
+@pytest.mark.parametrize("options", ["", "?timeout=1", "?namespace=shop&idle_ttl=5"])
+def test_a_store_beside_that_of_the_process_takes_any_password(password: str, options: str) -> None:
+    url = f"redis://ada:{password}@cache:6380/1{options}"
+    store: Any = sessions.open_store(Settings(session_store=url), room="files", idle_ttl=60.0)
+    assert store.location == "redis://cache:6380/1"
+    store.close()

@@ -13,6 +13,7 @@ entry points, so nothing here imports them:
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -33,6 +34,8 @@ ANNOTATIONS = "fluxlit.session_annotations"
 # Stores that cannot be opened if they are not there.
 OPEN_IS_ENOUGH = frozenset({"memory", "sqlite"})
 
+# A password may hold any character, so a "?" begins the options only where the name of one follows.
+_OPTIONS = re.compile(r"\?(?=[a-z_]+=)")
 COPIES_ROOM = "copies"
 LONGEST_NAMESPACE = 64
 
@@ -300,7 +303,7 @@ def open_store(settings: Settings | None, *, room: str = "", **limits: float) ->
 
 def _without_options(url: str, names: AbstractSet[str]) -> tuple[str, str]:
     """A store's URL without some options in its query, and its namespace."""
-    place, _, query = url.partition("?")
+    place, query = [*_OPTIONS.split(url, maxsplit=1), ""][:2]
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name not in names]
     return place + (f"?{urlencode(kept)}" if kept else ""), dict(pairs).get("namespace", "default")
