@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fluxlit._internal.peer import is_loopback as is_loopback_address
+from fluxlit.observability.logs.masking import masked
 from fluxlit.settings import Layer, Settings, Source, describe
 from fluxlit_cli.finding import Finding, Status
 
@@ -172,7 +173,7 @@ def _secret_places(facts: Facts) -> Iterator[Finding]:
     for setting in ("session_store", *filter(describe.is_secret, describe.SETTINGS)):
         value = getattr(facts.settings, setting)
         found = places.get(facts.sources[setting].layer)
-        holds_secret = bool(value) and (describe.is_secret(setting) or _read_store(value)[0])
+        holds_secret = bool(value) and masked(setting, value) != value
         if found and holds_secret:
             name, where = found
             what = setting if describe.is_secret(setting) else f"the password of {setting}"
@@ -197,7 +198,7 @@ def _session_store(facts: Facts) -> Iterator[Finding]:
             "Set FLUXLIT_SECRET_KEY.",
         )
     plain = scheme.partition("+")[0]
-    if plain in {"redis", "valkey"} and not all(map(is_loopback, _read_store(store)[1])):
+    if plain in {"redis", "valkey"} and not all(map(is_loopback, _hosts(store))):
         yield _finding(
             "redis-without-tls",
             "warning",
@@ -207,18 +208,17 @@ def _session_store(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _read_store(url: str) -> tuple[bool, list[str]]:
-    """Return whether a store URL holds a password, and its hosts.
+def _hosts(url: str) -> list[str]:
+    """Return the hosts of a store URL.
 
-    The password may stand there unencoded, with any characters: `urlsplit` ends it at a slash, and quotes it in an
-    error if there is a bracket.
+    A password may stand there unencoded, with any characters: `urlsplit` ends it at a slash, and quotes it in an error
+    if there is a bracket.
     """
-    userinfo, _, place = url.partition("://")[2].rpartition("@")
+    place = url.partition("://")[2].rpartition("@")[2]
     for end in "/?#":
         place = place.partition(end)[0]
     # An IPv6 address stands in brackets, which end before its port.
-    cut = (part.partition("]" if part.startswith("[") else ":")[0] for part in place.split(","))
-    return ":" in userinfo, list(cut)
+    return [part.partition("]" if part.startswith("[") else ":")[0] for part in place.split(",")]
 
 
 def _browser_protection(facts: Facts) -> Iterator[Finding]:
