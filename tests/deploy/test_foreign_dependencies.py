@@ -25,6 +25,7 @@ PIXI = '[dependencies]\npython = "3.12.*"\ngdal = "*"\n[pypi-dependencies]\nflux
         ({"environment.yml": "dependencies: [pip]\n"}, "names: nothing that is needed"),
         ({"pyproject.toml": "[dependency-groups]\nserve = ['fluxlit']\n"}, r'only \(serve\).*groups = \["serve"\]'),
         ({"pyproject.toml": "[tool.hatch.envs.default]\ndependencies = ['fluxlit']\n"}, "environments of Hatch"),
+        ({"main.py": b"# caf\xe9\n# /// script\n# ///\n"}, "uv export --script main.py"),
         ({"main.py": "# /// script\n# dependencies = ['fluxlit']\n# ///\n"}, "uv export --script main.py"),
         ({"requirements-prod.txt": "", "requirements-dev.txt": ""}, 'requirements = "requirements-prod.txt"'),
         ({"requirements/requirements.txt": ""}, 'may be in requirements/requirements.txt. Name.* = "requirements/req'),

@@ -238,3 +238,7 @@ def test_a_pylock_is_read_by_platform_extras_and_groups(tmp_path: Path) -> None:
     store = "redis==8 \\\n    --hash=sha256:ee"
     assert pylock_lines(tmp_path, Choice(extras=("store",))) == [*first, store, *last]
     assert "pytest==9" in pylock_lines(tmp_path, Choice(groups=("dev",)))
+
+    (tmp_path / "pylock.toml").write_text('[[packages]]\nname = "fluxlit-cli"\n')
+    with pytest.raises(DeployError, match="does not name the version of fluxlit-cli"):
+        pylock_lines(tmp_path, Choice())

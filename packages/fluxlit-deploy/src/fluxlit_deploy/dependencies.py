@@ -17,8 +17,14 @@ from packaging.utils import canonicalize_name
 from fluxlit_deploy import locks, uv_lock
 from fluxlit_deploy.build_backends import is_package, version_argument
 from fluxlit_deploy.constraints import python_specifier
-from fluxlit_deploy.elsewhere import CONDA_FILES, conda_dependencies, pixi_dependencies, refuse_conda, unread
 from fluxlit_deploy.errors import DeployError
+from fluxlit_deploy.foreign_dependencies import (
+    CONDA_FILES,
+    conda_dependencies,
+    conda_error,
+    pixi_dependencies,
+    unread,
+)
 from fluxlit_deploy.locks import Choice
 from fluxlit_deploy.requirements_file import index_url, inside, local_path, requirement_lines, requirement_name
 from fluxlit_deploy.text import read_text, read_toml
@@ -426,7 +432,7 @@ def _setup_requirements(directory: Path) -> list[str] | None:
 def _from_conda(directory: Path, *_: Any) -> Dependencies | None:
     file, foreign, lines = conda_dependencies(directory)
     if file and (foreign or not lines):
-        raise refuse_conda(file, foreign)
+        raise conda_error(file, foreign)
     return _generated(directory, file, lines, []) if file else None
 
 

@@ -16,7 +16,7 @@ CONDA_FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 
 # What conda installs and every image has.
 _BASICS = frozenset({"python", "pip", "setuptools", "wheel"})
-_SCRIPT_BLOCK = re.compile(r"^# /// script\s*$", re.MULTILINE)
+_SCRIPT_BLOCK = re.compile(rb"^# /// script\s*$", re.MULTILINE)
 
 
 def conda_dependencies(directory: Path) -> tuple[str, list[str], list[str]]:
@@ -65,7 +65,7 @@ def unread(directory: Path, project: Mapping[str, Any]) -> Iterator[str]:
     if project.get("tool", {}).get("hatch", {}).get("envs"):
         yield f"pyproject.toml names dependencies for environments of Hatch only. {_LIST}"
     for path in sorted(directory.glob("*.py")):
-        if _SCRIPT_BLOCK.search(read_text(path)):
+        if _SCRIPT_BLOCK.search(path.read_bytes()):
             yield (
                 f"{path.name} names its dependencies in a script block, which only uv run reads. Write a requirements "
                 f"file of them: uv export --script {path.name} --output-file requirements.txt."
@@ -78,7 +78,7 @@ _LIST = (
 )
 
 
-def refuse_conda(file: str, foreign: list[str]) -> DeployError:
+def conda_error(file: str, foreign: list[str]) -> DeployError:
     """Return the error for an environment that needs conda."""
     return DeployError(
         f"{file} is for conda, and the image installs from a Python package index. {_LIST} Only conda names: "

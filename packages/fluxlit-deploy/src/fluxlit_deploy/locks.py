@@ -107,7 +107,7 @@ def pylock_lines(directory: Path, choice: Choice) -> list[str]:
     """Return the requirements of a ``pylock.toml`` (PEP 751).
 
     Raises:
-        DeployError: it cannot be read, or has a package that is neither from an index nor from a repository or folder.
+        DeployError: it cannot be read, or does not name the version of a package from an index.
     """
     lock = read_toml(directory / "pylock.toml")
     groups = {*lock.get("default-groups", []), *choice.groups}
@@ -118,9 +118,12 @@ def pylock_lines(directory: Path, choice: Choice) -> list[str]:
     ]
     found = []
     for package in packages:
+        place = _pylock_source(package)
+        if not (place or package.get("version")):
+            raise DeployError(f"pylock.toml does not name the version of {package.get('name')}. Lock again.")
         files = [*package.get("wheels", []), package.get("sdist", {}), package.get("archive", {})]
         hashes = [{"hash": f"{kind}:{value}"} for each in files for kind, value in each.get("hashes", {}).items()]
-        found.append(_line(package, _pylock_source(package), _without_extra(str(package.get("marker", ""))), hashes))
+        found.append(_line(package, place, _without_extra(str(package.get("marker", ""))), hashes))
     return [*_indexes(str(each["index"]) for each in packages if each.get("index")), *sorted(found)]
 
 
