@@ -16,8 +16,8 @@ class HttpLimits:
     """What one connection may ask for.
 
     nginx allows 4 buffers of 8 KiB for the head, one of them for the request line, and 1000 headers. It waits as long,
-    but has no least rate: a client that sends a byte now and then holds a place at the UI for hours. No client of a
-    person is slower than this one.
+    but has no least rate: a client that sends a byte now and then holds a place at the UI for hours. No browser of a
+    person is slower than this rate.
 
     Attributes:
         head: bytes of a message that are not its body: request line, headers, trailers, chunk lines.
