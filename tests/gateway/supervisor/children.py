@@ -32,7 +32,7 @@ if name == "dies-once" and not (directory / "died").exists():
     sys.exit(3)
 if name == "ignores-sigterm":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if name == "forks":
+if name in {"forks", "forks-and-prints"}:
     grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     (directory / "grandchild").write_text(str(grandchild.pid))
 if name == "prints":
@@ -51,5 +51,8 @@ if name != "never-ready":
     (directory / "ready").touch()
 lifeline.watch(lambda line: lifeline.send_line(f"heard {line}"))
 print("waiting", flush=True)
+while name == "forks-and-prints":
+    print("printing", flush=True)
+    time.sleep(0.005)
 while True:
     time.sleep(300)

@@ -72,9 +72,12 @@ def test_what_a_stopped_child_started_dies_too(tmp_path: Path, parents: list[sub
     wait_until(lambda: not alive(child) and not alive(grandchild))
 
 
-def test_an_exception_in_the_parent_leaves_nothing(tmp_path: Path, parents: list[subprocess.Popen[str]]) -> None:
+@pytest.mark.parametrize("name", ["forks", "forks-and-prints"])
+def test_an_exception_in_the_parent_leaves_nothing(
+    tmp_path: Path, parents: list[subprocess.Popen[str]], name: str
+) -> None:
     (tmp_path / "raise").touch()
-    parent, child = start("forks", tmp_path, parents)
+    parent, child = start(name, tmp_path, parents)
     assert parent.wait(60) == 1
     grandchild = int((tmp_path / "grandchild").read_text())
     wait_until(lambda: not alive(child) and not alive(grandchild))

@@ -144,9 +144,19 @@ class ChildProcess:
             self._keep(self._read_output(pipe, functools.partial(on_output, name)))
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self._while_the_loop_runs(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _while_the_loop_runs(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            # The event loop ends before the child has. Its pipes close now, the lifeline only with this process. A
+            # child that ends in between, because it cannot print, would leave its own children without a parent.
+            if self.exit_code is None:
+                kill_group(self.pid)
+            raise
 
     async def _read_channel(self, on_line: LineHandler) -> None:
         reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LONGEST_MESSAGE)
