@@ -11,7 +11,6 @@ import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from fluxlit.server.sockets.listeners import reserved_port
+
+_held_ports = contextlib.ExitStack()
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -177,10 +180,8 @@ def answers(url: str, status: int = 200) -> bool:
 
 
 def free_port() -> int:
-    """A free loopback port."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """A loopback port that no other program gets while this one runs."""
+    return _held_ports.enter_context(reserved_port())
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -67,22 +67,24 @@ def workbench(target: Target = None, *, flags: Mapping[str, object]) -> int:
     headers of the platform's proxy are trusted (trust_proxy) unless a setting turns that off.
     """
     from fluxlit.server.launch import launch  # noqa: PLC0415  (heavy)
+    from fluxlit.server.sockets.listeners import reserved_port  # noqa: PLC0415  (heavy)
     from fluxlit.settings import Layer, resolve  # noqa: PLC0415  (heavy)
 
     resolved = resolve(flags=flags)
     settings = resolved.settings
     given = {name for name, source in resolved.sources.items() if source.layer is not Layer.DEFAULT}
-    port = settings.gateway_port or free_port(settings.gateway_host)
-    address = PublicAddress("your settings", settings.root_path, settings.public_base_url)
-    if not given & {"root_path", "public_base_url"}:
-        address = find(port, os.environ)
-    found = {"root_path": address.path, "public_base_url": address.url, "trust_proxy": True}
-    chosen = {name: str(value) for name, value in found.items() if value and name not in given}
+    # The platform is asked for the address of a port before anything listens on it.
+    with nullcontext(settings.gateway_port) if settings.gateway_port else reserved_port(settings.gateway_host) as port:
+        address = PublicAddress("your settings", settings.root_path, settings.public_base_url)
+        if not given & {"root_path", "public_base_url"}:
+            address = find(port, os.environ)
+        found = {"root_path": address.path, "public_base_url": address.url, "trust_proxy": True}
+        chosen = {name: str(value) for name, value in found.items() if value and name not in given}
 
-    def announce(ready: Ready) -> None:
-        banner(ready, address)
+        def announce(ready: Ready) -> None:
+            banner(ready, address)
 
-    return launch(target, {**chosen, **flags, "gateway_port": str(port)}, on_ready=announce, head_start=early())
+        return launch(target, {**chosen, **flags, "gateway_port": str(port)}, on_ready=announce, head_start=early())
 
 
 def find(port: int, environ: Mapping[str, str]) -> PublicAddress:
@@ -139,14 +141,6 @@ def _run_tool(tool: str, port: int) -> str:
         reason = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
         raise PlatformError(f"{tool} -l {port} does not report the URL of port {port}: {reason}")
     return done.stdout
-
-
-def free_port(host: str) -> int:
-    """Return a free port; the platform needs it before the server starts."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def banner(ready: Ready, address: PublicAddress) -> None:

@@ -9,12 +9,13 @@ import os
 import socket
 import stat
 import struct
+import sys
 from pathlib import Path
 
 import pytest
 
 from fluxlit.errors import AddressInUseError, FluxLitError
-from fluxlit.server.sockets.listeners import BACKLOG, adopt, bind_file, bind_port, passed_by_systemd
+from fluxlit.server.sockets.listeners import BACKLOG, adopt, bind_file, bind_port, passed_by_systemd, reserved_port
 
 
 def test_a_port_that_the_system_chooses() -> None:
@@ -31,6 +32,18 @@ def test_a_port_that_the_system_chooses() -> None:
             bind_port("127.0.0.1", port)
     finally:
         listener.close()
+
+
+def test_a_reserved_port_is_free_for_the_server_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reserved_port() as port, socket.socket() as other:
+        with pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        listener = bind_port("127.0.0.1", port)
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        listener.close()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with reserved_port() as port, socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 def test_a_unix_socket_has_the_mode_that_was_asked_for_and_goes_with_its_listener(tmp_path: Path) -> None:

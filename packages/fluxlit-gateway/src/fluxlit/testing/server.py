@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from fluxlit.errors import FluxLitError
+from fluxlit.server.sockets.listeners import reserved_port
 
 _POLL_S = 0.05
 # Every process of a server inherits this variable; it identifies them in any process group.
@@ -142,11 +142,11 @@ def run_server(
     Raises:
         ServerError: if it does not get ready, does not stop, or leaves a process behind.
     """
-    with TemporaryDirectory(prefix="fluxlit-testing-") as folder:
+    with TemporaryDirectory(prefix="fluxlit-testing-") as folder, reserved_port() as port:
         program = ["uvicorn", target] if command == "uvicorn" else ["fluxlit_cli", command, target]
         variables = _environment(settings) | dict(environment or {})
         log_file = Path(folder) / "server.log"
-        process, port, mark = _start([*program, *arguments], Path(directory), variables, log_file)
+        process, mark = _start([*program, *arguments, "--port", str(port)], Path(directory), variables, log_file)
         url = f"http://127.0.0.1:{port}{settings.get('root_path', '')}"
         server = Server(url, f"{url}{settings.get('api_mount_path', '/api')}", process, log_file, mark)
         try:
@@ -160,11 +160,11 @@ def run_server(
 
 def _start(
     arguments: Sequence[str], directory: Path, environment: Mapping[str, str], log_file: Path
-) -> tuple[subprocess.Popen[bytes], int, str]:
-    port, mark = _free_port(), uuid.uuid4().hex
+) -> tuple[subprocess.Popen[bytes], str]:
+    mark = uuid.uuid4().hex
     with log_file.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - the program is this Python
-            [sys.executable, "-m", *arguments, "--port", str(port)],
+            [sys.executable, "-m", *arguments],
             cwd=directory,
             env={**environment, _MARK: mark},
             stdin=subprocess.DEVNULL,
@@ -172,7 +172,7 @@ def _start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return process, port, mark
+    return process, mark
 
 
 def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -182,13 +182,6 @@ def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
         for name, value in settings.items()
     }
     return inherited | {"PYTHONUNBUFFERED": "1"} | given
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _status(url: str) -> int | None:

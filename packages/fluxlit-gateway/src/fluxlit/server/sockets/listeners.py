@@ -11,7 +11,8 @@ import ipaddress
 import os
 import socket
 import stat
-from collections.abc import Iterable, Mapping, MutableMapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,23 @@ def bind_port(host: str, port: int) -> Listener:
             raise AddressInUseError(host, port) from None
         raise FluxLitError(f"Address {host}:{port} cannot be listened on: {error.strerror or error}.") from None
     return Listener(listener, host=host if _is_name(host) else "")
+
+
+@contextlib.contextmanager
+def reserved_port(host: str = "127.0.0.1") -> Iterator[int]:
+    """Yield a free port for a server that starts inside the block.
+
+    It must listen with `SO_REUSEADDR`, as nearly all do.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((host, 0))
+        port: int = holder.getsockname()[1]
+        # Linux lets the server bind a port that is bound and not listened on, and gives it to no program that asks for
+        # any port. Elsewhere the server could not bind it.
+        if sys.platform != "linux":
+            holder.close()
+        yield port
 
 
 def _is_name(host: str) -> bool:
