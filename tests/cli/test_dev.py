@@ -3,8 +3,7 @@
 import re
 import socket
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from fluxlit.server.sockets.listeners import own_address
 from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.cli.test_run import get
 from tests.support.processes import Server, background, clean_environ
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -63,13 +63,6 @@ def development(folder: Path, *arguments: str, **environ: str) -> Iterator[Devel
             yield Development(folder, server, url)
             assert server.stop() == 0
         assert "Traceback" not in "".join(server.output)
-
-
-def until(condition: Callable[[], bool], timeout: float = 60) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_day_of_development(tmp_path: Path) -> None:

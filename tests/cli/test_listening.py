@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ import pytest
 from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.gateway.server.sockets.certificates import make_certificate
 from tests.support.processes import Server, background, clean_environ, descendants
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -48,13 +48,6 @@ def running(
     ):
         yield server, server.wait_for(r"FluxLit is ready at (\S+) \(", 60)[1]
         server.process.wait(60)
-
-
-def eventually(condition: Callable[[], object], what: str, within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.02)
 
 
 def get(address: str, path: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
@@ -153,14 +146,14 @@ def test_sighup_renews_workers_and_certificate_while_no_request_fails_and_system
         old = workers(server)
         assert len(old) == 2
         with Visitors(lambda: get(url, "/", context)) as visitors:
-            eventually(lambda: visitors.answers > 20, "visitors are served")
+            until(lambda: visitors.answers > 20, "visitors are served")
             certificate.write_text(second.read_text())
             key.write_text(second_key.read_text())
             server.process.send_signal(signal.SIGHUP)
             assert heard(manager)["RELOADING"] == "1"
             assert heard(manager) == {"READY": "1"}
             since = visitors.answers
-            eventually(lambda: visitors.answers > since + 20, "visitors are still served")
+            until(lambda: visitors.answers > since + 20, "visitors are still served")
         assert visitors.failures == []
         assert not old & workers(server)
         assert len(workers(server)) == 2

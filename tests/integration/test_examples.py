@@ -29,6 +29,7 @@ from tests.support.chromium import Visitor
 from tests.support.pictures import IMAGES, Album
 from tests.support.postgresql import open_postgresql
 from tests.support.processes import ROOT, background, clean_environ
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -294,8 +295,8 @@ def test_the_demo_shows_client_state_and_stream(visitor: Visitor, album: Album, 
         visitor.follow("API client")
         page.get_by_label("Name").fill("Hedy")
         page.get_by_role("button", name="Sign the guest book").click()
-        expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-        assert httpx.get(f"{url}/api/guests", trust_env=False).json()[-1]["name"] == "Hedy"
+        until(lambda: httpx.get(f"{url}/api/guests", trust_env=False).json()[-1]["name"] == "Hedy", "she is a guest")
+        visitor.settle()
         page.get_by_label("Name").fill("H")
         page.get_by_role("button", name="Sign the guest book").click()
         expect(page.get_by_text("String should have at least 2 characters")).to_be_visible()

@@ -6,9 +6,8 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.testing import run_server
 from tests.gateway.gateway.asking import Recorder, ask, scope_of
 from tests.support.processes import clean_environ
+from tests.support.waiting import until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = (b"traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode())
@@ -189,13 +189,6 @@ def context(request: Request) -> str:
 def home(st, client):
     st.write(client.get("/context").json())
 """
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 20 s: {what}"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("api_workers", [0, pytest.param(1, marks=pytest.mark.slow)])

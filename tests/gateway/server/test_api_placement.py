@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +23,7 @@ from fluxlit.testing import run_server
 from fluxlit.testing.server import Server
 from tests.support.processes import ROOT
 from tests.support.session import Session
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -245,13 +245,6 @@ def server(request: pytest.FixtureRequest, servers: Mapping[str, Server]) -> Ser
 
 def client(server: Server, **options: Any) -> httpx.Client:
     return httpx.Client(base_url=server.api_url, trust_env=False, timeout=60, **options)
-
-
-def until(condition: Callable[[], object], within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def settled(number: Callable[[], int]) -> int:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fluxlit.testing import run_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -132,13 +132,6 @@ def get(url: str) -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-def eventually(condition: Callable[[], object], what: str, within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_fluxlit_run_ends_with_0_after_a_signal(project: Path, number: signal.Signals) -> None:
     with run_server("app:app", project, command="run") as server:
@@ -171,7 +164,7 @@ def test_a_request_in_flight_is_finished_before_the_end(project: Path) -> None:
             stdout=subprocess.PIPE,
             env={**os.environ, "no_proxy": "*"},
         )
-        eventually((project / "slow-begun").exists, "the slow request has begun")
+        until((project / "slow-begun").exists, "the slow request has begun")
         assert server.stop() == 0
         output, _ = client.communicate(timeout=60)
         assert b"done" in output
@@ -192,7 +185,7 @@ def test_nothing_is_left_when_the_start_is_interrupted(project: Path, number: si
         start_new_session=True,
     )
     try:
-        eventually((project / "worker-imports").exists, "the worker has begun to import the application")
+        until((project / "worker-imports").exists, "the worker has begun to import the application")
         worker = next(
             pid for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")) if parent_of(pid) == process.pid
         )
@@ -200,7 +193,7 @@ def test_nothing_is_left_when_the_start_is_interrupted(project: Path, number: si
         output, _ = process.communicate(timeout=60)
         assert process.returncode == (-number if number == signal.SIGKILL else 0), output.decode()
         assert b"Traceback" not in output
-        eventually(lambda: not Path(f"/proc/{worker}").exists(), "the worker is gone")
+        until(lambda: not Path(f"/proc/{worker}").exists(), "the worker is gone")
     finally:
         process.kill()
         process.wait()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.supervisor.processes import alive, wait_until
+from tests.gateway.supervisor.processes import alive
+from tests.support.waiting import until
 
 ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP, signal.SIGABRT]
 
@@ -48,7 +49,7 @@ def test_the_child_dies_with_its_parent(
     assert alive(child)
     parent.send_signal(ending)
     parent.wait(60)
-    wait_until(lambda: not alive(child))
+    until(lambda: not alive(child))
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL], ids=lambda ending: ending.name)
@@ -59,7 +60,7 @@ def test_what_the_child_started_dies_too(
     grandchild = int((tmp_path / "grandchild").read_text())
     parent.send_signal(ending)
     parent.wait(60)
-    wait_until(lambda: not alive(child) and not alive(grandchild))
+    until(lambda: not alive(child) and not alive(grandchild))
 
 
 def test_what_a_stopped_child_started_dies_too(tmp_path: Path, parents: list[subprocess.Popen[str]]) -> None:
@@ -69,7 +70,7 @@ def test_what_a_stopped_child_started_dies_too(tmp_path: Path, parents: list[sub
     os.kill(grandchild, signal.SIGSTOP)
     parent.kill()
     parent.wait(60)
-    wait_until(lambda: not alive(child) and not alive(grandchild))
+    until(lambda: not alive(child) and not alive(grandchild))
 
 
 @pytest.mark.parametrize("name", ["forks", "forks-and-prints"])
@@ -80,7 +81,7 @@ def test_an_exception_in_the_parent_leaves_nothing(
     parent, child = start(name, tmp_path, parents)
     assert parent.wait(60) == 1
     grandchild = int((tmp_path / "grandchild").read_text())
-    wait_until(lambda: not alive(child) and not alive(grandchild))
+    until(lambda: not alive(child) and not alive(grandchild))
 
 
 def test_subprocesses_of_the_child_do_not_hold_the_lifeline(

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from websockets.typing import Origin, Subprotocol
 
 from fluxlit.server.registry import running
 from fluxlit.testing import Server, run_server
+from tests.support.waiting import until
 
 APP = """
 import time
@@ -101,13 +102,6 @@ def ask(address: str, path: str) -> bytes:
     with response:
         assert response.status == 200
         return response.read()
-
-
-def until(condition: Callable[[], object], what: str, within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
