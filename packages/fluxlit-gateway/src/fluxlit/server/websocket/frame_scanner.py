@@ -94,13 +94,14 @@ class FrameScanner:
             self._held = b""
         size = len(data)
         at = self.left
+        kinds, mask = self._kinds, self._mask
         while at < size:
             if self.over:  # Nothing follows a Close frame (section 5.5.1).
                 return self._stop(data, at)
             if at + 2 > size:
                 return self._hold(data, at)
-            kind, length = self._kinds[data[at]], data[at + 1] - self._mask
-            begin = at
+            first, length = data[at], data[at + 1] - mask
+            kind, begin = kinds[first], at
             if not kind or not 0 <= length < 128 or (length > 125 and kind > CONTINUATION):
                 return self._break(data, begin, CloseCode.PROTOCOL_ERROR, "invalid frame header")
             at += self._shortest
@@ -115,15 +116,17 @@ class FrameScanner:
                 self.pings += kind == PING
                 self.over = kind == CLOSE
                 continue
-            self.more = data[begin] < FIN
             if kind == MESSAGE:
                 self.messages += 1
-                self._message = 0
-            self._message += length
+                self._message = length
+            else:
+                self._message += length
+            self.more = first < FIN
             if self._message > self._limit:
                 return self._break(data, begin, CloseCode.MESSAGE_TOO_BIG, "message too big")
             self.payload += length
-            self.largest = max(self.largest, length)
+            if length > self.largest:  # noqa: PLR1730  (a call for each frame, again)
+                self.largest = length
         self.left = at - size
         return data
 
