@@ -17,6 +17,8 @@ from tests.support.chromium import Visitor
 
 pytestmark = pytest.mark.browser
 
+ASKED = "performance.getEntriesByType('resource').map(each => [new URL(each.name).pathname, each.initiatorType])"
+
 APP = """
 from fluxlit import FluxLit
 
@@ -60,3 +62,15 @@ def working_on(process: psutil.Process, cache: str) -> bool:
         return "fluxlit.frontend.precompression" in process.cmdline() and process.environ()["XDG_CACHE_HOME"] == cache
     except (psutil.Error, KeyError):
         return False
+
+
+def test_the_probes_of_the_front_end_are_asked_with_its_scripts_and_once(tmp_path: Path, visitor: Visitor) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    with run_server("app:app", tmp_path, root_path="/shop") as server:
+        for page in ("/", "/second"):
+            visitor.visit(server.url + page)
+            expect(visitor.page.get_by_text("Latin." if page == "/" else "The second page.")).to_be_visible()
+            asked = visitor.page.evaluate(ASKED)
+            assert ["/shop/_stcore/health", "link"] in asked
+            assert [name for name, _ in asked].count("/shop/_stcore/health") == 1
+            assert [name for name, _ in asked].count("/shop/_stcore/host-config") == 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,12 @@ def import_streamlit() -> None:
         import streamlit.web.server.starlette.starlette_app  # noqa: F401
 
 
-def build(script: Path, routes: list[Any]) -> App:
-    """Streamlit's ASGI application for a script."""
+def build(script: Path, routes: list[Any], around: Callable[[Any], Any]) -> App:
+    """Streamlit's ASGI application for a script, with a middleware around it."""
+    from starlette.middleware import Middleware
     from streamlit.starlette import App
 
-    return App(script, routes=routes)
+    return App(script, routes=routes, middleware=[Middleware(around)])
 
 
 def static_routes(anchor: str, base: str) -> list[Any]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from fluxlit.settings.target import load
 from fluxlit.streamlit import application
 from fluxlit.streamlit.options import get_option
 from fluxlit.streamlit.script_run import is_requested, page_paths
+from fluxlit.worker.early_probes import EarlyProbes
 from fluxlit.worker.worker_spec import WorkerSpec
 
 if TYPE_CHECKING:
@@ -131,10 +133,12 @@ def main_script(spec: WorkerSpec) -> Path:
 
 def build_streamlit(spec: WorkerSpec) -> App:
     """Streamlit's ASGI application, once its options are loaded."""
+    base = get_option("server.baseUrlPath")
     routes: list[Any] = []
     if spec.script is None and get_option("server.enableStaticServing"):
-        routes = application.static_routes(spec.anchor, get_option("server.baseUrlPath"))
-    return application.build(main_script(spec), routes)
+        routes = application.static_routes(spec.anchor, base)
+    mount = f"/{base.strip('/')}" if base else ""
+    return application.build(main_script(spec), routes, partial(EarlyProbes, base=mount))
 
 
 def imitate_streamlit_run(script: str, arguments: tuple[str, ...], undo: ExitStack | None = None) -> None:
