@@ -14,7 +14,7 @@ from tests.cli.command import fluxlit, nothing_left
 from tests.support.processes import clean_environ
 
 SLOW = {"asyncio", "fastapi", "pydantic", "typer", "uvicorn"}
-UNNEEDED = {"httpx._client", "joserfc", "pydantic.v1", "rich", "tomli_w", "yaml"}
+UNNEEDED = {"http.cookiejar", "httpx._client", "joserfc", "pydantic.v1", "rich", "tomli_w", "yaml"}
 
 LINES = {
     "run": True,

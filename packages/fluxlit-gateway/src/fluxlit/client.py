@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import http.cookiejar
 import math
 import re
 import threading
@@ -150,6 +149,8 @@ class ApiClient:
         self._headers = httpx.Headers(headers)
         self._timeout = _parse_timeout(timeout)
         self._identify = identify
+        from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415  # httpx imports it, too
+
         from fluxlit._internal.api_response import NamingTransport  # noqa: PLC0415  # imports httpx
 
         inner = transport or httpx.HTTPTransport(uds=uds, limits=_connections(), trust_env=False)
@@ -158,7 +159,7 @@ class ApiClient:
             trust_env=False,
             follow_redirects=False,
             timeout=self._timeout,
-            cookies=http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
 
     def __enter__(self) -> Self:
