@@ -323,6 +323,23 @@ async def test_a_response_to_a_user_is_private_on_public_paths_too(target: str) 
     assert (await scene.ask(target)).all(b"cache-control") == []
 
 
+@pytest.mark.parametrize("name", [b"cache-control", b"Cache-Control"])
+async def test_headers_that_can_be_read_only_once_and_their_names_in_capitals_stand(name: bytes) -> None:
+    """The search for a length among them must leave them for the client."""
+
+    async def once(scope: Scope, receive: Receive, send: Send) -> None:
+        fields = iter([(name, b"no-cache"), (b"content-length", b"0"), (b"x-note", b"1")])
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body"})
+
+    answer = await Scene(api=once).ask("/api/news", ADA)
+    assert [field for field in answer.headers if field[0] != b"set-cookie"] == [
+        (name, b"no-cache"),
+        (b"content-length", b"0"),
+        (b"x-note", b"1"),
+    ]
+
+
 @pytest.mark.parametrize("target", ["/static/js/index.js", "/component/a/index.html", "/_stcore/bidi-components/a.js"])
 async def test_code_of_the_front_end_may_be_kept_by_caches(target: str) -> None:
     scene = Scene()

@@ -32,6 +32,11 @@ def client(scheme: str = "http", **settings: Any) -> httpx.AsyncClient:
         response.headers["X-Frame-Options"] = "DENY"
         return "own"
 
+    async def loud(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [[b"X-Frame-Options", b"DENY"]]})
+        await send({"type": "http.response.body"})
+
+    app.api.mount("/loud", loud)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{scheme}://portal.example")
 
 
@@ -47,9 +52,10 @@ async def test_every_answer_is_complete(path: str) -> None:
     assert "strict-transport-security" not in headers
 
 
-async def test_what_the_application_says_itself_stands() -> None:
+@pytest.mark.parametrize("path", ["/own", "/loud/"])
+async def test_what_the_application_says_itself_stands(path: str) -> None:
     async with client() as http:
-        headers = (await http.get("/api/own")).headers
+        headers = (await http.get(f"/api{path}")).headers
     assert headers.get_list("x-frame-options") == ["DENY"]
     assert "content-security-policy" not in headers, "frame-ancestors would override it"
 

@@ -54,6 +54,16 @@ def size(body: dict[str, str]) -> int:
     return len(body)
 
 
+async def loud(_: Scope, __: Receive, send: Send) -> None:
+    """Its names are in capitals: uvicorn sends them in lower case."""
+    fields = [[b"X-FRAME-OPTIONS", b"DENY"], [b"X-Request-ID", b"invented"], [b"Content-Length", b"0"]]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body"})
+
+
+api.mount("/loud", loud)
+
+
 async def once(_: Scope, __: Receive, send: Send) -> None:
     """Its fields can be gone through only once, which ASGI allows."""
     fields = iter([(b"x-frame-options", b"DENY"), (b"content-length", b"0")])
@@ -100,8 +110,9 @@ async def test_answers_on_one_connection_do_not_mix(client: Client) -> None:
     assert own_fields(first) == own_fields(second) == USUAL
 
 
-async def test_what_the_application_says_itself_stands_and_the_id_is_the_gateways(client: Client) -> None:
-    answer = await client.ask(get("/api/own", "X-Request-ID: mine"))
+@pytest.mark.parametrize("path", ["/own", "/loud/"])
+async def test_what_the_application_says_itself_stands_and_the_id_is_the_gateways(client: Client, path: str) -> None:
+    answer = await client.ask(get(f"/api{path}", "X-Request-ID: mine"))
     assert answer.all(b"x-frame-options") == [b"DENY"]
     assert answer.all(b"x-request-id") == [b"mine"]
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
@@ -19,6 +19,7 @@ from fluxlit.server.http import protocol
 from fluxlit.server.http.request_response import PREFIXES, RequestResponseCycle
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Client, get, served_by_uvicorn, until
+from tests.gateway.proxy.websocket import handshake
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +113,29 @@ async def test_no_field_can_make_another_one(header: tuple[bytes, bytes]) -> Non
         assert (answer.status, answer.body) == (500, b"Internal Server Error")
         assert not any(name in (b"set-cookie", b"x-before") for name, _ in answer.fields)
         assert await client.reader.read() == b""
+
+
+PAIRS: dict[str, Callable[[], Iterable[Sequence[bytes]]]] = {
+    "tuples": lambda: [(b"x-note", b"1"), (b"content-length", b"0")],
+    "lists": lambda: [[b"x-note", b"1"], [b"content-length", b"0"]],
+    "once": lambda: iter([[b"x-note", b"1"], [b"content-length", b"0"]]),
+}
+
+
+@pytest.mark.parametrize("pairs", PAIRS)
+@pytest.mark.parametrize("kind", ["http.response.start", "websocket.accept", "websocket.http.response.start"])
+async def test_headers_are_any_pairs_that_asgi_allows(kind: str, pairs: str) -> None:
+    """Iterables of two byte strings, such as the lists of raw applications."""
+
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": kind, "status": 418, "headers": PAIRS[pairs]()})
+        if kind.endswith("start"):
+            await send({"type": kind.replace("start", "body"), "body": b""})
+
+    async with served(answering) as client:
+        await client.send(handshake() if kind.startswith("websocket") else get())
+        head = await client.head()
+        assert (head.status, head.all(b"x-note")) == (101 if kind == "websocket.accept" else 418, [b"1"])
 
 
 async def test_a_field_with_a_tab_and_with_latin_letters_is_passed_on() -> None:

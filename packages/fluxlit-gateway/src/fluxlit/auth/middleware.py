@@ -288,6 +288,9 @@ class AuthMiddleware:
         """Serve an HTTP request; a response in parts ends with the login."""
 
         async def watching(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # An iterator, which ASGI allows, must not be used up here.
+                message = {**message, "headers": list(message.get("headers", ()))}
             if message.get("more_body") or has_no_length(message):
                 self.connections.add(connection)
             await send(message)
@@ -336,7 +339,7 @@ def may_outlive(user: User) -> bool:
 def has_no_length(message: Message) -> bool:
     """Whether a response of unknown length begins: events, lines of JSON."""
     return message["type"] == "http.response.start" and all(
-        name != b"content-length" for name, _ in message.get("headers", ())
+        name.lower() != b"content-length" for name, _ in message["headers"]
     )
 
 
@@ -358,7 +361,11 @@ class ResponseHeaders:
         kind = message["type"]
         if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
             headers = [*message.get("headers", ()), *self._fields]
-            if self._private and kind == "http.response.start" and all(name != b"cache-control" for name, _ in headers):
+            if (
+                self._private
+                and kind == "http.response.start"
+                and all(name.lower() != b"cache-control" for name, _ in headers)
+            ):
                 headers.append(PRIVATE)
             message = {**message, "headers": headers}
         return self._send(message)

@@ -24,18 +24,18 @@ class Defaults:
 
     Attributes:
         fields: names in lower case, and values.
-        names: the names alone.
+        beginnings: how their lines begin.
         lines: all of them as a head has them.
     """
 
     fields: tuple[Header, ...]
-    names: frozenset[bytes]
+    beginnings: frozenset[bytes]
     lines: bytes
 
     @classmethod
     def of(cls, fields: Sequence[Header]) -> Defaults:
         """Prepare them once for all responses."""
-        return cls(tuple(fields), frozenset(name for name, _ in fields), lines_of(fields))
+        return cls(tuple(fields), frozenset(name + b": " for name, _ in fields), lines_of(fields))
 
     def missing(self, present: set[bytes]) -> list[Header]:
         """Those that a response with these names lacks."""
@@ -77,30 +77,31 @@ class RequestRecord:
         self.sent = 0
         self.started = time.perf_counter()
 
-    def begun(self, status: int, headers: Iterable[Header]) -> bytes:
+    def begun(self, status: int, beginnings: Sequence[bytes]) -> bytes:
         """Take note of a response's head.
 
         Args:
             status: of the response.
-            headers: of the response; one with the request's id is not to be sent.
+            beginnings: of its lines, in lower case: ``name: ``.
 
         Returns:
             Lines that go into the head besides.
         """
         self.status = status
         defaults = self._defaults
-        present = {name for name, _ in headers}
-        lines = defaults.lines if defaults.names.isdisjoint(present) else lines_of(defaults.missing(present))
+        lines = defaults.lines
+        if not defaults.beginnings.isdisjoint(beginnings):
+            lines = lines_of(defaults.missing({beginning[:-2] for beginning in beginnings}))
         return b"%b%b: %b\r\n" % (lines, HEADER, self._own)
 
     def completed(self, headers: Iterable[Header]) -> list[Header]:
         """The headers of a response and the defaults that it lacks."""
         fields = self.labelled(headers)
-        return [*fields, *self._defaults.missing({name for name, _ in fields})]
+        return [*fields, *self._defaults.missing({name.lower() for name, _ in fields})]
 
     def labelled(self, headers: Iterable[Header]) -> list[Header]:
         """Headers with the id of the request."""
-        return [*[field for field in headers if field[0] != HEADER], (HEADER, self._own)]
+        return [*[field for field in headers if field[0].lower() != HEADER], (HEADER, self._own)]
 
     def over(self) -> None:
         """Take note that the request is over."""

@@ -346,7 +346,7 @@ class RequestResponseCycle:
         status_line = STATUS_LINES[status]
         self.response_started = True
         self.waiting_for_100_continue = False
-        own = b"" if self.seen is None else self.seen.begun(status, headers)
+        own = b"" if self.seen is None else self.seen.begun(status, parts[::3])
         self._held = b"".join((status_line, date_line(), lines, own, LINE_END))
         self._connection.pending.add(self)
 

@@ -526,7 +526,7 @@ def serialize(status: int, headers: Iterable[Header], body: bytes | bytearray = 
     Raises:
         RuntimeError: a header could be taken for several.
     """
-    lines = [b"%b: %b\r\n" % header for header in headers]
+    lines = [b"%b: %b\r\n" % (name, value) for name, value in headers]  # A pair may be a list as well.
     head = b"".join(lines)
     if head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines) or b"\0" in head:
         raise RuntimeError("The response has an invalid header.")
