@@ -54,6 +54,22 @@ def size(body: dict[str, str]) -> int:
     return len(body)
 
 
+ASKED = asyncio.Event()
+
+
+async def asking(_: Scope, receive: Receive, send: Send) -> None:
+    """Reports that it has asked for a body."""
+    body = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    ASKED.set()
+    await body
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+api.mount("/asking", asking)
+
+
 async def loud(_: Scope, __: Receive, send: Send) -> None:
     """Its names are in capitals: uvicorn sends them in lower case."""
     fields = [[b"X-FRAME-OPTIONS", b"DENY"], [b"X-Request-ID", b"invented"], [b"Content-Length", b"0"]]
@@ -130,6 +146,15 @@ async def test_a_go_ahead_has_no_fields_and_the_answer_after_it_has(client: Clie
     answer = await client.ask(body)
     assert (answer.status, answer.body) == (200, b"1")
     assert own_fields(answer) == USUAL
+
+
+async def test_rule_29_an_http_1_0_client_gets_no_100(client: Client) -> None:
+    """RFC 9110 section 15.2: HTTP/1.0 knows no status 1xx."""
+    ASKED.clear()
+    await client.send(b"POST /api/asking/ HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+    async with asyncio.timeout(60):
+        await ASKED.wait()
+    assert (await client.ask(b"x")).status == 200
 
 
 async def test_an_answer_to_head_ends_with_its_fields(client: Client) -> None:

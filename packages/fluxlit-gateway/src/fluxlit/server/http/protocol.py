@@ -313,7 +313,8 @@ class HttpProtocol(FlowControlledProtocol):
             self._on_upgrade_offered(scope, found)
             return
         keep_alive = version != "1.0" and parser.should_keep_alive()
-        expects = found.get(b"expect", b"").lower() == b"100-continue"
+        # An HTTP/1.0 client knows no 100 (RFC 9110 sections 10.1.1 and 15.2).
+        expects = version != "1.0" and found.get(b"expect", b"").lower() == b"100-continue"
         cycle = scope[ANSWER] = RequestResponseCycle(self, scope, keep_alive=keep_alive, expects=expects)
         self._receiving = cycle
         if self._active is None:
