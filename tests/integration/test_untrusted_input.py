@@ -396,6 +396,7 @@ NUMBERS = {
     "fluxlit._internal.container_memory: int((group / 'memory.current').read_text(encoding='ascii'))",  # of the kernel
     "fluxlit._internal.container_memory: int(details[at + 1])",  # of the kernel
     "fluxlit._internal.container_memory: int(limit)",  # of the kernel
+    "fluxlit.gateway.forwarding: int(port[1])",  # at most 5 digits
     "fluxlit.gateway.static_assets: int(digits or '0')",  # at most 18 digits
     "fluxlit.observability.logs.formatters: int(record.msecs)",
     "fluxlit.proxy.message_framing: int(value)",  # at most 19 digits

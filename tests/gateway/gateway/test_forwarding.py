@@ -132,6 +132,24 @@ def test_rule_08_the_client_is_the_nearest_hop_that_is_not_trusted(
     assert who.client[0] == client
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "client"),
+    [
+        (b"x-forwarded-for", b"6.6.6.6:1, 1.1.1.1:5000", ("1.1.1.1", 5000)),
+        (b"x-forwarded-for", b"[2001:db8::1]:443", ("2001:db8::1", 443)),
+        (b"x-forwarded-for", b"2001:db8::1:443", ("2001:db8::1:443", 0)),
+        (b"x-forwarded-for", b"10.7.7.7:5, 10.9.9.9:6", ("10.7.7.7", 5)),
+        (b"x-forwarded-for", b"1.1.1.1:", ("1.1.1.1", 0)),
+        (b"x-forwarded-for", b"1.1.1.1:_port", ("1.1.1.1", 0)),
+        (b"x-forwarded-for", b"1.1.1.1:123456", ("1.1.1.1", 0)),
+        (b"forwarded", b'for="[2001:db8::1]:4711"', ("2001:db8::1", 4711)),
+    ],
+)
+def test_rule_08_the_client_keeps_its_port(name: bytes, value: bytes, client: tuple[str, int]) -> None:
+    """Azure's gateways append it (RFC 7239 section 6)."""
+    assert seen((name, value), trust=trusting("10.0.0.0/8")).client == client
+
+
 def test_rule_08_several_lines_are_one_chain() -> None:
     """RFC 9110 section 5.3."""
     who = seen(

@@ -181,7 +181,8 @@ def trusted_origin(seen: RequestOrigin, fields: list[Header], peer: str, trust: 
     hops = _list(found.get(b"x-forwarded-for", ()))
     # An edge that writes X-Forwarded-For may pass on what a client wrote into Forwarded.
     elements = [] if b"x-forwarded-for" in found else forwarded_elements(found.get(b"forwarded", ()))
-    hops = hops or [node(element[b"for"]) for element in elements if b"for" in element]
+    named = hops or [element[b"for"] for element in elements if b"for" in element]
+    hops = hops or [node(name) for name in named]
     nearest = elements[-1] if elements else {}
     proto = _last(found, b"x-forwarded-proto") or nearest.get(b"proto", b"")
     host = _last(found, b"x-forwarded-host") or nearest.get(b"host", b"")
@@ -196,7 +197,7 @@ def trusted_origin(seen: RequestOrigin, fields: list[Header], peer: str, trust: 
         headers=with_host(seen.headers, host),
         host=host,
         scheme=scheme,
-        client=_client(hops, trust) or seen.client,
+        client=_client(named, trust) or seen.client,
         chain=b", ".join([*hops, peer.encode()] if peer else hops),
         prefix=prefix.decode() if PREFIX.match(prefix) and b"/." not in prefix else "",
         continued=True,
@@ -217,10 +218,16 @@ def _client(hops: list[bytes], trust: Trust) -> tuple[str, int] | None:
             ip_address(text)
         except ValueError:
             return None
+        farthest = text, _port(hop)
         if not trust.trusts(text):
-            return text, 0
-        farthest = text, 0
+            break
     return farthest
+
+
+def _port(hop: bytes) -> int:
+    """The port of a node, which some proxies append; 0 if it has none."""
+    port = PORT.search(hop) if hop.startswith(b"[") or hop.count(b":") == 1 else None
+    return int(port[1]) if port and len(port[1]) <= MAX_PORT_DIGITS else 0
 
 
 def _list(values: Iterable[bytes]) -> list[bytes]:
