@@ -288,7 +288,7 @@ class HostileProvider:
 
     def _is_client(self, request: Request, form: dict[str, str]) -> bool:
         if (assertion := form.get("client_assertion")) is not None and self.client_key is not None:
-            claims = jwt.decode(assertion, self.client_key).claims
+            claims = jwt.decode(assertion, self.client_key, algorithms=["RS256", "PS256"]).claims
             return bool(claims["iss"] == claims["sub"] == self.client_id)
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme == "Basic":

@@ -1,18 +1,13 @@
 """Client authentication and pushed authorization requests."""
 
 import json
-import time
-import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from joserfc import jwt
-from joserfc.errors import SecurityWarning
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from fluxlit_auth.login.oauth_client import CLIENT_ERRORS, client_assertion, code_challenge, signature_of
+from fluxlit_auth.login.oauth_client import CLIENT_ERRORS, code_challenge
 from tests.auth.browser import Browser, replica, there_and_back
 from tests.auth.conftest import Clock
 from tests.auth.hostile import GONE, RSA_KEYS, HostileProvider
@@ -71,23 +66,6 @@ async def test_an_odd_lifetime_of_a_token_is_none(browser: Browser, hostile: Hos
     hostile.tokens["expires_in"] = expires
     assert (await browser.log_in(hostile)).status_code == 303
     assert (await browser.verdict()).user is not None
-
-
-KEYS = [RSAKey.generate_key(2048), *(ECKey.generate_key(curve) for curve in ("P-256", "P-384", "P-521"))]
-
-
-@pytest.mark.parametrize("key", [*KEYS, OKPKey.generate_key("Ed25519")], ids=lambda key: str(key.get("crv", "RSA")))
-def test_a_client_assertion_names_the_client_and_the_provider_and_is_for_one_use(key: Key) -> None:
-    """RFC 7523 3, OpenID Connect Core 9."""
-    key.ensure_kid()
-    assertions = [client_assertion("the-client", key, "https://provider.test") for _ in range(2)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SecurityWarning)  # of EdDSA
-        claims = [jwt.decode(each, key, algorithms=[signature_of(key)]).claims for each in assertions]
-    for each in claims:
-        assert (each["iss"], each["sub"], each["aud"]) == ("the-client", "the-client", "https://provider.test")
-        assert 0 < each["exp"] - time.time() <= 60
-    assert claims[0]["jti"] != claims[1]["jti"]
 
 
 def test_the_code_challenge_is_that_of_the_standard() -> None:

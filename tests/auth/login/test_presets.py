@@ -69,6 +69,17 @@ async def test_a_logout_at_each_provider(preset: str, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
+async def test_a_logout_ends_one_login_and_takes_no_consent_back(preset: str, clock: Clock) -> None:
+    """Google's revocation takes the consent back, and ends other logins."""
+    provider = Provider(SCRIPTS[preset], clock)
+    browser = browser_of(provider, preset, clock)
+    await browser.get(provider.authorize(await browser.begin()))
+    await browser.post("/api/auth/logout", sec_fetch_site="same-origin")
+    revocation = str(provider.script.metadata.get("revocation_endpoint", ""))
+    assert provider.asked.count(revocation) == (revocation != "" and preset != "google")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
 def test_what_is_known_of_a_provider_has_a_source_and_a_date(preset: str) -> None:
     known = PRESETS[preset]
     assert urlsplit(known.source).scheme == "https"

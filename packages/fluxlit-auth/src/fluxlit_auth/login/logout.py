@@ -83,7 +83,7 @@ async def _ended(context: LoginContext, login: Login, wanted: str | None, url: P
     return_to = wanted if wanted is not None and leads_inside(wanted, url.mount) else None
     try:
         metadata = await context.provider.metadata()
-        if login.refresh_token is not None:
+        if login.refresh_token is not None and context.options.preset.revokes_token_only:
             await context.client.revoke(metadata, login.refresh_token)
     except (ProviderUnavailable, AuthConfigError) as error:
         logger.warning("Logout could not be sent to the provider: %s", error)

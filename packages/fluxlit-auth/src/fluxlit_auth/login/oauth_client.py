@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import time
-import warnings
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,15 +10,11 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from joserfc import jwt
-from joserfc.errors import SecurityWarning
-from joserfc.jwk import Key
-from joserfc.jws import JWSRegistry
-
 from fluxlit_auth.claims import duration
 from fluxlit_auth.errors import AuthConfigError, ClientRefused, GrantRefused, ProviderUnavailable
 from fluxlit_auth.http_client import HttpClient, HttpResponse
 from fluxlit_auth.login.authorization_request import AuthorizationRequest
+from fluxlit_auth.login.client_assertion import client_assertion
 from fluxlit_auth.login.options import LoginOptions
 from fluxlit_auth.metadata import Metadata
 
@@ -30,8 +23,6 @@ logger = logging.getLogger("fluxlit_auth")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PUSHED, TOKENS = "the pushed authorization request", "the token endpoint"
 PUSHED_SETTING = "set oidc_pushed_requests to auto."
-ASSERTION_S = 60
-"""Lifetime of a signed client assertion, in seconds."""
 
 # RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6, and the codes of GitHub.
 GRANT_ERRORS = frozenset(
@@ -212,17 +203,6 @@ def code_challenge(verifier: str) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def client_assertion(client_id: str, key: Key, audience: str) -> str:
-    """Return a JWT for ``private_key_jwt`` (RFC 7523 section 3)."""
-    alg, now = signature_of(key), int(time.time())
-    claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + ASSERTION_S}
-    claims["jti"] = secrets.token_urlsafe(16)  # a provider accepts each assertion once
-    with warnings.catch_warnings():
-        # RFC 9864 renames EdDSA to Ed25519, which few providers know yet.
-        warnings.simplefilter("ignore", SecurityWarning)
-        return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
-
-
 def authorization_url(metadata: Metadata, parameters: Mapping[str, str]) -> str:
     """Return the URL of an authorization request (RFC 6749 section 3.1)."""
     joint = "&" if "?" in metadata.authorization_endpoint else "?"
@@ -241,14 +221,6 @@ def parse_tokens(document: Mapping[str, Any]) -> Tokens:
         raise ProviderUnavailable("the token endpoint: the response has no bearer token")
     expires = duration(document.get("expires_in"))  # some providers send a string
     return Tokens(access, _text(document, "id_token"), _text(document, "refresh_token"), expires)
-
-
-def signature_of(key: Key) -> str:
-    """Return the signature algorithm of a client key."""
-    recommended = {"RSA": "RS256", "OKP": "EdDSA", "EC": {"P-384": "ES384", "P-521": "ES512"}.get(str(key.get("crv")))}
-    name = key.get("alg") or recommended.get(key.key_type) or "ES256"
-    assert name in JWSRegistry.algorithms
-    return str(name)
 
 
 def _checked(response: HttpResponse, what: str) -> dict[str, Any]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
+from joserfc.jwk import Key
 
 from fluxlit_auth.errors import AuthConfigError
 from fluxlit_auth.keys import SIGNATURES
+from fluxlit_auth.login.client_assertion import read_client_key
 from fluxlit_auth.login.presets import PRESETS, Preset
 from fluxlit_auth.metadata import Metadata
 
@@ -125,7 +123,7 @@ def read_options(settings: LoginSettings, given: Arguments) -> LoginOptions:
     """
     preset = _preset(settings.oidc_preset or given.preset)
     client_id = _needed(settings.oidc_client_id or given.client_id, "oidc_client_id", "client_id")
-    key = _client_key(settings.oidc_client_key_file)
+    key = read_client_key(settings.oidc_client_key_file, by_certificate=preset.keys_by_certificate)
     secret = settings.oidc_client_secret or given.client_secret
     if key is None:
         # A backend for frontends is a confidential client (RFC 10017).
@@ -206,35 +204,3 @@ def _algorithms(names: Sequence[str]) -> tuple[str, ...]:
                 f"{', '.join(SIGNATURES)}."
             )
     return tuple(names) or tuple(SIGNATURES)
-
-
-def _client_key(path: str | None) -> Key | None:
-    if not path:
-        return None
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return _private(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise AuthConfigError(f"oidc_client_key_file {path} cannot be read: {error}.") from None
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise AuthConfigError(
-            f"oidc_client_key_file {path} must hold one private RSA, EC or Ed25519 key, as PEM without a password "
-            f"or as a JWK."
-        ) from None
-
-
-def _private(text: str) -> Key:
-    key = import_key(json.loads(text)) if text.lstrip().startswith("{") else _of_pem(text)
-    if not isinstance(key, (RSAKey, ECKey, OKPKey)) or not key.is_private:
-        raise ValueError
-    key.ensure_kid()
-    return key
-
-
-def _of_pem(text: str) -> Key:
-    for kind in (RSAKey, ECKey, OKPKey):
-        try:
-            return kind.import_key(text)
-        except (JoseError, ValueError, TypeError):
-            continue
-    raise ValueError

@@ -27,6 +27,8 @@ class Preset:
         subject_claim: claim with the permanent identifier of the user.
         name_claims: claims with the display name, best first.
         assertion_audience: ``issuer`` or ``endpoint``: audience of a `private_key_jwt`.
+        keys_by_certificate: whether a client's key is found by its certificate, and RSA signatures use PSS.
+        revokes_token_only: whether the revocation of a refresh token leaves the user's other logins alone.
         logout_parameter: name of the parameter of a logout with the address to return to.
         logout_state: a logout returns with the state that it was sent.
     """
@@ -45,6 +47,8 @@ class Preset:
     subject_claim: str = "sub"
     name_claims: tuple[str, ...] = ("name", "preferred_username", "nickname")
     assertion_audience: str = "issuer"
+    keys_by_certificate: bool = False
+    revokes_token_only: bool = True
     logout_parameter: str = "post_logout_redirect_uri"
     logout_state: bool = True
 
@@ -56,12 +60,15 @@ PRESETS: Mapping[str, Preset] = {
     "entra": Preset(
         source="https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference",
         checked=CHECKED,
-        hosts=r"login\.microsoftonline\.com",
+        hosts=r"login\.microsoftonline\.(com|us)|login\.partner\.microsoftonline\.cn",
         scopes=("openid", "profile", "email", "offline_access"),
         userinfo="off",
         assertion_audience="endpoint",
+        # https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+        keys_by_certificate=True,
     ),
-    # A refresh token comes with access_type=offline only, and has no scope of its own.
+    # A refresh token comes with access_type=offline only, and has no scope of its own. Its revocation takes the user's
+    # consent back: https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke
     "google": Preset(
         source="https://developers.google.com/identity/openid-connect/openid-connect#authenticationuriparameters",
         checked=CHECKED,
@@ -70,6 +77,7 @@ PRESETS: Mapping[str, Preset] = {
         roles_claims=(),
         authorization_params={"access_type": "offline"},
         userinfo="off",
+        revokes_token_only=False,
     ),
     # With the code flow most claims, groups too, are at the userinfo endpoint.
     "okta": Preset(

@@ -434,7 +434,8 @@ class Settings(BaseSettings):
     )
     oidc_client_key_file: str | None = Field(
         default=None,
-        description="File with the private key of the client (PEM or JWK), instead of a secret: `private_key_jwt`.",
+        description="File with the private key of the client (PEM, also with its certificate, or JWK), instead of a "
+        "secret: `private_key_jwt`.",
     )
     oidc_client_auth: Literal["auto", "client_secret_basic", "client_secret_post", "private_key_jwt"] = Field(
         default="auto",
