@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxlit import FluxLit, TargetError
+from fluxlit import FluxLit, FluxLitError, TargetError
 from fluxlit.pages.adoption import load_any
 
 FLUXLIT = "from fluxlit import FluxLit\n{name} = FluxLit()\n"
@@ -118,3 +118,27 @@ def test_a_file_in_a_package_is_imported_as_its_part(folder: Path) -> None:
     (folder / "shop" / "__init__.py").touch()
     put(folder, shop__web="from .parts import name\n" + FLUXLIT.format(name="app"))
     assert isinstance(load_any("shop/web.py").application, FluxLit)
+
+
+AROUND = """
+from starlette.middleware.cors import CORSMiddleware
+from fastapi import FastAPI
+inside = FastAPI()
+{name} = CORSMiddleware(inside, allow_origins=["*"])
+"""
+
+
+@pytest.mark.parametrize(("name", "target"), [("app", None), ("app", "main.py"), ("server", "main"), ("x", "main:x")])
+def test_middleware_around_an_api_is_the_application(folder: Path, name: str, target: str | None) -> None:
+    put(folder, main=AROUND.format(name=name))
+    loaded = load_any(target)
+    assert loaded.adopted == f"ASGI application main:{name}"
+    assert loaded.application.served_api is not loaded.application.api
+    put(folder, streamlit_app=SCRIPT)
+    assert load_any(None).application.served_api is not load_any(None).application.api
+
+
+def test_middleware_around_a_fluxlit_object_is_refused(folder: Path) -> None:
+    put(folder, main=AROUND.format(name="app").replace("fastapi", "fluxlit").replace("FastAPI", "FluxLit"))
+    with pytest.raises(FluxLitError, match=r"app\.api\.add_middleware"):
+        load_any("main:app")

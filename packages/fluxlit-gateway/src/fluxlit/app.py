@@ -19,7 +19,8 @@ class FluxLit(AppDefinition):
 
     Args:
         title: name of the application, in the browser and in the API's documentation.
-        api: a FastAPI application that exists already; by default a new one.
+        api: a FastAPI application that exists already, or another ASGI application, such as middleware around one; by
+            default a new one.
         ui: script of a Streamlit application that exists already, used as ``streamlit run`` would use it. A relative
             path counts from the file that creates this object.
         import_target: ``module:attribute`` by which workers import this object; by default found by itself.
@@ -30,6 +31,7 @@ class FluxLit(AppDefinition):
 
     Attributes:
         api: the FastAPI application, mounted under ``api_mount_path``.
+        served_api: the same, or the given ASGI application around it.
         api_is_adopted: the FastAPI application was given, and keeps its own title.
         pages: the registered pages.
         ui_script: the adopted Streamlit script.

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from fluxlit.errors import TargetError
 from fluxlit.pages.app_definition import AppDefinition
+from fluxlit.pages.asgi_api import is_api, is_asgi
 from fluxlit.settings.target import (
     DEFAULT_ATTRIBUTE,
     DEFAULT_TARGET,
@@ -112,7 +113,7 @@ def _in_folder(root: Path) -> Loaded:
     api = _in_module(str(service), str(root))
     if script is None or not api.adopted:
         return api
-    both = AppDefinition(api=api.application.api, ui=script.resolve())
+    both = AppDefinition(api=api.application.served_api, ui=script.resolve())
     return Loaded(both, str(root), f"Streamlit script {script}, {api.adopted}")
 
 
@@ -138,13 +139,16 @@ def _in_module(text: str, source: str = "", directory: Path | None = None) -> Lo
         found = getattr(found, part, None)
     if isinstance(found, FastAPI):
         return Loaded(AppDefinition(api=found), source or text, f"FastAPI application {target}")
+    if is_asgi(found) and not is_application(found) and not is_streamlit_app(found):
+        return Loaded(AppDefinition(api=found), source or text, f"ASGI application {target}")
     return Loaded(target.found_in(module), f"{head}:{target.attribute}")
 
 
 def _attribute(module: object) -> str:
     """Return the name of a module's application; ``app`` if there is none."""
-    for fits in (is_application, lambda value: isinstance(value, FastAPI), is_streamlit_app):
+    for fits in (is_application, is_api, is_streamlit_app):
         names = [name for name, value in vars(module).items() if fits(value)]
+        names.sort(key=lambda name: isinstance(vars(module)[name], FastAPI))  # middleware around one comes first
         for name in (*_ATTRIBUTES, *names[:1]):
             if name in names:
                 return name

@@ -10,8 +10,10 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from fastapi import FastAPI
 
+from fluxlit._internal.asgi import Application
 from fluxlit.auth.contract import Authenticator
 from fluxlit.errors import FluxLitError, PageError
+from fluxlit.pages.asgi_api import adopt_api
 from fluxlit.pages.discovery import discover_pages
 from fluxlit.pages.options import PageOptions
 from fluxlit.pages.record import PageRecord
@@ -35,7 +37,7 @@ class AppDefinition:
         self,
         *,
         title: str | None = None,
-        api: FastAPI | None = None,
+        api: FastAPI | Application | None = None,
         ui: str | Path | None = None,
         import_target: str | None = None,
         fastapi_kwargs: Mapping[str, Any] | None = None,
@@ -47,7 +49,8 @@ class AppDefinition:
                 "FluxLit(api=..., fastapi_kwargs=...): the arguments are for a new FastAPI application, but one was "
                 "given. Pass them where that one is made."
             )
-        self.api = api if api is not None else FastAPI(**{"title": title or DEFAULT_TITLE, **(fastapi_kwargs or {})})
+        new = {"title": title or DEFAULT_TITLE, **(fastapi_kwargs or {})}
+        self.api, self.served_api = adopt_api(api if api is not None else FastAPI(**new))
         self.api_is_adopted = api is not None
         self.import_target = import_target
         self.authenticators = _authenticators(auth)

@@ -76,7 +76,7 @@ class Api:
         self._authenticators = application.authenticators  # those of the first application alone are bound
         self._find_target = find_target
         self._development = development
-        self._lifespan = Lifespan(application.api)
+        self._lifespan = Lifespan(application.served_api)
         self._relay = traced(self._to_workers)
 
     @property
@@ -95,7 +95,7 @@ class Api:
 
     @property
     def _served(self) -> Application:
-        return self._relay if self._settings.api_workers else self.application.api
+        return self._relay if self._settings.api_workers else self.application.served_api
 
     def _to_workers(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self.workers is None:

@@ -76,14 +76,14 @@ class ApiWorker(WorkerProgram):
         set_up_api(app, PublicAddress(self.settings))
         take_over(app.api, self.settings)
         add_security(app.api, self.spec.api_security, self.settings)
-        self._lifespan = Lifespan(app.api)
+        self._lifespan = Lifespan(app.served_api)
 
     def configuration(self) -> uvicorn.Config:
         """How the API is served: as in the gateway's own process."""
         settings = self.settings
         protocol = partial(HttpProtocol, limits=http_limits(settings), pending=PendingHeaders())
         config = server_config(
-            Endpoint(self._traced(self._application.api), self._lifespan),
+            Endpoint(self._traced(self._application.served_api), self._lifespan),
             protocol,
             access_log=False,
             uds=self.spec.socket,

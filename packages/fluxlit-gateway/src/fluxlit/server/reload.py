@@ -65,7 +65,7 @@ class Reloader:
             fresh = cast("AppDefinition", load_any(self._find_target()).application)
             fresh.pages.validate(self._settings.api_mount_path)
             take_over(fresh.api, self._settings)
-            lifespan = Lifespan(fresh.api)
+            lifespan = Lifespan(fresh.served_api)
             if parts.api.workers is None:
                 await lifespan.start()
             else:

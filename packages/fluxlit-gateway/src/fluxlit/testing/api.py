@@ -43,7 +43,7 @@ def api_client(app: FluxLit, *, user: User | None = None, settings: Settings | N
     settings = settings or settings_of(app)
     gateway = _gateway(app, settings, user)
     loop = _LoopThread()
-    lifespan = Lifespan(app.api)
+    lifespan = Lifespan(app.served_api)
     try:
         loop.run(lifespan.start())
         transport = _SyncTransport(_Stateful(gateway, lifespan.state), loop.run)
@@ -69,7 +69,7 @@ async def async_api_client(
     """
     settings = settings or settings_of(app)
     gateway = _gateway(app, settings, user)
-    lifespan = Lifespan(app.api)
+    lifespan = Lifespan(app.served_api)
     await lifespan.start()
     transport = ASGIWebSocketTransport(_Stateful(gateway, lifespan.state))
     async with httpx.AsyncClient(transport=transport, base_url=f"{_base_url(settings)}/") as client:
@@ -101,7 +101,7 @@ def _gateway(app: FluxLit, settings: Settings, user: User | None) -> OwnPage:
     take_over(app.api, settings)
     gateway = Gateway(
         routes=RouteTable(api=settings.api_mount_path, docs=documentation_paths(app, settings)),
-        api=cast("Any", app.api),  # Starlette spells the ASGI types another way
+        api=cast("Any", app.served_api),  # Starlette spells the ASGI types another way
         ui=None,
         readiness=_NoUi,
         root_path=settings.root_path,
