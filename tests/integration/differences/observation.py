@@ -146,7 +146,8 @@ class Placement:
             self.note(f"api file {name}", [line for line in lines if line.startswith(("myapp ", "an audit"))])
         client.close()
         lines = "".join(self.server.output).splitlines()
-        self.note("api lines on the terminal", sum("a debug line" in line for line in lines))
+        for text in ("a debug line", "a line by the logger of uvicorn"):
+            self.note(f"api lines on the terminal: {text}", sum(text in line for line in lines))
 
     async def _observe_socket(self, base: str) -> None:
         url = f"{self.origin.replace('http', 'ws', 1)}{base}"

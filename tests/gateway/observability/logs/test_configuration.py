@@ -84,8 +84,20 @@ def test_libraries_do_not_chatter_at_any_level(level: str) -> None:
 
 @pytest.mark.parametrize(("level", "count"), [("info", 0), ("debug", 1)])
 def test_uvicorn_tells_about_its_servers_only_when_debugging(level: str, count: int) -> None:
-    program = ours(f"log_level={level!r}") + 'logging.getLogger("uvicorn.error").info("Started server process")'
-    assert sum("Started" in line for line in lines_of(program)) == count
+    server = """
+        import asyncio, uvicorn
+        server = uvicorn.Server(uvicorn.Config(lambda: None, lifespan="off", log_config=None, port=0))
+        server.should_exit = True
+        asyncio.run(server.serve())
+    """
+    assert any("Started" in line for line in lines_of(ours(f"log_level={level!r}", after=server))) == bool(count)
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn.error"])
+def test_an_application_may_log_with_the_loggers_of_uvicorn(name: str) -> None:
+    """As many FastAPI applications do; uvicorn shows these lines."""
+    after = f"logging.getLogger({name!r}).info('sold 3')"
+    assert sum("sold 3" in line for line in lines_of(ours(after=after))) == 1
 
 
 def test_configuring_after_uvicorn_writes_no_line_twice() -> None:

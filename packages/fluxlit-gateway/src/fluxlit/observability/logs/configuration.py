@@ -15,7 +15,10 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
+
+import uvicorn
 
 from fluxlit.observability.logs.aborted_requests import CutOffFilter
 from fluxlit.observability.logs.formatters import JsonLogFormatter, TerminalLogFormatter
@@ -28,8 +31,8 @@ _BELOW = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 _CHATTY = frozenset(
     {"asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchdog", "watchfiles", "websockets"}
 )
-# It logs the start of each of our servers, public and private, and of every WebSocket.
-_QUIET_UNLESS_DEBUG = "uvicorn.error"
+# The folder of uvicorn and ours.
+_SERVER_CODE = (f"{Path(uvicorn.__file__).parent}{os.sep}", f"{Path(__file__).parents[2]}{os.sep}")
 
 
 class ChatterFilter(logging.Filter):
@@ -38,6 +41,25 @@ class ChatterFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is written."""
         return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in _CHATTY
+
+
+class ServerNewsFilter(logging.Filter):
+    """Drops what uvicorn reports of each server and of every WebSocket.
+
+    There are private servers, too, and a process that is replaced is none of the user's. An application may log with
+    the same logger, so its level is no means.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        return record.levelno >= logging.WARNING or not record.pathname.startswith(_SERVER_CODE)
+
+
+def drop_server_news() -> None:
+    """Add a `ServerNewsFilter` to the logger of uvicorn's servers."""
+    logger = logging.getLogger("uvicorn.error")
+    if not any(isinstance(each, ServerNewsFilter) for each in logger.filters):
+        logger.addFilter(ServerNewsFilter())
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -73,9 +95,10 @@ def configure(settings: Settings) -> None:
     if not root.handlers:
         root.setLevel(level)
     logging.lastResort = console
-    uvicorn = logging.getLogger("uvicorn")
-    if not uvicorn.handlers and uvicorn.level == logging.NOTSET:  # neither by uvicorn's command nor by the user
-        _set_level(_QUIET_UNLESS_DEBUG, level if level == logging.DEBUG else max(logging.WARNING, level))
+    servers = logging.getLogger("uvicorn")
+    # Configured neither by uvicorn's command nor by the user.
+    if not servers.handlers and servers.level == logging.NOTSET and level > logging.DEBUG:
+        drop_server_news()
     for name in _OURS:
         logger = logging.getLogger(name)
         if not logger.handlers:
