@@ -58,6 +58,19 @@ CASES = {
         logging.getLogger("uvicorn.error").warning("x")
         assert seen == ["streamlit.runtime", "streamlit.made.later", "uvicorn.error"], seen
     """,
+    "libraries find a server, with what they keep there, also after all has been frozen": """
+        import gc
+        from types import SimpleNamespace
+        from streamlit.web.server.server import Server
+        runtime, state = SimpleNamespace(_main_script_path="ui.py"), {}
+        for _ in range(2):
+            gc.freeze()
+            application.show_server(runtime, state)
+            [server] = [each for each in gc.get_objects() if isinstance(each, Server)]
+            assert (server._runtime, server.main_script_path) == (runtime, "ui.py")
+            server.theirs = getattr(server, "theirs", 0) + 1
+        assert server.theirs == 2
+    """,
     "the session manager reports sessions": """
         class Manager:
             def connect_session(self, client, *, user_info): return "s1"

@@ -120,6 +120,7 @@ async def process():
 def log():
     logging.getLogger("myapp").debug("a debug line")
     logging.getLogger("api.audit").warning("an audit line")
+    logging.getLogger("uvicorn.error").info("a line by the logger of uvicorn")
     return "logged"
 
 
@@ -196,22 +197,29 @@ async def ws(socket: WebSocket):
     await socket.close(4321, "a reason")
 """
 
-UI = """
+UI = '''
+import gc
 import json
 import logging
 
 import facts
 import streamlit as st
 from streamlit import config
+from streamlit.web.server.server import Server
 
 logging.basicConfig(handlers=[logging.FileHandler("ui.log")], level=logging.DEBUG, format="%(name)s %(message)s")
+
+def servers():
+    """How many servers libraries find."""
+    return sum(issubclass(type(each), Server) for each in gc.get_objects())
+
 
 if __name__ == "__main__":
     logging.getLogger("myapp").debug("a debug line")
     st.title("Compared")
     context = st.context
     seen = {
-        "process": facts.process() | {"spawn": facts.pool("spawn"), "name": __name__},
+        "process": facts.process() | {"spawn": facts.pool("spawn"), "name": __name__, "servers": servers()},
         "options": {
             key: repr(st.get_option(key)) for key in config.get_config_options() if "secret" not in key.lower()
         },
@@ -230,7 +238,7 @@ if __name__ == "__main__":
         st.text(json.dumps(seen, default=str))
     st.button("Press")
     st.download_button("Load", b"content", "content.txt")
-"""
+'''
 
 APP = """
 from fluxlit import FluxLit

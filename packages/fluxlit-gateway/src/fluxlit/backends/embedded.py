@@ -28,7 +28,7 @@ from fluxlit.observability.current_request import REQUEST_FIELD, REQUEST_ID
 from fluxlit.observability.metrics import Samples
 from fluxlit.settings import Resolved
 from fluxlit.settings.target import locate
-from fluxlit.streamlit.application import release_runtime, running_runtime
+from fluxlit.streamlit.application import release_runtime, running_runtime, show_server
 from fluxlit.streamlit.features import check_streamlit
 from fluxlit.streamlit.live_sessions import rerun_sessions
 from fluxlit.streamlit.log_routing import route_logs
@@ -76,6 +76,7 @@ class EmbeddedBackend:
         self._runs = Runs()
         self._app: Any = None
         self._runtime: Any = None
+        self._server: dict[str, Any] = {}
         self._life = AsyncExitStack()
         self._detail = "Streamlit has not been started"
 
@@ -104,7 +105,7 @@ class EmbeddedBackend:
             hide_own_frames()
         self._configure_client()
         self._prepare_script()
-        collector = GarbageCollector()
+        collector = GarbageCollector(frozen=self._show_server)
         limiter = anyio.to_thread.current_default_thread_limiter()
         threads = limiter.total_tokens
         streamlit = build_streamlit(self._spec)
@@ -112,6 +113,7 @@ class EmbeddedBackend:
         # Streamlit lowers it for its own static files, which the gateway serves.
         limiter.total_tokens = threads
         self._runtime = running_runtime()
+        self._show_server()
         self._app = ActivityMiddleware(streamlit, collector.touch)
         copying = resume.set_up(self._settings)
         if copying is not None:
@@ -133,6 +135,10 @@ class EmbeddedBackend:
             collecting = asyncio.create_task(collector.run())
             self._life.callback(collecting.cancel)
         self._detail = "Streamlit is ready"
+
+    def _show_server(self) -> None:
+        if self._runtime is not None:
+            show_server(self._runtime, self._server)
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
         """See `Backend.stop`."""

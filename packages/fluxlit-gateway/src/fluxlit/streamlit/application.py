@@ -27,6 +27,16 @@ STATIC_FILES = Feature(
     names=("streamlit.web.server.starlette.starlette_routes:create_app_static_serving_routes",),
 )
 
+SERVER = Feature(
+    "its server object",
+    off="Libraries that look for Streamlit's server, such as streamlit-server-state, do not find it.",
+    names=(
+        "streamlit.web.server.server:Server._runtime",
+        "streamlit.web.server.server:Server._main_script_path",
+        "streamlit.runtime:Runtime._main_script_path",
+    ),
+)
+
 SECOND_START = Feature(
     "a second start in one process",
     off="A process that has stopped the embedded Streamlit cannot start it again.",
@@ -71,6 +81,27 @@ def running_runtime() -> Runtime | None:
     with contextlib.suppress(RuntimeError):
         return Runtime.instance()
     return None
+
+
+def show_server(runtime: Runtime, state: dict[str, Any]) -> None:
+    """Make the server object that `streamlit run` has, for libraries.
+
+    They look through `gc.get_objects`, which leaves out what is frozen: call it again after `gc.freeze`.
+
+    Args:
+        runtime: of this process.
+        state: attributes that all objects made with it share, because libraries keep their own there.
+    """
+
+    def show() -> None:
+        from streamlit.web.server.server import Server
+
+        server = Server.__new__(Server)
+        server.__dict__ = state
+        server._main_script_path, server._runtime = runtime._main_script_path, runtime
+        state["fluxlit"] = server  # keeps it
+
+    SERVER.attempt(show, None)
 
 
 def release_runtime() -> None:

@@ -28,6 +28,7 @@ FEATURES: tuple[Feature, ...] = (
     media.MEDIA_OWNERS,
     script_run.RUN_SESSION,
     application.STATIC_FILES,
+    application.SERVER,
     application.SECOND_START,
     options.PROJECT_FOLDER,
     options.FRESH_OPTIONS,

@@ -37,6 +37,7 @@ import gc
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,12 +62,17 @@ class GarbagePolicy:
 class GarbageCollector:
     """Applies a `GarbagePolicy` to this process.
 
+    Args:
+        policy: when to collect.
+        frozen: called whenever objects have been moved out of sight.
+
     Attributes:
         collections: number of full collections so far.
     """
 
-    def __init__(self, policy: GarbagePolicy | None = None) -> None:
+    def __init__(self, policy: GarbagePolicy | None = None, frozen: Callable[[], None] = lambda: None) -> None:
         self.policy = policy or GarbagePolicy()
+        self._frozen = frozen
         self.collections = 0
         self._last_activity = 0.0
         self._active = asyncio.Event()
@@ -80,6 +86,7 @@ class GarbageCollector:
     async def run(self) -> None:
         """Freeze what is there, then collect by the policy until cancelled."""
         gc.freeze()
+        self._frozen()
         self._baseline = resident_bytes()
         self.touch()
         while True:
@@ -96,6 +103,7 @@ class GarbageCollector:
         gc.unfreeze()
         found = gc.collect()
         gc.freeze()
+        self._frozen()
         self.collections += 1
         self._baseline = resident_bytes()
         took = (time.perf_counter() - started) * 1000

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -21,7 +22,7 @@ from fluxlit.observability.current_request import REQUEST_FIELD
 from fluxlit.observability.metrics import Samples
 from fluxlit.settings import Settings
 from fluxlit.streamlit import live_sessions
-from fluxlit.streamlit.application import running_runtime
+from fluxlit.streamlit.application import running_runtime, show_server
 from fluxlit.streamlit.features import check_streamlit
 from fluxlit.streamlit.log_routing import route_logs
 from fluxlit.streamlit.message_limits import limit_messages
@@ -178,10 +179,12 @@ class Worker(WorkerProgram):
         assert runtime is not None
         self._runtime = runtime
         self._collecting: asyncio.Task[None] | None = None
+        showing = partial(show_server, runtime, {})
         if get_option("runner.postScriptGC"):
             gc.unfreeze()  # what the start has frozen is Streamlit's to collect
+            showing()
         else:
-            self._collector = GarbageCollector()
+            self._collector = GarbageCollector(frozen=showing)
             self._collecting = asyncio.create_task(self._collector.run())
         self._uploads.attach(self._runtime)
         limit_messages(self._runtime, development=self.spec.development)
