@@ -100,6 +100,26 @@ def test_an_application_may_log_with_the_loggers_of_uvicorn(name: str) -> None:
     assert sum("sold 3" in line for line in lines_of(ours(after=after))) == 1
 
 
+def test_private_servers_are_no_news_under_uvicorn(tmp_path: Path) -> None:
+    """Its own server is: programs wait for its line."""
+    before = "import uvicorn.config; logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)"
+    after = f"""
+        import asyncio, pathlib, uvicorn
+        from fluxlit.server.sockets.internal_server import PrivateServer
+        from fluxlit.server.sockets.listeners import bind_file
+        async def run():
+            private = PrivateServer(None, [bind_file(pathlib.Path({str(tmp_path)!r}, "a.sock"), 0o600)])
+            await private.start()
+            await private.stop()
+            public = uvicorn.Server(uvicorn.Config(print, lifespan="off", log_config=None, port=0, interface="asgi3"))
+            public.should_exit = True
+            await public.serve()
+        asyncio.run(run())
+    """
+    lines = lines_of(ours(before=before, after=after))
+    assert sum("Started server process" in line for line in lines) == 1
+
+
 def test_configuring_after_uvicorn_writes_no_line_twice() -> None:
     after = "import uvicorn.config; logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)"
     assert len(lines_of(ours(before=after))) == 4, "and its access line is on standard output, where it writes it"

@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
@@ -43,23 +44,35 @@ class ChatterFilter(logging.Filter):
         return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in _CHATTY
 
 
+IN_PRIVATE_SERVER: ContextVar[bool] = ContextVar("IN_PRIVATE_SERVER", default=False)
+"""Whether a task runs a server beside the public one."""
+
+
 class ServerNewsFilter(logging.Filter):
     """Drops what uvicorn reports of each server and of every WebSocket.
 
-    There are private servers, too, and a process that is replaced is none of the user's. An application may log with
-    the same logger, so its level is no means.
+    An application may log with the same logger, so its level is no means.
+
+    Attributes:
+        everywhere: not of private servers alone.
     """
+
+    everywhere = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is written."""
-        return record.levelno >= logging.WARNING or not record.pathname.startswith(_SERVER_CODE)
+        if record.levelno >= logging.WARNING or not record.pathname.startswith(_SERVER_CODE):
+            return True
+        return not self.everywhere and not IN_PRIVATE_SERVER.get()
 
 
-def drop_server_news() -> None:
-    """Add a `ServerNewsFilter` to the logger of uvicorn's servers."""
+def drop_server_news(*, everywhere: bool = True) -> None:
+    """Filter the logger of uvicorn's servers; idempotent."""
     logger = logging.getLogger("uvicorn.error")
-    if not any(isinstance(each, ServerNewsFilter) for each in logger.filters):
-        logger.addFilter(ServerNewsFilter())
+    known = [each for each in logger.filters if isinstance(each, ServerNewsFilter)]
+    news = known[0] if known else ServerNewsFilter()
+    news.everywhere = news.everywhere or everywhere
+    logger.addFilter(news)
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -96,9 +109,8 @@ def configure(settings: Settings) -> None:
         root.setLevel(level)
     logging.lastResort = console
     servers = logging.getLogger("uvicorn")
-    # Configured neither by uvicorn's command nor by the user.
-    if not servers.handlers and servers.level == logging.NOTSET and level > logging.DEBUG:
-        drop_server_news()
+    unconfigured = not servers.handlers and servers.level == logging.NOTSET  # by uvicorn's command and by the user
+    drop_server_news(everywhere=unconfigured and level > logging.DEBUG)
     for name in _OURS:
         logger = logging.getLogger(name)
         if not logger.handlers:

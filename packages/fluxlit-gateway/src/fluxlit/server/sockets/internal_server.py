@@ -13,6 +13,7 @@ from functools import partial
 
 from fluxlit._internal.asgi import Application
 from fluxlit.errors import FluxLitError
+from fluxlit.observability.logs.configuration import IN_PRIVATE_SERVER
 from fluxlit.server.http.protocol import HttpProtocol
 from fluxlit.server.http.request_head import HttpLimits
 from fluxlit.server.sockets.listeners import Listener
@@ -40,12 +41,16 @@ class PrivateServer:
         Raises:
             FluxLitError: the server fails.
         """
-        self._task = asyncio.create_task(self._server.serve(sockets=[each.socket for each in self._listeners]))
+        self._task = asyncio.create_task(self._serve())
         await served(self._server, self._task)
         if self._task.done():
             cause = self._task.exception()
             where = ", ".join(each.origin(tls=False) for each in self._listeners)
             raise FluxLitError(f"{where} cannot be listened on: {cause}")
+
+    async def _serve(self) -> None:
+        IN_PRIVATE_SERVER.set(True)
+        await self._server.serve(sockets=[each.socket for each in self._listeners])
 
     async def stop(self) -> None:
         """Close the listeners' connections."""
