@@ -11,6 +11,7 @@ away and adds no handler to the root logger, with which `basicConfig` would do n
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -18,8 +19,6 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
-
-import uvicorn
 
 from fluxlit.observability.logs.aborted_requests import CutOffFilter
 from fluxlit.observability.logs.formatters import JsonLogFormatter, TerminalLogFormatter
@@ -32,8 +31,6 @@ _BELOW = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 _CHATTY = frozenset(
     {"asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchdog", "watchfiles", "websockets"}
 )
-# The folder of uvicorn and ours.
-_SERVER_CODE = (f"{Path(uvicorn.__file__).parent}{os.sep}", f"{Path(__file__).parents[2]}{os.sep}")
 
 
 class ChatterFilter(logging.Filter):
@@ -46,6 +43,14 @@ class ChatterFilter(logging.Filter):
 
 IN_PRIVATE_SERVER: ContextVar[bool] = ContextVar("IN_PRIVATE_SERVER", default=False)
 """Whether a task runs a server beside the public one."""
+
+
+@functools.cache
+def _server_code() -> tuple[str, ...]:
+    """Return the folders of uvicorn and ours."""
+    import uvicorn  # noqa: PLC0415  (heavy; what logs is imported already)
+
+    return f"{Path(uvicorn.__file__).parent}{os.sep}", f"{Path(__file__).parents[2]}{os.sep}"
 
 
 class ServerNewsFilter(logging.Filter):
@@ -61,7 +66,7 @@ class ServerNewsFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is written."""
-        if record.levelno >= logging.WARNING or not record.pathname.startswith(_SERVER_CODE):
+        if record.levelno >= logging.WARNING or not record.pathname.startswith(_server_code()):
             return True
         return not self.everywhere and not IN_PRIVATE_SERVER.get()
 
