@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
-from fluxlit.worker.joined_writes import MOST, JoinedWrites
+from fluxlit.worker.joined_writes import MOST, JoinedWrites, websocket_protocol
 
 pytestmark = pytest.mark.anyio
 
@@ -88,3 +89,11 @@ async def test_everything_else_is_the_connections_own() -> None:
     joined = JoinedWrites(Connection())
     assert joined.get_extra_info("peername") == "gateway"
     assert not joined.is_closing()
+
+
+def test_another_uvicorn_costs_the_joining_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn.protocols.websockets.websockets_sansio_impl", None)
+    assert websocket_protocol() == "websockets-sansio"
+    assert "messages of a rerun are not joined" in caplog.text

@@ -7,20 +7,13 @@ would be a system call here and wake the gateway, which has one system call to r
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, cast
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+logger = logging.getLogger(__name__)
 
 MOST = 64 * 1024
 """Bytes that wait; as much as a transport buffers before it holds writers back."""
-
-
-class JoiningProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol on `JoinedWrites`."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over a connection."""
-        super().connection_made(cast("asyncio.Transport", JoinedWrites(cast("asyncio.Transport", transport))))
 
 
 class JoinedWrites:
@@ -69,3 +62,21 @@ class JoinedWrites:
         chunks, self._chunks, self._size = self._chunks, [], 0
         if chunks and not self._transport.is_closing():
             self._transport.write(b"".join(chunks))
+
+
+def websocket_protocol() -> type[asyncio.Protocol] | str:
+    """Return what `Config(ws=...)` takes: uvicorn's, on `JoinedWrites`.
+
+    With a uvicorn that has it elsewhere it is uvicorn's alone.
+    """
+    try:
+        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: PLC0415
+    except ImportError:
+        logger.warning("Off: the messages of a rerun are not joined, because uvicorn has changed.")
+        return "websockets-sansio"
+
+    class JoiningProtocol(WebSocketsSansIOProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(cast("asyncio.Transport", JoinedWrites(cast("asyncio.Transport", transport))))
+
+    return JoiningProtocol

@@ -46,7 +46,7 @@ from fluxlit.worker.base import KEEP_ALIVE_S, WorkerProgram
 from fluxlit.worker.breakpoints import use_terminal
 from fluxlit.worker.counters import Runs, worker_readings
 from fluxlit.worker.garbage_collection import GarbageCollector
-from fluxlit.worker.joined_writes import JoiningProtocol
+from fluxlit.worker.joined_writes import websocket_protocol
 from fluxlit.worker.page_reload import reload_pages, report_fault
 from fluxlit.worker.resume import Resumption
 from fluxlit.worker.session_expired_banner import with_session_expired_banner
@@ -137,7 +137,7 @@ class Worker(WorkerProgram):
             http="httptools",
             # No pings: the gateway pings both ends. A ping of ours would pass to the browser behind all that it has
             # still to read, and a slow one would be taken for dead; and a breakpoint answers none.
-            ws=JoiningProtocol,
+            ws=websocket_protocol(),
             ws_max_size=self.settings.gateway_ws_max_client_message_bytes,  # here without compression
             ws_per_message_deflate=self.settings.gateway_ws_compression,
             ws_ping_interval=None,
