@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 import warnings
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,6 @@ ASSERTION_S = 60
 THUMBPRINT = "x5t#S256"
 NAMES = ("kid", THUMBPRINT)
 """Parameters of a header by which a provider finds the key (RFC 7515 section 4.1)."""
-
-BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
 def read_client_key(path: str | None, *, by_certificate: bool = False) -> Key | None:
@@ -96,7 +93,7 @@ def _read_jwk(document: dict[str, Any]) -> tuple[Key, Sequence[Certificate]]:
 
 
 def _read_pem(text: str) -> tuple[Key, Sequence[Certificate]]:
-    blocks = [(block[1], block[0]) for block in BLOCK.finditer(text)]
+    blocks = list(_pem_blocks(text))
     [private] = [block for label, block in blocks if label.endswith("PRIVATE KEY")]
     certificates = [load_pem_x509_certificate(block.encode()) for label, block in blocks if label == "CERTIFICATE"]
     for kind in (RSAKey, ECKey, OKPKey):
@@ -105,6 +102,14 @@ def _read_pem(text: str) -> tuple[Key, Sequence[Certificate]]:
         except (JoseError, ValueError, TypeError):
             continue
     raise ValueError
+
+
+def _pem_blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield label and text of each block (RFC 7468 section 2)."""
+    for part in text.split("-----BEGIN ")[1:]:
+        label, _, rest = part.partition("-----")
+        body, end, _ = rest.partition(f"-----END {label}-----")
+        yield label, f"-----BEGIN {label}-----{body}{end}"
 
 
 def _private(key: Key) -> Key:
