@@ -54,7 +54,7 @@ def import_streamlit() -> None:
 
 def build(script: Path, routes: list[Any], around: Callable[[Any], Any]) -> App:
     """Streamlit's ASGI application for a script, with a middleware around it."""
-    from starlette.middleware import Middleware
+    from fastapi.middleware import Middleware
     from streamlit.starlette import App
 
     return App(script, routes=routes, middleware=[Middleware(around)])
