@@ -93,6 +93,22 @@ def test_uvicorn_tells_about_its_servers_only_when_debugging(level: str, count: 
     assert any("Started" in line for line in lines_of(ours(f"log_level={level!r}", after=server))) == bool(count)
 
 
+@pytest.mark.parametrize(("level", "count"), [("info", 0), ("debug", 1)])
+def test_each_websocket_is_news_only_when_debugging(level: str, count: int) -> None:
+    """uvicorn gives its logger to the library of WebSockets."""
+    after = """
+        from websockets.datastructures import Headers
+        from websockets.http11 import Request
+        from websockets.server import ServerProtocol
+        key = "dGhlIHNhbXBsZSBub25jZQ=="
+        asked = {"Host": "a", "Upgrade": "websocket", "Connection": "Upgrade"}
+        asked |= {"Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
+        server = ServerProtocol(logger=logging.getLogger("uvicorn.error"))
+        server.send_response(server.accept(Request("/", Headers(asked))))
+    """
+    assert sum("connection open" in line for line in lines_of(ours(f"log_level={level!r}", after=after))) == count
+
+
 @pytest.mark.parametrize("name", ["uvicorn", "uvicorn.error"])
 def test_an_application_may_log_with_the_loggers_of_uvicorn(name: str) -> None:
     """As many FastAPI applications do; uvicorn shows these lines."""

@@ -47,10 +47,12 @@ IN_PRIVATE_SERVER: ContextVar[bool] = ContextVar("IN_PRIVATE_SERVER", default=Fa
 
 @functools.cache
 def _server_code() -> tuple[str, ...]:
-    """Return the folders of uvicorn and ours."""
+    """Return the folders of uvicorn, of its WebSocket library and ours."""
     import uvicorn  # noqa: PLC0415  (heavy; what logs is imported already)
+    import websockets  # noqa: PLC0415
 
-    return f"{Path(uvicorn.__file__).parent}{os.sep}", f"{Path(__file__).parents[2]}{os.sep}"
+    files = (uvicorn.__file__, websockets.__file__)
+    return *(f"{Path(file).parent}{os.sep}" for file in files), f"{Path(__file__).parents[2]}{os.sep}"
 
 
 class ServerNewsFilter(logging.Filter):
