@@ -28,11 +28,11 @@ TARGETS = {
     "no-default": ({}, ["run"], "There is no application in", "fluxlit new ."),
     "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
     "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
-    "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is a int, not a FluxLit object", "Write app = FluxLit(...)"),
+    "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is an int, not a FluxLit object", "Write app = FluxLit(...)"),
     "streamlit-app": (
         {"app.py": "from streamlit.starlette import App\napp = App('ui.py')\n"},
         ["run", "app:app"],
-        "is a App, not a FluxLit object",
+        "is an App, not a FluxLit object",
         "Serve its script, as with `fluxlit run ui.py`, or adopt it with FluxLit(ui='ui.py').",
     ),
     "import-error": ({"app.py": "import nowhere\n"}, ["run"], "No module named 'nowhere'", "app.py:1"),

@@ -94,7 +94,7 @@ def test_what_is_wrapped(
         ({"numbers_only": "x = 1\n"}, "numbers_only.py", ["no attribute 'app'"]),
         ({}, "nowhere/", ["no file"]),
         *[
-            ({"app": f"{head}\napp = {call}('ui.py')\n", "main": SCRIPT}, target, ["is a App", "fluxlit run ui.py"])
+            ({"app": f"{head}\napp = {call}('ui.py')\n", "main": SCRIPT}, target, ["is an App", "fluxlit run ui.py"])
             for target in (None, "app.py", "app:app")
             for head, call in (
                 ("import streamlit as st", "st.App"),

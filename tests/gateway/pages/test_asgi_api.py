@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from httpx_ws import aconnect_ws
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from fluxlit import FluxLit, FluxLitError
 from fluxlit.pages.asgi_api import is_api, is_asgi
@@ -161,13 +162,57 @@ async def handler(request: Any) -> None:
     """Not ASGI: one argument."""
 
 
-OTHERS = [{}, "service:app", Synchronous(), Socket, handler, 7, APIRouter()]
+async def created_late() -> FastAPI:
+    """As a factory that must be awaited."""
+    return FastAPI()
 
 
-@pytest.mark.parametrize("value", OTHERS, ids=lambda value: type(value).__name__)
-def test_another_value_is_refused(value: Any) -> None:
-    with pytest.raises(FluxLitError, match=r"takes a FastAPI application or another ASGI application, and this is a"):
+def in_module() -> ModuleType:
+    module = ModuleType("shop")
+    vars(module)["service"] = service()
+    return module
+
+
+OTHERS = {
+    "router": (APIRouter(), "an APIRouter. Leave out api=, and include the router: app.api.include_router(router)."),
+    "target": ("service:app", "a str. Import the application that 'service:app' names, and pass that."),
+    "module": (in_module(), "the module shop. Pass the application in it: shop.service"),
+    "empty module": (ModuleType("shop"), "the module shop. Pass the application in it: shop...."),
+    "class": (Socket, "the class Socket. Pass an instance: Socket(...)."),
+    "FastAPI": (FastAPI, "the class FastAPI. Pass an instance: FastAPI(...)."),
+    "WSGI": (Synchronous(), "a Synchronous. a2wsgi.WSGIMiddleware makes an ASGI application of a WSGI application."),
+    "WSGI function": (Synchronous().__call__, "the function __call__. a2wsgi.WSGIMiddleware makes"),
+    "factory": (service, "the function service. If it returns the application, call it: service()."),
+    "handler": (handler, "the function handler. ASGI applications are async, and take scope, receive and send."),
+    "number": (7, "an int. ASGI applications are async, and take scope, receive and send."),
+    "mapping": ({}, "a dict. ASGI applications are async, and take scope, receive and send."),
+}
+
+
+@pytest.mark.parametrize(("value", "message"), OTHERS.values(), ids=list(OTHERS))
+def test_another_value_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(FluxLitError) as refused:
         FluxLit(api=value)
+    assert str(refused.value).startswith(
+        f"FluxLit(api=...) takes a FastAPI application or another ASGI application, and this is {message}"
+    )
+
+
+def test_a_coroutine_is_refused() -> None:
+    coroutine = created_late()
+    with pytest.raises(FluxLitError, match=r"this is a coroutine\. The function that returns .* must not be async"):
+        FluxLit(api=coroutine)  # type: ignore[arg-type]
+    coroutine.close()
+
+
+def test_a_router_of_starlette_is_an_api() -> None:
+    assert isinstance(FluxLit(api=Router()).api, FastAPI)
+
+
+@pytest.mark.parametrize("value", [7, ModuleType("dashboard"), service])
+def test_another_value_is_no_script(value: Any) -> None:
+    with pytest.raises(FluxLitError, match=r"ui=\.\.\.\) takes the path of a script, and this is (an int|the )"):
+        FluxLit(ui=value)
 
 
 @pytest.mark.parametrize("value", [FluxLit(), CORSMiddleware(FluxLit()), Socket(CORSMiddleware(FluxLit()))])

@@ -49,7 +49,7 @@ def test_a_file_may_be_named_instead_of_a_module(project: Path) -> None:
     [
         (None, "absent_b:app", ["no module 'absent_b'"]),
         ("from fluxlit import FluxLit\nportal = FluxLit()\n", "mod_c:app", ["no attribute 'app'", "mod_c:portal"]),
-        ("app = 3\n", "mod_d:app", ["is a int", "FluxLit(...)"]),
+        ("app = 3\n", "mod_d:app", ["is an int", "FluxLit(...)"]),
         ("import nowhere_at_all\n", "mod_e:app", ["ModuleNotFoundError", "nowhere_at_all", "mod_e.py:1"]),
         ("x = 1\ny = 1 / 0\n", "mod_f:app", ["ZeroDivisionError", "mod_f.py:2)\n    y = 1 / 0"]),
         ("def f(:\n", "mod_g:app", ["SyntaxError", "mod_g.py:1)\n    def f(:"]),

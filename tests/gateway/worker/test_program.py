@@ -239,7 +239,7 @@ def test_secrets_and_static_files_of_the_project_are_found_for_pages(project: Pr
 BROKEN: dict[str, tuple[dict[str, Any], str, str]] = {
     "a module that is not there": ({"target": "nowhere:app"}, "", "no module 'nowhere'"),
     "an attribute that is not there": ({"target": "shop:shop"}, COUNTER, "did you mean shop:app"),
-    "no FluxLit object": ({"target": "shop:app"}, "app = 3", "is a int, not a FluxLit object"),
+    "no FluxLit object": ({"target": "shop:app"}, "app = 3", "is an int, not a FluxLit object"),
     "an exception in the module": (
         {"target": "shop:app"},
         "1 / 0",

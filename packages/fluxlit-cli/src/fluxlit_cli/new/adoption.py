@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from fluxlit.errors import FluxLitError
-from fluxlit.settings.target import Target, blame, is_application
+from fluxlit.settings.target import Target, blame, described, is_application
 from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.needs import Needs, is_source
 
@@ -128,7 +128,7 @@ def _import(target: Target, base: Path) -> tuple[ModuleType, object]:
         others = [name for name, value in vars(module).items() if "FastAPI" in _class_names(value)]
         hint = f" Did you mean {target.module}:{others[0]}?" if others else ""
         missing = f"{target.module} has no attribute {target.attribute!r}."
-        problem = missing if found is None else f"{target} is a {type(found).__name__}, not a FastAPI object."
+        problem = missing if found is None else f"{target} is {described(found)}, not a FastAPI object."
         raise NewError(f"--from-fastapi: {problem}{hint}")
     return module, found
 

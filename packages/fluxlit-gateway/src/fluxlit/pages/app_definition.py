@@ -21,6 +21,7 @@ from fluxlit.pages.registry import PageRegistry
 from fluxlit.pages.source import location_of
 from fluxlit.pages.visible import Pages
 from fluxlit.settings import SettingsArguments
+from fluxlit.settings.target import described
 
 PageT = TypeVar("PageT", bound=Callable[..., Any])
 
@@ -149,6 +150,9 @@ def _authenticators(auth: Authenticator | Sequence[Authenticator] | None) -> tup
 
 
 def _script(ui: str | Path, caller: str) -> Path:
+    given: object = ui
+    if not isinstance(given, str | Path):
+        raise FluxLitError(f"FluxLit(ui=...) takes the path of a script, and this is {described(given)}.")
     path = (Path(caller).resolve().parent / ui).resolve()
     if not path.is_file():
         raise FluxLitError(f"FluxLit(ui={str(ui)!r}): there is no file {path}.")

@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI
 
 from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
 from fluxlit.errors import FluxLitError
-from fluxlit.settings.target import is_application
+from fluxlit.settings.target import described, is_application
 
 _INNER = ("app", "other_asgi_app", "application", "asgi_app")
 """Attributes in which middleware keeps what it is around."""
@@ -36,23 +36,43 @@ def adopt_api(application: Any) -> tuple[FastAPI, Application]:
     """
     if isinstance(application, FastAPI):
         return application, application
-    kind = type(application).__name__
     inside = list(layers(application))
     if any(is_application(each) for each in inside):
+        this = "one" if is_application(application) else f"{described(application)} around one"
         raise FluxLitError(
-            f"An API cannot hold a FluxLit object, and this is one or a {kind} around one. Add middleware to its API, "
+            f"FluxLit(api=...) cannot hold a FluxLit object, and this is {this}. Add middleware to its API, "
             f"app.api.add_middleware(...), or serve the whole with uvicorn."
         )
     if not is_asgi(application):
         raise FluxLitError(
-            f"FluxLit(api=...) takes a FastAPI application or another ASGI application, and this is a {kind}. "
-            f"a2wsgi.WSGIMiddleware makes one of a WSGI application."
+            f"FluxLit(api=...) takes a FastAPI application or another ASGI application, and this is "
+            f"{described(application)}. {_remedy(application)}"
         )
     declared = inside[-1]
     if not isinstance(declared, FastAPI):
         declared = FastAPI(openapi_url=None)
         declared.mount("/", application)
     return declared, _LifespanOptional(application)
+
+
+def _remedy(value: Any) -> str:
+    """What to do with a value that is no ASGI application."""
+    name = getattr(value, "__name__", "it")
+    inside = next((key for key, each in getattr(value, "__dict__", {}).items() if is_api(each)), "...")
+    remedies = (
+        (isinstance(value, APIRouter), "Leave out api=, and include the router: app.api.include_router(router)."),
+        (isinstance(value, str), f"Import the application that {value!r} names, and pass that."),
+        (inspect.ismodule(value), f"Pass the application in it: {name}.{inside}"),
+        (inspect.isclass(value), f"Pass an instance: {name}(...)."),
+        (inspect.isawaitable(value), "The function that returns the application must not be async."),
+        (
+            _takes(value, {}, None) and not inspect.iscoroutinefunction(value),
+            "a2wsgi.WSGIMiddleware makes an ASGI application of a WSGI application.",
+        ),
+        (_takes(value), f"If it returns the application, call it: {name}()."),
+    )
+    other = "ASGI applications are async, and take scope, receive and send."
+    return next((remedy for holds, remedy in remedies if holds), other)
 
 
 class _LifespanOptional:
@@ -84,11 +104,14 @@ def is_asgi(value: Any) -> bool:
     if isinstance(value, APIRouter):
         return False
     call = value if inspect.isfunction(value) else getattr(value, "__call__", None)  # noqa: B004  # Sentry's is its own
-    if inspect.isclass(value) or not inspect.iscoroutinefunction(call):
-        return False
+    return not inspect.isclass(value) and inspect.iscoroutinefunction(call) and _takes(call, {}, None, None)
+
+
+def _takes(function: Any, *arguments: object) -> bool:
+    """Whether a value can be called with these arguments."""
     try:
-        inspect.signature(call).bind({}, None, None)
-    except TypeError:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError):  # a function of C may have no signature
         return False
     return True
 

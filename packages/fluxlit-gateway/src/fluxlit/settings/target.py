@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import linecache
 import sys
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ class Target:
                 remedy += "Routes of its own belong to FluxLit(api=...)."
             raise TargetError(
                 str(self),
-                f"Target {str(self)!r}: {self.attribute!r} in {where} is a {type(found).__name__}, not "
+                f"Target {str(self)!r}: {self.attribute!r} in {where} is {described(found)}, not "
                 f"a FluxLit object. {remedy}",
             )
         return found
@@ -134,6 +135,15 @@ def anchored(text: str, directory: Path) -> str:
 
 def _is_path(place: str) -> bool:
     return place.endswith(".py") or "/" in place
+
+
+def described(value: object) -> str:
+    """What a value is, for messages: "an APIRouter", "the class Shop"."""
+    for kind, test in (("class", inspect.isclass), ("module", inspect.ismodule), ("function", inspect.isroutine)):
+        if test(value):
+            return f"the {kind} {getattr(value, '__name__', value)}"
+    name = type(value).__name__
+    return f"{'an' if name.lstrip('_')[:1].lower() in 'aeio' else 'a'} {name}"
 
 
 def is_application(value: object) -> bool:
