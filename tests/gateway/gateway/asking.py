@@ -91,7 +91,7 @@ async def ask(application: Application, scope: Scope) -> Answer:
 
     async def send(message: Message) -> None:
         if message["type"].endswith("response.start"):
-            answer.status, answer.headers = message["status"], list(message["headers"])
+            answer.status, answer.headers = message["status"], list(message.get("headers", ()))
         elif message["type"].endswith("response.body"):
             answer.body += message.get("body", b"")
         elif message["type"] == "websocket.accept":

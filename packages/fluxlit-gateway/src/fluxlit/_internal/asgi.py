@@ -1,8 +1,8 @@
-"""ASGI 3.0 types, spelled as Starlette spells them."""
+"""ASGI 3.0: types, spelled as Starlette spells them, and headers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 Header = tuple[bytes, bytes]
@@ -13,3 +13,21 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def response_headers(message: Message) -> list[Header]:
+    """The headers of a message that begins a response.
+
+    Applications may leave them out, or give any iterable. One that can be read only once becomes a list in the message.
+    """
+    given: Iterable[Header] = message.get("headers", ())
+    headers = message["headers"] = given if isinstance(given, list) else list(given)
+    return headers
+
+
+def is_html_page(start: Message) -> bool:
+    """Whether a response is an HTML page with status 200."""
+    if start["status"] != 200:
+        return False
+    kinds = (value for name, value in response_headers(start) if name.lower() == b"content-type")
+    return next(kinds, b"").startswith(b"text/html")

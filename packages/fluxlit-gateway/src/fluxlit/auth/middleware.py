@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
-from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send, response_headers
 from fluxlit._internal.cancellation import cancel
 from fluxlit._internal.websocket_tunnel import TUNNEL
 from fluxlit.auth.access_policy import DELIBERATE, AccessPolicy, AccessRule, is_navigation, is_probe
@@ -288,9 +288,6 @@ class AuthMiddleware:
         """Serve an HTTP request; a response in parts ends with the login."""
 
         async def watching(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # An iterator, which ASGI allows, must not be used up here.
-                message = {**message, "headers": list(message.get("headers", ()))}
             if message.get("more_body") or has_no_length(message):
                 self.connections.add(connection)
             await send(message)
@@ -339,7 +336,7 @@ def may_outlive(user: User) -> bool:
 def has_no_length(message: Message) -> bool:
     """Whether a response of unknown length begins: events, lines of JSON."""
     return message["type"] == "http.response.start" and all(
-        name.lower() != b"content-length" for name, _ in message["headers"]
+        name.lower() != b"content-length" for name, _ in response_headers(message)
     )
 
 
@@ -360,7 +357,7 @@ class ResponseHeaders:
         """Send a message."""
         kind = message["type"]
         if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            headers = [*message.get("headers", ()), *self._fields]
+            headers = [*response_headers(message), *self._fields]
             if (
                 self._private
                 and kind == "http.response.start"

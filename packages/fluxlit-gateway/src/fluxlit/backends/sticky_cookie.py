@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, is_html_page, response_headers
 
 Field = tuple[bytes, bytes]
 
@@ -26,15 +26,10 @@ class CookieSetter:
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""
-        if message["type"] == "websocket.accept" or (message["type"] == "http.response.start" and is_page(message)):
-            message = {**message, "headers": [*message.get("headers", ()), self._field()]}
+        kind = message["type"]
+        if kind == "websocket.accept" or (kind == "http.response.start" and is_html_page(message)):
+            message = {**message, "headers": [*response_headers(message), self._field()]}
         return self._send(message)
-
-
-def is_page(message: Message) -> bool:
-    """Whether a response is an HTML page with status 200."""
-    kinds = (value for name, value in message["headers"] if name == b"content-type")
-    return message["status"] == 200 and next(kinds, b"").startswith(b"text/html")
 
 
 class NotFoundFilter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Header, Message, Scope, Send
+from fluxlit._internal.asgi import Header, Message, Scope, Send, response_headers
 from fluxlit.gateway.origin_policy import LOOPBACK
 from fluxlit.observability.request_record import Defaults
 from fluxlit.settings import Settings
@@ -22,6 +22,8 @@ POLICY = "base-uri 'none'; object-src 'self' data: blob:"
 Scripts cannot be limited here: `components.html`, `st.html` and components of others bring scripts of their own and
 from other sites, and a frame with `srcdoc` inherits the policy of its page.
 """
+
+COOKIE = b"set-cookie"
 
 OPENERS = "same-origin-allow-popups"
 """A site that opens a page gets no hold of its window; windows that a page opens, for a login say, work as before."""
@@ -86,9 +88,11 @@ class SecureCookies:
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""
-        if message["type"] == "http.response.start" and any(name == b"set-cookie" for name, _ in message["headers"]):
-            headers = [(name, secured(value) if name == b"set-cookie" else value) for name, value in message["headers"]]
-            message = {**message, "headers": headers}
+        if message["type"] == "http.response.start":
+            headers = response_headers(message)
+            if any(name.lower() == COOKIE for name, _ in headers):
+                headers = [(name, secured(value) if name.lower() == COOKIE else value) for name, value in headers]
+                message = {**message, "headers": headers}
         return self._send(message)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
-from fluxlit._internal.asgi import Message, Send
+from fluxlit._internal.asgi import Message, Send, response_headers
 from fluxlit.observability.request_counters import RequestCounters
 from fluxlit.observability.request_record import RequestRecord
 
@@ -49,7 +49,7 @@ class RecordingSend:
             seen.sent += len(message.get("body", b""))
         elif kind == "http.response.start":
             seen.status = message["status"]
-            message = {**message, "headers": seen.completed(message.get("headers", ()))}
+            message = {**message, "headers": seen.completed(response_headers(message))}
         elif kind == "websocket.send":
             seen.sent += len(message.get("bytes") or message.get("text") or b"")
         else:
@@ -61,10 +61,10 @@ class RecordingSend:
         if kind == "websocket.accept":
             seen.status = 101
             self._traffic.opened(seen.route)
-            return {**message, "headers": seen.labelled(message.get("headers", ()))}
+            return {**message, "headers": seen.labelled(response_headers(message))}
         if kind == "websocket.http.response.start":
             seen.status = message["status"]
-            return {**message, "headers": seen.labelled(message.get("headers", ()))}
+            return {**message, "headers": seen.labelled(response_headers(message))}
         if kind == "websocket.close":
             seen.status = seen.status or 403  # What the server answers then.
         elif kind == "websocket.http.response.body":

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from fastapi.middleware.cors import CORSMiddleware
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, response_headers
 from fluxlit._internal.lifespan import Lifespan
 from fluxlit._internal.tracebacks import FAULT_HEADER, describe
 from fluxlit.auth.middleware import AuthMiddleware
@@ -245,7 +245,7 @@ class HeldError:
         """Send what is held, with the exception in a header."""
         if self._held and error is not None:
             header = (FAULT_HEADER.encode(), quote(describe(error)[:MAX_FAULT]).encode())
-            self._held[0] = {**self._held[0], "headers": [*self._held[0].get("headers", ()), header]}
+            self._held[0] = {**self._held[0], "headers": [*response_headers(self._held[0]), header]}
         await self._flush()
 
     async def _flush(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, response_headers
 from fluxlit._internal.header_names import FORWARDING
 from fluxlit.gateway.forwarding import RequestOrigin, Trust, trusted_origin
 from fluxlit.urls import PublicAddress
@@ -87,7 +87,7 @@ def within(send: Send, public: bytes, private: bytes) -> Send:
                 (name, private + value[len(public) :])
                 if name.lower() == b"location" and value.startswith(public + b"/")
                 else (name, value)
-                for name, value in message.get("headers", ())
+                for name, value in response_headers(message)
             ]
             message = {**message, "headers": headers}
         return send(message)

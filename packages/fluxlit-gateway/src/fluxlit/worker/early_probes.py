@@ -6,7 +6,7 @@ of the page lets the browser ask while it loads the scripts: a round trip less u
 
 from __future__ import annotations
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, is_html_page, response_headers
 from fluxlit._internal.streamlit_paths import PROBES
 
 # Relative to the page, as an edge may have cut off a part of the public path; `crossorigin` is how `fetch` asks.
@@ -29,15 +29,10 @@ class EarlyProbes:
         """Serve one ASGI scope."""
 
         async def with_link(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_page(message):
-                message = {**message, "headers": [*message["headers"], (b"link", LINK)]}
+            if message["type"] == "http.response.start" and is_html_page(message):
+                message = {**message, "headers": [*response_headers(message), (b"link", LINK)]}
             await send(message)
 
         # A page has one segment at most; what is deeper are files, and addresses without a page.
         of_page = scope["type"] == "http" and scope["path"].removeprefix(self._base).count("/") == 1
         await self._app(scope, receive, with_link if of_page else send)
-
-
-def _is_page(start: Message) -> bool:
-    kind: bytes = dict(start["headers"]).get(b"content-type", b"")
-    return bool(start["status"] == 200) and kind.startswith(b"text/html")

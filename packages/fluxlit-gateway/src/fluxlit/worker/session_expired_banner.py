@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, is_html_page, response_headers
 from fluxlit.frontend import ENCODINGS, chosen
 from fluxlit.frontend.variants import COMPRESSORS
 
@@ -56,7 +56,7 @@ class _Page:
 
     async def __call__(self, message: Message) -> None:
         """Send a message, or keep it."""
-        if message["type"] == "http.response.start" and _is_page(message):
+        if message["type"] == "http.response.start" and is_html_page(message):
             self._start = message
         elif self._start is None or message["type"] != "http.response.body":
             await self._send(message)
@@ -66,7 +66,7 @@ class _Page:
                 await self._finish(self._start)
 
     async def _finish(self, start: Message) -> None:
-        headers = [field for field in start["headers"] if field[0].lower() not in _OF_THE_FILE]
+        headers = [field for field in response_headers(start) if field[0].lower() not in _OF_THE_FILE]
         body = bytes(self._body).replace(MARK, MARK + SCRIPT.encode(), 1)
         if self._encoding:
             body = COMPRESSORS[ENCODINGS[self._encoding].quick](body)
@@ -77,9 +77,3 @@ class _Page:
             headers.append((b"content-length", str(len(body)).encode()))
         await self._send({**start, "headers": headers})
         await self._send({"type": "http.response.body", "body": b"" if self._head else body})
-
-
-def _is_page(message: Message) -> bool:
-    if message["status"] != 200:
-        return False
-    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, response_headers
 from fluxlit.streamlit.messages import session_id_fields
 
 RELOADED = "fluxlit-reloaded"
@@ -70,7 +70,7 @@ class _Answer:
                 await self._finish(self._start)
 
     async def _finish(self, start: Message) -> None:
-        body, headers = self._body, start["headers"]
+        body, headers = self._body, response_headers(start)
         if ROOT in body or not self._whole or start["status"] == NOT_MODIFIED:
             body = body.replace(HEAD, HEAD + self._script, 1)
             headers = [_changed(name, value, len(self._script)) for name, value in headers]
@@ -79,7 +79,7 @@ class _Answer:
 
 
 def _is_page(start: Message) -> bool:
-    fields = dict(start["headers"])
+    fields = dict(response_headers(start))
     return start["status"] in (200, NOT_MODIFIED) and fields.get(b"content-type", b"text/html").startswith(b"text/html")
 
 
