@@ -260,6 +260,21 @@ async def test_rule_36_a_refusal_reaches_the_browser_with_status_fields_and_body
             assert await client.body(answer) == b"no!"
 
 
+async def test_rule_36_a_refusal_has_one_length() -> None:
+    """RFC 9112 section 6.3: two lengths of the upstream become one."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        framing = b"Content-Length: 99\r\nTransfer-Encoding: chunked"
+        await peer.send(b"HTTP/1.1 403 X\r\n%b\r\n\r\n3\r\nno!\r\n0\r\n\r\n" % framing)
+
+    async with stage(script) as scene:
+        client = await scene.client()
+        answer = await client.ask_head(handshake())
+        assert (answer.all(b"transfer-encoding"), answer.all(b"content-length")) == ([], [b"3"])
+        assert await client.body(answer) == b"no!"
+
+
 async def test_rule_36_silence_hanging_up_and_nonsense_have_their_statuses() -> None:
     """504 for a handshake that is not answered, 502 for one that ends."""
 

@@ -115,6 +115,50 @@ async def test_no_field_can_make_another_one(header: tuple[bytes, bytes]) -> Non
         assert await client.reader.read() == b""
 
 
+CHUNKED, LENGTH = (b"Transfer-Encoding", b"chunked"), (b"content-length", b"4")
+
+
+@pytest.mark.parametrize("headers", [[CHUNKED, LENGTH], [LENGTH, CHUNKED], [LENGTH, LENGTH]], ids=str)
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+async def test_a_response_has_one_length(version: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """With two, a part of the body may be taken for another response.
+
+    RFC 9112 section 6.3.
+    """
+    async with served(saying(b"body", headers=headers)) as client:
+        await client.send(b"GET / %b\r\nHost: portal.example\r\nConnection: close\r\n\r\n" % version)
+        head = await client.head()
+        assert (head.all(b"transfer-encoding"), head.all(b"content-length")) == ([], [b"4"])
+        assert await client.reader.read() == b"body"
+
+
+@pytest.mark.parametrize("lengths", [[b"4", b"5"], [b"+4"], [b"4_0"], [b"-4"], [b"4, 4"], [b""]], ids=str)
+async def test_an_ambiguous_length_is_an_error(lengths: list[bytes]) -> None:
+    async with served(saying(b"body", headers=[(b"content-length", length) for length in lengths])) as client:
+        answer = await client.ask(get())
+        assert (answer.status, answer.body) == (500, b"Internal Server Error")
+
+
+@pytest.mark.parametrize(
+    "header", [CHUNKED, (b"Content-Length", b"1"), (b"content-length", b"99"), (b"connection", b"keep-alive")], ids=str
+)
+@pytest.mark.parametrize("kind", ["websocket.accept", "websocket.http.response.start"])
+async def test_framing_of_a_handshake_is_the_servers(kind: str, header: tuple[bytes, bytes]) -> None:
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": kind, "status": 403, "headers": [(b"x-note", b"1"), header]})
+        if kind.endswith("start"):
+            await send({"type": "websocket.http.response.body", "body": b"no!"})
+
+    async with served(answering) as client:
+        await client.send(handshake())
+        head = await client.head()
+        lengths, connection = ([], [b"Upgrade"]) if kind == "websocket.accept" else ([b"3"], [b"close"])
+        assert (head.all(b"x-note"), head.all(b"transfer-encoding")) == ([b"1"], [])
+        assert (head.all(b"content-length"), head.all(b"connection")) == (lengths, connection)
+        if lengths:
+            assert await client.reader.read() == b"no!"
+
+
 PAIRS: dict[str, Callable[[], Iterable[Sequence[bytes]]]] = {
     "tuples": lambda: [(b"x-note", b"1"), (b"content-length", b"0")],
     "lists": lambda: [[b"x-note", b"1"], [b"content-length", b"0"]],

@@ -35,7 +35,12 @@ from fluxlit.proxy.upstream_websocket import UpstreamWebSocket, sendable
 
 EXTENSIONS = b"sec-websocket-extensions"
 
-ANSWER_DROPPED = RESPONSE_DROPPED | {b"sec-websocket-accept", b"sec-websocket-protocol", EXTENSIONS}
+ANSWER_DROPPED = RESPONSE_DROPPED | {
+    b"content-length",
+    b"sec-websocket-accept",
+    b"sec-websocket-protocol",
+    EXTENSIONS,
+}
 
 TRY_AGAIN_LATER = 1013
 BAD_GATEWAY = 1014
@@ -127,14 +132,10 @@ class Relay:
         if "websocket.http.response" not in self._scope.get("extensions", {}):
             await self._send({"type": "websocket.close"})
             return
-        await self._send(
-            {
-                "type": "websocket.http.response.start",
-                "status": response.status_code,
-                "headers": answer_headers(response),
-            }
-        )
-        await self._send({"type": "websocket.http.response.body", "body": response.body or b""})
+        body = response.body or b""
+        headers = [*answer_headers(response), (b"content-length", b"%d" % len(body))]
+        await self._send({"type": "websocket.http.response.start", "status": response.status_code, "headers": headers})
+        await self._send({"type": "websocket.http.response.body", "body": body})
 
     async def _pump(self, leg: UpstreamWebSocket) -> None:
         up = asyncio.create_task(self._to_upstream(leg))

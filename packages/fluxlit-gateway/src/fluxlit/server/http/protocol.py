@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import httptools
 import uvicorn
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit.observability.request_record import ANSWER
 from fluxlit.server.http.connection_caps import ConnectionCaps
@@ -35,7 +35,6 @@ from fluxlit.server.http.request_head import (
 from fluxlit.server.http.request_response import (
     REASONS,
     STATUS_LINES,
-    Header,
     PendingHeaders,
     RequestResponseCycle,
     date_line,

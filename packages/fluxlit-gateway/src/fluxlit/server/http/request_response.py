@@ -20,11 +20,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from fluxlit._internal.asgi import Application, Message, Scope
+from fluxlit._internal.asgi import Application, Header, Message, Scope, response_headers
 from fluxlit.gateway.header_cache import ByName
 from fluxlit.observability.request_record import RequestRecord
-
-Header = tuple[bytes, bytes]
 
 # The name under which ASGI servers report faults of applications; log filters and error trackers know it.
 logger = logging.getLogger("uvicorn.error")
@@ -311,7 +309,7 @@ class RequestResponseCycle:
         if kind == "http.response.body" and self.response_started and not self.response_complete:
             self._continue(message.get("body", b""), more=message.get("more_body", False))
         elif kind == "http.response.start" and not self.response_started:
-            self._begin(message["status"], list(message.get("headers", ())))
+            self._begin(message["status"], response_headers(message))
         else:
             state = "complete" if self.response_complete else "started" if self.response_started else "not started"
             raise RuntimeError(f"Unexpected ASGI message {kind!r}: the response is {state}.")
@@ -326,6 +324,7 @@ class RequestResponseCycle:
 
     def _begin(self, status: int, headers: list[Header]) -> None:
         parts: list[bytes] = []
+        self._chunked, self._rest = False, None
         for name, value in headers:
             begin = PREFIXES[name]
             if begin in NOTED and not self._note(begin, value):
@@ -335,13 +334,12 @@ class RequestResponseCycle:
             parts += CLOSE
         if self._mute or status in BODYLESS:
             self._rest = 0
-        elif self._rest is None and not self._old:
+        elif self._rest is None and not self._old:  # type: ignore[redundant-expr]  # `_note` sets it
             self._chunked = True
             parts += CHUNKED
         lines = b"".join(parts)
         # A line end in a value would begin another header, or end the headers.
         if len(lines) - len(lines.translate(None, CONTROLS)) != len(parts) // 3 * 2:
-            self._chunked, self._rest = False, None
             raise RuntimeError("The response has an invalid header value.")
         status_line = STATUS_LINES[status]
         self.response_started = True
@@ -356,10 +354,14 @@ class RequestResponseCycle:
         The connection and its Transfer-Encoding are the server's, and the request id belongs to `seen`.
         """
         if begin == CONTENT_LENGTH:
-            self._rest = int(value)
-        elif begin == CONNECTION and b"close" in [token.strip().lower() for token in value.split(b",")]:
+            # The next hop must not read another length than this one (RFC 9112 section 6.3).
+            before, self._rest = self._rest, int(value) if value.isdigit() else -1
+            if self._rest < 0 or before not in (None, self._rest):
+                raise RuntimeError("The response has an invalid Content-Length.")
+            return before is None
+        if begin == CONNECTION and b"close" in [token.strip().lower() for token in value.split(b",")]:
             self.keep_alive = False
-        return begin == CONTENT_LENGTH or (begin == REQUEST_ID and self.seen is None)
+        return begin == REQUEST_ID and self.seen is None
 
     def _continue(self, body: bytes, *, more: bool) -> None:
         if self.seen is not None:

@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from fluxlit._internal.asgi import Message, Scope
+from fluxlit._internal.asgi import Header, Message, Scope, response_headers
 from fluxlit._internal.flow_control import FlowControlledProtocol
 from fluxlit._internal.websocket_frames import LenientProtocol
 from fluxlit._internal.websocket_tunnel import TUNNEL, Tunnelling, UpstreamEnd
@@ -55,7 +55,8 @@ KNOWN = frozenset(HTTPStatus)
 
 EXTENSIONS = b"Sec-WebSocket-Extensions"
 
-Header = tuple[bytes, bytes]
+# Framing and connection are the server's: these headers of an application are dropped.
+OF_SERVER = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
 class ClientDisconnected(OSError):
@@ -305,10 +306,10 @@ class WebSocketProtocol(FlowControlledProtocol):
         elif kind == "websocket.close":
             self._reject(HTTPStatus.FORBIDDEN)
         else:
-            self._rejection = message["status"], list(message.get("headers", ())), b""
+            self._rejection = message["status"], of_application(message), b""
 
     def _accept(self, message: Message, response: Response) -> None:
-        headers = [*headers_of(response), *message.get("headers", ())]
+        headers = [*headers_of(response), *of_application(message)]
         if TUNNEL in message:  # The two ends have agreed on theirs.
             agreed = message[TUNNEL].extensions
             headers = [header for header in headers if header[0] != EXTENSIONS] + [(EXTENSIONS, agreed)] * bool(agreed)
@@ -506,6 +507,14 @@ class WebSocketProtocol(FlowControlledProtocol):
 def headers_of(response: Response) -> list[Header]:
     """The headers of a response of the library."""
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.raw_items()]
+
+
+def of_application(message: Message) -> list[Header]:
+    """An application's headers for a handshake, without those of the server.
+
+    A Transfer-Encoding beside the server's Content-Length would be a second length (RFC 9112 section 6.3).
+    """
+    return [header for header in response_headers(message) if header[0].lower() not in OF_SERVER]
 
 
 def missing(headers: Iterable[Header], length: int) -> list[Header]:
