@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.ports import free_ports
+from tests.support.ports import free_port
 
 BINARY = shutil.which("redis-server")
 PATIENT: dict[str, Any] = {"timeout": 60, "connect_timeout": 60, "read_budget": 60, "write_budget": 60}
@@ -101,8 +101,11 @@ def tls_only(port: int, files: Path | None) -> tuple[str, ...]:
 def cluster(folder: Path, files: Path | None = None) -> Iterator[list[RedisServer]]:
     """Start a Cluster of three primaries, over TLS if there are certificates."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--appendonly", "yes")
-    ports = free_ports(3, 10_000)  # a node has its bus there
-    nodes = [RedisServer(folder / str(port), *options, *tls_only(port, files), port=port) for port in ports]
+    ports, buses = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
+    nodes = [
+        RedisServer(folder / str(port), *options, *tls_only(port, files), "--cluster-port", str(bus), port=port)
+        for port, bus in zip(ports, buses, strict=True)
+    ]
     with contextlib.ExitStack() as stack:
         clients = [
             stack.enter_context(contextlib.closing(stack.enter_context(running(node)).client())) for node in nodes
@@ -111,7 +114,7 @@ def cluster(folder: Path, files: Path | None = None) -> Iterator[list[RedisServe
             first, last = number * 16384 // 3, (number + 1) * 16384 // 3 - 1
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0], buses[0])
         for client in clients:
             wait_until(partial(_cluster_is_whole, client))
         yield nodes
@@ -128,7 +131,7 @@ class Watched:
     service = "sessions"
 
     def __init__(self, folder: Path, files: Path | None) -> None:
-        ports = free_ports(4)
+        ports = [free_port() for _ in range(4)]
         quick = ("--repl-diskless-sync-delay", "0")
         follow = ("--replicaof", f"127.0.0.1 {ports[0]}")
         self._files = files
