@@ -26,6 +26,8 @@ def test_the_group_with_the_least_left_counts(tmp_path: Path, files: Files, own:
         (folder / "memory.stat").write_text(f"anon 1\ninactive_file {inactive}\nactive_file 2\n")
     (tmp_path / "own").write_text(own)
     assert container_memory(tmp_path / "fs", tmp_path / "own") == expected
+    (tmp_path / "own").write_text("0::/elsewhere\n")  # read once: the values change, the group does not
+    assert container_memory(tmp_path / "fs", tmp_path / "own") == expected
 
 
 def test_what_is_left_is_never_negative_and_a_machine_has_some() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -32,10 +33,11 @@ def cgroup_cpus(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
     return min(_first_version(root / "cpu"), *quotas)
 
 
-def groups_of(root: Path, own: Path) -> list[Path]:
+@functools.cache  # the memory is read twice a second, and a server stays in its group
+def groups_of(root: Path, own: Path) -> tuple[Path, ...]:
     """The folders of this process's control group and of those above it."""
     folder = root / _own_path(own).strip("/")
-    return [group for group in (folder, *folder.parents) if group.is_relative_to(root)]
+    return tuple(group for group in (folder, *folder.parents) if group.is_relative_to(root))
 
 
 def _own_path(own: Path) -> str:
