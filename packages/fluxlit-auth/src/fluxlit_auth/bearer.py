@@ -16,13 +16,12 @@ from starlette.types import Scope
 
 from fluxlit.auth.contract import NonInteractiveAuthenticator, Problem, User, Verdict
 from fluxlit_auth.access_token import check, claimed_issuer
-from fluxlit_auth.claims import non_empty_string, strings_at
+from fluxlit_auth.claims import non_empty_string, strings, strings_at
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused
 from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import SECRETS, SIGNATURES, FixedKeys, Keys, RemoteKeys
 from fluxlit_auth.provider import Provider
-from fluxlit_auth.request_headers import header_values, strings
 
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 MIN_SECRET_BYTES = 32
@@ -158,7 +157,7 @@ class JWTBearer(NonInteractiveAuthenticator, SecurityBase):
 
     async def authenticate(self, scope: Scope) -> Verdict:
         """Authenticate a request. Never raises."""
-        values = header_values(scope["headers"], b"authorization")
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
         token = _token(values[0]) if len(values) == 1 else None
         if len(values) > 1:
             return self._refused("the Authorization header is repeated")

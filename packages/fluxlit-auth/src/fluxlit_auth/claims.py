@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fluxlit_auth.errors import TokenRefused
+from fluxlit_auth.errors import AuthConfigError, TokenRefused
 
 MAX_TEXT = 255
 
@@ -14,6 +14,18 @@ MAX_DATE = 253_402_300_799
 
 MAX_DIGITS = 10
 MAX_SECONDS = 1e9
+
+
+def strings(value: str | tuple[str, ...] | list[str] | set[str] | frozenset[str], what: str) -> frozenset[str]:
+    """Return one or several configured values of a claim as a set.
+
+    Raises:
+        AuthConfigError: there is none, or one is empty.
+    """
+    found = frozenset([value] if isinstance(value, str) else value)
+    if not found or not all(found):
+        raise AuthConfigError(f"{what} must be a non-empty string, or several")
+    return found
 
 
 def printable(text: str) -> str:

@@ -15,14 +15,15 @@ from typing import Any, Protocol
 
 from fluxlit.auth.contract import User
 from fluxlit_auth.access_token import check
-from fluxlit_auth.claims import non_empty_string, strings_at
+from fluxlit_auth.claims import non_empty_string, strings, strings_at
 from fluxlit_auth.errors import AuthError, TokenRefused
 from fluxlit_auth.http_client import HttpClient, checked_url
 from fluxlit_auth.jws import verify
 from fluxlit_auth.keys import Keys, RemoteKeys
-from fluxlit_auth.request_headers import Headers, header_values, strings
 
 LEEWAY_S = 30.0
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class IdentityReader(Protocol):
@@ -267,7 +268,8 @@ def single(headers: Headers, name: str) -> str:
     Raises:
         AuthError: the header is repeated: one of the values is not the proxy's.
     """
-    values = header_values(headers, name.lower().encode("ascii"))
+    wanted = name.lower().encode("ascii")
+    values = [value for key, value in headers if key == wanted]
     if len(values) > 1:
         raise AuthError(f"the header {name.lower()} is repeated")
     return _text(values[0]) if values else ""

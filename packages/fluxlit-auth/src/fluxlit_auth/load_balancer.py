@@ -27,12 +27,11 @@ from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
 from fluxlit.auth.contract import User
-from fluxlit_auth.claims import non_empty_string, numeric_date
+from fluxlit_auth.claims import non_empty_string, numeric_date, strings
 from fluxlit_auth.errors import AuthConfigError, ProviderUnavailable, TokenRefused, UnknownKey
 from fluxlit_auth.http_client import HttpClient, checked_url
-from fluxlit_auth.identity_headers import LEEWAY_S, IdentityReader, single, user_of
+from fluxlit_auth.identity_headers import LEEWAY_S, Headers, IdentityReader, single, user_of
 from fluxlit_auth.jws import is_finite
-from fluxlit_auth.request_headers import Headers, strings
 
 MAX_TOKEN = 16_384
 MAX_KEYS = 32
