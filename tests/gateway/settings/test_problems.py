@@ -17,15 +17,42 @@ from fluxlit.settings.layers import REMOVED
 from tests.gateway.auth.scripted import Scripted
 
 
+def read(directory: Path, layers: dict[str, dict[str, object]]) -> None:
+    resolve(
+        flags=layers.get("flags"),
+        arguments=layers.get("arguments"),
+        environ={name: str(value) for name, value in layers.get("environ", {}).items()},
+        directory=directory,
+    )
+
+
 def problems(directory: Path, **layers: dict[str, object]) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        resolve(
-            flags=layers.get("flags"),
-            arguments=layers.get("arguments"),
-            environ={name: str(value) for name, value in layers.get("environ", {}).items()},
-            directory=directory,
-        )
+        read(directory, layers)
     return [str(problem) for problem in caught.value.problems]
+
+
+PLACES: dict[str, tuple[str, dict[str, dict[str, object]], bool]] = {
+    "option": ("", {"flags": {"gateway_port": -1}}, False),
+    "variable": ("", {"environ": {"FLUXLIT_GATEWAY_PORT": -1}}, False),
+    "variable in lower case": ("", {"environ": {"fluxlit_gateway_port": -1}}, False),
+    "unknown variable": ("", {"environ": {"FLUXLIT_PORT": 1}}, False),
+    "contradiction": ("", {"environ": {"FLUXLIT_STREAMLIT_MODE": "external"}}, False),
+    "project file": ("gateway_port = -1", {}, True),
+    "unknown key": ("port = 1", {}, True),
+    "contradiction in the file": ('streamlit_mode = "external"', {}, True),
+    "code": ("", {"arguments": {"gateway_port": -1}}, True),
+}
+
+
+@pytest.mark.parametrize(("file", "layers", "in_file"), PLACES.values(), ids=list(PLACES))
+def test_a_problem_knows_whether_a_file_holds_it(
+    tmp_path: Path, file: str, layers: dict[str, dict[str, object]], in_file: bool
+) -> None:
+    (tmp_path / "fluxlit.toml").write_text(file)
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, layers)
+    assert [problem.in_file for problem in caught.value.problems] == [in_file]
 
 
 FILE = {

@@ -17,6 +17,7 @@ import pytest
 
 from fluxlit.errors import SettingsError
 from fluxlit.settings import Settings
+from fluxlit.settings.provenance import Layer, Source
 from fluxlit.worker.streamlit_options import OWNED, owned_values, refuse_owned
 from fluxlit.worker.worker_spec import WorkerSpec
 from tests.gateway.worker.project import Project
@@ -105,7 +106,7 @@ def test_headers_that_name_a_user_are_refused_by_name(project: Project) -> None:
     file.write_text('[server.trustedUserHeaders]\nX-Forwarded-Email = "email"\n')
     assert re.search(refused.format(r"\.streamlit/config\.toml"), ask(project)[1])
     with pytest.raises(SettingsError, match=r"server\.trustedUserHeaders cannot be set .*TrustedProxy"):
-        refuse_owned({"server.trustedUserHeaders": named}, "fluxlit.toml:1")
+        refuse_owned({"server.trustedUserHeaders": named}, Source(Layer.FILE, "fluxlit.toml:1"))
 
 
 def test_a_bad_environment_variable_is_named(project: Project) -> None:
@@ -148,7 +149,7 @@ def test_the_public_address_is_streamlits(project: Project) -> None:
 @pytest.mark.parametrize("key", sorted(OWNED))
 def test_every_owned_key_is_refused_with_what_to_do_instead(key: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        refuse_owned({key: "anything", "server.maxUploadSize": 1}, "fluxlit.toml:3")
+        refuse_owned({key: "anything", "server.maxUploadSize": 1}, Source(Layer.FILE, "fluxlit.toml:3"))
     (problem,) = raised.value.problems
     assert problem.where == "fluxlit.toml:3"
     assert problem.message == f"{key} cannot be set through streamlit_options. {OWNED[key]}"

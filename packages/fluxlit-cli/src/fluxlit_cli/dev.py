@@ -66,15 +66,10 @@ def dev(target: Target = None, *, open_browser: Open = False, login: Login = Fal
 def is_fixable(error: FluxLitError) -> bool:
     """Whether an error is in the user's files, so saving may fix it."""
     if isinstance(error, SettingsError):
-        return not any(_is_given_from_outside(problem.where) for problem in error.problems)
+        return all(problem.in_file for problem in error.problems)
     if isinstance(error, TargetError):
         return error.__cause__ is not None
     return not isinstance(error, AddressInUseError | AlreadyRunningError)
-
-
-def _is_given_from_outside(where: str) -> bool:
-    """Whether it is an option or a variable of the environment."""
-    return where.startswith("-") or where.isupper()
 
 
 def _wait_for_change(error: FluxLitError, watcher: Watcher) -> int:

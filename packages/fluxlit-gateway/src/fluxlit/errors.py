@@ -32,11 +32,13 @@ class Problem:
         setting: name of the setting as in ``fluxlit.toml``.
         message: what is wrong and what to do.
         where: the variable, flag or ``file:line`` that holds the bad value.
+        in_file: a file holds it, so that saving may fix it; not the command line or the environment.
     """
 
     setting: str
     message: str
     where: str
+    in_file: bool = True
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"

@@ -62,7 +62,7 @@ def settings_valid(subject: Subject) -> Finding:
 
 def streamlit_options(subject: Subject) -> Finding:
     """Streamlit's options are valid and not overridden by FluxLit."""
-    refuse_owned(subject.settings.streamlit_options, subject.resolved.sources["streamlit_options"].where)
+    refuse_owned(subject.settings.streamlit_options, subject.resolved.sources["streamlit_options"])
     file = subject.root / ".streamlit" / "config.toml"
     try:
         written = _flat(tomllib.loads(file.read_text("utf-8"))) if file.is_file() else []

@@ -15,7 +15,7 @@ def build_backend(facts: UiFacts, resolved: Resolved) -> Backend:
     Raises:
         SettingsError: `streamlit_options` has keys that FluxLit owns.
     """
-    refuse_owned(resolved.settings.streamlit_options, resolved.sources["streamlit_options"].where)
+    refuse_owned(resolved.settings.streamlit_options, resolved.sources["streamlit_options"])
     if resolved.settings.streamlit_mode == "external":
         return ExternalBackend(resolved.settings)
     if resolved.settings.streamlit_mode == "embedded":

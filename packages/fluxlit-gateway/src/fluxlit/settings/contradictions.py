@@ -27,107 +27,97 @@ def contradictions(
 
 def _external_needs_upstream(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.streamlit_mode == "external" and settings.streamlit_upstream is None:
-        yield Problem(
+        yield sources["streamlit_mode"].problem(
             "streamlit_mode",
             'streamlit_mode is "external", but streamlit_upstream is not set; set it to the address of the '
             'running Streamlit, for example "http://127.0.0.1:8501"',
-            sources["streamlit_mode"].where,
         )
 
 
 def _upstream_needs_external(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.streamlit_upstream is not None and settings.streamlit_mode != "external":
-        yield Problem(
+        yield sources["streamlit_mode"].problem(
             "streamlit_mode",
             f'streamlit_mode is "{settings.streamlit_mode}", but streamlit_upstream '
             f"({sources['streamlit_upstream'].where}) is the address of an external Streamlit server; "
             f'remove one of the two, or set streamlit_mode to "external"',
-            sources["streamlit_mode"].where,
         )
 
 
 def _certificate_needs_tls(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     for name in ("streamlit_upstream_ca_file", "streamlit_upstream_server_name"):
         if getattr(settings, name) is not None and not (settings.streamlit_upstream or "").startswith("https:"):
-            yield Problem(
+            yield sources[name].problem(
                 name,
                 f"{name} is for the certificate of an upstream with TLS; set streamlit_upstream "
                 f'({sources["streamlit_upstream"].where}) to an "https://" address, or remove it',
-                sources[name].where,
             )
 
 
 def _workers_need_workers_mode(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.streamlit_workers > 1 and settings.streamlit_mode != "workers":
-        yield Problem(
+        yield sources["streamlit_workers"].problem(
             "streamlit_workers",
             f'streamlit_workers is {settings.streamlit_workers}, but streamlit_mode is "{settings.streamlit_mode}" '
             f"({sources['streamlit_mode'].where}), which starts no workers; remove one of the two",
-            sources["streamlit_workers"].where,
         )
 
 
 def _memory_is_not_shared(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.streamlit_workers > 1 and (settings.session_store or "").startswith("memory:"):
-        yield Problem(
+        yield sources["session_store"].problem(
             "session_store",
             f"session_store keeps sessions in the memory of one process, but streamlit_workers is "
             f"{settings.streamlit_workers} ({sources['streamlit_workers'].where}); use a shared store, such as "
             f'"sqlite:///sessions.db"',
-            sources["session_store"].where,
         )
 
 
 def _api_memory_is_not_shared(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.api_workers and (settings.session_store or "").startswith("memory:"):
-        yield Problem(
+        yield sources["session_store"].problem(
             "session_store",
             f"session_store keeps sessions in the memory of one process, but the API runs in processes of its own "
             f"(api_workers is {settings.api_workers}, {sources['api_workers'].where}); use a shared store, such as "
             f'"sqlite:///sessions.db"',
-            sources["session_store"].where,
         )
 
 
 def _public_path_is_root_path(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     path = urlsplit(settings.public_base_url).path
     if settings.public_base_url and path != settings.root_path:
-        yield Problem(
+        yield sources["public_base_url"].problem(
             "public_base_url",
             f'public_base_url has the path "{path}", but root_path ({sources["root_path"].where}) is '
             f'"{settings.root_path}"; both are the public prefix of the application and must be equal',
-            sources["public_base_url"].where,
         )
 
 
 def _one_listener(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.gateway_uds is not None and settings.gateway_fd is not None:
-        yield Problem(
+        yield sources["gateway_fd"].problem(
             "gateway_fd",
             f"gateway_fd is a socket to listen on, and gateway_uds ({sources['gateway_uds'].where}) another; "
             f"remove one of the two",
-            sources["gateway_fd"].where,
         )
 
 
 def _ports_differ(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     listens_on_port = settings.gateway_uds is None and settings.gateway_fd is None
     if settings.admin_port and settings.admin_port == settings.gateway_port and listens_on_port:
-        yield Problem(
+        yield sources["admin_port"].problem(
             "admin_port",
             f"admin_port is {settings.admin_port}, as is gateway_port ({sources['gateway_port'].where}); metrics and "
             f"status are not public, so they need their own port",
-            sources["admin_port"].where,
         )
 
 
 def _unix_peers_are_trusted(settings: Settings, sources: Mapping[str, Source]) -> Iterator[Problem]:
     if settings.trust_proxy and settings.gateway_uds and not {"unix", "*"} & set(settings.forwarded_allow_ips):
-        yield Problem(
+        yield sources["forwarded_allow_ips"].problem(
             "forwarded_allow_ips",
             f"forwarded_allow_ips trusts addresses, but clients of gateway_uds "
             f'({sources["gateway_uds"].where}) have none; add "unix"',
-            sources["forwarded_allow_ips"].where,
         )
 
 

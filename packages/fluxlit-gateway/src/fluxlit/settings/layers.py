@@ -138,7 +138,7 @@ def _from_variables(variables: Mapping[str, str | None], layer: Layer, where: Ca
 def _unknown_keys(given: Iterable[Given]) -> Iterator[Problem]:
     for item in given:
         if item.setting not in SETTINGS:
-            yield _unknown(item.setting, item.source.where, "setting", SETTINGS)
+            yield _unknown(item.setting, item.source, "setting", SETTINGS)
 
 
 def _unknown_variables(
@@ -146,17 +146,18 @@ def _unknown_variables(
 ) -> Iterator[Problem]:
     names = [env_name(setting) for setting in SETTINGS]
     for name in unknown_variables(environ):
-        yield _unknown(name, name, "variable", names)
+        yield _unknown(name, Source(Layer.ENVIRONMENT, name), "variable", names)
     for name in unknown_variables(dotenv.values):
-        yield _unknown(name, located(dotenv_path, directory, dotenv.lines[name]), "variable", names)
+        source = Source(Layer.DOTENV, located(dotenv_path, directory, dotenv.lines[name]))
+        yield _unknown(name, source, "variable", names)
 
 
-def _unknown(name: str, where: str, noun: str, known: Iterable[str]) -> Problem:
+def _unknown(name: str, source: Source, noun: str, known: Iterable[str]) -> Problem:
     if advice := removed(name):
-        return Problem(name, advice, where)
+        return source.problem(name, advice)
     similar = _suggestion(name, list(known))
     advice = f"did you mean {similar}?" if similar else "docs/reference/settings.md lists all settings"
-    return Problem(name, f"unknown {noun} {name}; {advice}", where)
+    return source.problem(name, f"unknown {noun} {name}; {advice}")
 
 
 def _suggestion(name: str, known: list[str]) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from fluxlit.errors import Problem
+
 
 class Layer(enum.Enum):
     """The layers of configuration, strongest first."""
@@ -28,3 +30,7 @@ class Source:
 
     layer: Layer
     where: str
+
+    def problem(self, setting: str, message: str) -> Problem:
+        """A problem of the value that stands here."""
+        return Problem(setting, message, self.where, in_file=self.layer not in (Layer.FLAG, Layer.ENVIRONMENT))

@@ -171,4 +171,4 @@ def _problems(error: ValidationError, layer: Mapping[str, Given]) -> Iterator[Pr
         item = layer[setting]
         rule = detail.get("ctx", {}).get("error") if detail["type"] == "value_error" else None
         demand = rule or f"must be {expected(setting)}, not {'this value' if is_secret(setting) else shown(item.value)}"
-        yield Problem(setting, f"{setting} {demand}", item.source.where)
+        yield item.source.problem(setting, f"{setting} {demand}")

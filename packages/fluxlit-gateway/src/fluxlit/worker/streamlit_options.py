@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from fluxlit._internal.header_names import OWN
 from fluxlit.errors import Problem, SettingsError
 from fluxlit.settings import Settings
+from fluxlit.settings.provenance import Layer, Source
 from fluxlit.streamlit import options as streamlit_options
 from fluxlit.worker.worker_spec import WorkerSpec
 
@@ -79,14 +80,14 @@ _HARMLESS = {
 }
 
 
-def refuse_owned(options: Mapping[str, Any], where: str) -> None:
+def refuse_owned(options: Mapping[str, Any], source: Source) -> None:
     """Refuse keys of `streamlit_options` that FluxLit owns.
 
     Raises:
         SettingsError: naming each such key and what to do instead.
     """
     problems = [
-        Problem("streamlit_options", f"{key} cannot be set through streamlit_options. {OWNED[key]}", where)
+        source.problem("streamlit_options", f"{key} cannot be set through streamlit_options. {OWNED[key]}")
         for key in options
         if key in OWNED
     ]
@@ -101,7 +102,7 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
         SettingsError: an unknown key, or a value of the wrong type.
     """
     settings = spec.effective_settings()
-    refuse_owned(settings.streamlit_options, "streamlit_options")
+    refuse_owned(settings.streamlit_options, Source(Layer.CODE, "streamlit_options"))
     streamlit_options.set_project_folder(spec.anchor)
     streamlit_options.load_options({})
     template = streamlit_options.option_templates()
@@ -110,8 +111,9 @@ def configure_streamlit(spec: WorkerSpec, environ: Mapping[str, str] = os.enviro
     for key in sorted(OWNED.keys() - _HARMLESS):
         value = chosen.get(key, streamlit_options.get_option(key))
         if key == USER_HEADERS and not spec.login and names_users(value):
-            where = template[key].env_var if key in chosen else ".streamlit/config.toml"
-            raise SettingsError([Problem(key, f"{key} cannot be set. {OWNED[key]}", where)])
+            variable = Source(Layer.ENVIRONMENT, template[key].env_var)
+            source = variable if key in chosen else Source(Layer.FILE, ".streamlit/config.toml")
+            raise SettingsError([source.problem(key, f"{key} cannot be set. {OWNED[key]}")])
         if (key in chosen or streamlit_options.is_set(key)) and value != owned.get(key, value):
             logger.warning("Streamlit's option %s=%r is not used: %s", key, value, OWNED[key])
     soft = {key: value for key, value in soft_defaults(spec).items() if not streamlit_options.is_set(key)}
@@ -206,7 +208,8 @@ def _from_environment(template: Mapping[str, Any], environ: Mapping[str, str]) -
             chosen[key] = _parse(option, text)
         except ValueError:
             kind = "a JSON object" if isinstance(option.default_val, dict) else option.type.__name__
-            problems.append(Problem(key, f"{text!r} is not {kind}, as Streamlit's {key} must be.", option.env_var))
+            source = Source(Layer.ENVIRONMENT, option.env_var)
+            problems.append(source.problem(key, f"{text!r} is not {kind}, as Streamlit's {key} must be."))
     if problems:
         raise SettingsError(problems)
     return chosen
