@@ -12,6 +12,7 @@ import logging
 import sys
 from collections import deque
 from functools import partial
+from socket import socket
 from typing import Any, Protocol, cast
 from urllib.parse import unquote
 
@@ -48,6 +49,12 @@ logger = logging.getLogger("fluxlit.http")
 
 # How long a client may go on sending what is not read any more, in seconds; nginx's lingering_timeout.
 LINGER_S = 5.0
+
+# Seconds between two looks whether an idle client has all that was sent over TLS.
+TLS_END_S = 0.1
+
+# The length of an empty queue, as the kernel reports it.
+NOTHING = bytes(4)
 
 # Requests that may wait on one connection for the response to an earlier one. Browsers send none, pipelining tools 16.
 MAX_PIPELINED = 32
@@ -254,8 +261,20 @@ class HttpProtocol(FlowControlledProtocol):
         """Close when the requests that are here have their responses."""
         if self._active is None:
             self._close()
+            if self._scheme == "https":
+                self._loop.call_later(TLS_END_S, self._end_tls)
         else:
             self._end_after_last()
+
+    def _end_tls(self) -> None:
+        """Close without the client's close_notify, once it has all that was sent.
+
+        asyncio waits 30 s for it, and TLS does not require it (RFC 8446 section 6.1).
+        """
+        if is_acknowledged(self.transport.get_extra_info("socket")):
+            self.transport.abort()
+        elif self._parser is not None:  # not lost yet
+            self._loop.call_later(TLS_END_S, self._end_tls)
 
     # What the parser calls.
 
@@ -539,6 +558,17 @@ class HttpProtocol(FlowControlledProtocol):
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self._write_timeout.start()  # A transport that is only closed waits for its reader without end.
+
+
+def is_acknowledged(connection: socket) -> bool:
+    """Whether the client has all that was sent; `False` if it is not known."""
+    try:
+        import fcntl  # noqa: PLC0415  (POSIX only)
+        import termios  # noqa: PLC0415
+
+        return fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, NOTHING) == NOTHING
+    except (ImportError, OSError, ValueError):  # another system, or a socket that is closed
+        return False
 
 
 def address(info: object) -> tuple[str, int] | None:
