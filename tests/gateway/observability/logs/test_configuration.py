@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import background, clean_environ
+from tests.support.waiting import until
 
 EVERYBODY = """
     for name in ("fluxlit.gateway", "uvicorn.error", "fastapi", "myapp"):
@@ -153,8 +154,8 @@ APP = """
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
             await receive()
-            configure(Settings(log_format={log_format!r}))
-            configure(Settings(log_format={log_format!r}))
+            configure(Settings(log_format={log_format!r}), of_uvicorn=False)
+            configure(Settings(log_format={log_format!r}), of_uvicorn=False)
             logging.getLogger("fluxlit.gateway").info("hello?code=abc")
             logging.getLogger("shop").info("sold?code=abc")
             logging.getLogger("httpx").info("chatter")
@@ -221,6 +222,26 @@ def test_a_configuration_that_the_user_wrote_is_kept(log_format: str, tmp_path: 
     assert lines.count("OWN fluxlit.gateway hello?code=***") == 1
     assert all(line.startswith("OWN ") for line in lines)
     assert "abc" not in "\n".join(lines)
+
+
+def test_lines_of_uvicorn_go_where_the_user_wrote(tmp_path: Path) -> None:
+    """As without FluxLit; lines of FluxLit appear on the terminal too."""
+    config = {
+        "version": 1,
+        "handlers": {"file": {"class": "logging.FileHandler", "filename": "all.log"}},
+        "root": {"handlers": ["file"], "level": "INFO"},
+    }
+    (tmp_path / "log.json").write_text(json.dumps(config))
+    (tmp_path / "app.py").write_text(textwrap.dedent(APP.format(log_format="text")))
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0", "--log-config", "log.json"]
+    with background(command, cwd=tmp_path, environ=clean_environ()) as server:
+        log = tmp_path / "all.log"
+        until(lambda: log.exists() and "Uvicorn running" in log.read_text())
+        server.stop()
+    lines = "".join(server.output).splitlines()
+    assert [line for line in lines if "hello?code=***" not in line] == []
+    written = log.read_text()
+    assert [words for words in ("hello?code=***", "sold?", "dialled") if words not in written] == []
 
 
 KEPT = """

@@ -53,7 +53,7 @@ class AsgiApplication:
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            logs.configure(self._settings)
+            logs.configure(self._settings, of_uvicorn=False)
             refuse_multiworker(allowed=self._settings.allow_unified_uvicorn_multiworker)
             set_up_uvicorn(self._settings, self._lifecycle.address)
             await self._lifecycle.start()

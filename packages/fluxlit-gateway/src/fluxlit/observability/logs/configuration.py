@@ -103,11 +103,15 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         return bool(super().handle(record))
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: Settings, *, of_uvicorn: bool = True) -> None:
     """Add what the logging configuration of this process lacks; idempotent.
 
     Lines go to standard error. Colours appear only on a terminal and never with ``NO_COLOR``. Uvicorn's own look stays,
     except that ``log_format = "json"`` turns its lines into JSON too. A formatter of the user is never replaced.
+
+    Args:
+        settings: level and form.
+        of_uvicorn: uvicorn's loggers too, unless its command has configured them.
     """
     hide_parameter(settings.url_session_query_param)
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -117,8 +121,8 @@ def configure(settings: Settings) -> None:
     logging.lastResort = console
     servers = logging.getLogger("uvicorn")
     unconfigured = not servers.handlers and servers.level == logging.NOTSET  # by uvicorn's command and by the user
-    drop_server_news(everywhere=unconfigured and level > logging.DEBUG)
-    for name in _OURS:
+    drop_server_news(everywhere=of_uvicorn and unconfigured and level > logging.DEBUG)
+    for name in _OURS if of_uvicorn else _OURS[:1]:
         logger = logging.getLogger(name)
         if not logger.handlers:
             logger.addHandler(console)
