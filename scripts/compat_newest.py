@@ -22,7 +22,7 @@ KINDS = {"releases": (), "pre-releases": ("--prerelease", "allow")}
 
 
 @dataclass(frozen=True)
-class Trial:
+class RestoreCheck:
     """One set of versions.
 
     Attributes:
@@ -38,7 +38,7 @@ class Trial:
     warnings: list[str]
 
 
-def attempt(title: str, freed: set[str], options: tuple[str, ...]) -> Trial:
+def attempt(title: str, freed: set[str], options: tuple[str, ...]) -> RestoreCheck:
     """Install FluxLit with some ceilings lifted, and serve with both servers."""
     with tempfile.TemporaryDirectory(prefix="fluxlit-compat-") as name:
         folder = Path(name)
@@ -58,8 +58,8 @@ def attempt(title: str, freed: set[str], options: tuple[str, ...]) -> Trial:
                 output = smoke(environment, folder, command)
                 warnings += [line.strip() for line in output if "WARNING" in line or "Off with" in line]
         except Exception as error:  # noqa: BLE001  (any failure is a result here)
-            return Trial(title, versions, f"{type(error).__name__}: {error}", warnings)
-        return Trial(title, versions, "", warnings)
+            return RestoreCheck(title, versions, f"{type(error).__name__}: {error}", warnings)
+        return RestoreCheck(title, versions, "", warnings)
 
 
 def declared() -> list[Requirement]:
@@ -67,7 +67,7 @@ def declared() -> list[Requirement]:
     return [each for each in requirements("fluxlit-gateway") if each.name in VERSIONS["TESTED"]]
 
 
-def rows(trial: Trial) -> list[tuple[str, str, str, str]]:
+def rows(trial: RestoreCheck) -> list[tuple[str, str, str, str]]:
     """One line of the table for each distribution."""
     outcome = "does not serve" if trial.fault else "serves"
     return [

@@ -14,7 +14,7 @@ from fluxlit.gateway.security_headers import SecureCookies
 from fluxlit.observability.request_counters import RequestCounters
 from fluxlit.observability.request_record import Defaults, RequestRecord
 from fluxlit.observability.response_recorder import RecordingSend
-from fluxlit.server.api import HeldError
+from fluxlit.server.api import HeldErrorResponse
 from fluxlit.server.page_calls import within
 from fluxlit.worker.early_probes import EarlyProbes
 from fluxlit.worker.resume.tab_reload import with_script
@@ -52,7 +52,7 @@ READERS: dict[str, Callable[[Application], Application]] = {
     "cookies": around(SecureCookies),
     "worker": around(lambda send: CookieSetter(send, lambda: LINK)),
     "login": around(lambda send: ResponseHeaders(send, [LINK], private=True)),
-    "fault": around(HeldError),
+    "fault": around(HeldErrorResponse),
     "redirects": around(lambda send: within(send, b"http://public", b"http://private")),
     "record": around(lambda send: RecordingSend(send, RequestRecord(b"1", Defaults.of([])), RequestCounters())),
     "probes": lambda application: EarlyProbes(application, ""),

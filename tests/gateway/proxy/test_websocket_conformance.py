@@ -273,7 +273,7 @@ async def test_rule_31_what_follows_a_close_is_ignored(after: list[Frame]) -> No
 
 
 async def test_rule_31_a_close_between_fragments_of_the_upstream_is_clean_too() -> None:
-    """The same rule on the other leg."""
+    """The same rule to the upstream."""
 
     async def play(wire: Wire) -> None:
         await wire.send(text(b"fragment", fin=False), close(1001, "restart"))

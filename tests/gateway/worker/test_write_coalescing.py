@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fluxlit.worker.joined_writes import MOST, JoinedWrites, websocket_protocol
+from fluxlit.worker.write_coalescing import MOST, CoalescingTransport, websocket_protocol
 
 pytestmark = pytest.mark.anyio
 
@@ -37,9 +37,9 @@ async def turns(count: int = 5) -> None:
 
 async def test_what_is_written_turn_after_turn_leaves_at_once_and_in_order() -> None:
     connection = Connection()
-    joined = JoinedWrites(connection)
+    coalescing = CoalescingTransport(connection)
     for number in range(5):
-        joined.write(b"%d" % number)
+        coalescing.write(b"%d" % number)
         await turns(1)
     await turns()
     assert connection.written == [b"01234"]
@@ -47,53 +47,53 @@ async def test_what_is_written_turn_after_turn_leaves_at_once_and_in_order() -> 
 
 async def test_a_single_write_waits_for_two_turns_at_most() -> None:
     connection = Connection()
-    joined = JoinedWrites(connection)
-    joined.write(b"alone")
+    coalescing = CoalescingTransport(connection)
+    coalescing.write(b"alone")
     await turns(3)
     assert connection.written == [b"alone"]
 
 
 async def test_later_writes_leave_later() -> None:
     connection = Connection()
-    joined = JoinedWrites(connection)
+    coalescing = CoalescingTransport(connection)
     for data in (b"first", b"second"):
-        joined.write(data)
+        coalescing.write(data)
         await turns()
     assert connection.written == [b"first", b"second"]
 
 
 async def test_what_waits_is_bounded() -> None:
     connection = Connection()
-    joined = JoinedWrites(connection)
-    joined.write(b"a")
-    joined.write(b"b" * MOST)
+    coalescing = CoalescingTransport(connection)
+    coalescing.write(b"a")
+    coalescing.write(b"b" * MOST)
     assert connection.written == [b"a" + b"b" * MOST]
-    joined.write(b"c")
+    coalescing.write(b"c")
     await turns()
     assert connection.written[1:] == [b"c"]
 
 
 async def test_closing_writes_what_waits_and_nothing_after() -> None:
     connection = Connection()
-    joined = JoinedWrites(connection)
-    joined.write(b"close frame")
-    joined.close()
+    coalescing = CoalescingTransport(connection)
+    coalescing.write(b"close frame")
+    coalescing.close()
     assert connection.written == [b"close frame"]
     assert connection.closed
-    joined.write(b"too late")
+    coalescing.write(b"too late")
     await turns()
     assert connection.written == [b"close frame"]
 
 
 async def test_everything_else_is_the_connections_own() -> None:
-    joined = JoinedWrites(Connection())
-    assert joined.get_extra_info("peername") == "gateway"
-    assert not joined.is_closing()
+    coalescing = CoalescingTransport(Connection())
+    assert coalescing.get_extra_info("peername") == "gateway"
+    assert not coalescing.is_closing()
 
 
-def test_another_uvicorn_costs_the_joining_alone(
+def test_another_uvicorn_costs_the_coalescing_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn.protocols.websockets.websockets_sansio_impl", None)
     assert websocket_protocol() == "websockets-sansio"
-    assert "messages of a rerun are not joined" in caplog.text
+    assert "messages of a rerun are not coalesced" in caplog.text

@@ -151,11 +151,11 @@ class ApiClient:
         self._identify = identify
         from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415  # httpx imports it, too
 
-        from fluxlit._internal.api_response import NamingTransport  # noqa: PLC0415  # imports httpx
+        from fluxlit._internal.api_response import ApiResponseTransport  # noqa: PLC0415  # imports httpx
 
         inner = transport or httpx.HTTPTransport(uds=uds, limits=_connections(), trust_env=False)
         self._http = httpx.Client(
-            transport=NamingTransport(inner, httpx.URL(self._base).path),
+            transport=ApiResponseTransport(inner, httpx.URL(self._base).path),
             trust_env=False,
             follow_redirects=False,
             timeout=self._timeout,

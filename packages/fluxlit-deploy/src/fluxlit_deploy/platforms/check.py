@@ -11,7 +11,7 @@ import yaml
 from fluxlit_deploy.description import WORKERS_STOP_S, Project
 from fluxlit_deploy.finding import Finding
 from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY
-from fluxlit_deploy.platforms.facts import CLOUD_RUN_S, Facts, Said, read, seconds
+from fluxlit_deploy.platforms.facts import CLOUD_RUN_S, Facts, LocatedValue, read, seconds
 
 _FILES = ("platform/*/*.service", "platform/*/*.socket", "platform/*/*.toml", "platform/*/*.yaml")
 # Where these platforms look for them.
@@ -38,7 +38,7 @@ def check(project: Project, directory: Path) -> Iterator[Finding]:
                 yield from rule(project, facts)
 
 
-def _error(id_: str, facts: Facts, at: Said, message: str, remedy: str) -> Finding:
+def _error(id_: str, facts: Facts, at: LocatedValue, message: str, remedy: str) -> Finding:
     return Finding(f"platform-{id_}", "error", facts.file, at.line, message, remedy)
 
 

@@ -18,7 +18,7 @@ _UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h
 FLY_S, RENDER_S, AZURE_S, CLOUD_RUN_S, SYSTEMD_S = 5.0, 30.0, 30.0, 10.0, 90.0
 
 
-class Said(NamedTuple):
+class LocatedValue(NamedTuple):
     """A value, and its line; `None` for a default of the platform."""
 
     value: Any
@@ -41,13 +41,13 @@ class Facts:
     """
 
     file: str
-    kill_s: Said | None = None
-    variables: dict[str, Said] = field(default_factory=dict)
-    ports: list[Said] = field(default_factory=list)
-    probes: list[tuple[str, Said]] = field(default_factory=list)
-    commands: list[Said] = field(default_factory=list)
-    images: list[Said] = field(default_factory=list)
-    secrets: list[Said] = field(default_factory=list)
+    kill_s: LocatedValue | None = None
+    variables: dict[str, LocatedValue] = field(default_factory=dict)
+    ports: list[LocatedValue] = field(default_factory=list)
+    probes: list[tuple[str, LocatedValue]] = field(default_factory=list)
+    commands: list[LocatedValue] = field(default_factory=list)
+    images: list[LocatedValue] = field(default_factory=list)
+    secrets: list[LocatedValue] = field(default_factory=list)
 
 
 def read(path: Path, name: str) -> Iterator[Facts]:
@@ -85,37 +85,37 @@ def seconds(value: object) -> float | None:
 def _fly(text: str, name: str) -> Facts:
     found = tomllib.loads(text)
 
-    def said(key: str, value: object) -> Said:
+    def located(key: str, value: object) -> LocatedValue:
         line = next((n for n, each in enumerate(text.splitlines(), 1) if re.match(rf"\s*{key}\s*=", each)), None)
-        return Said(value, line)
+        return LocatedValue(value, line)
 
-    facts = Facts(name, kill_s=said("kill_timeout", found.get("kill_timeout", FLY_S)))
-    facts.variables = {key: said(re.escape(key), str(value)) for key, value in _table(found.get("env")).items()}
+    facts = Facts(name, kill_s=located("kill_timeout", found.get("kill_timeout", FLY_S)))
+    facts.variables = {key: located(re.escape(key), str(value)) for key, value in _table(found.get("env")).items()}
     service = _table(found.get("http_service"))
     if "internal_port" in service:
-        facts.ports.append(said("internal_port", service["internal_port"]))
+        facts.ports.append(located("internal_port", service["internal_port"]))
     checks = service.get("checks")
     for each in checks if isinstance(checks, list) else ():
         if "path" in _table(each):
-            facts.probes.append(("ready", said("path", each["path"])))
+            facts.probes.append(("ready", located("path", each["path"])))
     return facts
 
 
 def _unit(text: str, name: str) -> Facts:
-    facts = Facts(name, kill_s=Said(SYSTEMD_S, None) if name.endswith(".service") else None)
+    facts = Facts(name, kill_s=LocatedValue(SYSTEMD_S, None) if name.endswith(".service") else None)
     for line, each in enumerate(text.splitlines(), 1):
         key, equals, value = each.partition("=")
         if not equals or each.startswith(("#", ";")):
             continue
         if key == "TimeoutStopSec":
-            facts.kill_s = Said(value, line)
+            facts.kill_s = LocatedValue(value, line)
         elif key == "ExecStart":
-            facts.commands.append(Said(value, line))
+            facts.commands.append(LocatedValue(value, line))
         elif key == "Environment":
             words = [word.strip("\"'").partition("=") for word in value.split()]
-            facts.variables |= {word: Said(content, line) for word, _, content in words}
+            facts.variables |= {word: LocatedValue(content, line) for word, _, content in words}
         elif key == "ListenStream" and (port := re.search(r"(?:^|:)(\d+)$", value)):
-            facts.ports.append(Said(port[1], line))
+            facts.ports.append(LocatedValue(port[1], line))
     return facts
 
 
@@ -129,7 +129,7 @@ def _reader(document: Document) -> Callable[[Document], Iterator[Facts]] | None:
 
 def _cloud_run(document: Document) -> Iterator[Facts]:
     web = ("spec", "template", "spec", "containers", 0)
-    facts = Facts(document.file, kill_s=Said(CLOUD_RUN_S, None))
+    facts = Facts(document.file, kill_s=LocatedValue(CLOUD_RUN_S, None))
     _container(document, web, facts)
     _add(document, (*web, "ports", 0, "containerPort"), facts.ports)
     for probe, what in (("startupProbe", "ready"), ("livenessProbe", "alive")):
@@ -140,7 +140,7 @@ def _cloud_run(document: Document) -> Iterator[Facts]:
 def _azure(document: Document) -> Iterator[Facts]:
     grace = ("properties", "template", "terminationGracePeriodSeconds")
     web = ("properties", "template", "containers", 0)
-    facts = Facts(document.file, kill_s=Said(document.at(*grace) or AZURE_S, document.line(*grace)))
+    facts = Facts(document.file, kill_s=LocatedValue(document.at(*grace) or AZURE_S, document.line(*grace)))
     _container(document, web, facts)
     _add(document, ("properties", "configuration", "ingress", "targetPort"), facts.ports)
     for index, each in document.tables(*web, "probes"):
@@ -157,12 +157,12 @@ def _render(document: Document) -> Iterator[Facts]:
             continue
         keys = ("services", index)
         delay = (*keys, "maxShutdownDelaySeconds")
-        facts = Facts(document.file, kill_s=Said(document.at(*delay) or RENDER_S, document.line(*delay)))
+        facts = Facts(document.file, kill_s=LocatedValue(document.at(*delay) or RENDER_S, document.line(*delay)))
         _variables(document, (*keys, "envVars"), "key", facts)
         if "PORT" in facts.variables:
             facts.ports.append(facts.variables["PORT"])
         if (path := document.at(*keys, "healthCheckPath")) is not None:
-            facts.probes.append(("ready", Said(path, document.line(*keys, "healthCheckPath"))))
+            facts.probes.append(("ready", LocatedValue(path, document.line(*keys, "healthCheckPath"))))
         yield facts
 
 
@@ -173,18 +173,18 @@ def _container(document: Document, keys: tuple[Any, ...], facts: Facts) -> None:
 
 def _variables(document: Document, keys: tuple[Any, ...], name: str, facts: Facts) -> None:
     for index, each in document.tables(*keys):
-        facts.variables[str(each.get(name))] = Said(each.get("value"), document.line(*keys, index, name))
+        facts.variables[str(each.get(name))] = LocatedValue(each.get("value"), document.line(*keys, index, name))
 
 
 def _probe(document: Document, keys: tuple[Any, ...], what: str, facts: Facts) -> None:
     _add(document, (*keys, "port"), facts.ports)
     if document.at(*keys, "path") is not None:
-        facts.probes.append((what, Said(document.at(*keys, "path"), document.line(*keys, "path"))))
+        facts.probes.append((what, LocatedValue(document.at(*keys, "path"), document.line(*keys, "path"))))
 
 
-def _add(document: Document, keys: tuple[Any, ...], where: list[Said]) -> None:
+def _add(document: Document, keys: tuple[Any, ...], where: list[LocatedValue]) -> None:
     if (value := document.at(*keys)) is not None:
-        where.append(Said(value, document.line(*keys)))
+        where.append(LocatedValue(value, document.line(*keys)))
 
 
 def _table(value: object) -> dict[Any, Any]:

@@ -52,7 +52,7 @@ class ApiResponse(httpx.Response):
             raise httpx.HTTPStatusError(self.failure, request=self.request, response=self) from None
 
 
-class NamingTransport(httpx.BaseTransport):
+class ApiResponseTransport(httpx.BaseTransport):
     """Makes each response of another transport an `ApiResponse`.
 
     Args:

@@ -17,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.header_names import is_from_proxy
-from fluxlit.gateway.header_cache import ByName
+from fluxlit.gateway.header_cache import HeaderNameCache
 
 HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
 PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+\Z")
@@ -35,7 +35,7 @@ MAX_HOST = 255 + len(":65535")
 UNIX = "unix"
 
 
-FROM_PROXY = ByName(is_from_proxy)
+FROM_PROXY = HeaderNameCache(is_from_proxy)
 NONE: Callable[[bytes], bool] = frozenset[bytes]().__contains__
 
 

@@ -12,7 +12,7 @@ LONGEST = 64
 """Names that are remembered, and bytes of each. Clients choose some of them, so both are bounded."""
 
 
-class ByName(dict[bytes, T]):
+class HeaderNameCache(dict[bytes, T]):
     """Results of a function of a header name.
 
     A dictionary lookup costs half of `lru_cache`.

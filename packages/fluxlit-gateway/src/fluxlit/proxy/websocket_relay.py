@@ -71,38 +71,38 @@ class Relay:
     async def _serve(self) -> bool:
         """Relay; returns early, and true, if a tunnel has the connection now."""
         limits = self._upstream.limits
-        leg = await self._upstream.address.connect(
+        connection = await self._upstream.address.connect(
             lambda: UpstreamWebSocket(self._scope["subprotocols"], limits, compression=bool(self._compression)),
             within=limits.connect,
         )
         tunnelled = False
         try:
-            response = await self._open(leg)
+            response = await self._open(connection)
             if response.status_code != 101:
                 await self._refuse(response)
             elif TUNNEL in self._scope:
-                await self._send({**acceptance(leg, response), TUNNEL: leg.hand_over()})
+                await self._send({**acceptance(connection, response), TUNNEL: connection.hand_over()})
                 tunnelled = True
             else:
-                await self._send(acceptance(leg, response))
-                leg.start()
-                await self._pump(leg)
+                await self._send(acceptance(connection, response))
+                connection.start()
+                await self._pump(connection)
         finally:
             if not tunnelled:
-                leg.abort()
+                connection.abort()
         return tunnelled
 
-    async def _open(self, leg: UpstreamWebSocket) -> Response:
+    async def _open(self, connection: UpstreamWebSocket) -> Response:
         limit = self._upstream.limits.ws_open
         try:
             async with asyncio.timeout(limit or None):
-                return await leg.open(self._head(leg))
+                return await connection.open(self._head(connection))
         except TimeoutError as error:
             raise UpstreamTimeoutError(
                 f"{self._upstream.address} did not answer a WebSocket handshake within {limit:g} s"
             ) from error
 
-    def _head(self, leg: UpstreamWebSocket) -> bytes:
+    def _head(self, connection: UpstreamWebSocket) -> bytes:
         headers = end_to_end(self._scope["headers"], HANDSHAKE_DROPPED)
         headers += self._extra
         offer: list[str] = self._scope["subprotocols"]
@@ -115,7 +115,7 @@ class Relay:
             (b"connection", b"Upgrade"),
             (b"upgrade", b"websocket"),
             (b"sec-websocket-version", b"13"),
-            (b"sec-websocket-key", leg.key),
+            (b"sec-websocket-key", connection.key),
         ]
         target = request_target(self._scope["raw_path"], self._scope["query_string"])
         return request_head("GET", self._upstream.address.base.encode("ascii") + target, headers)
@@ -137,50 +137,50 @@ class Relay:
         await self._send({"type": "websocket.http.response.start", "status": response.status_code, "headers": headers})
         await self._send({"type": "websocket.http.response.body", "body": body})
 
-    async def _pump(self, leg: UpstreamWebSocket) -> None:
-        up = asyncio.create_task(self._to_upstream(leg))
-        down = asyncio.create_task(self._to_browser(leg))
-        watched: set[asyncio.Future[Any]] = {up, down, leg.overrun}
+    async def _pump(self, connection: UpstreamWebSocket) -> None:
+        up = asyncio.create_task(self._to_upstream(connection))
+        down = asyncio.create_task(self._to_browser(connection))
+        watched: set[asyncio.Future[Any]] = {up, down, connection.overrun}
         try:
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             if up.done():
                 down.cancel()
-                await leg.shut(*up.result())
+                await connection.shut(*up.result())
             elif down.done():
-                await self._after(down, leg)
+                await self._after(down, connection)
             else:
                 down.cancel()
-                leg.abort()  # First: later messages would only be dropped.
+                connection.abort()  # First: later messages would only be dropped.
                 await self._turn_away()
         finally:
             for task in (up, down):
                 task.cancel()
             await asyncio.gather(up, down, return_exceptions=True)
 
-    async def _after(self, down: asyncio.Task[None], leg: UpstreamWebSocket) -> None:
-        """End the upstream's leg once nothing more can go to the browser."""
+    async def _after(self, down: asyncio.Task[None], connection: UpstreamWebSocket) -> None:
+        """End the upstream's connection once nothing more can go to the browser."""
         if isinstance(down.exception(), OSError):  # The server reports a browser that has left.
-            await leg.shut(CloseCode.ABNORMAL_CLOSURE, "")
+            await connection.shut(CloseCode.ABNORMAL_CLOSURE, "")
         else:
             down.result()
-            await leg.shut(CloseCode.NORMAL_CLOSURE, "")
+            await connection.shut(CloseCode.NORMAL_CLOSURE, "")
 
-    async def _to_upstream(self, leg: UpstreamWebSocket) -> tuple[int, str]:
+    async def _to_upstream(self, connection: UpstreamWebSocket) -> tuple[int, str]:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 return message.get("code", 1005), message.get("reason") or ""
             data = message.get("bytes")
-            await leg.send(message["text"] if data is None else data)
+            await connection.send(message["text"] if data is None else data)
 
-    async def _to_browser(self, leg: UpstreamWebSocket) -> None:
-        while (message := await leg.next()) is not None:
+    async def _to_browser(self, connection: UpstreamWebSocket) -> None:
+        while (message := await connection.next()) is not None:
             if isinstance(message, str):
                 await self._send({"type": "websocket.send", "text": message})
             else:
                 await self._send({"type": "websocket.send", "bytes": message})
-        assert leg.close is not None
-        await self._send({"type": "websocket.close", **closing(leg.close.code, leg.close.reason)})
+        assert connection.close is not None
+        await self._send({"type": "websocket.close", **closing(connection.close.code, connection.close.reason)})
 
     async def _turn_away(self) -> None:
         # A browser that reads nothing cannot be notified; returning makes the server close the connection.
@@ -191,11 +191,11 @@ class Relay:
             pass
 
 
-def acceptance(leg: UpstreamWebSocket, response: Response) -> dict[str, Any]:
+def acceptance(connection: UpstreamWebSocket, response: Response) -> dict[str, Any]:
     """The message that accepts the browser's handshake."""
     message: dict[str, Any] = {"type": "websocket.accept", "headers": answer_headers(response)}
-    if leg.subprotocol is not None:
-        message["subprotocol"] = leg.subprotocol
+    if connection.subprotocol is not None:
+        message["subprotocol"] = connection.subprotocol
     return message
 
 

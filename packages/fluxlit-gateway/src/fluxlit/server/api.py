@@ -213,7 +213,7 @@ async def run_once(place: str) -> None:
 
 async def with_fault(serve: Callable[[Send], Awaitable[None]], send: Send) -> None:
     """Serve a call of a page; its response has the exception of the route."""
-    held = HeldError(send)
+    held = HeldErrorResponse(send)
     try:
         await serve(held)
     except Exception as error:
@@ -222,7 +222,7 @@ async def with_fault(serve: Callable[[Send], Awaitable[None]], send: Send) -> No
     await held.release(None)
 
 
-class HeldError:
+class HeldErrorResponse:
     """Holds a response 500 back until the exception behind it is known.
 
     Starlette sends the response first and raises then.

@@ -16,10 +16,10 @@ from fluxlit.streamlit.messages import NOT_CARRIED
 from fluxlit.streamlit.session_content import SessionContent, path_of
 from fluxlit.streamlit.session_manager import attach, attached
 
-_UNTELLABLE = frozenset({"json_value", "bytes_value", "arrow_value"})
+_UNSENDABLE = frozenset({"json_value", "bytes_value", "arrow_value"})
 """Kinds of values that only the browser can begin with: those of components and of tables."""
 
-_telling: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+_sending: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """Sessions that send the values of widgets in their next run, by the identity of their state."""
 
 
@@ -37,42 +37,42 @@ def begin_again(session: Any, content: SessionContent | None = None) -> None:
 
     state = session._session_state
     for element, metadata in dict(state._new_widget_state.widget_metadata).items():
-        if not _can_be_told(metadata.value_type, _value_of(state, element)):
+        if not _can_be_sent(metadata.value_type, _value_of(state, element)):
             state._old_state.pop(element, None)
             state._new_widget_state.states.pop(element, None)
     wires = [WidgetState.FromString(wire) for wire in ({} if content is None else content.wires).values()]
     attach(session, "forgotten", (content, [wire for wire in wires if _is_simple(wire)]))
     attach(session, "known", frozenset())
-    _telling[id(state)] = session
-    state.__class__ = telling_state()
+    _sending[id(state)] = session
+    state.__class__ = sending_state()
 
 
 @functools.cache
-def telling_state() -> type[Any]:
+def sending_state() -> type[Any]:
     """Streamlit's state with one method changed.
 
     Its objects take no attributes, so the method is the class's.
     """
     from streamlit.runtime.state import SessionState
 
-    class Telling(SessionState):
+    class SendingState(SessionState):
         __slots__ = ()
 
         def register_widget(self, metadata: Any, user_key: str | None) -> Any:
             result = SessionState.register_widget(self, metadata, user_key)
-            session = _telling.get(id(self))
+            session = _sending.get(id(self))
             if session is None or session._session_state is not self:
                 return result
-            if metadata.id in attached(session, "known") or not _can_be_told(metadata.value_type, result.value):
+            if metadata.id in attached(session, "known") or not _can_be_sent(metadata.value_type, result.value):
                 return result
             return dataclasses.replace(result, value_changed=True)
 
-    return Telling
+    return SendingState
 
 
-def stop_telling(session: Any) -> None:
+def stop_sending(session: Any) -> None:
     """Let further runs send no values."""
-    _telling.pop(id(session._session_state), None)
+    _sending.pop(id(session._session_state), None)
 
 
 def complete(session: Any, message: Any) -> None:
@@ -99,10 +99,10 @@ def _value_of(state: Any, element: str) -> Any:
         return None
 
 
-def _can_be_told(kind: str, value: Any) -> bool:
-    return kind not in NOT_CARRIED | _UNTELLABLE and not isinstance(value, Mapping)
+def _can_be_sent(kind: str, value: Any) -> bool:
+    return kind not in NOT_CARRIED | _UNSENDABLE and not isinstance(value, Mapping)
 
 
 def _is_simple(wire: Any) -> bool:
     kind = wire.WhichOneof("value")
-    return kind not in NOT_CARRIED | _UNTELLABLE and not (kind == "string_value" and wire.string_value[:1] == "{")
+    return kind not in NOT_CARRIED | _UNSENDABLE and not (kind == "string_value" and wire.string_value[:1] == "{")

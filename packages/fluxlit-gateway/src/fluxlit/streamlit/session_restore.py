@@ -10,7 +10,7 @@ import dataclasses
 
 from fluxlit.streamlit.feature import Feature, When
 from fluxlit.streamlit.messages import ask_for_run, no_toast, session_id_fields, stop_asking
-from fluxlit.streamlit.reloaded_session import telling_state
+from fluxlit.streamlit.reloaded_session import sending_state
 from fluxlit.streamlit.session_content import read_state, stand_in, write_state
 from fluxlit.streamlit.session_runs import RUN_ENDS
 
@@ -53,7 +53,7 @@ def _probe() -> None:
     write_state(target, content)
     if (target["key"], target["slider"], content.values) != (1, 5, {element: ("int_value", 5)}):
         raise ValueError("a session does not come out as it went in")
-    target.__class__ = telling_state()
+    target.__class__ = sending_state()
     if list(inspect.signature(SessionState.register_widget).parameters) != ["self", "metadata", "user_key"]:
         raise TypeError("register_widget takes other arguments")
     dataclasses.replace(RegisterWidgetResult(0, value_changed=False), value_changed=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fluxlit.streamlit.messages import UPLOADS, is_answer, is_run_request, mark_states
-from fluxlit.streamlit.reloaded_session import complete, stop_telling
+from fluxlit.streamlit.reloaded_session import complete, stop_sending
 from fluxlit.streamlit.session_content import SessionContent
 from fluxlit.streamlit.session_manager import attach, attached
 
@@ -36,7 +36,7 @@ def watch(session: Any, run_ended: Callable[[Any], None]) -> None:
         if event.name in RUN_ENDS and sender is watched._scriptrunner:
             run_ended(watched)
             if attached(watched, "warm_up") is None:
-                stop_telling(watched)
+                stop_sending(watched)
         kind._on_scriptrunner_event(watched, sender, event, **details)
 
     def handle_backmsg(message: Any) -> None:

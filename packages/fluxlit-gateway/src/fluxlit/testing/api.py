@@ -18,7 +18,7 @@ from fluxlit.client import ApiClient
 from fluxlit.gateway import Gateway, RouteTable
 from fluxlit.server.adopted_api import documentation_paths, take_over
 from fluxlit.settings import Settings
-from fluxlit.testing.visitor import OwnPage, gate_for
+from fluxlit.testing.visitor import SameOriginMiddleware, auth_middleware_for
 
 T = TypeVar("T")
 
@@ -96,8 +96,8 @@ def _base_url(settings: Settings) -> str:
     return f"{_ORIGIN}{settings.root_path}{settings.api_mount_path}"
 
 
-def _gateway(app: FluxLit, settings: Settings, user: User | None) -> OwnPage:
-    auth = gate_for(app, settings, user)
+def _gateway(app: FluxLit, settings: Settings, user: User | None) -> SameOriginMiddleware:
+    auth = auth_middleware_for(app, settings, user)
     take_over(app.api, settings)
     gateway = Gateway(
         routes=RouteTable(api=settings.api_mount_path, docs=documentation_paths(app, settings)),
@@ -107,7 +107,7 @@ def _gateway(app: FluxLit, settings: Settings, user: User | None) -> OwnPage:
         root_path=settings.root_path,
         guard=None if auth is None else auth.admit,
     )
-    return OwnPage(gateway)
+    return SameOriginMiddleware(gateway)
 
 
 class _NoUi:

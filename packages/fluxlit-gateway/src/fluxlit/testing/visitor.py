@@ -22,7 +22,7 @@ SITE = b"sec-fetch-site"
 NO_LOGIN = "A test has a user, but the application has no login that could know one. Give it one: FluxLit(auth=...)."
 
 
-class StandIn(NonInteractiveAuthenticator):
+class FixedUserAuthenticator(NonInteractiveAuthenticator):
     """An authenticator with one fixed user, or none.
 
     Args:
@@ -37,7 +37,7 @@ class StandIn(NonInteractiveAuthenticator):
         return self._verdict
 
 
-def gate_for(app: FluxLit, settings: Settings, user: User | None) -> AuthMiddleware | None:
+def auth_middleware_for(app: FluxLit, settings: Settings, user: User | None) -> AuthMiddleware | None:
     """The authentication middleware with a fixed user; `None` without a login.
 
     The application's own authenticators are asked too, as far as these settings are enough for them: API keys and
@@ -52,14 +52,14 @@ def gate_for(app: FluxLit, settings: Settings, user: User | None) -> AuthMiddlew
         return None
     context = AuthContext(settings, sessions.session_store, PublicOrigin.of(settings.public_base_url))
     return AuthMiddleware(
-        [StandIn(user), *_bound(app.authenticators, context)],
+        [FixedUserAuthenticator(user), *_bound(app.authenticators, context)],
         rules_of(app, settings),
         origins=OriginPolicy.of(settings.allowed_origins, settings.public_base_url),
         api=settings.api_mount_path,
     )
 
 
-class OwnPage:
+class SameOriginMiddleware:
     """Marks every request as same-origin, as a browser does for own pages.
 
     Args:

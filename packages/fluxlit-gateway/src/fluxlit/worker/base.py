@@ -29,7 +29,7 @@ from fluxlit._internal.descriptors import watched
 from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit.errors import FluxLitError
 from fluxlit.observability.event_loop_lag import LoopLag
-from fluxlit.observability.logs.configuration import ChatterFilter, drop_server_news
+from fluxlit.observability.logs.configuration import ChatterFilter, filter_uvicorn_log
 from fluxlit.observability.metrics import Samples
 from fluxlit.settings import Settings
 from fluxlit.supervisor.lifeline import Lifeline
@@ -240,7 +240,7 @@ def configure_logging(settings: Settings, send_line: Callable[[str], None], requ
     for ours in ("fluxlit", "streamlit", "uvicorn"):
         logging.getLogger(ours).addHandler(channel)
         logging.getLogger(ours).propagate = False
-    drop_server_news()  # they would be the gateway's own a second time
+    filter_uvicorn_log()  # they would be the gateway's own a second time
 
 
 def reserve_socket(path: str) -> None:

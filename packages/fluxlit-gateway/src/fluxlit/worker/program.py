@@ -46,7 +46,6 @@ from fluxlit.worker.base import KEEP_ALIVE_S, WorkerProgram
 from fluxlit.worker.breakpoints import use_terminal
 from fluxlit.worker.counters import Runs, worker_readings
 from fluxlit.worker.garbage_collection import GarbageCollector
-from fluxlit.worker.joined_writes import websocket_protocol
 from fluxlit.worker.page_reload import reload_pages, report_fault
 from fluxlit.worker.resume import Resumption
 from fluxlit.worker.session_expired_banner import with_session_expired_banner
@@ -54,6 +53,7 @@ from fluxlit.worker.streamlit_options import configure_streamlit
 from fluxlit.worker.upload_limits import UploadLimits
 from fluxlit.worker.visitors import Visitors
 from fluxlit.worker.worker_spec import WorkerSpec
+from fluxlit.worker.write_coalescing import websocket_protocol
 
 IMPORTED_BEFORE = (
     "The gateway has imported the module without this error, and each worker imports it as well: code at its top level "

@@ -1,4 +1,4 @@
-"""WebSockets of Streamlit: messages of successive turns in one write.
+"""Write coalescing: messages of Streamlit in successive turns, one write.
 
 A rerun is a handful of short messages, and Streamlit gives its event loop a turn after each. Written one by one, each
 would be a system call here and wake the gateway, which has one system call to read it and another to pass it on.
@@ -16,7 +16,7 @@ MOST = 64 * 1024
 """Bytes that wait; as much as a transport buffers before it holds writers back."""
 
 
-class JoinedWrites:
+class CoalescingTransport:
     """A transport that writes after a turn of the event loop without a write.
 
     Args:
@@ -65,18 +65,19 @@ class JoinedWrites:
 
 
 def websocket_protocol() -> type[asyncio.Protocol] | str:
-    """Return what `Config(ws=...)` takes: uvicorn's, on `JoinedWrites`.
+    """Return what `Config(ws=...)` takes: uvicorn's, on `CoalescingTransport`.
 
     With a uvicorn that has it elsewhere it is uvicorn's alone.
     """
     try:
         from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: PLC0415
     except ImportError:
-        logger.warning("Off: the messages of a rerun are not joined, because uvicorn has changed.")
+        logger.warning("Off: the messages of a rerun are not coalesced, because uvicorn has changed.")
         return "websockets-sansio"
 
-    class JoiningProtocol(WebSocketsSansIOProtocol):
+    class CoalescingProtocol(WebSocketsSansIOProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(cast("asyncio.Transport", JoinedWrites(cast("asyncio.Transport", transport))))
+            coalescing = CoalescingTransport(cast("asyncio.Transport", transport))
+            super().connection_made(cast("asyncio.Transport", coalescing))
 
-    return JoiningProtocol
+    return CoalescingProtocol

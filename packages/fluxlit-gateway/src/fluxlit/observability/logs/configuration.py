@@ -55,7 +55,7 @@ def _server_code() -> tuple[str, ...]:
     return *(f"{Path(file).parent}{os.sep}" for file in files), f"{Path(__file__).parents[2]}{os.sep}"
 
 
-class ServerNewsFilter(logging.Filter):
+class UvicornLogFilter(logging.Filter):
     """Drops what uvicorn reports of each server and of every WebSocket.
 
     An application may log with the same logger, so its level is no means.
@@ -73,13 +73,13 @@ class ServerNewsFilter(logging.Filter):
         return not self.everywhere and not IN_PRIVATE_SERVER.get()
 
 
-def drop_server_news(*, everywhere: bool = True) -> None:
+def filter_uvicorn_log(*, everywhere: bool = True) -> None:
     """Filter the logger of uvicorn's servers; idempotent."""
     logger = logging.getLogger("uvicorn.error")
-    known = [each for each in logger.filters if isinstance(each, ServerNewsFilter)]
-    news = known[0] if known else ServerNewsFilter()
-    news.everywhere = news.everywhere or everywhere
-    logger.addFilter(news)
+    found = [each for each in logger.filters if isinstance(each, UvicornLogFilter)]
+    log_filter = found[0] if found else UvicornLogFilter()
+    log_filter.everywhere = log_filter.everywhere or everywhere
+    logger.addFilter(log_filter)
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -121,7 +121,7 @@ def configure(settings: Settings, *, of_uvicorn: bool = True) -> None:
     logging.lastResort = console
     servers = logging.getLogger("uvicorn")
     unconfigured = not servers.handlers and servers.level == logging.NOTSET  # by uvicorn's command and by the user
-    drop_server_news(everywhere=of_uvicorn and unconfigured and level > logging.DEBUG)
+    filter_uvicorn_log(everywhere=of_uvicorn and unconfigured and level > logging.DEBUG)
     for name in _OURS if of_uvicorn else _OURS[:1]:
         logger = logging.getLogger(name)
         if not logger.handlers:

@@ -220,7 +220,7 @@ class Copying:
             return connected
         session_content.write(session, content, restored_note(groups["lost"], found.saved_at))
         self._keep(session, copy)
-        trial = Trial.of(content, release)
+        trial = RestoreCheck.of(content, release)
         session_manager.attach(session, "on_trial", trial)
         session_manager.attach(session, "restored", True)
         if self._reloaded.get():  # nothing was pressed on a page that is not there yet
@@ -254,7 +254,7 @@ class Copying:
 
     def _has_failed_trial(self, session: Any, *, warming: bool) -> bool:
         """Empty a restored session that fails in its first run, and repeat that."""
-        trial: Trial | None = session_manager.attached(session, "on_trial")
+        trial: RestoreCheck | None = session_manager.attached(session, "on_trial")
         if trial is None:
             return False
         failure = trial.failure(session)
@@ -371,7 +371,7 @@ class Copying:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RestoreCheck:
     """What the first run of a restored session must show.
 
     Attributes:
@@ -385,7 +385,7 @@ class Trial:
     widgets: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, content: SessionContent, release: str) -> Trial:
+    def of(cls, content: SessionContent, release: str) -> RestoreCheck:
         """The trial of a copy; ids of widgets may differ between releases."""
         import streamlit  # noqa: PLC0415
 
