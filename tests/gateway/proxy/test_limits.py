@@ -226,7 +226,7 @@ async def test_rule_23_an_upstream_that_does_not_accept_in_time_is_504() -> None
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
             fillers.append(filler)
-        slow = Upstream(Address.tcp("127.0.0.1", port), limits=ProxyLimits(connect=0.2))
+        slow = Upstream(Address("127.0.0.1", port), limits=ProxyLimits(connect=0.2))
         async with stage(script, wrap=lambda _: ReverseProxy(slow)) as scene:
             answer = await (await scene.client()).ask(get())
         for filler in fillers:

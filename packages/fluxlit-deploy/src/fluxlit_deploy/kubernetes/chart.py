@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from fluxlit_deploy.description import WORKERS_STOP_S
+from fluxlit_deploy.description import WORKERS_STOP_S, Project
 from fluxlit_deploy.edges.headers import ROUTE_FILTER
 from fluxlit_deploy.file import File
-from fluxlit_deploy.kubernetes.plan import Plan
+from fluxlit_deploy.kubernetes.plan import make_plan
+from fluxlit_deploy.options import Options
 from fluxlit_deploy.template import render
 
 FOLDER = PurePosixPath("helm")
@@ -62,16 +63,18 @@ class Expressions:
     startup_tries: str = "{{ add (div .Values.streamlitStartTimeoutSeconds 2) 15 }}"
 
 
-def chart(plan: Plan, title: str) -> tuple[File, ...]:
-    """Make the chart below ``helm/NAME/``.
+def chart_files(project: Project, options: Options) -> tuple[File, ...]:
+    """Make the Helm chart below ``helm/NAME/``.
 
-    Args:
-        plan: the values, which become the chart's defaults.
-        title: what the application is called.
+    The values of the plan become its defaults.
+
+    Raises:
+        DeployError: ``[build.kubernetes]``, the project and the options do not fit each other.
     """
+    plan = make_plan(project, options)
     expressions = Expressions(port=plan.port, api=plan.api, uid=plan.uid)
     texts = {
-        "Chart.yaml": render("helm/Chart.yaml", plan=plan, title=title),
+        "Chart.yaml": render("helm/Chart.yaml", plan=plan, title=project.title or project.name),
         "values.yaml": render("helm/values.yaml", plan=plan),
         "values.schema.json": render("helm/values.schema.json"),
         ".helmignore": render("helm/helmignore"),

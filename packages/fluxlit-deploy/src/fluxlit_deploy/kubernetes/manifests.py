@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from fluxlit_deploy.description import Project
 from fluxlit_deploy.edges.headers import ROUTE_FILTER
 from fluxlit_deploy.file import File
-from fluxlit_deploy.kubernetes.plan import Plan
+from fluxlit_deploy.kubernetes.plan import Plan, make_plan
+from fluxlit_deploy.options import Options
 from fluxlit_deploy.template import render
 
 FOLDER = PurePosixPath("kubernetes")
@@ -30,8 +32,13 @@ _PRODUCTION = (
 )
 
 
-def manifests(plan: Plan) -> tuple[File, ...]:
-    """Make the manifests below ``kubernetes/``."""
+def manifest_files(project: Project, options: Options) -> tuple[File, ...]:
+    """Make the Kustomize base and its overlays below ``kubernetes/``.
+
+    Raises:
+        DeployError: ``[build.kubernetes]``, the project and the options do not fit each other.
+    """
+    plan = make_plan(project, options)
     production = (*_PRODUCTION, *_chosen(plan))
     paths = ("README.md", *_BASE, *_DEV, *(f"overlays/production/{name}" for name in production))
     values = {"plan": plan, "chart": False, "removed": ROUTE_FILTER}

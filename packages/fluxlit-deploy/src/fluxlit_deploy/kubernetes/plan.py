@@ -10,8 +10,17 @@ from fluxlit_deploy.description import IMPORT_S, WORKERS_STOP_S, Project
 from fluxlit_deploy.errors import DeployError
 from fluxlit_deploy.image import UID
 from fluxlit_deploy.kubernetes.image import PLACEHOLDER_REGISTRY, Image, parse_image
-from fluxlit_deploy.kubernetes.options import TABLE, Affinity, ClusterTable, Metrics, Redis, Route, check_fit
-from fluxlit_deploy.options import PathMode
+from fluxlit_deploy.kubernetes.options import (
+    TABLE,
+    Affinity,
+    ClusterTable,
+    Metrics,
+    Redis,
+    Route,
+    check_fit,
+    cluster_table,
+)
+from fluxlit_deploy.options import Options, PathMode
 from fluxlit_deploy.size import memory_mib, processes
 
 _PLACEHOLDER_VERSION = "1.0.0"
@@ -135,18 +144,18 @@ class Plan:
         return f"{2 * memory_mib(self.processes)}Mi"
 
 
-def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None = None) -> Plan:
+def make_plan(project: Project, options: Options) -> Plan:
     """Compute every value.
 
     Args:
-        project: the application.
-        table: what was decided about the cluster.
-        path_mode: what the route does with the root path; by default ``full`` with one and ``root`` without.
+        project: the application, with the decisions of ``[build.kubernetes]``.
+        options: by default the route has the mode ``full`` with a root path and ``root`` without.
 
     Raises:
         DeployError: the decisions do not go together, or a given grace period is too short.
     """
-    check_fit(project, table, path_mode)
+    table = cluster_table(project.build.kubernetes)
+    check_fit(project, table, options.path_mode)
     drain = Drain(
         table.pre_stop_s, project.drain_delay_s, project.graceful_timeout_s, project.api_end_s, WORKERS_STOP_S
     )
@@ -161,7 +170,7 @@ def make_plan(project: Project, table: ClusterTable, path_mode: PathMode | None 
         route=table.route,
         gateway=table.gateway or ("gateway" if table.route == "gateway" else "traefik"),
         edge_namespace=table.edge_namespace,
-        path_mode=path_mode or ("full" if project.root_path else "root"),
+        path_mode=options.path_mode or ("full" if project.root_path else "root"),
         redis=table.redis,
         redis_port=table.redis_port,
         login=project.login,

@@ -60,11 +60,6 @@ class Address:
         return cls(path=path, base=base)
 
     @classmethod
-    def tcp(cls, host: str, port: int, *, base: str = "") -> Address:
-        """A plain TCP port."""
-        return cls(host=host, port=port, base=base)
-
-    @classmethod
     def parse(cls, url: str, *, ca_file: str = "", server_name: str = "") -> Address:
         """Read ``http://host[:port][/base]``, ``https://...`` or ``unix:/path``.
 

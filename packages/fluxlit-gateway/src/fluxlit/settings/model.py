@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
@@ -16,24 +17,8 @@ Bytes = Annotated[int, Field(ge=1, json_schema_extra={"unit": "bytes"})]
 Strings = Annotated[tuple[str, ...], BeforeValidator(grammar.strings)]
 
 
-def _each_allowed_ip(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(grammar.allowed_ip(item) for item in value)
-
-
-def _each_origin(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(grammar.origin(item) for item in value)
-
-
-def _each_public_path(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(grammar.public_path(item) for item in value)
-
-
-def _each_open_route(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(grammar.open_route(item) for item in value)
-
-
-def _each_secret_key(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(grammar.secret_key(item) for item in value)
+def _each(rule: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda value: tuple(map(rule, value)))
 
 
 def _auto_is_cpus(value: object) -> object:
@@ -162,7 +147,7 @@ class Settings(BaseSettings):
         "`forwarded_allow_ips`. When off, such headers are removed.",
         json_schema_extra={"aliases": ["--proxy-headers"]},
     )
-    forwarded_allow_ips: Annotated[Strings, AfterValidator(_each_allowed_ip)] = Field(
+    forwarded_allow_ips: Annotated[Strings, _each(grammar.allowed_ip)] = Field(
         default=("127.0.0.1", "::1"),
         description="Addresses and networks of the proxies to trust when `trust_proxy` is on; `unix` means those that "
         "connect to a UNIX socket. `*` trusts every client and is safe only if no client but the proxy can connect.",
@@ -172,12 +157,12 @@ class Settings(BaseSettings):
         description="Address that browsers use, such as `https://example.com/apps/my-app`. "
         "Its path must equal `root_path`.",
     )
-    allowed_origins: Annotated[Strings, AfterValidator(_each_origin)] = Field(
+    allowed_origins: Annotated[Strings, _each(grammar.origin)] = Field(
         default=(),
         description="Origins, besides the application's own, that may open WebSockets. "
         "Writing to the API takes `cors_allow_origins` with `cors_allow_credentials`.",
     )
-    public_paths: Annotated[Strings, AfterValidator(_each_public_path)] = Field(
+    public_paths: Annotated[Strings, _each(grammar.public_path)] = Field(
         default=(),
         description="Paths below the root path that require no login, such as `/api/webhook`. A path with a slash at "
         "the end includes everything below it: `/app/static/`.",
@@ -206,7 +191,7 @@ class Settings(BaseSettings):
         "`public_base_url` begins with `https:`. By default a year, for this host; a value is for subdomains too. 0 "
         "sends nothing, for instance because the edge does.",
     )
-    cors_allow_origins: Annotated[Strings, AfterValidator(_each_origin)] = Field(
+    cors_allow_origins: Annotated[Strings, _each(grammar.origin)] = Field(
         default=(), description="Origins from which scripts may call the API in a browser."
     )
     cors_allow_credentials: bool = Field(
@@ -225,7 +210,7 @@ class Settings(BaseSettings):
         description="Function to call once per replica before the API starts, such as a database migration, as "
         "`module:function`. It may be `async`; its failure prevents the start.",
     )
-    streamlit_open_routes: Annotated[Strings, AfterValidator(_each_open_route)] = Field(
+    streamlit_open_routes: Annotated[Strings, _each(grammar.open_route)] = Field(
         default=(),
         description="Routes of Streamlit to open, closed by default: `metrics`, `script-health-check`, `agent`.",
     )
@@ -404,7 +389,7 @@ class Settings(BaseSettings):
     url_session_query_param: Annotated[str, AfterValidator(grammar.query_param)] = Field(
         default="fluxlit_sid", description="Name of the query parameter with the session id."
     )
-    secret_key: Annotated[Strings, AfterValidator(_each_secret_key)] = Field(
+    secret_key: Annotated[Strings, _each(grammar.secret_key)] = Field(
         default=(),
         description="Key that encrypts sessions, at least 32 random characters. Of several keys the first encrypts, "
         "all decrypt. Set it in the environment, not on the command line, which other users of the machine can read.",

@@ -11,6 +11,7 @@ away and adds no handler to the root logger, with which `basicConfig` would do n
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
@@ -20,7 +21,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
-from fluxlit.observability.logs.aborted_requests import CutOffFilter
 from fluxlit.observability.logs.formatters import JsonLogFormatter, TerminalLogFormatter
 from fluxlit.observability.logs.redaction import RedactionFilter, hide_parameter
 from fluxlit.settings import Settings
@@ -31,6 +31,8 @@ _BELOW = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "fastapi")
 _CHATTY = frozenset(
     {"asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchdog", "watchfiles", "websockets"}
 )
+
+_CUT_OFF = "A request was cut off: the server stops, and waits no longer."
 
 
 class ChatterFilter(logging.Filter):
@@ -80,6 +82,24 @@ def filter_uvicorn_log(*, everywhere: bool = True) -> None:
     log_filter = found[0] if found else UvicornLogFilter()
     log_filter.everywhere = log_filter.everywhere or everywhere
     logger.addFilter(log_filter)
+
+
+class CutOffFilter(logging.Filter):
+    """Rewrites uvicorn's report of a cancelled request.
+
+    uvicorn cancels requests only when it stops: after the graceful timeout, and after a second Ctrl-C.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        if (
+            record.name == "uvicorn.error"
+            and record.exc_info
+            and isinstance(record.exc_info[1], asyncio.CancelledError)
+        ):
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+            record.msg, record.args, record.exc_info, record.exc_text = _CUT_OFF, (), None, None
+        return True
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
