@@ -408,7 +408,7 @@ NUMBERS = {
     "fluxlit.worker.base: int(self.settings.uvicorn_graceful_shutdown_timeout_s)",
     "fluxlit.worker.base: int(time.monotonic() - self._ending_since)",
     "fluxlit.worker.upload_limits: int(get_option('server.maxUploadSize'))",
-    "fluxlit.worker.upload_limits: int(next((value for name, value in scope['headers'] if name == LENGTH), b'0'))",
+    "fluxlit.worker.upload_limits: int(request_header(scope, LENGTH) or b'0')",
     "fluxlit.server.websocket.protocol: int(code)",  # of the application, or parsed by websockets
     "fluxlit.worker.resume.tab_reload: int(value)",  # of Streamlit
 }

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, is_html_page, response_headers
+from fluxlit._internal.asgi import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    is_html_page,
+    request_header,
+    response_headers,
+)
 from fluxlit.auth.middleware import ResponseHeaders, has_no_length
 from fluxlit.backends.sticky_cookie import CookieSetter
 from fluxlit.gateway.security_headers import SecureCookies
@@ -89,3 +98,10 @@ def test_reading_headers_leaves_them_in_the_message(form: str) -> None:
         assert [tuple(header) for header in response_headers(message)] == ([] if form == "absent" else HEADERS)
         assert is_html_page(message) == (form != "absent")
         assert has_no_length(message)
+
+
+def test_the_first_value_of_a_request_header_counts() -> None:
+    scope = scope_of("/", (b"accept", b"text/html"), (b"accept", b"*/*"), (b"x-empty", b""))
+    assert request_header(scope, b"accept") == b"text/html"
+    assert request_header(scope, b"x-empty") == b""
+    assert request_header(scope, b"x-other") is None

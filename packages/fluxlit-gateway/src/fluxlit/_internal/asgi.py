@@ -15,6 +15,11 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+def request_header(scope: Scope, name: bytes) -> bytes | None:
+    """The first value of a request's header; `None` without one."""
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
 def response_headers(message: Message) -> list[Header]:
     """The headers of a message that begins a response.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 
-from fluxlit._internal.asgi import Header, Scope, Send
+from fluxlit._internal.asgi import Header, Scope, Send, request_header
 from fluxlit._internal.streamlit_paths import PROBES
 from fluxlit._internal.system_page import look_of
 
@@ -85,12 +85,12 @@ async def reply_text(scope: Scope, send: Send, status: int, text: str, headers: 
 
 def wants_page(scope: Scope) -> bool:
     """Whether a browser opens the address, and shows a person what it gets."""
-    return scope["type"] == "http" and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
+    return scope["type"] == "http" and b"text/html" in (request_header(scope, b"accept") or b"")
 
 
 def request_id_of(scope: Scope) -> str:
     """The request id, set by the outermost middleware; empty without it."""
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    return (request_header(scope, b"x-request-id") or b"").decode("latin-1")
 
 
 async def answer_problem(scope: Scope, send: Send, status: int, text: str, headers: list[Header] | None = None) -> None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Scope, request_header
 from fluxlit._internal.streamlit_paths import PROBES, STREAM
 from fluxlit.gateway.routes import Route, is_asset
 
@@ -121,7 +121,7 @@ def is_probe(path: str) -> bool:
 
 def is_preflight(scope: Scope) -> bool:
     """Whether a request is a CORS preflight (Fetch standard)."""
-    return scope.get("method") == "OPTIONS" and field_of(scope, b"access-control-request-method") is not None
+    return scope.get("method") == "OPTIONS" and request_header(scope, b"access-control-request-method") is not None
 
 
 def is_navigation(scope: Scope, path: str) -> bool:
@@ -132,13 +132,8 @@ def is_navigation(scope: Scope, path: str) -> bool:
     """
     if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
         return False
-    mode = field_of(scope, b"sec-fetch-mode")
+    mode = request_header(scope, b"sec-fetch-mode")
     if mode is not None:
         return mode == b"navigate"
-    accepted = field_of(scope, b"accept") or b"*/*"
+    accepted = request_header(scope, b"accept") or b"*/*"
     return not path.startswith(("/_stcore/", *BELONGINGS, *CODE)) and (b"text/html" in accepted or b"*/*" in accepted)
-
-
-def field_of(scope: Scope, name: bytes) -> bytes | None:
-    """The first value of a field."""
-    return next((value for key, value in scope["headers"] if key == name), None)

@@ -14,8 +14,8 @@ A WebSocket that such a browser opens must show the same, by Origin: all browser
 
 from __future__ import annotations
 
-from fluxlit._internal.asgi import Scope
-from fluxlit.auth.access_policy import SAFE, field_of
+from fluxlit._internal.asgi import Scope, request_header
+from fluxlit.auth.access_policy import SAFE
 from fluxlit.auth.contract import Peer
 from fluxlit.gateway.origin_policy import OriginPolicy
 
@@ -37,12 +37,12 @@ def is_proven(scope: Scope, peer: Peer, origins: OriginPolicy) -> bool:
     """
     if scope["type"] == "http" and scope["method"] in SAFE:
         return True
-    site = field_of(scope, b"sec-fetch-site")
+    site = request_header(scope, b"sec-fetch-site")
     if site in (b"same-origin", b"none"):
         return True
-    origin = field_of(scope, b"origin")
+    origin = request_header(scope, b"origin")
     if origin is not None:
-        host = field_of(scope, b"host") or b""
+        host = request_header(scope, b"host") or b""
         return origins.allows(origin.decode("latin-1"), host.decode("latin-1"), scope["scheme"])
     if scope["type"] == "websocket":
         return site is None  # No browser: they send Origin with every handshake.

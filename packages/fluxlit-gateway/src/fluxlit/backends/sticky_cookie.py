@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, is_html_page, response_headers
-
-Field = tuple[bytes, bytes]
+from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send, is_html_page, response_headers
 
 _REPEATABLE = frozenset({"GET", "HEAD"})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -18,17 +16,17 @@ class CookieSetter:
     Other responses stay as they are: they can be cached and shared, and a cookie on each would only be noise.
     """
 
-    __slots__ = ("_field", "_send")
+    __slots__ = ("_header", "_send")
 
-    def __init__(self, send: Send, field: Callable[[], Field]) -> None:
+    def __init__(self, send: Send, header: Callable[[], Header]) -> None:
         self._send = send
-        self._field = field
+        self._header = header
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""
         kind = message["type"]
         if kind == "websocket.accept" or (kind == "http.response.start" and is_html_page(message)):
-            message = {**message, "headers": [*response_headers(message), self._field()]}
+            message = {**message, "headers": [*response_headers(message), self._header()]}
         return self._send(message)
 
 

@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Awaitable
 from functools import partial
 
-from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit._internal.asgi import Header, Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
 from fluxlit.backends.affinity import Kind, RoutingHint, choose, routing_hint, worker_cookie
 from fluxlit.backends.backend import UiFacts, health_path, proxy_limits
-from fluxlit.backends.sticky_cookie import CookieSetter, Field, ask_in_turn
+from fluxlit.backends.sticky_cookie import CookieSetter, ask_in_turn
 from fluxlit.backends.worker import Worker, WorkerKind
 from fluxlit.backends.worker_pool import WorkerPool
 from fluxlit.proxy.reverse_proxy import refuse
@@ -65,7 +65,7 @@ class WorkersBackend(WorkerPool):
         candidates = [worker.candidate(request.session) for worker in every_worker.values()]
         return [every_worker[key] for key in choose(request, candidates)]
 
-    def _tie(self, worker: Worker, scope: Scope) -> Field:
+    def _tie(self, worker: Worker, scope: Scope) -> Header:
         """The cookie that brings a browser back to its worker."""
         if scope["type"] == "http":
             worker.reserve()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Header, Scope
+from fluxlit._internal.asgi import Header, Scope, request_header
 from fluxlit._internal.peer import PEER, Peer, is_loopback
 
 logger = logging.getLogger("fluxlit.gateway")
@@ -167,7 +167,7 @@ class PublicOrigin:
         if self.configured:
             return self.configured
         peer: Peer = scope[PEER]
-        host = next((value.decode("ascii") for name, value in scope["headers"] if name == b"host"), "")
+        host = (request_header(scope, b"host") or b"").decode("ascii")
         is_near = not peer.address or is_loopback(peer.address)  # A peer on a UNIX socket has no address.
         if not (peer.trusted or (is_near and urlsplit(f"//{host}").hostname in LOOPBACK)):
             return None

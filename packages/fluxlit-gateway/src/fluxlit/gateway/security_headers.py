@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Header, Message, Scope, Send, response_headers
+from fluxlit._internal.asgi import Header, Message, Scope, Send, request_header, response_headers
 from fluxlit.gateway.origin_policy import LOOPBACK
 from fluxlit.observability.request_record import Defaults
 from fluxlit.settings import Settings
@@ -107,5 +107,5 @@ def is_on_this_machine(scope: Scope) -> bool:
 
     Browsers would then require TLS on all its ports, of other applications too.
     """
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    host = request_header(scope, b"host") or b""
     return host.partition(b":")[0].lower() == b"localhost"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, response_headers
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, request_header, response_headers
 from fluxlit._internal.header_names import FORWARDING
 from fluxlit.gateway.forwarding import RequestOrigin, Trust, trusted_origin
 from fluxlit.urls import PublicAddress
@@ -37,7 +37,7 @@ class PageCalls:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one call."""
         origin = self._origin(scope)
-        received = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        received = request_header(scope, b"host") or b""
         root_path = self._address.settings.root_path
         mount = root_path or origin.prefix
         path, raw = scope["path"], scope.get("raw_path") or scope["path"].encode()

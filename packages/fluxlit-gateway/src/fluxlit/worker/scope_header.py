@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 
-from fluxlit._internal.asgi import Scope
+from fluxlit._internal.asgi import Scope, request_header
 from fluxlit._internal.header_names import OWN
 from fluxlit.auth.contract import USER
 from fluxlit.auth.user_headers import USER_FIELD, read_user, user_fields
@@ -46,7 +46,7 @@ def with_scope_header(scope: Scope) -> Scope:
 
 def restored_scope(scope: Scope) -> Scope | None:
     """The scope as it was in the gateway; `None` for other senders."""
-    written = next((value for name, value in scope["headers"] if name == SCOPE_FIELD), None)
+    written = request_header(scope, SCOPE_FIELD)
     if written is None:
         return None
     facts = json.loads(written)

@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, is_html_page, response_headers
+from fluxlit._internal.asgi import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    is_html_page,
+    request_header,
+    response_headers,
+)
 from fluxlit.frontend import ENCODINGS, chosen
 from fluxlit.frontend.variants import COMPRESSORS
 
@@ -34,7 +43,7 @@ def with_session_expired_banner(application: Application) -> Application:
             await application(scope, receive, send)
             return
         plain = [field for field in scope["headers"] if field[0] not in _NOT_WHOLE]
-        page = _Page(send, dict(scope["headers"]).get(b"accept-encoding", b""), head=scope["method"] == "HEAD")
+        page = _Page(send, request_header(scope, b"accept-encoding") or b"", head=scope["method"] == "HEAD")
         await application({**scope, "headers": plain}, receive, page)
 
     return serve

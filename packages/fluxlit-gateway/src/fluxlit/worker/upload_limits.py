@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send, request_header
 from fluxlit._internal.responses import reply_text
 from fluxlit.auth.contract import User
 from fluxlit.observability.security_log import NO_UPLOADER, TOO_MANY_UPLOADS, log_refusal
@@ -71,7 +71,7 @@ class UploadLimits:
     ) -> bool:
         """Pass an upload on; `False` if it does not fit, and nothing is sent."""
         # A body without a length is counted as it comes, and at first as if it had none.
-        come, counted = 0, EACH + int(next((value for name, value in scope["headers"] if name == LENGTH), b"0"))
+        come, counted = 0, EACH + int(request_header(scope, LENGTH) or b"0")
         self._under_way[session] += counted
         fits = self._fits(session, file)
 
