@@ -9,6 +9,8 @@ from pathlib import Path
 import certifi
 import pytest
 
+from tests.support import programs
+
 RELEASE = Path(__file__).parent / "release"
 
 # Programs that tests start would inherit that they are ignored, from nohup and from a shell in the background.
@@ -64,9 +66,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage from here on, and only what tests leave behind."""
+    """Fork programs, and collect the garbage of tests, from here on."""
     gc.freeze()
     gc.enable()
+    programs.fluxlit()
 
 
 @pytest.fixture(scope="session")

@@ -10,28 +10,19 @@ from pathlib import Path
 
 import psutil
 
-from tests.cli.forked import forks
 from tests.support.processes import clean_environ
 
 COMMAND = (sys.executable, "-W", "error::SyntaxWarning", "-m", "fluxlit_cli")
 _MARK = "TEST_OF_THE_COMMAND"
-_RUN: set[tuple[str, ...]] = set()
 
 
 def fluxlit(*arguments: str, directory: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end; fail if a process of it lives on.
-
-    The first run of each command is a program of its own, others are forked with their libraries.
-    """
+    """Run one command to its end; fail if a process of it lives on."""
     with nothing_left() as mark:
-        variables = clean_environ(UV_OFFLINE="1", **environ) | mark  # FluxLit is on no index that it could ask
-        if arguments[:1] in _RUN and not any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environ):
-            return forks().run(arguments, directory, variables, timeout=180)
-        _RUN.add(arguments[:1])
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=directory,
-            env=variables,
+            env=clean_environ(UV_OFFLINE="1", **environ) | mark,  # FluxLit is on no index that it could ask
             capture_output=True,
             text=True,
             timeout=180,

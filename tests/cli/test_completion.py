@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import fluxlit, says
-from tests.cli.forked import forks
+from tests.support import programs
 from tests.support.processes import clean_environ
 from tests.support.terminal import terminal
 
@@ -44,7 +44,7 @@ def environment(*folders: Path) -> dict[str, str]:
 
 def ask(*command: str) -> set[str]:
     """Return what a shell offers; all but its first command are forks."""
-    environ = environment(*([forks().folder] if command[0] in ASKED else []))
+    environ = environment(*([programs.fluxlit().folder] if command[0] in ASKED else []))
     ASKED.add(command[0])
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""

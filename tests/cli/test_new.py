@@ -16,8 +16,8 @@ from fluxlit_cli.new.errors import NewError
 from fluxlit_cli.new.folder import Change, Content, plan
 from fluxlit_cli.new.folder import write as write_project
 from tests.cli.command import fluxlit, says, write
-from tests.cli.forked import pytest_forks
 from tests.cli.test_dev import development
+from tests.support import programs
 from tests.support.processes import clean_environ
 
 pytestmark = pytest.mark.slow
@@ -42,10 +42,8 @@ def check(project: Path, *arguments: str) -> str:
 
 def passes(project: Path, tests: int) -> None:
     """Run the tests of the project; they are so many."""
-    options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
-    done = pytest_forks().run(options, project, clean_environ(), timeout=110, module="pytest")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{tests} passed" in done.stdout
+    programs.pytest()
+    assert f"{tests} passed" in check(project, "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
 
 
 def command(project: Path, *arguments: str) -> str:

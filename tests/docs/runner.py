@@ -33,8 +33,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.cli.forked import forks, pytest_forks
 from tests.docs.markdown import Block, blocks
+from tests.support import programs
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Server, background, clean_environ
 
@@ -117,17 +117,19 @@ class Reader:
                     continue
                 raise DocumentError(f"$ {command.line}\nexpected\n{command.expected}\ngot\n{output}")
         if keep_last:
-            program = ["bash", "-c", f"exec {lines[-1].line}"]
+            program = self.plain(lines[-1].line) or ["bash", "-c", f"exec {lines[-1].line}"]
             server = self.servers.enter_context(background(program, cwd=self.folder, environ=self.environ()))
             server.wait_for(lines[-1].pattern, timeout=TIMEOUT)
             self.servers.callback(stop, server)
 
     def enter(self, line: str) -> str:
         """Run a line."""
-        folders = self.forked(line)
-        if folders and PLAIN.fullmatch(line):
-            return printed(forks().run(line.split()[1:], self.folder, self.environ(), self.timeout, SCRIPT))
-        return self.run(["bash", "-euo", "pipefail", "-c", line], *folders)
+        program = self.plain(line)
+        return self.run(program) if program else self.run(["bash", "-euo", "pipefail", "-c", line], *self.forked(line))
+
+    def plain(self, line: str) -> list[str]:
+        """A line that needs no shell, as program and arguments; empty if it does."""
+        return [str(SCRIPT), *line.split()[1:]] if self.tools is None and PLAIN.fullmatch(line) else []
 
     def forked(self, line: str) -> list[Path]:
         """Folders of programs that run in forks.
@@ -139,7 +141,7 @@ class Reader:
         if self.tools is not None or first or not used:
             ENTERED.update(first)
             return []
-        return [(pytest_forks() if "pytest" in used else forks()).folder]
+        return [(programs.pytest() if "pytest" in used else programs.fluxlit()).folder]
 
     def run(self, command: list[str], *folders: Path) -> str:
         """Run a command that must succeed and return what it printed."""

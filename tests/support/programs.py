@@ -1,0 +1,25 @@
+"""Which programs of the tests are forks; see `forks`."""
+
+import functools
+
+from tests.support.forks import Libraries
+
+PROGRAMS = ("fluxlit_cli", "fluxlit_cli.facts", "fluxlit", "uvicorn")
+OWN = ("fluxlit_cli.command_line", "fluxlit_cli.run", "fluxlit_cli.dev", "fluxlit.server.serve", "uvicorn.main")
+OTHERS = ("httpx_ws", "jinja2", "joserfc.jwt", "packaging.requirements", "yaml")
+WORKER = ("streamlit.starlette", "streamlit.web.server.starlette.starlette_app", "fluxlit.worker.program")
+PYTEST = ("_pytest.assertion.rewrite", "pytest", "fastapi", "httpx_ws", "uvicorn", "streamlit.runtime")
+
+
+@functools.cache
+def fluxlit() -> Libraries:
+    """Those of FluxLit: servers, workers, commands."""
+    shells = {"fluxlit": "*", "python": '"-m fluxlit_cli.facts"'}
+    children = ("fluxlit.worker", "fluxlit.server.api_worker", "fluxlit_cli.facts")
+    return Libraries([*OWN, *OTHERS], PROGRAMS, shells, children=WORKER, known_children=children)
+
+
+@functools.cache
+def pytest() -> Libraries:
+    """Those of pytest in a project."""
+    return Libraries(PYTEST, ["pytest"], {"pytest": "*", "python": '"-m pytest"'})
