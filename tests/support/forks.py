@@ -360,7 +360,7 @@ def from_shell(listener: socket.socket) -> tuple[Program, list[int]] | None:
 
 def main(channel: int, listener: int, imported: str) -> None:
     """Be the process with the libraries, then a program or its child."""
-    show([sys.executable, *sys.argv], os.environ)  # fails where a fork could not look like its program
+    show(["libraries"], {})  # fails where a fork could not look like its program
     libraries, children, known_children = json.loads(imported)
     for name in libraries:
         importlib.import_module(name)
