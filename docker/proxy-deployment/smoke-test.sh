@@ -117,7 +117,7 @@ ask --cookie-jar "$work/cookies" "$url/_stcore/health"
 token=$(awk '$6 == "_streamlit_xsrf" { print $7 }' "$work/cookies")
 ask --cookie "_streamlit_xsrf=$token" --header "X-Xsrftoken: $token" --form "file=@$work/upload" \
     --request PUT "$url/_stcore/upload_file/no-such-session/no-such-file"
-# Streamlit itself refuses it, after the whole body has arrived: there is no such session.
+# Streamlit itself refuses it, while the body is still coming: there is no such session.
 verdict 'upload to a page' all 'is 400' 'has session_id'
 
 # --- streams

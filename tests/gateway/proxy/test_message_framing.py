@@ -371,6 +371,28 @@ async def test_rule_16_an_early_answer_to_an_upload_reaches_the_client_at_once()
         assert len(scene.connections) == 2
 
 
+async def test_rule_16_a_refusal_in_two_parts_reaches_the_client_in_one() -> None:
+    """Streamlit's server writes head and body apart.
+
+    curl ends its upload when it has read the head of a refusal; for that HAProxy resets a stream of HTTP/2, and forgets
+    the body unless it has come too.
+    """
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\n")
+        for _turn in range(20):  # of the loop, which is the client's too
+            await asyncio.sleep(0)
+        await peer.send(b"no")
+        await peer.gone()
+
+    async with stage(script) as scene:
+        client = await scene.client()
+        await client.send(POST + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        async with asyncio.timeout(60):
+            assert (await client.reader.read(65536)).endswith(b"\r\n\r\nno")
+
+
 async def test_the_head_of_a_request_goes_ahead_of_its_body() -> None:
     """A client may wait for the response's head before it sends a body.
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ssl
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +20,11 @@ from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.gateway.header_cache import MOST
 from fluxlit.server.http import protocol
 from fluxlit.server.http.request_response import PREFIXES, RequestResponseCycle
+from fluxlit.server.sockets.tls import Tls
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Client, get, served_by_uvicorn, until
 from tests.gateway.proxy.websocket import handshake
+from tests.gateway.server.sockets.certificates import make_certificate
 
 pytestmark = pytest.mark.anyio
 
@@ -29,11 +34,11 @@ Answering = Callable[[Scope, Send], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def served(answering: Answering, settings: Settings = SETTINGS) -> AsyncIterator[Client]:
+async def served(answering: Answering, settings: Settings = SETTINGS, **changes: Any) -> AsyncIterator[Client]:
     async def application(scope: Scope, _: Receive, send: Send) -> None:
         await answering(scope, send)
 
-    async with served_by_uvicorn(application, settings) as server:
+    async with served_by_uvicorn(application, settings, **changes) as server:
         client = Client(*await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1]))
         yield client
         client.abort()
@@ -241,6 +246,71 @@ async def test_a_head_does_not_wait_for_a_body() -> None:
             assert (await client.head()).status == 200
         go_on.set()
         assert await client.reader.readuntil(b"0\r\n\r\n") == b"5\r\nevent\r\n0\r\n\r\n"
+
+
+async def test_a_head_with_a_length_comes_together_with_the_body() -> None:
+    """A client may end its upload when it has read a refusal's head.
+
+    An edge may then lose the rest.
+    """
+
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"9")]})
+        for _turn in range(20):  # of the loop, which is the client's too
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"too large"})
+
+    async with served(answering) as client:
+        await client.send(get())
+        async with asyncio.timeout(60):
+            assert (await client.reader.read(65536)).endswith(b"\r\n\r\ntoo large")
+
+
+async def test_a_head_whose_body_never_comes_is_sent_all_the_same() -> None:
+    async def answering(_: Scope, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+
+    async with served(answering) as client:
+        assert (await client.ask_head(get())).all(b"content-length") == [b"9"]
+        assert await client.rest() == b""
+
+
+UNWANTED = 20_000_000
+"""Bytes of an upload: more than the buffers of both sockets take."""
+
+CHUNK = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+
+UPLOADS = {
+    "length": b"content-length: %d\r\n\r\n%b" % (UNWANTED, bytes(UNWANTED)),
+    "chunks": b"transfer-encoding: chunked\r\n\r\n%b0\r\n\r\n" % (CHUNK * (UNWANTED // len(CHUNK))),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("upload", UPLOADS)
+@pytest.mark.parametrize("status", [413, 431], ids=["by the application", "by the server"])
+async def test_who_reads_only_after_a_refused_upload_reads_the_refusal(
+    status: int, upload: str, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9112 section 9.6.
+
+    Closing with unread bytes resets the connection, and the refusal is lost.
+    """
+    monkeypatch.setattr(protocol, "LINGER_S", 60.0)  # A busy machine takes its time for the upload.
+    certificate, key = map(str, make_certificate(tmp_path, "one"))
+    context = Tls(certificate, key).context
+    factory: dict[str, Any] = {"ssl_context_factory": lambda *_: context} if tls else {}
+    refusing = saying(b"no", status=413, headers=[(b"content-length", b"2"), (b"connection", b"close")])
+    header = b"x-long: %b\r\n" % (b"x" * 100_000) if status == 431 else b""
+
+    async with served(refusing, **factory) as client:
+        if tls:
+            await client.writer.start_tls(ssl.create_default_context(cafile=certificate), server_hostname="localhost")
+        client.pause()
+        await client.send(b"POST / HTTP/1.1\r\nhost: h\r\n" + header + UPLOADS[upload])
+        client.resume()
+        answer = await client.answer()
+        assert (answer.status, answer.all(b"connection")) == (status, [b"close"])
 
 
 async def test_an_application_may_make_a_task_of_what_send_returns() -> None:

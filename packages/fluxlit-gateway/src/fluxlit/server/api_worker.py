@@ -30,7 +30,6 @@ from fluxlit.server.api import set_up_api, stop_lifespan, with_fault
 from fluxlit.server.authentication import add_security
 from fluxlit.server.http.protocol import HttpProtocol
 from fluxlit.server.http.request_head import DEFAULT_LIMITS, HttpLimits
-from fluxlit.server.http.request_response import PendingHeaders
 from fluxlit.server.uvicorn_server import server_config
 from fluxlit.settings import Settings
 from fluxlit.supervisor.lifeline import Lifeline
@@ -81,7 +80,7 @@ class ApiWorker(WorkerProgram):
     def configuration(self) -> uvicorn.Config:
         """How the API is served: as in the gateway's own process."""
         settings = self.settings
-        protocol = partial(HttpProtocol, limits=http_limits(settings), pending=PendingHeaders())
+        protocol = partial(HttpProtocol, limits=http_limits(settings))
         config = server_config(
             Endpoint(self._traced(self._application.served_api), self._lifespan),
             protocol,

@@ -25,7 +25,6 @@ from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.server.http.connection_caps import ConnectionCaps
 from fluxlit.server.http.protocol import HttpProtocol
 from fluxlit.server.http.request_head import HttpLimits
-from fluxlit.server.http.request_response import PendingHeaders
 from fluxlit.server.pid_file import PidFile
 from fluxlit.server.process import Process, Watch
 from fluxlit.server.runtime import Runtime
@@ -153,7 +152,6 @@ def configuration(
     protocol = partial(
         HttpProtocol,
         limits=limits or HttpLimits(head=settings.gateway_max_request_head_bytes),
-        pending=PendingHeaders(),
         caps=connection_caps(settings),
         unfinished=UnfinishedMessages(UNFINISHED * settings.gateway_ws_max_client_message_bytes),
     )

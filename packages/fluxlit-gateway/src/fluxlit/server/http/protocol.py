@@ -36,7 +36,6 @@ from fluxlit.server.http.request_head import (
 from fluxlit.server.http.request_response import (
     REASONS,
     STATUS_LINES,
-    PendingHeaders,
     RequestResponseCycle,
     date_line,
 )
@@ -96,8 +95,7 @@ class HttpProtocol(FlowControlledProtocol):
         server_state: of the uvicorn server.
         app_state: state of the application's lifespan, copied into each scope.
         limits: what the connection may ask for.
-        pending: shared by the connections of a server.
-        caps: shared likewise.
+        caps: shared by the connections of a server.
         unfinished: shared likewise; by default without a limit.
     """
 
@@ -132,7 +130,6 @@ class HttpProtocol(FlowControlledProtocol):
         "_url",
         "_waiting_bytes",
         "_write_timeout",
-        "pending",
         "transport",
     )
 
@@ -147,7 +144,6 @@ class HttpProtocol(FlowControlledProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limits: HttpLimits = DEFAULT_LIMITS,
-        pending: PendingHeaders | None = None,
         caps: ConnectionCaps | None = None,
         unfinished: UnfinishedMessages | None = None,
     ) -> None:
@@ -157,7 +153,6 @@ class HttpProtocol(FlowControlledProtocol):
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
-        self.pending = pending or PendingHeaders()
         self._caps = caps or ConnectionCaps()
         self._unfinished = unfinished or UnfinishedMessages(sys.maxsize)
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)

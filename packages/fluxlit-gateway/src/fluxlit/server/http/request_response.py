@@ -3,7 +3,7 @@
 Every request pays for the way of its response to the socket:
 
 * Headers and first part of the body are written together: each write costs a system call and wakes the peer. Headers
-  alone are held back until the loop's next turn at most, so a response without a body yet is not late either.
+  with a Content-Length wait for it, others until the loop's next turn at most: an event stream may be silent at first.
 * `send` does its work when it is called. What it returns is done already, unless the client reads too slowly.
 * The headers of a response are checked as one block.
 * HTTP/1.0 clients get no chunked coding: the body ends with the connection (RFC 9112 sections 6.1 and 6.3).
@@ -111,31 +111,10 @@ class Done(Coroutine[Any, Any, None]):
 DONE = Done()
 
 
-class PendingHeaders:
-    """Headers that wait for a body, at most until the loop's next turn."""
-
-    __slots__ = ("_pending",)
-
-    def __init__(self) -> None:
-        self._pending: list[RequestResponseCycle] = []
-
-    def add(self, cycle: RequestResponseCycle) -> None:
-        """Hold headers back; one callback of the loop serves all of a turn."""
-        if not self._pending:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._pending.append(cycle)
-
-    def _flush(self) -> None:
-        pending, self._pending = self._pending, []
-        for cycle in pending:
-            cycle.flush()
-
-
 class Connection(Protocol):
     """What a request needs of its connection."""
 
     transport: asyncio.Transport
-    pending: PendingHeaders
 
     @property
     def write_paused(self) -> bool:
@@ -346,7 +325,10 @@ class RequestResponseCycle:
         self.waiting_for_100_continue = False
         own = b"" if self.seen is None else self.seen.begun(status, parts[::3])
         self._held = b"".join((status_line, date_line(), lines, own, LINE_END))
-        self._connection.pending.add(self)
+        # A refusal of an upload must not come in two parts: many a client ends its upload as soon as it has read the
+        # headers, and an edge that takes the end for a fault (HAProxy with HTTP/2) then loses what follows.
+        if self._rest is None:
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _note(self, begin: bytes, value: bytes) -> bool:
         """Take note of a header for the server; whether it is passed on as well.
@@ -390,7 +372,7 @@ class RequestResponseCycle:
                 raise RuntimeError("Response content shorter than Content-Length")
         return body
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Write the headers, if they are still held back."""
         if self._held:
             held, self._held = self._held, b""
@@ -401,7 +383,7 @@ class RequestResponseCycle:
             return
         if self.response_started:
             # The client must not take half a response for the whole.
-            self.flush()
+            self._flush()
             self._connection.close_after_response()
             return
         length = b"%d" % len(INTERNAL_ERROR)
