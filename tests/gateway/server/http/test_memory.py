@@ -157,7 +157,7 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(
 
             gone()
             playing = asyncio.create_task(play(COURSES[course], client))
-            await until(lambda: gone() and playing.done())
+            await until(lambda: gone() and playing.done() and not server.server_state.tasks)
             assert seen
         finally:
             gc.enable()

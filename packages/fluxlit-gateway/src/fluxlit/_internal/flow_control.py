@@ -6,17 +6,17 @@ import asyncio
 
 
 class FlowControlledProtocol(asyncio.Protocol):
-    """A protocol that lets writers wait for its transport."""
+    """A protocol that lets writers wait for its transport.
 
-    __slots__ = ("_drained",)
+    Attributes:
+        write_paused: the transport takes nothing more for now.
+    """
+
+    __slots__ = ("_drained", "write_paused")
 
     def __init__(self) -> None:
+        self.write_paused = False
         self._drained: asyncio.Future[None] | None = None
-
-    @property
-    def write_paused(self) -> bool:
-        """The transport takes nothing more for now."""
-        return self._drained is not None
 
     async def drain(self) -> None:
         """Wait until the transport takes more, or the connection is lost."""
@@ -26,11 +26,13 @@ class FlowControlledProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Hold writers back: the transport's buffer is above its high-water mark."""
         if self._drained is None:
+            self.write_paused = True
             self._drained = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
         """Let writers go on."""
         if self._drained is not None:
+            self.write_paused = False
             self._drained.set_result(None)
             self._drained = None
 

@@ -92,7 +92,7 @@ class RequestRecord:
         lines = defaults.lines
         if not defaults.beginnings.isdisjoint(beginnings):
             lines = lines_of(defaults.missing({beginning[:-2] for beginning in beginnings}))
-        return b"%b%b: %b\r\n" % (lines, HEADER, self._own)
+        return lines + HEADER + b": " + self._own + b"\r\n"
 
     def completed(self, headers: Iterable[Header]) -> list[Header]:
         """The headers of a response and the defaults that it lacks."""

@@ -113,7 +113,6 @@ class HttpProtocol(FlowControlledProtocol):
         "_headers",
         "_in_head",
         "_limits",
-        "_loop",
         "_overhead",
         "_parser",
         "_pipeline",
@@ -130,6 +129,8 @@ class HttpProtocol(FlowControlledProtocol):
         "_url",
         "_waiting_bytes",
         "_write_timeout",
+        "loop",
+        "tasks",
         "transport",
     )
 
@@ -151,12 +152,13 @@ class HttpProtocol(FlowControlledProtocol):
         self._config = config
         self._state = server_state
         self._app_state = app_state
-        self._loop = _loop or asyncio.get_running_loop()
+        self.tasks = server_state.tasks
+        self.loop = _loop or asyncio.get_running_loop()
         self._limits = limits
         self._caps = caps or ConnectionCaps()
         self._unfinished = unfinished or UnfinishedMessages(sys.maxsize)
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
-        self._read_timeout = ReadTimeout(self._loop, self._on_read_timeout)
+        self._read_timeout = ReadTimeout(self.loop, self._on_read_timeout)
         self._read_paused = False
         # The request that is being answered, the one that is arriving, and those between them, oldest first.
         self._active: RequestResponseCycle | None = None
@@ -190,7 +192,7 @@ class HttpProtocol(FlowControlledProtocol):
         self._server = (server, None) if isinstance(server, str) else address(server)
         self._client = address(client)
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._write_timeout = WriteTimeout(self.transport, self._loop, self._limits.send)
+        self._write_timeout = WriteTimeout(self.transport, self.loop, self._limits.send)
         self._read_timeout.start(Waiting.HEAD, self._limits.head_time)
         if not self._caps.enter(self._host):
             self._write_refusal(503)
@@ -295,7 +297,7 @@ class HttpProtocol(FlowControlledProtocol):
         parser = self._parser
         self._in_head = False
         self._body_deadline = 0.0
-        self._read_timeout.stop()
+        self._read_timeout.waiting = Waiting.NOTHING
         headers, self._headers = self._headers, DROPPED
         version, method, found = parser.get_http_version(), parser.get_method(), dict(headers)
         self._chunked = TRANSFER_ENCODING in found
@@ -349,7 +351,7 @@ class HttpProtocol(FlowControlledProtocol):
         self._uncounted = True
         receiving, self._receiving = self._receiving, None
         if receiving is not None:
-            self._read_timeout.stop()
+            self._read_timeout.waiting = Waiting.NOTHING
             receiving.on_message_complete()
             if not receiving.keep_alive:
                 self._discarding = True
@@ -368,7 +370,7 @@ class HttpProtocol(FlowControlledProtocol):
             self._read_paused = False
             self.transport.resume_reading()
             if self._receiving is not None:  # The time in which nothing was read does not count.
-                self._body_deadline = self._loop.time() + self._limits.body_time
+                self._body_deadline = self.loop.time() + self._limits.body_time
 
     def on_response_complete(self, *, keep_alive: bool) -> None:
         """Go on with the next request, or wait for it."""
@@ -382,7 +384,8 @@ class HttpProtocol(FlowControlledProtocol):
             self._read_timeout.start(Waiting.HEAD, self._limits.head_time)
         else:
             self._read_timeout.start(Waiting.REQUEST, self._config.timeout_keep_alive)
-        self.resume_reading()
+        if self._read_paused:
+            self.resume_reading()
 
     def close_after_response(self) -> None:
         """Close, at once if the client has nothing left to send."""
@@ -409,7 +412,7 @@ class HttpProtocol(FlowControlledProtocol):
 
     def _await_body(self, received: int = 0) -> None:
         """Wait for more of a body, as long as silence and least rate allow."""
-        limits, now = self._limits, self._loop.time()
+        limits, now = self._limits, self.loop.time()
         silence = now + limits.body_time
         if limits.body_rate and self._body_deadline:
             # Each byte pays for its time. What came quickly pays for no more than one silence.
@@ -420,9 +423,8 @@ class HttpProtocol(FlowControlledProtocol):
 
     def _start(self, cycle: RequestResponseCycle) -> None:
         self._active = cycle
-        task = self._loop.create_task(cycle.run_asgi(self._config.loaded_app))
-        self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        cycle.task = self.loop.create_task(cycle.run_asgi(self._config.loaded_app))
+        self.tasks.add(cycle.task)
 
     def _wait_in_line(self, cycle: RequestResponseCycle, size: int) -> None:
         """Keep a request until those before it have their responses.

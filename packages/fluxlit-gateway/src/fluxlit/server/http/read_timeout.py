@@ -32,7 +32,7 @@ class ReadTimeout:
         on_timeout: called when the deadline has passed.
 
     Attributes:
-        waiting: what the connection waits for.
+        waiting: what the connection waits for; set it to `NOTHING` at the end of a wait.
     """
 
     __slots__ = ("_deadline", "_loop", "_on_timeout", "_timer", "waiting")
@@ -54,13 +54,9 @@ class ReadTimeout:
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._look)
 
-    def stop(self) -> None:
-        """Wait for nothing."""
-        self.waiting = Waiting.NOTHING
-
     def close(self) -> None:
         """End the timer, and forget the protocol, which refers to this object."""
-        self.stop()
+        self.waiting = Waiting.NOTHING
         self._on_timeout = None
         if self._timer is not None:
             self._timer.cancel()
@@ -73,5 +69,5 @@ class ReadTimeout:
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._look)
         else:
-            self.stop()
+            self.waiting = Waiting.NOTHING
             self._on_timeout()

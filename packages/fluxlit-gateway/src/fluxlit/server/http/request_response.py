@@ -15,7 +15,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Coroutine
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -104,8 +104,8 @@ class Done(Coroutine[Any, Any, None]):
     def close(self) -> None:
         """Nothing is open."""
 
-    def __await__(self) -> Iterator[Any]:  # type: ignore[override]  # nothing is ever sent into it
-        return iter(())
+    # Nothing is ever sent into it, and no frame of Python is made for it.
+    __await__ = ().__iter__  # type: ignore[assignment]
 
 
 DONE = Done()
@@ -114,11 +114,10 @@ DONE = Done()
 class Connection(Protocol):
     """What a request needs of its connection."""
 
+    loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
-
-    @property
-    def write_paused(self) -> bool:
-        """The client reads more slowly than the application writes."""
+    tasks: set[asyncio.Task[None]]
+    write_paused: bool
 
     async def drain(self) -> None:
         """Wait until more can be written."""
@@ -149,6 +148,7 @@ class RequestResponseCycle:
         more_body: more of the request's body is to come.
         disconnected: the client has left.
         keep_alive: as given, unless the response closes.
+        task: runs the application; leaves the server's tasks at its end.
         waiting_for_100_continue: the client still waits to be asked.
         response_started: the application has given the response's headers.
         response_complete: the application has given the whole response.
@@ -172,8 +172,11 @@ class RequestResponseCycle:
         "response_complete",
         "response_started",
         "seen",
+        "task",
         "waiting_for_100_continue",
     )
+
+    task: asyncio.Task[None]
 
     def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
         self._connection = connection
@@ -211,6 +214,7 @@ class RequestResponseCycle:
                 logger.error("ASGI callable returned without %s response.", missing)
                 self._fail()
         finally:
+            self._connection.tasks.discard(self.task)
             seen, self.seen = self.seen, None
             if seen is not None:
                 seen.over()
@@ -237,7 +241,9 @@ class RequestResponseCycle:
     def on_message_complete(self) -> None:
         """End the request's body."""
         self.more_body = False
-        self._wake()
+        self._arrived = True
+        if self._event is not None:
+            self._event.set()
 
     def disconnect(self) -> None:
         """Report that the client has left, unless the response is complete."""
@@ -328,7 +334,7 @@ class RequestResponseCycle:
         # A refusal of an upload must not come in two parts: many a client ends its upload as soon as it has read the
         # headers, and an edge that takes the end for a fault (HAProxy with HTTP/2) then loses what follows.
         if self._rest is None:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._connection.loop.call_soon(self._flush)
 
     def _note(self, begin: bytes, value: bytes) -> bool:
         """Take note of a header for the server; whether it is passed on as well.
@@ -356,7 +362,8 @@ class RequestResponseCycle:
             self._connection.transport.write(data)
         if not more:
             self.response_complete = True
-            self._wake()
+            if self._event is not None:
+                self._event.set()
             self._connection.on_response_complete(keep_alive=self.keep_alive)
 
     def _encoded(self, body: bytes, *, more: bool) -> bytes:
