@@ -42,6 +42,7 @@ class Connection(FlowControlledProtocol):
         complete: the response has arrived whole.
         reusable: another exchange may use the connection after this response.
         active_at: when bytes last moved, in the loop's time.
+        loop: the event loop that it belongs to.
         used: how many exchanges have begun on the connection.
     """
 
@@ -54,7 +55,6 @@ class Connection(FlowControlledProtocol):
         "_error",
         "_head_request",
         "_interim",
-        "_loop",
         "_overhead",
         "_parser",
         "_paused",
@@ -63,6 +63,7 @@ class Connection(FlowControlledProtocol):
         "active_at",
         "complete",
         "headers",
+        "loop",
         "reusable",
         "status",
         "transport",
@@ -79,7 +80,7 @@ class Connection(FlowControlledProtocol):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._closing = False
@@ -100,12 +101,12 @@ class Connection(FlowControlledProtocol):
         """
         self._reset(head_request=head_request)
         self.used += 1
-        self.active_at = self._loop.time()
+        self.active_at = self.loop.time()
         self.transport.write(head)
 
     def write(self, data: bytes) -> None:
         """Send more of the request's body."""
-        self.active_at = self._loop.time()
+        self.active_at = self.loop.time()
         if not self.closed:
             self.transport.write(data)
 
@@ -117,7 +118,7 @@ class Connection(FlowControlledProtocol):
         """
         if self._error is not None:
             raise self._error
-        self._waiter = self._loop.create_future()
+        self._waiter = self.loop.create_future()
         return self._waiter
 
     @property
@@ -165,7 +166,7 @@ class Connection(FlowControlledProtocol):
         An upstream that is silent for `within` seconds is taken to mean yes: it may not know the expectation.
         """
         if not self._continued:
-            self._asked = self._loop.create_future()
+            self._asked = self.loop.create_future()
             await asyncio.wait({self._asked}, timeout=within)
 
     # asyncio's side.
@@ -177,7 +178,7 @@ class Connection(FlowControlledProtocol):
         if self.complete:  # A response without a request: its sender cannot be trusted with the next request.
             self.abort()
             return
-        self.active_at = self._loop.time()
+        self.active_at = self.loop.time()
         self._overhead += len(data)
         try:
             assert self._parser is not None

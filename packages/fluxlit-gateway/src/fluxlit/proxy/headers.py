@@ -47,15 +47,6 @@ HANDSHAKE_DROPPED = REQUEST_DROPPED | {
 }
 
 
-NONE: frozenset[bytes] = frozenset()
-
-
-def named_by_connection(headers: Iterable[Header]) -> frozenset[bytes]:
-    """The header names that Connection lists, in lower case."""
-    fields = [value for name, value in headers if name == b"connection"]
-    return frozenset(token.strip().lower() for value in fields for token in value.split(b",")) if fields else NONE
-
-
 def end_to_end(headers: list[Header], dropped: frozenset[bytes]) -> list[Header]:
     """The fields that go on to the next hop.
 
@@ -66,8 +57,11 @@ def end_to_end(headers: list[Header], dropped: frozenset[bytes]) -> list[Header]
     kept = [header for header in headers if header[0] not in dropped]
     if len(kept) == len(headers):  # Most requests have no such header, and so no Connection header either.
         return kept
-    named = named_by_connection(headers) - FRAMING
-    return [header for header in kept if header[0] not in named or is_own(header[0])] if named else kept
+    lists = [value for name, value in headers if name == b"connection"]
+    if not lists:
+        return kept
+    named = {token.strip().lower() for value in lists for token in value.split(b",")} - FRAMING
+    return [header for header in kept if header[0] not in named or is_own(header[0])]
 
 
 def request_target(raw_path: bytes, query: bytes) -> bytes:
@@ -77,4 +71,5 @@ def request_target(raw_path: bytes, query: bytes) -> bytes:
 
 def request_head(method: str, target: bytes, headers: Iterable[Header]) -> bytes:
     """The first lines of an HTTP/1.1 request (RFC 9112 section 3)."""
-    return b"\r\n".join([b"%b %b HTTP/1.1" % (method.encode("ascii"), target), *map(b": ".join, headers), b"\r\n"])
+    line = method.encode("ascii") + b" " + target + b" HTTP/1.1"
+    return b"\r\n".join([line, *map(b": ".join, headers), b"\r\n"])

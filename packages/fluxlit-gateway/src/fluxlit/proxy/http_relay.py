@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from fluxlit._internal.asgi import Header, Receive, Scope, Send
@@ -78,8 +79,11 @@ class Exchange:
     _received: int = 0
     _feeder: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
+    def run(self) -> Awaitable[None]:
         """Relay the request and its response.
+
+        It returns the awaitable of the way that the request takes: a coroutine around it would be made and resumed for
+        every request.
 
         Raises:
             UpstreamError: the upstream failed; see `started` for whether a response had begun.
@@ -89,17 +93,18 @@ class Exchange:
             RefusedError: the request cannot be passed on safely.
         """
         self._framing = framing = Framing.of(self.scope)
-        self.finished_body = not framing.body
-        self.sends_unasked = framing.body and not framing.expects
+        body = framing.body
+        self.finished_body = not body
+        self.sends_unasked = body and not framing.expects
         limit = self.upstream.limits.body
         if limit and (framing.length or 0) > limit:
             raise BodyTooLargeError
-        repeatable = not framing.body and self.scope["method"] in REPEATABLE
+        repeatable = not body and self.scope["method"] in REPEATABLE
         head = self._head()
         client = (self.scope.get("client") or ("",))[0]
-        if not framing.body:
-            await self._relay(head, client, repeatable=repeatable)
-            return
+        return self._relay_upload(head, client) if body else self._relay(head, client, repeatable=repeatable)
+
+    async def _relay_upload(self, head: bytes, client: str) -> None:
         await self.upstream.start_upload(client)
         try:
             await self._relay(head, client, repeatable=False)

@@ -182,7 +182,9 @@ class Upstream:
         return self._leased(connection, client)
 
     def _leased(self, connection: Connection, client: str) -> Lease:
-        lease = Lease(connection, time.perf_counter(), holder=asyncio.current_task(), client=client)
+        # With the loop given, Python 3.11 makes no system call to find it.
+        holder = asyncio.current_task(connection.loop)
+        lease = Lease(connection, time.perf_counter(), holder=holder, client=client)
         self._leases.add(lease)
         if self._timer is None:
             self._start_ticking()
@@ -192,7 +194,7 @@ class Upstream:
         """End a lease: the connection is kept if it may be used again, else cut."""
         self._leases.discard(lease)
         connection = lease.connection
-        if connection.complete and connection.reusable and not connection.closed and not connection.pending:
+        if connection.complete and connection.reusable and not connection.pending:
             self._idle.append((connection, time.perf_counter()))
         elif not connection.closed:
             connection.abort()
