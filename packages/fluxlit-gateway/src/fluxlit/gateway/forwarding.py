@@ -17,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.header_names import is_from_proxy
-from fluxlit.gateway.header_cache import HeaderNameCache
+from fluxlit.gateway.header_cache import HeaderCache
 
 HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
 PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+\Z")
@@ -35,7 +35,10 @@ MAX_HOST = 255 + len(":65535")
 UNIX = "unix"
 
 
-FROM_PROXY = HeaderNameCache(is_from_proxy)
+FROM_PROXY = HeaderCache(is_from_proxy)
+IS_HOST = HeaderCache(lambda value: len(value) <= MAX_HOST and HOST.match(value) is not None)
+"""Whether a value of Host has the form of RFC 9110 section 7.2."""
+
 NONE: Callable[[bytes], bool] = frozenset[bytes]().__contains__
 
 
@@ -135,16 +138,6 @@ def forwarding_fields(scheme: str, host: bytes, chain: bytes, root_path: str) ->
     return tuple(headers)
 
 
-def is_host(value: bytes) -> bool:
-    """Whether a Host has the form of RFC 9110 section 7.2."""
-    return len(value) <= MAX_HOST and _has_form_of_host(value)
-
-
-@lru_cache(maxsize=1024)
-def _has_form_of_host(value: bytes) -> bool:
-    return HOST.match(value) is not None
-
-
 def sender(scope: Scope, host: bytes, trust: Trust, *, kept: Callable[[bytes], bool] = NONE) -> RequestOrigin:
     """Determine the origin of a request.
 
@@ -186,7 +179,7 @@ def trusted_origin(seen: RequestOrigin, fields: list[Header], peer: str, trust: 
     nearest = elements[-1] if elements else {}
     proto = _last(found, b"x-forwarded-proto") or nearest.get(b"proto", b"")
     host = _last(found, b"x-forwarded-host") or nearest.get(b"host", b"")
-    if not is_host(host):
+    if not IS_HOST[host]:
         host = seen.host
     port = _last(found, b"x-forwarded-port")
     scheme = SCHEMES.get(proto.lower(), seen.scheme)

@@ -12,8 +12,8 @@ LONGEST = 64
 """Names that are remembered, and bytes of each. Clients choose some of them, so both are bounded."""
 
 
-class HeaderNameCache(dict[bytes, T]):
-    """Results of a function of a header name.
+class HeaderCache(dict[bytes, T]):
+    """Results of a function of a header name, or of a short value.
 
     A dictionary lookup costs half of `lru_cache`.
 

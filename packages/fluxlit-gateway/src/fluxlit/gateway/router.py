@@ -11,7 +11,7 @@ from fluxlit._internal.asgi import Application, Receive, Scope, Send
 from fluxlit._internal.header_names import IDENTITY
 from fluxlit._internal.peer import Peer
 from fluxlit._internal.responses import answer_json, answer_problem, redirect, reply_text
-from fluxlit.gateway.forwarding import NONE, RequestOrigin, Trust, is_host, sender
+from fluxlit.gateway.forwarding import IS_HOST, NONE, RequestOrigin, Trust, sender
 from fluxlit.gateway.origin_policy import UPLOADS, OriginPolicy, RefusedOrigins, with_xsrf_token
 from fluxlit.gateway.routes import Route, RoutedRequest, RouteTable, below_mount
 from fluxlit.gateway.security_headers import SecureCookies
@@ -75,7 +75,7 @@ class Gateway:
         request.
         """
         mount = scope.get("root_path", "") or self.root_path
-        path = below_mount(scope["path"], mount)
+        path = below_mount(scope["path"], mount) if mount else scope["path"]
         if path is not None and path[:1] != "/":  # `OPTIONS *` asks about the server, not about a resource of it.
             return reply_text(scope, send, 400, "The request is for no path.")
         if path is None:
@@ -124,13 +124,14 @@ class Gateway:
         if self.ui is None:
             return reply_text(scope, send, 404, "Not found: this application has no pages.")
         who = sender(scope, host, self.trust)
-        origin = header(scope, b"origin") if scope["type"] == "websocket" else None
-        if not self.origins.allows(origin, who.host.decode("ascii"), who.scheme):
-            log_refusal(403, FOREIGN_ORIGIN, None, {**scope, "client": who.client})
-            trusted = bool(self.trust) and peer_of(scope, self.trust).trusted
-            self.refused.log(origin or "", who.host.decode("ascii"), who.scheme, believes_proxies=trusted)
-            return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
-        if scope["type"] == "http" and (who.scheme == "https" or self.origins.public):
+        if scope["type"] == "websocket":
+            origin, named = header(scope, b"origin"), who.host.decode("ascii")
+            if not self.origins.allows(origin, named, who.scheme):
+                log_refusal(403, FOREIGN_ORIGIN, None, {**scope, "client": who.client})
+                trusted = bool(self.trust) and peer_of(scope, self.trust).trusted
+                self.refused.log(origin or "", named, who.scheme, believes_proxies=trusted)
+                return reply_text(scope, send, 403, "This origin may not open a WebSocket here.")
+        elif who.scheme == "https" or self.origins.public:
             send = SecureCookies(send)
         seen = located(scope, who, self.root_path, self._raw_below(scope, mount, path), path)
         seen["headers"] = [*seen["headers"], *who.forwarding_headers(mount or who.prefix)]
@@ -171,17 +172,14 @@ def located(scope: Scope, who: RequestOrigin, mount: str, raw: bytes, path: str)
 
     ASGI wants `path` to begin with `root_path`, and Starlette's mounts rely on it.
     """
-    secure = "https" if scope["type"] == "http" else "wss"
-    plain = "http" if scope["type"] == "http" else "ws"
-    return {
-        **scope,
-        "path": mount + path,
-        "raw_path": mount.encode("ascii") + raw if mount else raw,
-        "root_path": mount,
-        "scheme": secure if who.scheme == "https" else plain,
-        "client": who.client,
-        "headers": who.headers,
-    }
+    seen = {**scope}
+    seen["path"] = mount + path
+    seen["raw_path"] = mount.encode("ascii") + raw if mount else raw
+    seen["root_path"] = mount
+    seen["scheme"] = who.scheme if scope["type"] == "http" else "wss" if who.scheme == "https" else "ws"
+    seen["client"] = who.client
+    seen["headers"] = who.headers
+    return seen
 
 
 def peer_of(scope: Scope, trust: Trust) -> Peer:
@@ -205,7 +203,7 @@ def raw_after(raw: bytes, characters: int) -> bytes:
 def single_host(scope: Scope) -> bytes | None:
     """The only, valid Host (RFC 9112 section 3.2); `None` if there is none."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    return hosts[0] if len(hosts) == 1 and is_host(hosts[0]) else None
+    return hosts[0] if len(hosts) == 1 and IS_HOST[hosts[0]] else None
 
 
 def with_full_host(scope: Scope) -> Scope:

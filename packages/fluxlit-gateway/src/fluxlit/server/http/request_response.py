@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from fluxlit._internal.asgi import Application, Header, Message, Scope, response_headers
-from fluxlit.gateway.header_cache import HeaderNameCache
+from fluxlit.gateway.header_cache import HeaderCache
 from fluxlit.observability.request_record import RequestRecord
 
 # The name under which ASGI servers report faults of applications; log filters and error trackers know it.
@@ -64,7 +64,7 @@ def prefix(name: bytes) -> bytes:
     return name.lower() + b": "
 
 
-PREFIXES = HeaderNameCache(prefix)
+PREFIXES = HeaderCache(prefix)
 
 
 class DateLine:
