@@ -248,22 +248,27 @@ async def test_a_head_does_not_wait_for_a_body() -> None:
         assert await client.reader.readuntil(b"0\r\n\r\n") == b"5\r\nevent\r\n0\r\n\r\n"
 
 
-async def test_a_head_with_a_length_comes_together_with_the_body() -> None:
-    """A client may end its upload when it has read a refusal's head.
+async def late(_: Scope, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"9")]})
+    for _turn in range(20):  # of the loop, which is the client's too
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"too large"})
 
-    An edge may then lose the rest.
-    """
 
-    async def answering(_: Scope, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"9")]})
-        for _turn in range(20):  # of the loop, which is the client's too
-            await asyncio.sleep(0)
-        await send({"type": "http.response.body", "body": b"too large"})
-
-    async with served(answering) as client:
-        await client.send(get())
+async def test_an_early_response_comes_in_one_piece() -> None:
+    """Many a client ends its upload when it has read the head of a refusal, and an edge may then lose the rest."""
+    async with served(late) as client:
+        await client.send(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\nx")
         async with asyncio.timeout(60):
             assert (await client.reader.read(65536)).endswith(b"\r\n\r\ntoo large")
+
+
+async def test_the_head_of_another_does_not_wait() -> None:
+    async with served(late) as client:
+        await client.send(get())
+        async with asyncio.timeout(60):
+            assert (await client.reader.read(65536)).endswith(b"\r\n\r\n")
+            assert await client.reader.readexactly(9) == b"too large"
 
 
 async def test_a_head_whose_body_never_comes_is_sent_all_the_same() -> None:

@@ -3,7 +3,8 @@
 Every request pays for the way of its response to the socket:
 
 * Headers and first part of the body are written together: each write costs a system call and wakes the peer. Headers
-  with a Content-Length wait for it, others until the loop's next turn at most: an event stream may be silent at first.
+  wait until the loop's next turn at most, so a response without a body yet is not late either; only an early response
+  waits for its body.
 * `send` does its work when it is called. What it returns is done already, unless the client reads too slowly.
 * The headers of a response are checked as one block.
 * HTTP/1.0 clients get no chunked coding: the body ends with the connection (RFC 9112 sections 6.1 and 6.3).
@@ -333,7 +334,7 @@ class RequestResponseCycle:
         self._held = b"".join((status_line, date_line(), lines, own, LINE_END))
         # A refusal of an upload must not come in two parts: many a client ends its upload as soon as it has read the
         # headers, and an edge that takes the end for a fault (HAProxy with HTTP/2) then loses what follows.
-        if self._rest is None:
+        if self._rest is None or not self.more_body:
             self._connection.loop.call_soon(self._flush)
 
     def _note(self, begin: bytes, value: bytes) -> bool:
