@@ -256,7 +256,10 @@ async def late(_: Scope, send: Send) -> None:
 
 
 async def test_an_early_response_comes_in_one_piece() -> None:
-    """Many a client ends its upload when it has read the head of a refusal, and an edge may then lose the rest."""
+    """Many a client ends its upload when it has read the head.
+
+    An edge may then lose the rest.
+    """
     async with served(late) as client:
         await client.send(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\nx")
         async with asyncio.timeout(60):

@@ -259,7 +259,7 @@ class HttpProtocol(FlowControlledProtocol):
         if self._active is None:
             self._close()
             if self._scheme == "https":
-                self._loop.call_later(TLS_END_S, self._end_tls)
+                self.loop.call_later(TLS_END_S, self._end_tls)
         else:
             self._end_after_last()
 
@@ -271,7 +271,7 @@ class HttpProtocol(FlowControlledProtocol):
         if is_acknowledged(self.transport.get_extra_info("socket")):
             self.transport.abort()
         elif self._parser is not None:  # not lost yet
-            self._loop.call_later(TLS_END_S, self._end_tls)
+            self.loop.call_later(TLS_END_S, self._end_tls)
 
     # What the parser calls.
 
