@@ -20,7 +20,7 @@ from playwright.sync_api import FilePayload, Route, expect
 from fluxlit.testing import Server, run_server
 from tests.integration.sessions.test_whole_session import OUTAGE_S, kill_worker
 from tests.sessions.servers import RedisServer, watched
-from tests.support.chromium import Visitor
+from tests.support.chromium import PATIENCE_MS, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -231,7 +231,8 @@ def test_a_page_of_another_release_than_its_server_is_loaded_again_but_not_for_e
         route.fulfill(response=response, body=response.text().replace(f"version:`{release}`", "version:`1.0.0`"))
 
     visitor.page.context.route("**/static/js/index.*.js", former, times=1)
-    visitor.page.reload()
+    with visitor.page.expect_event("load", lambda _: len(loads) == 3, timeout=PATIENCE_MS):
+        visitor.page.reload()
     expect(visitor.page.get_by_text("pressed 1", exact=True)).to_be_visible()
     visitor.settle()
     press(visitor, "pressed 2")
