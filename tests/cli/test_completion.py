@@ -43,8 +43,8 @@ def environment(*folders: Path) -> dict[str, str]:
 
 
 def ask(*command: str) -> set[str]:
-    """Return what a shell offers; all but its first command are forks."""
-    environ = environment(*([programs.fluxlit().folder] if command[0] in ASKED else []))
+    """Return what a shell offers."""
+    environ = environment(*([programs.fluxlit().folder] if programs.AT_ONCE or command[0] in ASKED else []))
     ASKED.add(command[0])
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""

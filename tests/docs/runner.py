@@ -132,12 +132,9 @@ class Reader:
         return [str(SCRIPT), *line.split()[1:]] if self.tools is None and PLAIN.fullmatch(line) else []
 
     def forked(self, line: str) -> list[Path]:
-        """Folders of programs that run in forks.
-
-        There is none for the first run of a command.
-        """
+        """Folders of programs that run in forks; none where they do not."""
         used = {found[1] or found[2] for found in USED.finditer(line)}
-        first = used - ENTERED
+        first = set() if programs.AT_ONCE else used - ENTERED
         if self.tools is not None or first or not used:
             ENTERED.update(first)
             return []

@@ -4,8 +4,8 @@ A server and its worker import for a second of computing each, and tests start h
 function with which `subprocess` starts programs: those of FluxLit are forks of a process that has imported what they
 would and has run nothing, and so are the processes of this Python that such a program starts itself, like a worker.
 From outside they are what they would be otherwise: parent, session, descriptors, variables, folder and command line are
-those of the program. What is unusual in any way is started as it is, and so is the first of each kind: libraries that
-are there already would hide an import that is missing.
+those of the program. What is unusual in any way is started as it is. So is the first of each kind, in one of the
+processes of a run: libraries that are there already would hide an import that is missing.
 """
 
 from __future__ import annotations
@@ -255,6 +255,7 @@ class Libraries:
         known: modules and scripts that are forks; see `Forks`.
         children: what children of a program import.
         known_children: modules that such a child runs.
+        at_once: even the first program of each kind.
         shells: program in `folder` -> what of it is run in forks, as patterns of a shell for its first two arguments.
     """
 
@@ -266,11 +267,12 @@ class Libraries:
         *,
         children: Sequence[str] = (),
         known_children: Sequence[str] = (),
+        at_once: bool = False,
     ) -> None:
         self._imported = json.dumps([libraries, children, known_children])
         self._shells = shells
         if sys.platform == "linux":
-            Forks(lambda: self.channel, known)
+            Forks(lambda: self.channel, known, at_once=at_once)
 
     @property
     def folder(self) -> Path:
