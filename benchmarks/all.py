@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/reference/benchmarks.md")
     arguments = parser.parse_args()
     if arguments.write and sys.base_prefix != DEBIAN:
-        parser.error("the page is measured with Debian's Python: HATCH_PYTHON=/usr/bin/python3 hatch run bench:all --write")
+        parser.error("--write measures with Debian's Python: HATCH_PYTHON=/usr/bin/python3 hatch run bench:all --write")
     names = arguments.names or COMMANDS
     found = {name: measured(name, quick=arguments.quick) for name in names}
     misses = [line for output, _ in found.values() for line in missed(output)]

@@ -145,7 +145,7 @@ def listens(port: int) -> bool:
 
 
 def measure(programs: dict[str, tuple[Program, int]], case: Case, rounds: int) -> dict[str, tuple[float, float, float]]:
-    """For each proxy, its cheapest round: CPU per operation in µs, operations a second, p99 in ms."""
+    """The cheapest round of each: CPU in µs, operations a second, p99 in ms."""
     _, scheme, count, connections, size = case
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
     for number in range(rounds + 1):
