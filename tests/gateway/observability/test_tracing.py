@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from fluxlit._internal.asgi import Receive, Scope, Send
+from fluxlit.errors import FluxLitError
 from fluxlit.observability import tracing
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.testing import run_server
@@ -122,6 +123,37 @@ async def test_a_span_is_found_by_the_id_in_the_logs(spans: Spans) -> None:
     traced = tracing.TracingMiddleware(Recorder(), "gateway")
     await ask(ObservabilityMiddleware(traced), scope_of("/", (b"x-request-id", b"abc")))
     assert dict(spans.only.attributes or {})["fluxlit.request_id"] == "abc"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("patterns", "path", "traced"),
+    [
+        ("healthz,readyz", "/healthz", False),
+        ("/healthz$, (?i)/API/readyz$", "/api/readyz?verbose", False),
+        ("https://,^http://[^/]+/h", "/healthz", False),
+        ("healthz", "/a?healthz", True),
+        (" , ", "/healthz", True),
+        ("", "/healthz", True),
+    ],
+)
+async def test_urls_that_opentelemetry_excludes_have_no_span(
+    patterns: str, path: str, traced: bool, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", patterns)
+    inner = Recorder()
+    to_ui = tracing.TracingMiddleware(inner, "to the UI", kind=SpanKind.CLIENT)
+    await ask(tracing.TracingMiddleware(to_ui, "gateway", trusts=lambda _: False), scope_of(path, PARENT, BAGGAGE))
+    assert len(spans.all()) == 2 * traced
+    assert len(inner.field(b"traceparent")) == traced
+    assert PARENT[1] not in inner.field(b"traceparent")
+    assert inner.field(b"baggage") == []
+
+
+def test_a_wrong_list_of_excluded_urls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", "healthz,(")
+    with pytest.raises(FluxLitError, match=r"OTEL_PYTHON_EXCLUDED_URLS: '\(' is not a regular expression: missing \)"):
+        tracing.TracingMiddleware(Recorder(), "gateway")
 
 
 @pytest.mark.anyio

@@ -7,10 +7,12 @@ is the one module that imports it, and it is imported only if `enable_tracing` i
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 
-from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send
+from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send, request_header
 from fluxlit.errors import FluxLitError
+from fluxlit.settings.variables import excluded_urls
 
 try:
     from opentelemetry import context, trace
@@ -43,6 +45,9 @@ class TracingMiddleware:
             other context is removed: clients could write into traces with it.
         kind: SERVER for what comes in, CLIENT for what goes on to another process.
         route: gives the route of the request, once that is known.
+
+    Raises:
+        FluxLitError: ``OTEL_PYTHON_EXCLUDED_URLS`` is not a list of regular expressions.
     """
 
     def __init__(
@@ -60,15 +65,14 @@ class TracingMiddleware:
         self._kind = kind
         self._route = route
         self._tracer = trace.get_tracer(SCOPE)
+        self._excluded = excluded_urls(os.environ)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request or WebSocket."""
         if scope["type"] not in ("http", "websocket"):
             await self._application(scope, receive, send)
             return
-        span = self._tracer.start_span(
-            self._title(scope), context=self._parent(scope), kind=self._kind, attributes=attributes_of(scope)
-        )
+        span = trace.INVALID_SPAN if self._leaves_out(scope) else self._start(scope)
         within = trace.set_span_in_context(span)
         dropped = CONTEXT if self._trusted(scope) else CARRIED
         kept = [field for field in scope["headers"] if field[0] not in dropped]
@@ -84,8 +88,16 @@ class TracingMiddleware:
             context.detach(token)
             reporting.end()
 
-    def _title(self, scope: Scope) -> str:
-        return f"{scope.get('method', 'WEBSOCKET')} {self._name}"
+    def _start(self, scope: Scope) -> Span:
+        title = f"{scope.get('method', 'WEBSOCKET')} {self._name}"
+        return self._tracer.start_span(
+            title, context=self._parent(scope), kind=self._kind, attributes=attributes_of(scope)
+        )
+
+    def _leaves_out(self, scope: Scope) -> bool:
+        host = (request_header(scope, b"host") or b"").decode("latin-1")
+        url = f"{scope.get('scheme', 'http')}://{host}{scope['path']}"
+        return any(pattern.search(url) for pattern in self._excluded)
 
     def _parent(self, scope: Scope) -> context.Context | None:
         if self._kind is SpanKind.CLIENT:

@@ -13,7 +13,7 @@ from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
-from fluxlit.errors import Problem
+from fluxlit.errors import FluxLitError, Problem
 from fluxlit.settings.describe import SETTINGS, env_name, facts
 from fluxlit.settings.model import Settings
 from fluxlit.settings.project_file import located
@@ -127,3 +127,22 @@ def _parse_dotenv(text: str, path: Path, directory: Path) -> DotenvFile:
 
 def _blank_lines(text: str) -> int:
     return text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def excluded_urls(variables: Mapping[str, str]) -> list[re.Pattern[str]]:
+    """The URLs that traces leave out.
+
+    OpenTelemetry's own instrumentations read the same variable. It lists regular expressions, separated by commas, that
+    are searched in a URL without its query.
+
+    Raises:
+        FluxLitError: one is none.
+    """
+    name = "OTEL_PYTHON_EXCLUDED_URLS"
+    found = []
+    for pattern in filter(None, map(str.strip, variables.get(name, "").split(","))):
+        try:
+            found.append(re.compile(pattern))
+        except re.error as error:
+            raise FluxLitError(f"{name}: {pattern!r} is not a regular expression: {error}") from None
+    return found
