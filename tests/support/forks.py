@@ -322,6 +322,7 @@ class Libraries:
             line = [sys.executable, *WARNINGS, __file__, *map(str, numbers), self._imported]
             null = subprocess.DEVNULL
             KEPT.append(subprocess.Popen(line, env=clean_environ(), pass_fds=numbers, stdin=null, stdout=null))
+        atexit.register(ours.close)
         return ours
 
 
