@@ -54,7 +54,7 @@ def seen() -> Seen:
 def test_each_operation_is_a_span_within_the_callers_and_says_nothing_of_the_content(seen: Seen) -> None:
     store = MemorySessionStore(observer=seen.telemetry)
     with seen.tracer.start_as_current_span("request"):
-        session = store.create({"secret": "swordfish"}, subject="ada")
+        session = store.create({"secret": "swordfish"}, subject="lovelace")
         store.read(session.id)
         store.read("forged")
     create, read, forged, request = seen.spans()
@@ -63,7 +63,7 @@ def test_each_operation_is_a_span_within_the_callers_and_says_nothing_of_the_con
     assert request.start_time <= create.start_time <= create.end_time <= request.end_time
     assert forged.attributes["fluxlit.session.outcome"] == "missing"
     for span in (create, read):
-        assert not any(word in span.to_json() for word in (session.id, session.handle, "swordfish", "ada"))
+        assert not any(word in span.to_json() for word in (session.id, session.handle, "swordfish", "lovelace"))
 
 
 def test_times_are_counted_by_store_and_operation(seen: Seen) -> None:
