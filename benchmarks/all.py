@@ -27,8 +27,9 @@ HEAD = """\
 # Benchmarks
 
 What FluxLit costs, measured beside software that you know. Compare the ratios: the absolute figures depend on the
-machine. `hatch run bench:all --write` measures everything and writes this page; each table names its own command. A
-missed limit is shown as missed. [benchmarks/](../../benchmarks/README.md) describes each benchmark.
+machine. `HATCH_PYTHON=/usr/bin/python3 hatch run bench:all --write` measures everything and writes this page; each
+table names its own command. A missed limit is shown as missed. [benchmarks/](../../benchmarks/README.md) describes each
+benchmark.
 
 Measured on {date}: {cpus} processors ({machine}), Debian's Python {python}, Streamlit {streamlit}. Debian and container
 images build Python with profile-guided optimisation. Without it, as pyenv builds by default, FluxLit uses about a fifth
