@@ -98,6 +98,27 @@ def test_all_workers_are_replaced_with_no_request_failing(project: Project, work
     run(story)
 
 
+def test_a_file_is_not_looked_for_at_a_worker_that_has_left_meanwhile(project: Project) -> None:
+    project.write("shop.py", APP)
+    gate = project.sockets / "gate.sock"
+
+    async def story() -> None:
+        async with project.running(settings={"streamlit_workers": 2}) as backend, served(backend, gate):
+            first, second = backend.pool
+            pid = first.supervisor.status.pid
+            assert pid is not None
+            cookie = {"Cookie": f"fluxlit_worker={first.key}"}
+            os.kill(pid, signal.SIGSTOP)
+            asking = asyncio.create_task(asyncio.to_thread(http_get, gate, "/media/none.png", cookie))
+            await until(lambda: first.busy == 1)
+            await backend.renew(second)
+            assert second.state is WorkerState.DOWN
+            os.kill(pid, signal.SIGCONT)
+            assert (await asking)[0] == 404
+
+    run(story)
+
+
 def test_sessions_that_cannot_move_stay_with_a_renewed_worker_until_they_end(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

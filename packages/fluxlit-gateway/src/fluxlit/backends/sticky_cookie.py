@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 from fluxlit._internal.asgi import Application, Header, Message, Receive, Scope, Send, is_html_page, response_headers
 
@@ -31,35 +31,45 @@ class CookieSetter:
 
 
 class NotFoundFilter:
-    """A `send` that drops a response of 404.
+    """A `send` that keeps a response of 404 back.
 
     Attributes:
-        missed: there was one.
+        missed: the messages of it; empty while the response is another.
     """
 
     __slots__ = ("_send", "missed")
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.missed = False
+        self.missed: list[Message] = []
 
     async def __call__(self, message: Message) -> None:
         """Send a message, unless it is part of a 404."""
-        if message["type"] == "http.response.start" and message["status"] == 404:
-            self.missed = True
-        if not self.missed:
+        if self.missed or (message["type"] == "http.response.start" and message["status"] == 404):
+            self.missed.append(message)
+        else:
             await self._send(message)
 
 
-async def ask_in_turn(places: Sequence[Application], scope: Scope, receive: Receive, send: Send) -> None:
-    """Try one worker after the other; the last may respond with 404.
+async def ask_in_turn(places: Iterable[Application], scope: Scope, receive: Receive, send: Send) -> None:
+    """Try one worker after the other until one does not respond with 404.
 
     A request with a body, or one that changes something, is not repeated.
+
+    Args:
+        places: at least one. Each is taken from here when its turn comes, so that an iterator can leave out workers
+            that have gone while the ones before them were asked.
+        scope: of the request.
+        receive: of the request.
+        send: of the request.
     """
     repeatable = scope["method"] in _REPEATABLE and not any(name in _FRAMING for name, _ in scope["headers"])
-    for place in places[:-1] if repeatable else ():
+    missed: list[Message] = []
+    for place in places:
         attempt = NotFoundFilter(send)
         await place(scope, receive, attempt)
-        if not attempt.missed:
-            return
-    await (places[-1] if repeatable else places[0])(scope, receive, send)
+        missed = attempt.missed
+        if not (missed and repeatable):
+            break
+    for message in missed:
+        await send(message)

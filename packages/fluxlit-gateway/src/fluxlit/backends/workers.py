@@ -12,7 +12,7 @@ from functools import partial
 
 from fluxlit._internal.asgi import Header, Receive, Scope, Send
 from fluxlit._internal.responses import answer_unavailable
-from fluxlit.backends.affinity import Kind, RoutingHint, choose, routing_hint, worker_cookie
+from fluxlit.backends.affinity import Kind, RoutingHint, WorkerState, choose, routing_hint, worker_cookie
 from fluxlit.backends.backend import UiFacts, health_path, proxy_limits
 from fluxlit.backends.sticky_cookie import CookieSetter, ask_in_turn
 from fluxlit.backends.worker import Worker, WorkerKind
@@ -56,7 +56,9 @@ class WorkersBackend(WorkerPool):
         elif self._several and request.cookie != chosen[0].key:
             send = CookieSetter(send, partial(self._tie, chosen[0], scope))
         if request.kind is Kind.MEDIA:
-            await ask_in_turn(chosen, scope, receive, send)
+            # Meanwhile one may have finished what it had, and ended.
+            still_there = (worker for worker in chosen if worker.state is not WorkerState.DOWN)
+            await ask_in_turn(still_there, scope, receive, send)
         else:
             await chosen[0](scope, receive, send)
 
