@@ -105,7 +105,7 @@ def deployment(provider: Certified, tmp_path_factory: pytest.TempPathFactory) ->
             "public_base_url": f"{origin}{MOUNT}",
             "trust_proxy": True,
             "forwarded_allow_ips": "127.0.0.1",
-            "session_store": f"{redis.url}?timeout=1&read_budget=1&write_budget=1",
+            "session_store": redis.url,
             "secret_key": secrets.token_urlsafe(48),
         }
         home = write_portal(tmp_path_factory.mktemp("replicas"))
