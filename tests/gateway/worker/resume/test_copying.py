@@ -336,7 +336,8 @@ class Manager:
         """The browser has left."""
 
     def get_session_info(self, session_id: str) -> Any:
-        return SimpleNamespace(session=self.sessions[session_id])
+        session = self.sessions.get(session_id)
+        return None if session is None else SimpleNamespace(session=session)
 
 
 class FakeSession:
@@ -353,14 +354,20 @@ class Recorded:
     def __init__(self) -> None:
         self.addresses: list[str | None] = []
         self.begun: list[Owned] = []
+        self.found: object = None
+        self.taken_over: list[object] = []
 
     def begin(self, name: str, identity: object, address: str | None = None) -> Any:
         self.addresses.append(address)
         self.begun.append(Owned(name))
         return self.begun[-1]
 
-    async def look(self, name: str) -> None:
-        """There is no copy."""
+    async def look(self, name: str) -> object:
+        return self.found
+
+    def take_over(self, name: str, found: object, identity: object, address: str | None) -> None:
+        """The copy is another user's."""
+        self.taken_over.append(found)
 
 
 @dataclass(eq=False)
@@ -400,6 +407,33 @@ async def test_the_copy_of_a_session_counts_for_the_address_of_its_visitor(
     scope = {"type": "websocket", "path": STREAM, "client": client, "subprotocols": offered}
     await copying.look_first(streamlit)(scope, nothing, nothing)
     assert copies.addresses == [counted]
+
+
+async def test_an_attempt_that_was_given_up_takes_nothing_from_the_next() -> None:
+    """A browser whose attempt takes too long begins another."""
+    copies, manager = Recorded(), Manager()
+    copies.found = object()
+    copying = Copying(lambda _: cast("SessionCopies", copies))
+    copying.attach(SimpleNamespace(_session_mgr=manager))
+    accepted: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
+
+    async def streamlit(scope: Scope, receive: Receive, send: Send) -> None:
+        decided: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        await accepted.put(decided)
+        if await decided == "go on":
+            manager.connect_session(client=Client(), script_data=None, user_info={}, existing_session_id="came-back")
+
+    scope = {"type": "websocket", "path": STREAM, "client": None, "subprotocols": ["streamlit", "token", "came-back"]}
+    attempts = []
+    for _ in range(2):
+        attempts.append(asyncio.ensure_future(copying.look_first(streamlit)(scope, nothing, nothing)))
+        attempts.append(await accepted.get())
+    first, give_up, second, go_on = attempts
+    give_up.set_result("give up")
+    await first
+    go_on.set_result("go on")
+    await second
+    assert copies.taken_over == [copies.found]
 
 
 async def test_a_slow_store_is_shown_until_it_has_the_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,12 +78,12 @@ class Copying:
         self._base = base
         self._reloaded: ContextVar[bool] = ContextVar("fluxlit_reloaded", default=False)
         self._address: ContextVar[str | None] = ContextVar("fluxlit_address", default=None)
+        self._found: ContextVar[Any] = ContextVar("fluxlit_found", default=None)
         self._copies = make_copies(self)
         self._copy_of: weakref.WeakKeyDictionary[Any, SessionCopy] = weakref.WeakKeyDictionary()
         self._session_of: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._barriers: weakref.WeakSet[CommitBarrier] = weakref.WeakSet()
         self._told: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._looked: dict[str, Any] = {}
         self._manager: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -121,16 +121,14 @@ class Copying:
             if scope["type"] != "websocket" or not scope["path"].endswith(STREAM):
                 await app(scope, receive, send)
                 return
-            self._address.set(address_of(scope))  # of this connection, as the mark below
+            # Each connection has a task of its own, and so its own values of these.
+            self._address.set(address_of(scope))
             _, _, name, mark = ([protocol.strip() for protocol in scope.get("subprotocols", ())] + [""] * 4)[:4]
             if not name:
                 await app(scope, receive, send)
             elif await self._look(name):
-                self._reloaded.set(mark == RELOADED)  # each connection has a task of its own
-                try:
-                    await app(scope, receive, send)
-                finally:
-                    self._looked.pop(name, None)
+                self._reloaded.set(mark == RELOADED)
+                await app(scope, receive, send)
             else:
                 await receive()
                 await answer_unavailable(scope, send)
@@ -140,7 +138,7 @@ class Copying:
     async def _look(self, session_id: str) -> bool:
         """Look for a copy; `False` where one is needed and the store is away."""
         try:
-            found = await self._copies.look(session_id)
+            self._found.set(await self._copies.look(session_id))
         except Exception as error:  # noqa: BLE001 - another package's: an outage, or a copy that cannot be read
             here = session_manager.live_session(self._manager, session_id) is not None
             logger.log(
@@ -149,8 +147,6 @@ class Copying:
                 error,
             )
             return here or not is_outage(error)
-        if found is not None:
-            self._looked[session_id] = found
         return True
 
     # --- when it does
@@ -164,7 +160,8 @@ class Copying:
         session_id_override: str | None = None,
     ) -> str:
         plain = {"client": client, "script_data": script_data, "user_info": user_info}
-        found = self._looked.pop(existing_session_id or "", None)
+        found = self._found.get()
+        self._found.set(None)  # it may be large, and the connection may last
         connected: str | None = None
         if existing_session_id is not None and found is not None:
             connected = self._resume(existing_session_id, found, plain)
