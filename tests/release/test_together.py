@@ -40,7 +40,8 @@ def test_the_readme_of_a_new_project_can_be_followed(everything: Environment, tm
     [line] = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("pip install ")]
     *options, file = shlex.split(line.removeprefix("pip install "))
     uv("pip", "install", "--quiet", "--python", str(everything.python), *options, str(folder / file))
-    done = everything.run(everything.python, "-m", "pytest", "-q", cwd=folder)
+    # A whole suite, which starts servers, in an environment where nothing has been compiled.
+    done = everything.run(everything.python, "-m", "pytest", "-q", cwd=folder, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

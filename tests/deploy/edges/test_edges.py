@@ -78,7 +78,8 @@ def test_the_program_accepts_its_configuration(
 @pytest.mark.parametrize("mode", PATH_MODES)
 def test_traefik_starts_without_a_complaint(mode: PathMode, tmp_path: Path) -> None:
     port = free_port()
-    table = {"port": port, "affinity": True, "upstreams": ["127.0.0.1:8001", "127.0.0.1:8002"]}
+    replicas = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    table = {"port": port, "affinity": True, "upstreams": replicas}
     for name, text in files_of("traefik", mode, table, root_path="" if mode == "root" else "/apps/p").items():
         (tmp_path / name).write_text(text)
 
