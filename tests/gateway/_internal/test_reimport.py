@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import fluxlit
+from fluxlit._internal.lazy import lazy_import
 from fluxlit._internal.reimport import Project
+from fluxlit.settings.target import locate
 
 
 @pytest.fixture
@@ -77,3 +79,18 @@ def test_a_change_within_the_second_that_keeps_the_size_is_not_lost(
 
     with Project(root).reimported():
         assert importlib.import_module("reloaded_quick").VALUE == 5
+
+
+def test_a_lazy_module_that_cannot_be_loaded_is_in_nobodys_way(root: Path) -> None:
+    """It raises when an attribute is read, so it is not looked at like others."""
+    (root / "reloaded_lazy.py").write_text("import not_installed_here\n")
+    (root / "reloaded_site.py").write_text("from fluxlit import FluxLit\napp = FluxLit()\n")
+    lazy = lazy_import("reloaded_lazy")
+    project = Project(root)
+
+    assert str(locate(importlib.import_module("reloaded_site").app)) == "reloaded_site:app"
+    assert project.holds_loaded(frozenset({root / "reloaded_lazy.py"}))
+    with project.reimported():
+        assert "reloaded_lazy" not in sys.modules
+    with pytest.raises(ModuleNotFoundError, match="not_installed_here"):
+        lazy.anything  # noqa: B018

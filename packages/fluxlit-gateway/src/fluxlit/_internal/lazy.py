@@ -32,6 +32,20 @@ def lazy_import(name: str) -> ModuleType:
     return module
 
 
+def attributes(module: object) -> dict[str, Any]:
+    """The attributes that a module has now.
+
+    A lazy module is loaded by each usual way to look, also by ``vars``, and may fail to.
+
+    Args:
+        module: value of `sys.modules`, which may be something else than a module.
+    """
+    if isinstance(module, ModuleType):
+        found: dict[str, Any] = object.__getattribute__(module, "__dict__")
+        return found
+    return getattr(module, "__dict__", {})
+
+
 def lazy_exports(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     """A package's ``__getattr__`` that imports names on first use (PEP 562).
 

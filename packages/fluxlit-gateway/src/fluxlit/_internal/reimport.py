@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from fluxlit._internal.lazy import attributes
+
 INSTALLED = frozenset({"site-packages", "dist-packages", ".venv", "venv"})
 
 # They run the reload, and hold what lives through it. A checkout of FluxLit may well lie inside a project.
@@ -32,13 +34,13 @@ class Project:
             for name, module in list(sys.modules.items())
             if name != "__main__"
             and name.partition(".")[0] not in FLUXLIT
-            and (file := getattr(module, "__file__", None))
+            and (file := attributes(module).get("__file__"))
             and self._owns(Path(file))
         }
 
     def holds_loaded(self, changed: frozenset[Path]) -> bool:
         """Whether one of the files is the source of an imported module."""
-        files = {Path(module.__file__).resolve() for module in self.loaded().values() if module.__file__}
+        files = {Path(attributes(module)["__file__"]).resolve() for module in self.loaded().values()}
         return any(path.resolve() in files for path in changed)
 
     @contextlib.contextmanager
@@ -68,7 +70,7 @@ def _drop_bytecode(module: ModuleType) -> None:
     Python takes it for current while size and whole second of the source stay the same, and so would miss the second
     of two quick saves (PEP 552).
     """
-    cached = module.__spec__.cached if module.__spec__ else None
-    if cached:
+    spec = attributes(module).get("__spec__")
+    if spec and spec.cached:
         with contextlib.suppress(OSError):
-            Path(cached).unlink()
+            Path(spec.cached).unlink()

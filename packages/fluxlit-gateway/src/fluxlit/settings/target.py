@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from fluxlit._internal import tracebacks
+from fluxlit._internal.lazy import attributes
 from fluxlit.errors import FluxLitError, TargetError
 
 DEFAULT_ATTRIBUTE = "app"
@@ -163,10 +164,10 @@ def locate(application: object) -> Target | None:
         `None` if it is in no importable module, but in a function or in ``__main__``.
     """
     for name, module in list(sys.modules.items()):
-        spec = getattr(module, "__spec__", None)
-        if name == "__main__" or spec is None:
+        found = attributes(module)
+        if name == "__main__" or found.get("__spec__") is None:
             continue
-        for attribute, value in list(getattr(module, "__dict__", {}).items()):
+        for attribute, value in list(found.items()):
             if value is application and attribute.isidentifier():
                 return Target(name, attribute)
     return None
