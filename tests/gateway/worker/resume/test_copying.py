@@ -410,7 +410,7 @@ async def test_the_copy_of_a_session_counts_for_the_address_of_its_visitor(
 
 
 async def test_an_attempt_that_was_given_up_takes_nothing_from_the_next() -> None:
-    """A browser whose attempt takes too long begins another."""
+    """A browser begins another one when the first takes too long."""
     copies, manager = Recorded(), Manager()
     copies.found = object()
     copying = Copying(lambda _: cast("SessionCopies", copies))
