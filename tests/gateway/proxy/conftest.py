@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from fluxlit.proxy import reverse_proxy
+from fluxlit.server.http import protocol
 from tests.gateway.proxy.websocket import LOOPS
 
 
@@ -11,3 +13,10 @@ from tests.gateway.proxy.websocket import LOOPS
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     backend: tuple[str, dict[str, Any]] = request.param
     return backend
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused upload may take as long as it takes on a busy machine."""
+    monkeypatch.setattr(reverse_proxy, "LINGER_S", 60.0)
+    monkeypatch.setattr(protocol, "LINGER_S", 60.0)

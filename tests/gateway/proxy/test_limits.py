@@ -44,6 +44,7 @@ async def test_rule_19_a_body_that_says_it_is_too_long_is_refused_before_anythin
         assert (await (await scene.client()).ask(post(b"x" * 1000))).status == 200
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_rule_19_a_client_that_uploads_on_still_reads_its_413() -> None:
     """RFC 9112 section 9.6.
 

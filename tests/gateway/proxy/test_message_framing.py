@@ -304,6 +304,7 @@ async def test_rule_16_a_refusal_before_the_body_poisons_no_connection() -> None
     assert bodies in ([], [b""])
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_rule_16_who_sends_the_body_without_being_asked_still_reads_the_refusal() -> None:
     """RFC 9112 section 9.6: Go's transport announces to wait, and does not."""
 
