@@ -43,7 +43,8 @@ class Installed(metadata.Distribution):
         self._packages = packages
 
     def read_text(self, filename: str) -> str | None:
-        return {"METADATA": self._text, "top_level.txt": "\n".join(self._packages)}.get(filename)
+        record = "".join(f"{package}/__init__.py,,\n" for package in self._packages)
+        return {"METADATA": self._text, "RECORD": record}.get(filename)
 
     def locate_file(self, path: Any) -> Any:
         return Path("/nowhere") / path
