@@ -32,8 +32,9 @@ if name == "dies-once" and not (directory / "died").exists():
     sys.exit(3)
 if name == "ignores-sigterm":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if name in {"forks", "forks-and-prints"}:
-    grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+if name in {"forks", "forks-and-prints", "leaves-a-daemon"}:
+    sleeping = [sys.executable, "-c", "import time; time.sleep(300)"]
+    grandchild = subprocess.Popen(sleeping, start_new_session=name == "leaves-a-daemon")
     (directory / "grandchild").write_text(str(grandchild.pid))
 if name == "prints":
     for number in range(20_000):

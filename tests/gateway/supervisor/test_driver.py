@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fluxlit.errors import WorkerError
+from fluxlit.supervisor import child_process
 from fluxlit.supervisor.backoff import Backoff
 from fluxlit.supervisor.driver import Policy, Supervisor
 from fluxlit.supervisor.spawn import Command
@@ -144,9 +145,32 @@ def test_a_child_killed_from_outside_is_back_soon(tmp_path: Path) -> None:
             pid = supervisor.status.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            await until(lambda: not supervisor.status.ready)
-            assert "SIGKILL" in supervisor.status.detail
+            await until(lambda: "SIGKILL" in supervisor.status.detail)
+            assert not supervisor.status.ready
             await until(lambda: supervisor.status.ready, timeout_s=60)
+
+    run(story)
+
+
+def test_a_dead_child_is_not_ready_while_its_output_is_still_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of its own session keeps that open, and lives on."""
+    monkeypatch.setattr(child_process, "_OUTPUT_LEFTOVER_S", 60.0)
+
+    async def story() -> None:
+        supervisor = build("leaves-a-daemon", tmp_path)
+        await supervisor.start()
+        pid = supervisor.status.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not supervisor.status.ready)
+        assert (supervisor.status.state, supervisor.status.pid) == (State.READY, None), "its end is not handled yet"
+        assert supervisor.status.detail == "child has ended"
+        os.kill(int((tmp_path / "grandchild").read_text()), signal.SIGKILL)
+        await until(lambda: supervisor.status.ready)
+        await supervisor.stop(5)
+        os.kill(int((tmp_path / "grandchild").read_text()), signal.SIGKILL)
 
     run(story)
 

@@ -26,5 +26,6 @@ class LenientProtocol(Protocol):
             parser.close()
         for name in ("handshake_exc", "parser_exc"):
             error = getattr(self, name, None)
-            if error is not None:
+            while error is not None:
                 error.__traceback__ = None
+                error = error.__context__ or error.__cause__  # Either refers to frames, too.

@@ -71,7 +71,7 @@ class Status:
 
     Attributes:
         state: see `State`.
-        pid: process id of the child, if it has one now.
+        pid: process id of the child while it runs.
         restarts: how often the child was started again.
         answering: the last probe succeeded. A child that is ready and does not answer is busy or hangs; which of the
             two is known after `Policy.hung_after_s`.
@@ -86,8 +86,8 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """The child has started, and has not been given up."""
-        return self.state is State.READY
+        """The child has started, runs, and has not been given up."""
+        return self.state is State.READY and self.pid is not None
 
 
 class Supervisor:
@@ -158,11 +158,16 @@ class Supervisor:
     @property
     def status(self) -> Status:
         """A snapshot; costs nothing."""
-        pid = self._child.pid if self._child is not None and self._state in _HAS_CHILD else None
+        child = self._child
+        # Its last output is read before its end is handled; nothing can be sent to it meanwhile.
+        runs = child is not None and child.exit_code is None and self._state in _HAS_CHILD
+        pid = child.pid if child is not None and runs else None
         detail = f"{self.name} is {self._state.value}"
         if self._reason and self._state is not State.READY:
             detail += f": {self._reason}"
-        if self._state is State.READY and not self._answering:
+        if self._state is State.READY and not runs:
+            detail = f"{self.name} has ended"
+        elif self._state is State.READY and not self._answering:
             detail += ", but does not answer"
         return Status(self._state, pid, self._restarts, self._answering, detail)
 
