@@ -21,10 +21,10 @@ from websockets.server import ServerProtocol
 
 from fluxlit._internal.asgi import Header, Message, Scope, response_headers
 from fluxlit._internal.flow_control import FlowControlledProtocol
+from fluxlit._internal.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
 from fluxlit._internal.websocket_frames import LenientProtocol
 from fluxlit._internal.websocket_tunnel import TUNNEL, Tunnelling, UpstreamEnd
 from fluxlit.server.websocket.tunnel import Tunnel
-from fluxlit.server.websocket.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
 
 # The name under which ASGI servers report faults of applications; log filters and error trackers know it.
 logger = logging.getLogger("uvicorn.error")
