@@ -16,15 +16,10 @@ from typing import Any, cast
 from websockets.frames import CloseCode, Frame, Opcode
 
 from fluxlit._internal.unfinished_messages import UnfinishedMessage, UnfinishedMessages
+from fluxlit._internal.websocket_frames import SLICE, TURN_S
 from fluxlit.worker.write_coalescing import CoalescingTransport
 
 logger = logging.getLogger(__name__)
-
-SLICE = 4096
-"""Bytes that are parsed at once: 682 frames at most."""
-
-TURN_S = 0.002
-"""Seconds after which the event loop has a turn before more is parsed."""
 
 
 def websocket_protocol(unfinished: UnfinishedMessages) -> type[asyncio.Protocol] | str:  # noqa: C901  (one class)
