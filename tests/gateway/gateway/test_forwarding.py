@@ -132,6 +132,24 @@ def test_rule_08_the_client_is_the_nearest_hop_that_is_not_trusted(
     assert who.client[0] == client
 
 
+@pytest.mark.parametrize("hop", [b"10.7.7.7", b"[fd00::1]:80"])
+def test_rule_08_a_long_chain_costs_few_look_ups(hop: bytes) -> None:
+    """A client among the trusted networks can write thousands of hops."""
+    looked_up: list[object] = []
+
+    class Watched(list[object]):
+        def __contains__(self, address: object) -> bool:
+            looked_up.append(address)
+            return True
+
+    trust = Trust(networks=(Watched(),))  # type: ignore[arg-type]
+    who = seen((b"x-forwarded-for", b", ".join([b"6.6.6.6", *[hop] * 4000])), trust=trust)
+    assert who.client is not None
+    assert who.client[0] == hop.strip(b"[]").partition(b"]")[0].decode()
+    assert who.chain.count(b",") == 4001
+    assert len(looked_up) < 40
+
+
 @pytest.mark.parametrize(
     ("name", "value", "client"),
     [

@@ -77,6 +77,16 @@ def test_websockets_go_where_their_path_says() -> None:
     assert MAP.route("websocket", "", "/_stcore/agent/ws") is Route.CLOSED
 
 
+@pytest.mark.parametrize("before", ["/x/../", "/./", "//", "/../", "/_stcore/../", "///.//"])
+def test_a_closed_route_is_closed_however_its_path_is_written(before: str) -> None:
+    """A proxy in front of an external Streamlit may normalise paths."""
+    for path in CLOSABLE.values():
+        assert MAP.route("http", "GET", before + path[1:]) is Route.CLOSED
+        assert MAP.route("websocket", "", f"{before}{path[1:]}//ws") is Route.CLOSED
+    assert MAP.route("http", "GET", f"{before}_stcore/health") is Route.UI
+    assert MAP.route("http", "GET", "/_stcore/metrics/../health") is Route.UI
+
+
 @pytest.mark.parametrize("name", sorted(CLOSABLE))
 def test_each_closed_route_can_be_opened_by_name(name: str) -> None:
     opened = RouteTable("/api", closed_prefixes((name,)))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -178,17 +180,37 @@ async def test_rule_23_a_body_that_only_trickles_is_408(ahead: int) -> None:
     assert seen == []
 
 
-async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
+def from_addresses(*addresses: str) -> Callable[[Application], Application]:
+    """Each request comes from the next address, by turns."""
+    turn = itertools.cycle(addresses)
+
+    def wrap(application: Application) -> Application:
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            return application({**scope, "client": (next(turn), 4711)}, receive, send)
+
+        return serve
+
+    return wrap
+
+
+ONE_CLIENT = pytest.mark.parametrize(
+    "addresses", [["192.0.2.1"], [f"2001:db8::{number:x}" for number in range(16)]], ids=["IPv4", "IPv6"]
+)
+
+
+@ONE_CLIENT
+async def test_rule_23_slow_uploads_leave_room_for_pages(addresses: list[str]) -> None:
     """They hold half of the turns at most, and one client's an eighth.
 
-    The rest wait, and then get 503.
+    The rest wait, and then get 503. A client has an IPv6 network of 64 bits.
     """
 
     async def script(peer: Peer) -> None:
         while True:
             await peer.send(OK if (await peer.head()).method == b"GET" else b"")
 
-    async with stage(script, http_limits=HASTY_HEADS, limits=ProxyLimits(concurrent=8, queue=0.3)) as scene:
+    limits = ProxyLimits(concurrent=8, queue=0.3)
+    async with stage(script, http_limits=HASTY_HEADS, limits=limits, wrap=from_addresses(*addresses)) as scene:
         uploads = [await scene.client() for _ in range(12)]
         for client in uploads:
             await client.send(POST + b"Content-Length: 10\r\n\r\na")
@@ -196,7 +218,10 @@ async def test_rule_23_slow_uploads_leave_room_for_pages() -> None:
         assert (await (await scene.client()).ask(get())).status == 200
 
 
-async def test_rule_23_slow_downloads_leave_room_for_pages(caplog: pytest.LogCaptureFixture) -> None:
+@ONE_CLIENT
+async def test_rule_23_slow_downloads_leave_room_for_pages(
+    addresses: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """A client that reads now and then gives its turn back.
 
     Beyond its part of the slots it is cut off.
@@ -212,7 +237,8 @@ async def test_rule_23_slow_downloads_leave_room_for_pages(caplog: pytest.LogCap
                 peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + bytes(length))
                 await peer.writer.drain()
 
-    async with stage(script, limits=ProxyLimits(concurrent=8, queue=LATE_S)) as scene:
+    limits = ProxyLimits(concurrent=8, queue=LATE_S)
+    async with stage(script, limits=limits, wrap=from_addresses(*addresses)) as scene:
         downloads = [await scene.client() for _ in range(8)]
         for client in downloads:
             client.pause()

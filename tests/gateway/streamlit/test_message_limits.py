@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 from fluxlit.streamlit import message_limits
-from fluxlit.streamlit.message_limits import FILES, WINDOW_S, limit_messages
+from fluxlit.streamlit.message_limits import FILES, LINES, WINDOW_S, limit_messages
 
 
 class Session(AppSession):
@@ -62,6 +63,35 @@ def test_messages_of_the_developer_menu_are_taken_where_it_is_shown(
     for each in DEVELOPER:
         session.handle_backmsg(each)
     assert asked == list(message_limits.DEVELOPER)
+
+
+def test_messages_that_are_not_understood_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """258 kB of them were four megabytes of log."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(message_limits, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    logged: list[str] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        logged.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger(AppSession.__module__)
+    runtime: Any = Scene()
+    undo = limit_messages(runtime, development=False)
+    logger.addFilter(note)  # after that of the limits
+    try:
+        for clock.now in (0.0, WINDOW_S):
+            for _ in range(1000):
+                Session().handle_backmsg(BackMsg())
+            logger.warning("another")
+        assert logged == (['No handler for "None"'] * LINES + ["another"]) * 2
+        undo()
+        logged.clear()
+        for _ in range(1000):
+            Session().handle_backmsg(BackMsg())
+        assert len(logged) == 1000
+    finally:
+        logger.removeFilter(note)
 
 
 def test_a_session_gets_a_limited_number_of_addresses_for_uploads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import pytest
 
-from fluxlit.worker.write_coalescing import MOST, CoalescingTransport, websocket_protocol
+from fluxlit.worker.write_coalescing import MOST, CoalescingTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -89,11 +88,3 @@ async def test_everything_else_is_the_connections_own() -> None:
     coalescing = CoalescingTransport(Connection())
     assert coalescing.get_extra_info("peername") == "gateway"
     assert not coalescing.is_closing()
-
-
-def test_another_uvicorn_costs_the_coalescing_alone(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setitem(sys.modules, "uvicorn.protocols.websockets.websockets_sansio_impl", None)
-    assert websocket_protocol() == "websockets-sansio"
-    assert "messages of a rerun are not coalesced" in caplog.text

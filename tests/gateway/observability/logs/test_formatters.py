@@ -28,7 +28,8 @@ def failing(made: logging.LogRecord) -> logging.LogRecord:
 
 def read(made: logging.LogRecord) -> dict[str, Any]:
     line = JsonLogFormatter().format(made)
-    assert "\n" not in line
+    assert line.splitlines() == [line]
+    assert all(character.isprintable() for character in line)
     parsed = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert isinstance(parsed, dict)
     return parsed
@@ -93,6 +94,20 @@ def test_nothing_that_a_client_sends_looks_like_a_line_of_its_own() -> None:
     line = TerminalLogFormatter().format(record("agent %s", "x\r\n12:00:00 INFO all is well\x1b[2J"))
     assert line.splitlines()[1:] == ["    12:00:00 INFO all is well\\x1b[2J"]
     assert "\r" not in line
+
+
+ODD = [*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xD800, 0xDFFF]
+
+
+@pytest.mark.parametrize("character", list(map(chr, ODD)), ids=list(map(hex, ODD)))
+def test_no_character_of_a_client_ends_a_line_or_steers_a_terminal(character: str) -> None:
+    """U+009B begins a command of a terminal, U+202E turns what follows around."""
+    found = read(record("path %s", f"/a{character}b", path=f"{character}c"))
+    assert (found["message"], found["path"]) == (f"path /a{character}b", f"{character}c")
+    line = TerminalLogFormatter().format(record("path %s", f"/a{character}b"))
+    assert character in "\n\t" or character not in line
+    assert len(line.splitlines()) == (2 if character == "\n" else 1)
+    assert line.encode()
 
 
 def test_a_traceback_is_indented_and_without_secrets() -> None:

@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 
 from fluxlit._internal.asgi import Application, Receive, Scope, Send
+from fluxlit._internal.unfinished_messages import UnfinishedMessages
 from fluxlit._internal.websocket_tunnel import TUNNEL
 from fluxlit.auth.contract import User
 from fluxlit.auth.live_connections import Connection
 from fluxlit.observability.middleware import ObservabilityMiddleware
 from fluxlit.proxy import ProxyLimits, ReverseProxy
-from fluxlit.server import serve
 from fluxlit.server.websocket import protocol, tunnel
 from fluxlit.server.websocket.tunnel import End, Tunnel
-from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 from fluxlit.settings import Settings
 from tests.gateway.proxy.harness import Message, Peer, Stage, stage, until
 from tests.gateway.proxy.websocket import (
@@ -419,7 +418,7 @@ async def test_unfinished_messages_of_all_clients_have_one_budget(
     Who ends a message, or leaves, gives its part back; what pages send is too short to count.
     """
     budget = UnfinishedMessages(50_000)
-    monkeypatch.setattr(serve, "UnfinishedMessages", lambda _most: budget)
+    monkeypatch.setattr(UnfinishedMessages, "of", lambda _largest: budget)
     if fragments:
         begin, rest = Frame(TEXT, b"x" * 85_000, fin=False).bytes(mask=True), Frame(CONT, b"x").bytes(mask=True)
     else:

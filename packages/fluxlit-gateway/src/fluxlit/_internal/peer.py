@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 PEER = "fluxlit.peer"
 """Key of the `Peer` in the ASGI scope that an authenticator sees."""
@@ -30,3 +30,17 @@ def is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def client_network(address: str) -> str:
+    """What one client has: an IPv4 address, or an IPv6 network of 64 bits.
+
+    Limits count by it: in IPv6 every client can choose among 2**64 addresses (RFC 6177).
+    """
+    if ":" not in address:
+        return address
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))

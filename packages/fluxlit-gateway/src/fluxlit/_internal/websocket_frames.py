@@ -5,6 +5,12 @@ from __future__ import annotations
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
+SLICE = 4096
+"""Bytes that are parsed at once. A frame takes 6 bytes at least, and each becomes several objects."""
+
+TURN_S = 0.002
+"""Seconds after which the event loop has a turn before more is parsed: a flood of small frames takes long."""
+
 
 class LenientProtocol(Protocol):
     """The library's protocol, with what RFC 6455 allows and an end.

@@ -90,10 +90,13 @@ class AccessPolicy:
             scope: the request.
             path: decoded path below the public mount.
         """
-        if self._is_public(path):
+        doubtful = ".." in path  # What it means is decided by others, and not by all of them alike.
+        if not doubtful and self._is_public(path):
             return PUBLIC
         if route is Route.API:
             return PUBLIC if self.preflights and is_preflight(scope) else LOGIN
+        if doubtful:
+            return LOGIN
         page = path.rstrip("/") or "/"
         if roles := self.roles.get(page):
             return AccessRule(user=True, roles=roles)
@@ -102,8 +105,6 @@ class AccessPolicy:
         return PUBLIC if page in self.pages or self._serves_public_pages(path) else LOGIN
 
     def _is_public(self, path: str) -> bool:
-        if ".." in path:  # What it means is decided by others, and not by all of them alike.
-            return False
         return any(path == public or (public[-1:] == "/" and path.startswith(public)) for public in self.paths)
 
     def _serves_public_pages(self, path: str) -> bool:

@@ -29,6 +29,8 @@ ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 QUOTE, BACKSLASH = b'"\\'
 MAX_FORWARDED = 4096
 """Bytes of all Forwarded headers of a request: some dozens of hops."""
+MAX_PROXIES = 32
+"""Trusted hops that are passed on the way to the client: each is looked up among the networks of proxies."""
 MAX_CACHED_CHAIN = 256
 MAX_HOST = 255 + len(":65535")
 """Bytes of a Host: a domain name has at most 255 (RFC 1035 section 2.3.4)."""
@@ -205,7 +207,7 @@ def with_host(headers: list[Header], host: bytes) -> list[Header]:
 def _client(hops: list[bytes], trust: Trust) -> tuple[str, int] | None:
     """The nearest hop that is no trusted proxy; hops before it may be forged."""
     farthest = None
-    for hop in reversed(hops):
+    for hop in reversed(hops[-MAX_PROXIES:]):
         text = node(hop).decode("latin-1")
         try:
             ip_address(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from posixpath import normpath
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit._internal.peer import PEER, Peer
@@ -75,6 +76,8 @@ class RouteTable:
             return Route.API_DOCS
         if self.assets and kind == "http" and is_asset(path):
             return Route.ASSET
+        if "/." in path or "//" in path:  # as proxies in front of an external Streamlit may read it
+            path = "/" + normpath(path).lstrip("/")
         if path.startswith(self.closed):
             for prefix in self.closed:
                 if path == prefix or path.startswith(prefix + "/"):

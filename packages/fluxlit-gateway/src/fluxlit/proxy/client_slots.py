@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from fluxlit._internal.peer import client_network
 from fluxlit.proxy.semaphore import Semaphore
 
 ALL = 2
@@ -48,6 +49,7 @@ class ClientSlots:
         Args:
             client: address of the client; empty if it has none.
         """
+        client = client_network(client)
         share = self._clients.setdefault(client, ClientShare(Semaphore(self._share)))
         share.used += 1
         try:
@@ -63,6 +65,7 @@ class ClientSlots:
 
     def take_now(self, client: str) -> bool:
         """Take a slot if one is free."""
+        client = client_network(client)
         share = self._clients.setdefault(client, ClientShare(Semaphore(self._share)))
         share.used += 1
         if share.turns.take():
@@ -74,6 +77,7 @@ class ClientSlots:
 
     def give(self, client: str) -> None:
         """Give a slot back."""
+        client = client_network(client)
         share = self._clients[client]
         self._turns.give()
         share.turns.give()

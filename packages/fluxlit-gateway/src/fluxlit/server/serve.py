@@ -17,6 +17,7 @@ import uvicorn
 from fluxlit._internal.asgi import Application
 from fluxlit._internal.garbage_collection import collection_paused
 from fluxlit._internal.peer import is_loopback
+from fluxlit._internal.unfinished_messages import UnfinishedMessages
 from fluxlit.errors import AddressInUseError, FluxLitError
 from fluxlit.gateway import Trust
 from fluxlit.observability import logs as fluxlit_logging
@@ -32,16 +33,12 @@ from fluxlit.server.sockets.listeners import Listener, adopt, bind_file, bind_po
 from fluxlit.server.sockets.systemd import Notifier
 from fluxlit.server.sockets.tls import Tls
 from fluxlit.server.uvicorn_server import AsgiServer, server_config
-from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.settings.provenance import Layer
 from fluxlit.supervisor.spawn import SpawnedProcess
 
 OTHER_PORTS = 100
 """How many ports from the configured one on are tried during development."""
-
-UNFINISHED = 8
-"""Messages of the largest size that browsers may have begun at once."""
 
 # Names of the routes that FastAPI adds itself.
 _DOCUMENTATION = frozenset({"openapi", "swagger_ui_html", "swagger_ui_redirect", "redoc_html"})
@@ -153,7 +150,7 @@ def configuration(
         HttpProtocol,
         limits=limits or HttpLimits(head=settings.gateway_max_request_head_bytes),
         caps=connection_caps(settings),
-        unfinished=UnfinishedMessages(UNFINISHED * settings.gateway_ws_max_client_message_bytes),
+        unfinished=UnfinishedMessages.of(settings.gateway_ws_max_client_message_bytes),
     )
     return server_config(
         application,

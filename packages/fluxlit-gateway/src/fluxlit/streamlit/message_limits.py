@@ -3,12 +3,15 @@
 
 Streamlit takes messages of its developer menu from every browser, shown or not: one empties the caches of all users,
 another reads the repository with Git on the event loop, 30 ms each, and sends the names of changed files. And it makes
-as many addresses for uploads as one message asks for: half a megabyte costs seconds.
+as many addresses for uploads as one message asks for: half a megabyte costs seconds. For a message that it does not
+understand, 6 bytes with its frame, it writes a line into the log.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -37,6 +40,9 @@ MESSAGES = Feature(
 FILES = 10_000
 """Addresses for uploads that a session may ask for within `WINDOW_S`; more than its budget of uploads has room for."""
 
+LINES = 20
+"""Lines of one kind that Streamlit may log about messages within `WINDOW_S`, for all sessions together."""
+
 WINDOW_S = 60.0
 
 
@@ -57,6 +63,9 @@ def _limit(runtime: Runtime, *, development: bool) -> Callable[[], None]:
     from streamlit.runtime.app_session import AppSession
 
     undo = ExitStack()
+    logger, few = logging.getLogger(AppSession.__module__), _FewLines()
+    logger.addFilter(few)
+    undo.callback(logger.removeFilter, few)
     session_class: Any = AppSession
     if not development:
         for name in DEVELOPER:
@@ -72,6 +81,24 @@ def _limit(runtime: Runtime, *, development: bool) -> Callable[[], None]:
 
     manager.get_upload_urls = get_upload_urls
     return undo.close
+
+
+class _FewLines(logging.Filter):
+    """Passes a limited number of warnings and errors of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._window = 0
+        self._passed: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is logged."""
+        window = int(time.monotonic() // WINDOW_S)
+        if window != self._window:
+            self._window, self._passed = window, Counter()
+        if record.levelno >= logging.WARNING:
+            self._passed[str(record.msg)] += 1
+        return self._passed[str(record.msg)] <= LINES
 
 
 def _ignore(*_: object) -> None:

@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fluxlit import client, sessions, users
+from fluxlit._internal.unfinished_messages import UnfinishedMessages
 from fluxlit.errors import FluxLitError, TargetError
 from fluxlit.observability.current_request import REQUEST_FIELD
 from fluxlit.observability.metrics import Samples
@@ -52,8 +53,8 @@ from fluxlit.worker.session_expired_banner import with_session_expired_banner
 from fluxlit.worker.streamlit_options import configure_streamlit
 from fluxlit.worker.upload_limits import UploadLimits
 from fluxlit.worker.visitors import Visitors
+from fluxlit.worker.websocket_protocol import websocket_protocol
 from fluxlit.worker.worker_spec import WorkerSpec
-from fluxlit.worker.write_coalescing import websocket_protocol
 
 IMPORTED_BEFORE = (
     "The gateway has imported the module without this error, and each worker imports it as well: code at its top level "
@@ -131,14 +132,15 @@ class Worker(WorkerProgram):
 
     def configuration(self) -> uvicorn.Config:
         """How Streamlit is served."""
+        largest = self.settings.gateway_ws_max_client_message_bytes
         return uvicorn.Config(
             self._application(),
             uds=self.spec.socket,
             http="httptools",
             # No pings: the gateway pings both ends. A ping of ours would pass to the browser behind all that it has
             # still to read, and a slow one would be taken for dead; and a breakpoint answers none.
-            ws=websocket_protocol(),
-            ws_max_size=self.settings.gateway_ws_max_client_message_bytes,  # here without compression
+            ws=websocket_protocol(UnfinishedMessages.of(largest)),
+            ws_max_size=largest,  # here without compression
             ws_per_message_deflate=self.settings.gateway_ws_compression,
             ws_ping_interval=None,
             lifespan="on",

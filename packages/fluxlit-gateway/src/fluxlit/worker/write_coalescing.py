@@ -7,10 +7,7 @@ would be a system call here and wake the gateway, which has one system call to r
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import Any, cast
-
-logger = logging.getLogger(__name__)
+from typing import Any
 
 MOST = 64 * 1024
 """Bytes that wait; as much as a transport buffers before it holds writers back."""
@@ -62,22 +59,3 @@ class CoalescingTransport:
         chunks, self._chunks, self._size = self._chunks, [], 0
         if chunks and not self._transport.is_closing():
             self._transport.write(b"".join(chunks))
-
-
-def websocket_protocol() -> type[asyncio.Protocol] | str:
-    """Return what `Config(ws=...)` takes: uvicorn's, on `CoalescingTransport`.
-
-    With a uvicorn that has it elsewhere it is uvicorn's alone.
-    """
-    try:
-        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: PLC0415
-    except ImportError:
-        logger.warning("Off: the messages of a rerun are not coalesced, because uvicorn has changed.")
-        return "websockets-sansio"
-
-    class CoalescingProtocol(WebSocketsSansIOProtocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            coalescing = CoalescingTransport(cast("asyncio.Transport", transport))
-            super().connection_made(cast("asyncio.Transport", coalescing))
-
-    return CoalescingProtocol

@@ -19,8 +19,9 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 # Extras that libraries attach for their own formatters.
 _FOREIGN = frozenset({"color_message", "websocket"})
 _ACCESS_FIELDS = ("client", "method", "path", "http_version", "status")
-# C0 and C1 control characters except newline and tab: a logged header must not move the terminal's cursor.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# C0 and C1 control characters except newline and tab, other ends of lines, and what turns the direction of writing: a
+# logged path must not move the terminal's cursor, begin a line or hide the rest of it. A surrogate cannot be written.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 
 
@@ -62,7 +63,8 @@ class JsonLogFormatter(logging.Formatter):
             entry["exception"] = exception
         if record.stack_info:
             entry["stack"] = redact(record.stack_info)
-        return json.dumps(_finite(entry), ensure_ascii=False, default=_described)
+        line = json.dumps(_finite(entry), ensure_ascii=False, default=_described)
+        return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 class TerminalLogFormatter(logging.Formatter):
@@ -130,7 +132,7 @@ def _exception(record: logging.LogRecord) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text).replace("\n", "\n    ")
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text).replace("\n", "\n    ")
 
 
 def _finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How many connections a server keeps open, in total and for one address."""
+"""How many connections a server keeps open, in total and for one client."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+
+from fluxlit._internal.peer import client_network
 
 logger = logging.getLogger("fluxlit.http")
 
@@ -37,22 +39,28 @@ class ConnectionCaps:
         Args:
             address: of the client; empty on a UNIX socket.
         """
+        client = self._client(address)
         self._number += 1
-        self._open[address] += 1
+        self._open[client] += 1
         if self._total and self._number > self._total:
             self._warn("gateway_max_connections", self._total, "")
             return False
-        if self._per_address and self._open[address] > self._per_address and address and not self._exempt(address):
-            self._warn("gateway_max_connections_per_address", self._per_address, f" from {address}")
+        if self._per_address and self._open[client] > self._per_address and address and not self._exempt(address):
+            self._warn("gateway_max_connections_per_address", self._per_address, f" from {client}")
             return False
         return True
 
     def leave(self, address: str) -> None:
         """Count the end of a connection."""
+        client = self._client(address)
         self._number -= 1
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+        self._open[client] -= 1
+        if not self._open[client]:
+            del self._open[client]
+
+    def _client(self, address: str) -> str:
+        """What a connection counts for; a proxy shares nothing with neighbours."""
+        return address if ":" not in address or self._exempt(address) else client_network(address)
 
     def _warn(self, setting: str, limit: int, origin: str) -> None:
         now = time.monotonic()

@@ -21,6 +21,7 @@ import uvicorn
 
 from fluxlit._internal.asgi import Header, Scope
 from fluxlit._internal.flow_control import FlowControlledProtocol
+from fluxlit._internal.unfinished_messages import UnfinishedMessages
 from fluxlit.observability.request_record import ANSWER
 from fluxlit.server.http.connection_caps import ConnectionCaps
 from fluxlit.server.http.read_timeout import ReadTimeout, Waiting
@@ -41,7 +42,6 @@ from fluxlit.server.http.request_response import (
 )
 from fluxlit.server.http.write_timeout import WriteTimeout
 from fluxlit.server.websocket.protocol import WebSocketProtocol
-from fluxlit.server.websocket.unfinished_messages import UnfinishedMessages
 
 logger = logging.getLogger("fluxlit.http")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -21,16 +22,13 @@ from websockets.server import ServerProtocol
 
 from fluxlit._internal.asgi import Header, Message, Scope, response_headers
 from fluxlit._internal.flow_control import FlowControlledProtocol
-from fluxlit._internal.websocket_frames import LenientProtocol
+from fluxlit._internal.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
+from fluxlit._internal.websocket_frames import SLICE, TURN_S, LenientProtocol
 from fluxlit._internal.websocket_tunnel import TUNNEL, Tunnelling, UpstreamEnd
 from fluxlit.server.websocket.tunnel import Tunnel
-from fluxlit.server.websocket.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
 
 # The name under which ASGI servers report faults of applications; log filters and error trackers know it.
 logger = logging.getLogger("uvicorn.error")
-
-# Bytes that are parsed at once. A frame takes 6 bytes at least, and each becomes several objects.
-SLICE = 16 * 1024
 
 # Bytes that may wait until the application has accepted; a client should send none (RFC 6455 section 4.1).
 EARLY = 64 * 1024
@@ -80,8 +78,9 @@ class WebSocketProtocol(FlowControlledProtocol):
 
     * Messages that arrived before a broken frame are delivered.
     * Invalid UTF-8 ends the connection with 1007 without a traceback in the log.
-    * While the application has messages to take, at most one read more is kept. An unfinished message is bounded by
-      the limit for messages, in all its fragments together: 1009.
+    * While the application has messages to take, at most one read more is kept. Each is taken in a turn of the event
+      loop of its own, and a read of many frames is parsed in several turns. An unfinished message is bounded by the
+      limit for messages, in all its fragments together: 1009.
     * A client that reads nothing gets only the Pong to its last Ping (RFC 6455 section 5.5.3), and is cut off in the
       end; a transport that is only closed waits for it (asyncio's rule).
     * A connection that ends without a Close frame is reported as 1006, not as 1005 (RFC 6455 section 7.1.5).
@@ -106,6 +105,7 @@ class WebSocketProtocol(FlowControlledProtocol):
         "_loop",
         "_messages",
         "_on_lost",
+        "_parses_soon",
         "_phase",
         "_pong",
         "_read_paused",
@@ -148,6 +148,7 @@ class WebSocketProtocol(FlowControlledProtocol):
         self._rejection: tuple[int, list[Header], bytes] | None = None
         self._read_paused = False
         self._unparsed = bytearray()
+        self._parses_soon = False
         self._fragments = bytearray()
         self._text = False
         self._messages: deque[Message] = deque()
@@ -196,7 +197,8 @@ class WebSocketProtocol(FlowControlledProtocol):
         """Parse what has arrived, unless something before it waits to be taken."""
         if self._phase is not State.CLOSED:
             self._unparsed += data
-            self._parse()
+            if not self._parses_soon:
+                self._parse()
 
     def resume_writing(self) -> None:
         """Let the application write again, after the Pong that was held back."""
@@ -264,13 +266,15 @@ class WebSocketProtocol(FlowControlledProtocol):
 
     async def _receive(self) -> Message:
         """The next message of the client; the one about its end again and again."""
+        if self._messages and self._phase is State.OPEN:
+            await asyncio.sleep(0)  # Others have a turn between two messages of a flood.
         while not self._messages:
             if self._disconnect is not None:
                 return self._disconnect
             self._arrived.clear()
             await self._arrived.wait()
         message = self._messages.popleft()
-        if not self._messages:
+        if not (self._messages or self._parses_soon):
             self._parse()
         return message
 
@@ -375,8 +379,10 @@ class WebSocketProtocol(FlowControlledProtocol):
     # The client's side.
 
     def _parse(self, *, everything: bool = False) -> None:
-        """Parse until a message is there to be taken; the rest waits as bytes."""
-        while self._unparsed and self._phase in READING and (everything or not self._messages):
+        """Parse, in turns, until a message waits; the rest waits as bytes."""
+        self._parses_soon = False
+        until = time.perf_counter() + TURN_S
+        while self._unparsed and self._phase in READING and (everything or not (self._messages or self._parses_soon)):
             part = self._unparsed[:SLICE]
             del self._unparsed[:SLICE]
             self._size += len(part)
@@ -390,6 +396,9 @@ class WebSocketProtocol(FlowControlledProtocol):
             self._write_replies()
             if self._phase is State.OPEN and self._frames.close_expected():
                 self._on_close()
+            if time.perf_counter() > until and not self._parses_soon:
+                self._parses_soon = True
+                self._loop.call_soon(self._parse)
         self._hold_back(len(self._unparsed) > (EARLY if self._phase is State.CONNECTING else 0))
 
     def _on_frame(self, frame: Frame) -> None:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 
 from websockets.frames import Close, CloseCode, Frame, Opcode
 
+from fluxlit._internal.unfinished_messages import UnfinishedMessage
 from fluxlit._internal.websocket_tunnel import Tunnelling, UpstreamEnd
 from fluxlit.server.websocket.frame_scanner import FrameScanner
-from fluxlit.server.websocket.unfinished_messages import UnfinishedMessage
 
 # Seconds for a client to read what is left when its connection is closed.
 LINGER_S = 10.0

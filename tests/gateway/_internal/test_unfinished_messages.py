@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fluxlit.server.websocket.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
+from fluxlit._internal.unfinished_messages import FREE, UnfinishedMessage, UnfinishedMessages
 
 
 def test_the_first_bytes_of_each_message_are_free() -> None:

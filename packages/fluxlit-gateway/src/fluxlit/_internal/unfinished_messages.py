@@ -6,6 +6,9 @@ limit, but one client may open hundreds.
 
 from __future__ import annotations
 
+LARGEST = 8
+"""Messages of the largest size that clients may have begun at once."""
+
 FREE = 64 * 1024
 """Bytes of a message that do not count: few messages of a page are longer, so a full budget stops no click."""
 
@@ -24,6 +27,11 @@ class UnfinishedMessages:
 
     def __init__(self, most: int) -> None:
         self.left = most
+
+    @classmethod
+    def of(cls, largest: int) -> UnfinishedMessages:
+        """Return the budget for messages of at most so many bytes."""
+        return cls(LARGEST * largest)
 
     def take(self, size: int) -> bool:
         """Take bytes, or give some back; whether there were so many."""
