@@ -21,7 +21,7 @@ HEAD = "from fluxlit import FluxLit\napp = FluxLit()\n"
 PAGE = "@app.page('/')\ndef home(st):\n    st.title('Home')\n"
 API = "@app.api.get('/n')\ndef n():\n    return 1\n"
 
-TARGETS = {
+TARGETS: dict[str, tuple[dict[str, str], list[str], *tuple[str, ...]]] = {
     "no-module": (
         {},
         ["run", "nowhere:app"],
@@ -32,6 +32,22 @@ TARGETS = {
     "no-default": ({}, ["run"], "There is no application in", "fluxlit new ."),
     "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
     "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
+    "not-at-the-top": (
+        {"app.py": "from fluxlit import FluxLit\nif __name__ == '__main__':\n    app = FluxLit()\n"},
+        ["run"],
+        "has no attribute 'app'. Create one at its top level: app = FluxLit().",
+    ),
+    "fastapi-on-fluxlit": (
+        {"app.py": HEAD + "@app.get('/n')\ndef n():\n    return 1\n"},
+        ["run"],
+        "'FluxLit' object has no attribute 'get'; the API has: app.api.get",
+        "app.py:3",
+    ),
+    "flask": (
+        {"app.py": HEAD + "app.run(port=8000)\n"},
+        ["run"],
+        "'FluxLit' object has no attribute 'run'; start it with `fluxlit run`",
+    ),
     "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is an int, not a FluxLit object", "Write app = FluxLit(...)"),
     "streamlit-app": (
         {"app.py": "from streamlit.starlette import App\napp = App('ui.py')\n"},
