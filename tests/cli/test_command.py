@@ -54,6 +54,9 @@ def test_a_group_without_a_command_shows_its_help(group: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["app.py"], "No such command 'app.py'. Did you mean 'fluxlit dev app.py'? Try 'fluxlit --help'."),
+        (["shop:app"], "No such command 'shop:app'. Did you mean 'fluxlit dev shop:app'? Try 'fluxlit --help'."),
+        (["start"], "No such command 'start'. Did you mean 'fluxlit run'? Try 'fluxlit --help'."),
         (["rum"], "No such command 'rum'. Did you mean 'run'? Try 'fluxlit --help'."),
         (["run", "--prot", "1"], "No such option: --prot"),
         (["dev", "--reload"], "fluxlit dev reloads what you save, without an option"),

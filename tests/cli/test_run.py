@@ -1,8 +1,11 @@
 """`fluxlit run`: one message for invalid input, an orderly stop."""
 
+import asyncio
+import json
 import re
 import signal
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +15,13 @@ import pytest
 
 from tests.cli.command import COMMAND, fluxlit, nothing_left, says, write
 from tests.support.processes import Server, background, clean_environ
+from tests.support.session import Session
 
 HEAD = "from fluxlit import FluxLit\napp = FluxLit()\n"
 PAGE = "@app.page('/')\ndef home(st):\n    st.title('Home')\n"
 API = "@app.api.get('/n')\ndef n():\n    return 1\n"
 
-TARGETS = {
+TARGETS: dict[str, tuple[dict[str, str], list[str], *tuple[str, ...]]] = {
     "no-module": (
         {},
         ["run", "nowhere:app"],
@@ -28,6 +32,22 @@ TARGETS = {
     "no-default": ({}, ["run"], "There is no application in", "fluxlit new ."),
     "not-a-target": ({}, ["run", "a b:c"], "Target 'a b:c' is not valid", "write module:attribute"),
     "no-attribute": ({"app.py": HEAD}, ["run", "app:portal"], "has no attribute 'portal'", "did you mean app:app?"),
+    "not-at-the-top": (
+        {"app.py": "from fluxlit import FluxLit\nif __name__ == '__main__':\n    app = FluxLit()\n"},
+        ["run"],
+        "has no attribute 'app'. Create one at its top level: app = FluxLit().",
+    ),
+    "fastapi-on-fluxlit": (
+        {"app.py": HEAD + "@app.get('/n')\ndef n():\n    return 1\n"},
+        ["run"],
+        "'FluxLit' object has no attribute 'get'; the API has: app.api.get",
+        "app.py:3",
+    ),
+    "flask": (
+        {"app.py": HEAD + "app.run(port=8000)\n"},
+        ["run"],
+        "'FluxLit' object has no attribute 'run'; start it with `fluxlit run`",
+    ),
     "not-fluxlit": ({"app.py": "app = 5\n"}, ["run"], "is an int, not a FluxLit object", "Write app = FluxLit(...)"),
     "streamlit-app": (
         {"app.py": "from streamlit.starlette import App\napp = App('ui.py')\n"},
@@ -215,3 +235,48 @@ def test_settings_of_every_layer_reach_the_running_application(tmp_path: Path) -
         assert url.endswith("/dotenv")
         assert any(line.startswith('{"timestamp"') for line in server.output)
         server.stop()
+
+
+# Streamlit gives loggers a form of its own where it is imported, and speaks of a "bare" process without its server.
+STREAMLIT = """
+import streamlit as st
+from fluxlit import FluxLit
+app = FluxLit(log_format="json")
+
+@st.cache_data
+def total():
+    return 3
+
+TOTAL = total()
+st.title("Here it is never shown")
+
+@app.api.get("/broken")
+def broken():
+    raise ValueError("in the API", total())
+
+@app.page("/")
+def home():
+    raise ValueError("on the page")
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "1"], ids=["process", "worker"])
+def test_an_application_that_imports_streamlit_has_one_log(workers: str, tmp_path: Path) -> None:
+    async def visit(url: str) -> None:
+        async with Session(url) as session:
+            await session.run()
+
+    write(tmp_path, STREAMLIT)
+    with running(tmp_path, "--api-workers", workers) as (server, url):
+        asyncio.run(visit(url))
+        with pytest.raises(urllib.error.HTTPError):
+            get(f"{url}/api/broken")
+        server.wait_for(r"(?s)on the page.*in the API", 60)
+        assert server.stop() == 0
+
+    lines = [json.loads(line) for line in server.output]
+    text = "".join(server.output)
+    assert [part for part in ("ScriptRunContext", "No runtime found", "streamlit run") if part in text] == []
+    assert {"streamlit.error_util", "uvicorn.error"} <= {line["logger"] for line in lines}
+    hints = [line["message"] for line in lines if "outside of a page" in line["message"]]
+    assert [hint.partition(" ")[0] for hint in hints] == [f"{tmp_path / 'app.py'}:11"]

@@ -6,6 +6,7 @@ Costs less than a second.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -20,6 +21,7 @@ from fastapi import FastAPI
 
 from fluxlit.observability import event_loop_lag
 from fluxlit.observability.event_loop_lag import LoopLag, is_idle, name_of
+from fluxlit.worker.garbage_collection import GarbageCollector, GarbagePolicy
 
 pytestmark = pytest.mark.anyio
 
@@ -76,6 +78,26 @@ async def test_what_serves_no_request_is_shown_by_its_stack(caplog: pytest.LogCa
         record = await logged(caplog)
     assert "in block_until" in record.getMessage()
     assert "Do otherwise." not in record.getMessage()
+
+
+async def test_a_collection_of_garbage_is_not_reported(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow() -> int:
+        time.sleep(1)
+        return 0
+
+    monkeypatch.setattr(gc, "collect", slow)
+    lag, collector = LoopLag(), GarbageCollector(GarbagePolicy(idle_s=0, look_s=0))
+    async with lag.beating():
+        lag.watch()
+        task = asyncio.create_task(collector.run())
+        deadline = time.monotonic() + 60
+        while not collector.collections:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        task.cancel()
+    assert [each for each in caplog.messages if "garbage_collection" in each] == []
 
 
 async def test_a_loop_that_waits_for_events_is_idle() -> None:

@@ -5,10 +5,13 @@ And where its workers import the application from.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from fluxlit import FluxLit, FluxLitError, TargetError
 from fluxlit._internal.asgi import Message
@@ -70,3 +73,34 @@ def test_a_target_of_another_object_is_refused(tmp_path: Path, monkeypatch: pyte
 def test_an_object_in_no_module_is_refused_with_the_remedy() -> None:
     with pytest.raises(TargetError, match="FluxLit\\(import_target="):
         find_target(FluxLit(), None, {})
+
+
+MAIN = """
+from fluxlit import FluxLit
+from fluxlit.server.ui import find_target
+app = FluxLit()
+try:
+    find_target(app, None, {})
+except Exception as error:
+    print(error)
+"""
+
+
+def test_the_object_of_the_main_program_is_served_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(MAIN)
+    done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "`fluxlit run main.py`, or by its name: uvicorn.run('main:app')." in done.stdout
+
+
+def test_a_file_that_streamlit_runs_is_refused(tmp_path: Path) -> None:
+    """It would show nothing: the pages are functions."""
+    source = "from fluxlit import FluxLit\napp = FluxLit({})\n"
+    (tmp_path / "script.py").write_text("import streamlit as st\nst.title('x')\n")
+    messages = []
+    for arguments in ("", "ui='script.py'"):
+        (tmp_path / "app.py").write_text(source.format(arguments))
+        run = AppTest.from_file(tmp_path / "app.py").run(timeout=60)
+        messages.append([each.message for each in run.exception])
+    assert len(messages[0]) == 1
+    assert "run it with `fluxlit dev app.py`" in messages[0][0]
+    assert messages[1] == []

@@ -140,6 +140,11 @@ FILE = {
     ),
     "gatway_port = 1": "unknown setting gatway_port; did you mean gateway_port?",
     "port = 1": "unknown setting port; did you mean gateway_port?",
+    "workers = 2": "unknown setting workers; did you mean streamlit_workers?",
+    "proxy_headers = true": "unknown setting proxy_headers; did you mean trust_proxy?",
+    "FLUXLIT_GATEWAY_PORT = 1": "unknown setting FLUXLIT_GATEWAY_PORT; did you mean gateway_port?",
+    "[tool.fluxlit]": "[tool] is for pyproject.toml; here settings stand at the top, without a table",
+    "[fluxlit]": "[fluxlit] is for pyproject.toml; here settings stand at the top, without a table",
     "gateway_send_timeout_s = 5": "gateway_send_timeout_s is not a setting any more: it is always 60 s; remove it",
     "zebra = 1": "unknown setting zebra; docs/reference/settings.md lists all settings",
 }
@@ -160,6 +165,7 @@ ENVIRONMENT = {
         '(such as "10.0.0.0/8"), "unix" or "*"'
     ),
     ("FLUXLIT_PORT", "1"): "unknown variable FLUXLIT_PORT; did you mean FLUXLIT_GATEWAY_PORT?",
+    ("FLUXLIT_WORKERS", "2"): "unknown variable FLUXLIT_WORKERS; did you mean FLUXLIT_STREAMLIT_WORKERS?",
     ("FLUXLIT_TARGET", "a:b"): "unknown variable FLUXLIT_TARGET; did you mean FLUXLIT_APP?",
     ("FLUXLIT_ROOTPATH", "/a"): "unknown variable FLUXLIT_ROOTPATH; did you mean FLUXLIT_ROOT_PATH?",
     ("FLUXLIT_GATEWAY_MAX_REQUEST_TARGET_BYTES", "8192"): (

@@ -21,7 +21,8 @@ lifeline = Lifeline.adopt()
 greeting = lifeline.read_line()
 with (directory / "greetings").open("a") as greetings:
     greetings.write(greeting + "\n")
-(directory / "pid").write_text(str(os.getpid()))
+(directory / "pid.new").write_text(str(os.getpid()))
+(directory / "pid.new").rename(directory / "pid")  # who sees it can read it
 
 if name == "dies-once" and not (directory / "died").exists():
     (directory / "died").touch()

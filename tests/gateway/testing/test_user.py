@@ -5,13 +5,15 @@ As a user, as another, and without one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx_ws
 import pytest
 from fastapi import Depends, WebSocket
 
-from fluxlit import CurrentUser, FluxLit, OptionalUser, User, current_user, require_roles
+from fluxlit import CurrentUser, FluxLit, OptionalUser, User, client, current_user, require_roles, users
 from fluxlit.client import ApiClient
 from fluxlit.errors import FluxLitError
 from fluxlit.testing import api_client, async_api_client, page_test
@@ -123,6 +125,33 @@ def test_a_page_knows_the_user_in_every_way() -> None:
     assert texts("/about", BOB) == ["Bob True 200"]
     assert texts("/about") == ["no user False 401"]
     assert current_user() is None
+
+
+SCRIPT = """
+import streamlit as st
+from fluxlit.client import current
+st.text(current().get("/me").text)
+"""
+
+
+@pytest.fixture
+def process_of_a_script() -> Iterator[None]:
+    """Remove the user and the API that an adopted script has left."""
+    yield
+    users.configure(None)
+    client.configure(None)
+
+
+@pytest.mark.usefixtures("process_of_a_script")
+@pytest.mark.parametrize("adopted", [True, False], ids=["adopted", "page"])
+def test_a_script_calls_the_api_as_the_user(adopted: bool, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    application = FluxLit(api=app.api, auth=app.authenticators, ui=tmp_path / "script.py" if adopted else None)
+    if not adopted:
+        application.page("/", script=tmp_path / "script.py")
+    page = page_test(application, user=ADA).run()
+    assert not page.exception
+    assert [each.value for each in page.text] == ['{"subject":"ada","roles":["admin"]}']
 
 
 def test_a_page_is_shown_to_whom_it_is_for() -> None:

@@ -76,6 +76,10 @@ class PluginError(Exception):
     exit_code = 1
 
 
+_MEANT = {"serve": "run", "start": "run"}
+"""Commands of other servers."""
+
+
 class Commands(TyperGroup):
     """The group of all commands; each is loaded when it is used."""
 
@@ -98,6 +102,9 @@ class Commands(TyperGroup):
         if args[0] in SIBLINGS and args[0] not in self.commands:
             owner = SIBLINGS[args[0]][0]
             ctx.fail(f"{args[0]!r} is a command of {owner}, which is not installed: pip install {owner}.")
+        meant = _MEANT.get(args[0]) or (f"dev {args[0]}" if args[0].endswith(".py") or ":" in args[0] else "")
+        if meant and args[0] not in self.commands:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean '{ctx.info_name} {meant}'?")
         name, command, rest = super().resolve_command(ctx, joined(args))
         return name, command if isinstance(command, TyperGroup) else command and load(str(name)), rest
 

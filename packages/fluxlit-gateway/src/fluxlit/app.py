@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+from fastapi import FastAPI
 
 from fluxlit._internal.asgi import Receive, Scope, Send
 from fluxlit.errors import FluxLitError
@@ -44,6 +46,17 @@ class FluxLit(AppDefinition):
     is_fluxlit: ClassVar[bool] = True
 
     _runtime: Runtime | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Name the place of what people look for here, such as ``app.get``."""
+            hint = ""
+            if name == "run":
+                hint = "; start it with `fluxlit run`"
+            elif not name.startswith("_") and hasattr(FastAPI, name):
+                hint = f"; the API has: app.api.{name}"
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope. The server's lifespan starts and stops everything."""

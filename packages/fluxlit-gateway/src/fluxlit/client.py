@@ -373,12 +373,14 @@ class ApiClient:
 class _Own:
     """Where this process finds its API, and the lazily built client for it."""
 
-    def __init__(self, api: InternalApi | None = None) -> None:
+    def __init__(self, api: InternalApi | ApiClient | None = None) -> None:
         self._api = api
         self._client: ApiClient | None = None
         self._lock = threading.Lock()
 
     def client(self) -> ApiClient | None:
+        if isinstance(self._api, ApiClient):
+            return self._api
         with self._lock:
             if self._client is None and (api := self._api) is not None:
                 self._client = ApiClient(
@@ -395,10 +397,10 @@ class _Own:
 _own = _Own()
 
 
-def configure(api: InternalApi | None) -> None:
-    """Set where this process finds its API; `None` removes it.
+def configure(api: InternalApi | ApiClient | None) -> None:
+    """Set where this process finds its API, or its client; `None` removes it.
 
-    Called once when the process starts.
+    Called once when the process starts, and by tests.
     """
     global _own
     previous, _own = _own, _Own(api)
@@ -406,7 +408,7 @@ def configure(api: InternalApi | None) -> None:
 
 
 def current() -> ApiClient:
-    """The client of this process.
+    """The client of this process, for scripts; it calls as their visitor.
 
     Raises:
         ClientError: if the process has no API to call.

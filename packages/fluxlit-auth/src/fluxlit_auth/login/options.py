@@ -16,8 +16,8 @@ from fluxlit_auth.metadata import Metadata
 
 PLAIN = Preset()
 NEEDED = (
-    "Set it by FLUXLIT_{upper}, by {lower} in fluxlit.toml, or in code: OIDC({argument}=...). The provider's how-to "
-    "page names the place."
+    "Set it by FLUXLIT_{upper}, by {lower} in fluxlit.toml, or in code: OIDC({argument}=...). Without "
+    "a provider, `fluxlit dev --login` lets you choose a user."
 )
 
 

@@ -111,7 +111,7 @@ def config_schema(output_file: Output = None) -> int:
 def _setting(name: str) -> str:
     if name in describe.SETTINGS:
         return name
-    meant = describe.nearest(name, describe.SETTINGS)
+    meant = describe.nearest_setting(name)
     raise typer.BadParameter(
         f"there is no setting {name!r}." + (f" Did you mean {meant!r}?" if meant else ""), param_hint="'--get'"
     )

@@ -32,8 +32,8 @@ IDLE_FILES = ("selectors.py", "runners.py")
 """Where the thread of a loop is that has nothing to do: in `select`, or in uvloop below `asyncio.Runner`."""
 
 
-EXPECTED = frozenset({"fluxlit.server.reload"})
-"""Modules that block on purpose: code is imported again during development."""
+EXPECTED = frozenset({"fluxlit.server.reload", "fluxlit.worker.garbage_collection"})
+"""Modules that block on purpose: code is imported again during development, garbage is collected while all is quiet."""
 
 
 class LoopLag:

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from fluxlit.errors import TargetError
+from fluxlit.observability.logs.bare_mode import BARE_MODE
 from fluxlit.pages.app_definition import AppDefinition
 from fluxlit.pages.asgi_api import is_api, is_asgi
 from fluxlit.settings.target import (
@@ -32,6 +33,10 @@ FOLDERS = (".", "app", "src")
 """Folders in which they are looked for."""
 
 _ATTRIBUTES = (DEFAULT_ATTRIBUTE, "application", "api")
+_DRAWING = (
+    "{} calls Streamlit outside of a page, where nothing is shown. Move the call into a function under "
+    "@app.page(path), or register the file: app.page(path, script=...)."
+)
 _IMPORT = re.compile(rb"(?m)^\s*(?:import|from)\s+(fluxlit|fastapi|streamlit)\b")
 # Streamlit's ASGI application, for which `streamlit run` looks too: its file is no script.
 _STREAMLIT_APP = re.compile(
@@ -47,11 +52,13 @@ class Loaded:
         application: the FluxLit object, the user's own or one around what was found.
         target: loads it again; workers import a FluxLit object from it.
         adopted: what was wrapped, for people; empty for a FluxLit object.
+        warning: what its module does without effect, for people; mostly empty.
     """
 
     application: Any
     target: str
     adopted: str = ""
+    warning: str = ""
 
 
 def load_any(target: str | None, directory: Path | None = None) -> Loaded:
@@ -131,7 +138,7 @@ def _in_module(text: str, source: str = "", directory: Path | None = None) -> Lo
     """
     head, _, attribute = text.rpartition(":") if ":" in text else (text, "", "")
     target = Target.parse(text, directory)
-    with import_errors(str(target) if "/" not in text else text):
+    with import_errors(str(target) if "/" not in text else text), BARE_MODE.importing() as drawing:
         module = target.import_module()
     target = Target(target.module, attribute or _attribute(module), target.directory)
     found: Any = module
@@ -141,7 +148,8 @@ def _in_module(text: str, source: str = "", directory: Path | None = None) -> Lo
         return Loaded(AppDefinition(api=found), source or text, f"FastAPI application {target}")
     if is_asgi(found) and not is_application(found) and not is_streamlit_app(found):
         return Loaded(AppDefinition(api=found), source or text, f"ASGI application {target}")
-    return Loaded(target.found_in(module), f"{head}:{target.attribute}")
+    warning = _DRAWING.format(drawing[0]) if drawing else ""
+    return Loaded(target.found_in(module), f"{head}:{target.attribute}", warning=warning)
 
 
 def _attribute(module: object) -> str:

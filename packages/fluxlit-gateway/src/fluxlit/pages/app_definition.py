@@ -56,7 +56,10 @@ class AppDefinition:
         self.import_target = import_target
         self.authenticators = _authenticators(auth)
         # Not by inspect.stack(), which looks at all modules and so loads those that wait to be used.
-        self.ui_script = _script(ui, sys._getframe(1).f_code.co_filename) if ui is not None else None  # noqa: SLF001
+        caller = sys._getframe(1)  # noqa: SLF001
+        if ui is None and caller.f_globals.get("__name__") == "__main__":
+            _refuse_script(Path(caller.f_code.co_filename).name)
+        self.ui_script = _script(ui, caller.f_code.co_filename) if ui is not None else None
         named = {"title": title, "target": import_target}
         self.setting_arguments: dict[str, Any] = {
             **settings,
@@ -147,6 +150,20 @@ def _authenticators(auth: Authenticator | Sequence[Authenticator] | None) -> tup
                 f"fluxlit_auth, or one with the methods of fluxlit.auth.contract.Authenticator."
             )
     return given
+
+
+def _refuse_script(file: str) -> None:
+    """Fail in a file that runs as a page of Streamlit: nothing would be shown.
+
+    Raises:
+        FluxLitError: it does.
+    """
+    runtime = sys.modules.get("streamlit.runtime")
+    if runtime is not None and runtime.exists():
+        raise FluxLitError(
+            f"{file} is a FluxLit application, not a Streamlit script: run it with `fluxlit dev {file}`, and test it "
+            f"with fluxlit.testing."
+        )
 
 
 def _script(ui: str | Path, caller: str) -> Path:

@@ -32,6 +32,7 @@ from fluxlit.server.http.protocol import HttpProtocol
 from fluxlit.server.http.request_head import DEFAULT_LIMITS, HttpLimits
 from fluxlit.server.uvicorn_server import server_config
 from fluxlit.settings import Settings
+from fluxlit.streamlit.log_routing import route_imported_logs
 from fluxlit.supervisor.lifeline import Lifeline
 from fluxlit.urls import PublicAddress
 from fluxlit.worker.base import KEEP_ALIVE_S, WorkerProgram, work
@@ -72,6 +73,7 @@ class ApiWorker(WorkerProgram):
         if self.spec.development:
             use_terminal(self.spec.terminal)
         self._application = app = cast("AppDefinition", load_any(self.spec.target).application)
+        route_imported_logs()
         set_up_api(app, PublicAddress(self.settings))
         take_over(app.api, self.settings)
         add_security(app.api, self.spec.api_security, self.settings)

@@ -15,6 +15,7 @@ from fluxlit.server.multiworker import refuse_multiworker
 from fluxlit.server.sigterm_delay import delay_sigterm
 from fluxlit.server.uvicorn_above import set_up_uvicorn
 from fluxlit.settings import Settings
+from fluxlit.streamlit.log_routing import route_imported_logs
 
 
 class AsgiApplication:
@@ -53,6 +54,7 @@ class AsgiApplication:
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
+            route_imported_logs()
             logs.configure(self._settings, of_uvicorn=False)
             refuse_multiworker(allowed=self._settings.allow_unified_uvicorn_multiworker)
             set_up_uvicorn(self._settings, self._lifecycle.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -16,6 +17,9 @@ from fluxlit.server.api import stop_lifespan
 from fluxlit.server.authentication import rules_of, secure_openapi
 from fluxlit.server.lifecycle import Parts
 from fluxlit.settings import Settings
+from fluxlit.streamlit.log_routing import route_imported_logs
+
+logger = logging.getLogger("fluxlit")
 
 
 class Reloader:
@@ -62,7 +66,11 @@ class Reloader:
     async def _reload_api(self) -> None:
         parts = self._parts
         with self._project.reimported():
-            fresh = cast("AppDefinition", load_any(self._find_target()).application)
+            loaded = load_any(self._find_target())
+            route_imported_logs()
+            if loaded.warning:
+                logger.warning("%s", loaded.warning)
+            fresh = cast("AppDefinition", loaded.application)
             fresh.pages.validate(self._settings.api_mount_path)
             take_over(fresh.api, self._settings)
             lifespan = Lifespan(fresh.served_api)

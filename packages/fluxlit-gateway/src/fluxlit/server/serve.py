@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,10 @@ from fluxlit.server.sockets.tls import Tls
 from fluxlit.server.uvicorn_server import AsgiServer, server_config
 from fluxlit.settings import Settings, resolve_target
 from fluxlit.settings.provenance import Layer
+from fluxlit.streamlit.log_routing import route_imported_logs
 from fluxlit.supervisor.spawn import SpawnedProcess
+
+logger = logging.getLogger("fluxlit")
 
 OTHER_PORTS = 100
 """How many ports from the configured one on are tried during development."""
@@ -104,6 +108,7 @@ def serve(
     wanted = resolve_target(flags=flags)
     with collection_paused():
         loaded = load_any(wanted.target, wanted.directory)
+    route_imported_logs()
     development = watch is not None
     if development_login:
         replace_login(loaded.application, development=development)
@@ -112,6 +117,8 @@ def serve(
     )
     settings = runtime.settings
     fluxlit_logging.configure(settings)
+    if loaded.warning:
+        logger.warning("%s", loaded.warning)
     tls = transport_security(settings)
     other_port = development and runtime.resolved.sources["gateway_port"].layer is not Layer.FLAG
     with pid_file(settings), listening(settings, other_port=other_port) as listeners:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -182,6 +183,14 @@ def find_target(application: AppDefinition, target: str | None, flags: Mapping[s
         return known
     if found is not None:
         return str(found)
+    main = sys.modules["__main__"]
+    name = next((name for name, value in vars(main).items() if value is application), None)
+    if name is not None and (file := getattr(main, "__file__", None)):
+        raise TargetError(
+            DEFAULT_TARGET,
+            f"A worker process cannot import the FluxLit object of the main program. Start it with "
+            f"`fluxlit run {Path(file).name}`, or by its name: uvicorn.run('{Path(file).stem}:{name}').",
+        )
     raise TargetError(
         DEFAULT_TARGET,
         "The FluxLit object is in no module that a worker process could import. Create it at the top level of a "

@@ -126,6 +126,13 @@ def _without_password(value: object) -> object:
     return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else value
 
 
+def nearest_setting(name: str) -> str | None:
+    """Return the setting with this flag, else the most similar name."""
+    flag = f"--{name.replace('_', '-')}"
+    named = (each for each in SETTINGS if flag in (flag_name(each), *flag_aliases(each)))
+    return next(named, None) or nearest(name, SETTINGS)
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the most similar name.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluxlit.errors import Problem
-from fluxlit.settings.describe import SETTINGS, env_name, flag_name, kind, nearest
+from fluxlit.settings.describe import SETTINGS, env_name, flag_name, kind, nearest_setting
 from fluxlit.settings.project_file import find_project_file, located
 from fluxlit.settings.provenance import Layer, Source
 from fluxlit.settings.variables import DotenvFile, read_dotenv, read_variables, unknown_variables
@@ -27,6 +27,7 @@ REMOVED = {
     "gateway_upstream_queue_timeout_s": "it is always 5 s; set gateway_max_concurrent_upstream_http",
     "gateway_ws_max_backlog_bytes": "it is always 64 MiB",
 }
+_TABLES = frozenset({"fluxlit", "tool"})  # of pyproject.toml
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -138,33 +139,26 @@ def _from_variables(variables: Mapping[str, str | None], layer: Layer, where: Ca
 def _unknown_keys(given: Iterable[Given]) -> Iterator[Problem]:
     for item in given:
         if item.setting not in SETTINGS:
-            yield _unknown(item.setting, item.source, "setting", SETTINGS)
+            yield _unknown(item.setting, item.source, "setting")
 
 
 def _unknown_variables(
     environ: Mapping[str, str], dotenv: DotenvFile, dotenv_path: Path, directory: Path
 ) -> Iterator[Problem]:
-    names = [env_name(setting) for setting in SETTINGS]
     for name in unknown_variables(environ):
-        yield _unknown(name, Source(Layer.ENVIRONMENT, name), "variable", names)
+        yield _unknown(name, Source(Layer.ENVIRONMENT, name), "variable")
     for name in unknown_variables(dotenv.values):
         source = Source(Layer.DOTENV, located(dotenv_path, directory, dotenv.lines[name]))
-        yield _unknown(name, source, "variable", names)
+        yield _unknown(name, source, "variable")
 
 
-def _unknown(name: str, source: Source, noun: str, known: Iterable[str]) -> Problem:
+def _unknown(name: str, source: Source, noun: str) -> Problem:
     if advice := removed(name):
         return source.problem(name, advice)
-    similar = _suggestion(name, list(known))
+    if source.layer is Layer.FILE and name in _TABLES:
+        return source.problem(name, f"[{name}] is for pyproject.toml; here settings stand at the top, without a table")
+    similar = nearest_setting(name.lower().removeprefix("fluxlit_"))
+    if similar and noun == "variable":
+        similar = env_name(similar)
     advice = f"did you mean {similar}?" if similar else "docs/reference/settings.md lists all settings"
     return source.problem(name, f"unknown {noun} {name}; {advice}")
-
-
-def _suggestion(name: str, known: list[str]) -> str | None:
-    """Return the most similar name, for variables also without prefix."""
-    if not name.upper().startswith("FLUXLIT_"):
-        return nearest(name, known)
-    if name.upper() == "FLUXLIT_TARGET":
-        return env_name("target")
-    setting = nearest(name[len("FLUXLIT_") :], SETTINGS)
-    return env_name(setting) if setting in SETTINGS else None

@@ -110,7 +110,7 @@ class Target:
         where = getattr(module, "__file__", None) or self.module
         if found is None:
             others = [name for name, value in vars(module).items() if is_application(value)]
-            hint = f"Create one there: {self.attribute} = FluxLit()."
+            hint = f"Create one at its top level: {self.attribute} = FluxLit()."
             if others:
                 hint = f"It has {', '.join(map(repr, others))}: did you mean {self.module}:{others[0]}?"
             raise TargetError(str(self), f"Target {str(self)!r}: {where} has no attribute {self.attribute!r}. {hint}")

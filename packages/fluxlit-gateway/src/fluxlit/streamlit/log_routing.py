@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 from fluxlit.streamlit.feature import Feature
 
 LOG_ROUTING = Feature(
     "routing of log records",
     off="Streamlit writes its log lines to the worker's stderr in its own form, and they appear as lines of output.",
-    names=("streamlit.logger:setup_formatter", "streamlit.logger:_loggers"),
+    names=("streamlit.logger:setup_formatter", "streamlit.logger:get_logger", "streamlit.logger:_loggers"),
 )
 
 _HANDLER = "streamlit_console_handler"
+_SERVERS = ("uvicorn", "websockets")
 
 
 def route_logs() -> None:
@@ -25,12 +27,28 @@ def route_logs() -> None:
     LOG_ROUTING.attempt(_route_all, None)
 
 
+def route_imported_logs() -> None:
+    """The same in another process, if the application imported Streamlit."""
+    if "streamlit.logger" in sys.modules:
+        route_logs()
+
+
 def _route_all() -> None:
     from streamlit import logger as streamlit_logger
 
+    if streamlit_logger.setup_formatter is _route:
+        return
+    original = streamlit_logger.get_logger
     streamlit_logger.setup_formatter = _route
+    streamlit_logger.get_logger = lambda name: logging.getLogger(name) if _is_server(name) else original(name)
     for logger in streamlit_logger._loggers.values():
         _route(logger)
+        if _is_server(logger.name):
+            logger.setLevel(logging.NOTSET)
+
+
+def _is_server(name: str) -> bool:
+    return name.partition(".")[0] in _SERVERS
 
 
 def _route(logger: logging.Logger) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import NonCallableMock
 
+from fluxlit import client as own_client
 from fluxlit import sessions, users
 from fluxlit.app import FluxLit
 from fluxlit.auth.contract import User
@@ -48,12 +49,13 @@ def page_test(
     use `run_server` for that, which serves in another process.
 
     Args:
-        app: the FluxLit object. With `FluxLit(ui=...)` the adopted script runs, and only `query` applies.
+        app: the FluxLit object. With `FluxLit(ui=...)` the adopted script runs; `user`, `client`, `query` apply.
         path: the page.
         user: who has logged in; `None` for a visitor who has not. The page, `current_user()`, the calls of `client`
             and, from Streamlit 1.67 on, `st.user` know the same one.
-        client: given to the page; by default one that calls the application's API in this process, without the API's
-            lifespan. `with api_client(app) as client:` makes one with it.
+        client: given to the page, and what `fluxlit.client.current()` returns in a script; by default one that calls
+            the application's API in this process, without the API's lifespan. `with api_client(app) as client:` makes
+            one with it.
         settings: given to the page; by default those that the application's code gives.
         overrides: dependency -> function to call in its place.
         query: the page's query string.
@@ -76,12 +78,13 @@ def page_test(
     if user is not None and not app.authenticators:
         raise FluxLitError(NO_LOGIN)
     settings = settings or settings_of(app)
+    client = client or detached_client(app, settings, user)
     if app.ui_script is not None:
+        own_client.configure(client)
         users.configure(provider_for(app, settings, user))
         test = AppTest.from_file(app.ui_script, default_timeout=timeout)
     else:
         sessions.configure(settings)
-        client = client or detached_client(app, settings, user)
         scene = _Scene(app, settings, client, overrides or {}, headers or {}, cookies or {}, user)
         test = AppTest.from_function(_show, default_timeout=timeout, args=(scene,))
         _select(test, app, path)
@@ -116,8 +119,12 @@ class _Scene:
             user=self.user,
             protected=bool(self.app.authenticators),
         )
-        with visited(self.app, self.settings, self.user):
-            st.navigation(pages).run()
+        own_client.configure(self.client)
+        try:
+            with visited(self.app, self.settings, self.user):
+                st.navigation(pages).run()
+        finally:
+            own_client.configure(None)
 
 
 def _show(scene: "_Scene") -> None:  # noqa: UP037 - AppTest copies this source to where the name is unknown

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fluxlit._internal.asgi import Application, Message, Receive, Scope, Send
 from fluxlit.auth.contract import User
 from fluxlit.errors import WorkerError
+from fluxlit.observability.logs.bare_mode import BARE_MODE
 from fluxlit.pages import PageRegistry, build_navigation
 from fluxlit.settings import Settings
 from fluxlit.settings.target import load
@@ -85,7 +86,8 @@ def load_app_context(target: str, settings: Settings, visitor: Callable[[], User
         TargetError: it cannot be imported; the cause is the user's own exception.
         FluxLitError: what the import of the user's module raised of ours, a `PageError` for instance.
     """
-    app: Any = load(target)
+    with BARE_MODE.importing():
+        app: Any = load(target)
     return AppContext(app, app.pages, settings, visitor=visitor)
 
 
