@@ -17,7 +17,7 @@ from tests.gateway.gateway.asking import Recorder, ask, scope_of
 
 pytestmark = pytest.mark.anyio
 
-POLICY = "base-uri 'none'; object-src 'self' data: blob:"
+POLICY = "base-uri 'self'; object-src 'self' data: blob:"
 
 
 def client(scheme: str = "http", **settings: Any) -> httpx.AsyncClient:

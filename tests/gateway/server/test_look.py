@@ -79,5 +79,5 @@ async def test_a_page_of_the_gateway_has_it(template: str, tmp_path: Path, monke
         page = await client.get("/", headers={"accept": "text/html", "sec-fetch-mode": "navigate"})
     assert page.status_code == 401
     assert ("<b>Own</b>" if template else "<header>Tea house</header>") in page.text
-    assert page.headers["content-security-policy"].startswith("base-uri 'none'; object-src 'self' data: blob:; ")
+    assert page.headers["content-security-policy"].startswith("base-uri 'self'; object-src 'self' data: blob:; ")
     assert "--primary:#2dd4bf" in page.text

@@ -220,7 +220,13 @@ class Placement:
             else:
                 self.note(f"{area} {name}", value)
 
-    def browse(self, browser: Browser) -> None:
+    def browse_api(self, browser: Browser) -> None:
+        """Open a page that the API serves, and note whether its files arrive."""
+        with open_visitor(browser) as visitor:
+            visitor.page.goto(f"{self.origin}{self.api}/front/users/5")
+            self.note("api page with a base of its own", visitor.page.title())
+
+    def browse_ui(self, browser: Browser) -> None:
         """Open the page in a browser, press a button, and note what it did."""
         assert self.ui is not None
         requests: set[str] = set()

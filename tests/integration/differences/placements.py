@@ -29,8 +29,10 @@ def run_all(directory: Path) -> dict[str, Facts]:
             each.observe()
         with open_chromium() as browser:
             for each in placements:
+                if each.api is not None:
+                    each.browse_api(browser)
                 if each.name in BROWSED:
-                    each.browse(browser)
+                    each.browse_ui(browser)
         for each in reversed(placements):
             each.stop()
     facts = {each.name: each.facts for each in placements}

@@ -144,6 +144,15 @@ def page():
     return HTMLResponse("<p>hello</p>")
 
 
+@api.get("/front/{path:path}")
+def front(request: Request, path: str):
+    # A front end with addresses of its own, as Angular, Blazor, Flutter and Gradio have it.
+    if path == "main.js":
+        return Response("document.title = 'loaded'", media_type="text/javascript")
+    base = f"{request.scope['root_path']}/front/"
+    return HTMLResponse(f'<head><base href="{base}"><script src="main.js"></script></head>')
+
+
 @api.get("/paths/{rest:path}")
 def paths(request: Request, rest: str):
     scope = request.scope

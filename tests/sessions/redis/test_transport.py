@@ -20,7 +20,7 @@ from fluxlit_sessions import (
     SessionStoreUnavailable,
 )
 from fluxlit_sessions.testing.clients import Clients
-from tests.sessions.servers import PATIENT, RedisServer, needs_redis, wait_until, watched
+from tests.sessions.servers import PATIENT, RedisServer, Watched, needs_redis, running, wait_until, watched
 from tests.support.ports import free_port
 
 
@@ -201,6 +201,38 @@ def test_a_failover_by_sentinel_loses_nothing_acknowledged(short_folder: Path) -
                 assert await other.aread(session.id) == session
 
         asyncio.run(elsewhere())
+
+
+@needs_redis
+@pytest.mark.parametrize("use_async", [False, True], ids=["blocking", "async"])
+def test_a_replica_that_a_late_sentinel_names_never_looks_empty(short_folder: Path, *, use_async: bool) -> None:
+    """The old primary may have come back without data."""
+    group = Watched(short_folder / "watched", files=None)
+    follow = ("--replicaof", f"127.0.0.1 {free_port()}")
+    server = RedisServer(short_folder / "returned", *follow, port=group.primary.port)
+    with running(server), running(group.sentinels[0]):
+        impatient = {**PATIENT, "read_budget": 0.1, "write_budget": 0.1}
+        clients = Clients(partial(RedisSessionStore, group.url, **impatient), use_async=use_async)
+        store: Any = clients()
+        session = MemorySessionStore().create()
+        for operation in (lambda: store.read(session.id), lambda: store.save(session, {"n": 1}), store.count):
+            with pytest.raises(SessionStoreUnavailable):
+                operation()
+        clients.end()
+
+
+@needs_redis
+@pytest.mark.parametrize("use_async", [False, True], ids=["blocking", "async"])
+def test_a_user_of_redis_without_role_works_behind_a_sentinel(short_folder: Path, *, use_async: bool) -> None:
+    group = Watched(short_folder / "watched", files=None)
+    with running(group.primary), running(group.sentinels[0]):
+        with group.primary.client() as client:
+            client.execute_command("ACL", "SETUSER", "default", "-role")
+        clients = Clients(partial(RedisSessionStore, group.url, **PATIENT), use_async=use_async)
+        store: Any = clients()
+        session = store.create({"n": 1})
+        assert store.read(session.id) == session
+        clients.end()
 
 
 @pytest.mark.parametrize("use_async", [False, True], ids=["blocking", "async"])

@@ -16,11 +16,12 @@ from fluxlit.settings import Settings
 HSTS_S = 365 * 24 * 3600
 ANCESTORS = {"SAMEORIGIN": "; frame-ancestors 'self'", "DENY": "; frame-ancestors 'none'"}
 
-POLICY = "base-uri 'none'; object-src 'self' data: blob:"
+POLICY = "base-uri 'self'; object-src 'self' data: blob:"
 """What every page can live with.
 
 Scripts cannot be limited here: `components.html`, `st.html` and components of others bring scripts of their own and
-from other sites, and a frame with `srcdoc` inherits the policy of its page.
+from other sites, and a frame with `srcdoc` inherits the policy of its page. A base of the same site is allowed: front
+ends of Angular, Blazor, Flutter and Gradio find their files by it.
 """
 
 COOKIE = b"set-cookie"

@@ -8,6 +8,7 @@ may be repeated; here transport.py repeats, and every request is made to be repe
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ def connect(address: Address, options: Options) -> Connected:
         case Mode.SENTINEL:
             sentinel: Any = _Sentinels  # the stubs of redis-py lack types, as those of the next one
             watchers = sentinel(list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings)
-            client = watchers.master_for(address.service)
+            client = watchers.master_for(address.service, redis_connect_func=_greet_primary)
 
             def close() -> None:
                 client.close()
@@ -133,6 +134,30 @@ class _Sentinels(redis.sentinel.Sentinel):
             raise
 
 
+def _greet_primary(connection: Any) -> None:
+    """Begin a connection, and refuse a server that is no primary.
+
+    A Sentinel that has not learned of a failover names the old primary. Just started as a replica, that one has
+    no data yet: sessions would seem to be gone. Redis asks clients of Sentinels for this check.
+    """
+    connection.on_connect()
+    with contextlib.suppress(failures.NoPermissionError):  # rights of an ACL user from before this check
+        connection.send_command("ROLE")
+        _refuse_replica(connection.read_response())
+
+
+async def _agreet_primary(connection: Any) -> None:
+    await connection.on_connect()
+    with contextlib.suppress(failures.NoPermissionError):
+        await connection.send_command("ROLE")
+        _refuse_replica(await connection.read_response())
+
+
+def _refuse_replica(role: Any) -> None:
+    if role[0] not in (b"master", "master"):
+        raise failures.ConnectionError("Sentinel names a server that is a replica")
+
+
 class _AsyncSentinels(redis.asyncio.sentinel.Sentinel):
     """The same for event loops."""
 
@@ -152,7 +177,7 @@ def aconnect(address: Address, options: Options) -> Connected:
         case Mode.SENTINEL:
             sentinel: Any = _AsyncSentinels
             watchers = sentinel(list(address.hosts), sentinel_kwargs=_sentinel(settings, options), **settings)
-            client = watchers.master_for(address.service)
+            client = watchers.master_for(address.service, redis_connect_func=_agreet_primary)
 
             async def close() -> None:
                 await client.aclose()
