@@ -122,8 +122,9 @@ async def test_messages_that_wait_are_taken_before_the_end_of_the_connection() -
 
 
 @pytest.mark.parametrize("flood", [EMPTY, Frame(PING).bytes(mask=True)], ids=["messages", "pings"])
-async def test_a_flood_leaves_the_event_loop_to_others(flood: bytes) -> None:
+async def test_a_flood_leaves_the_event_loop_to_others(flood: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another connection is served in between."""
+    monkeypatch.setattr("fluxlit.worker.websocket_protocol.TURN_S", 0)  # however fast the machine
     async with worker() as (application, connect):
         wire, other = await connect(), await connect()
         counting = asyncio.create_task(application.count_turns())
