@@ -52,7 +52,8 @@ CHILD = f"{LOOK}\nprint(json.dumps(look()))"
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Start the program that looks at itself; all but the first are forks."""
-    monkeypatch.setattr(subprocess, "_fork_exec", subprocess._fork_exec)  # type: ignore[attr-defined]
+    for name in ("_fork_exec", "_USE_POSIX_SPAWN"):
+        monkeypatch.setattr(subprocess, name, getattr(subprocess, name))
     libraries = Libraries(["json"], ["parent"], {}, children=["json.tool"], known_children=["child"])
     for name, text in (("parent", PARENT), ("child", CHILD)):
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(text))

@@ -245,6 +245,8 @@ class Forks:
         self._lock = threading.Lock()
         self._start: Callable[..., int] = subprocess._fork_exec  # type: ignore[attr-defined]
         subprocess._fork_exec = self  # type: ignore[attr-defined]
+        # The other way, which Python 3.13 takes more often.
+        subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]
 
     def __call__(self, *parameters: Any) -> int:
         """Start a program; return its process id."""

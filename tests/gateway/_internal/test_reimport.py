@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -94,3 +96,19 @@ def test_a_lazy_module_that_cannot_be_loaded_is_in_nobodys_way(root: Path) -> No
         assert "reloaded_lazy" not in sys.modules
     with pytest.raises(ModuleNotFoundError, match="not_installed_here"):
         lazy.anything  # noqa: B018
+
+
+class Pretender:
+    """As those of cffi: it has the class of a module, and no dictionary."""
+
+    __slots__ = ()
+    __class__ = property(lambda _: ModuleType)
+
+
+def test_what_pretends_to_be_a_module_is_in_nobodys_way(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretender: Any = Pretender()
+    assert isinstance(pretender, ModuleType)
+    monkeypatch.setitem(sys.modules, "reloaded_pretender", pretender)
+
+    assert "reloaded_pretender" not in Project(root).loaded()
+    assert locate(object()) is None

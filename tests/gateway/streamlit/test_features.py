@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fluxlit._internal import tested_versions
+from fluxlit.streamlit.feature import Feature
 
 CASES = {
     "the external address is never looked up": """
@@ -294,3 +295,16 @@ def test_a_worker_with_a_renamed_name_serves_or_refuses(outcomes: dict[str, dict
     notices = [line for line in outcome["log"] if off and off in line and name.partition(":")[0] in line]
     assert len(notices) == bool(off), outcome["log"]
     assert all("Off with Streamlit" in line and TESTED in line for line in notices)
+
+
+@pytest.mark.parametrize(
+    ("installed", "remedy"),
+    [("1.67.3", "the cause is in what the error names"), ("1.99", "install one of these releases")],
+)
+def test_another_release_is_advised_only_where_this_one_is_not_tested(
+    installed: str, remedy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fluxlit.streamlit.feature.version", lambda: installed)
+    assert Feature("a look", off="It looks plain.", names=()).attempt(lambda: {"icon": 1}["theme"], 3) == 3
+    assert f"Off with Streamlit {installed}: a look (KeyError: 'theme')." in caplog.text
+    assert remedy in caplog.text

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import textwrap
+
 import pytest
 
 from fluxlit.errors import WorkerError
+from tests.gateway.supervisor.processes import until
 from tests.gateway.worker.project import COUNTER, Project, run
 from tests.gateway.worker.streamlit_client import Tab
 
 pytestmark = pytest.mark.slow
-
-NOTHING: frozenset[object] = frozenset()
 
 
 def test_a_changed_page_shows_in_the_open_browser_and_sessions_keep_their_state(project: Project) -> None:
@@ -90,6 +92,29 @@ def test_a_worker_that_dies_while_it_reloads_is_an_error_at_once(project: Projec
             project.write("shop.py", "import os\nos._exit(3)")
             with pytest.raises(WorkerError, match="ended while it reloaded"):
                 await backend.reload(frozenset())
+
+    run(story)
+
+
+def test_a_reload_that_cannot_even_begin_is_an_error_at_once(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something that a library left among the modules cannot be looked at."""
+    odd = """
+    import sys
+    class Odd:
+        __slots__ = ()
+        def __getattribute__(self, name):
+            raise RuntimeError(f"no {name}")
+    sys.modules["odd"] = Odd()
+    """
+    project.write("shop.py", textwrap.dedent(odd) + COUNTER)
+
+    async def story() -> None:
+        async with project.running() as backend:
+            with pytest.raises(WorkerError, match="could not reload: its log has the error"):
+                await asyncio.wait_for(backend.reload(frozenset()), 60)
+            await until(lambda: "RuntimeError: no __dict__" in caplog.text)
 
     run(story)
 

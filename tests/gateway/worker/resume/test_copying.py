@@ -424,15 +424,12 @@ async def test_an_attempt_that_was_given_up_takes_nothing_from_the_next() -> Non
             manager.connect_session(client=Client(), script_data=None, user_info={}, existing_session_id="came-back")
 
     scope = {"type": "websocket", "path": STREAM, "client": None, "subprotocols": ["streamlit", "token", "came-back"]}
-    attempts = []
-    for _ in range(2):
-        attempts.append(asyncio.ensure_future(copying.look_first(streamlit)(scope, nothing, nothing)))
-        attempts.append(await accepted.get())
-    first, give_up, second, go_on = attempts
-    give_up.set_result("give up")
-    await first
-    go_on.set_result("go on")
-    await second
+    attempts = [asyncio.ensure_future(copying.look_first(streamlit)(scope, nothing, nothing)) for _ in range(2)]
+    first, second = await accepted.get(), await accepted.get()
+    first.set_result("give up")
+    await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
+    second.set_result("go on")
+    await asyncio.gather(*attempts)
     assert copies.taken_over == [copies.found]
 
 

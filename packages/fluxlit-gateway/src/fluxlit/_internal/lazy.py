@@ -38,9 +38,9 @@ def attributes(module: object) -> dict[str, Any]:
     A lazy module is loaded by each usual way to look, also by ``vars``, and may fail to.
 
     Args:
-        module: value of `sys.modules`, which may be something else than a module.
+        module: value of `sys.modules`, which may be something else than a module, and pretend to be one (cffi).
     """
-    if isinstance(module, ModuleType):
+    if issubclass(type(module), ModuleType):
         found: dict[str, Any] = object.__getattribute__(module, "__dict__")
         return found
     return getattr(module, "__dict__", {})

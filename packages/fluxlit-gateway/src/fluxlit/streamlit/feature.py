@@ -18,7 +18,7 @@ from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
-from fluxlit._internal.tested_versions import minor, tested_range
+from fluxlit._internal.tested_versions import is_tested, minor, tested_range
 from fluxlit.errors import WorkerError
 
 logger = logging.getLogger("fluxlit.ui")
@@ -124,7 +124,10 @@ class Feature:
 
 
 def _advice() -> str:
-    return f"FluxLit is tested with Streamlit {tested_range('streamlit')}: install one of these releases."
+    remedy = "install one of these releases"
+    if is_tested("streamlit", version()):
+        remedy = "this one is among them, so the cause is in what the error names"
+    return f"FluxLit is tested with Streamlit {tested_range('streamlit')}: {remedy}."
 
 
 def version() -> str:

@@ -18,6 +18,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import FrameType
@@ -35,6 +36,8 @@ from fluxlit.settings import Settings
 from fluxlit.supervisor.lifeline import Lifeline
 from fluxlit.worker.log_records import ChannelHandler
 from fluxlit.worker.worker_spec import WorkerSpec
+
+logger = logging.getLogger("fluxlit.worker")
 
 KEEP_ALIVE_S = 75
 """How long an idle connection of the gateway is kept; far above the time after which the gateway closes it itself."""
@@ -137,7 +140,7 @@ class WorkerProgram(ABC):
             self.loop.call_soon_threadsafe(self._measure, message["worker"])
             return
         answers = {"reload": self._reload, "drain": self._drain}
-        asyncio.run_coroutine_threadsafe(answers[message["type"]](), self.loop)
+        asyncio.run_coroutine_threadsafe(answers[message["type"]](), self.loop).add_done_callback(_log_failure)
 
     def _measure(self, worker: str) -> None:
         self.send({"type": "measured", "readings": self.measured(worker).to_json()})
@@ -147,8 +150,16 @@ class WorkerProgram(ABC):
         self.send({"type": "drained"})
 
     async def _reload(self) -> None:
-        ok, detail = await self.reload()
-        self.send({"type": "reloaded", "ok": ok, "detail": detail})
+        ok, detail = False, "The worker could not reload: its log has the error."
+        try:
+            ok, detail = await self.reload()
+        finally:
+            self.send({"type": "reloaded", "ok": ok, "detail": detail})
+
+
+def _log_failure(done: Future[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        logger.error("A message of the gateway could not be handled.", exc_info=error)
 
 
 class WorkerServer(uvicorn.Server):
