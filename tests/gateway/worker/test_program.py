@@ -303,8 +303,8 @@ def test_a_killed_worker_is_back_with_the_page(project: Project) -> None:
         async with project.running() as backend:
             first = worker_pid(backend)
             os.kill(first, signal.SIGKILL)
-            await until(lambda: not backend.readiness().ready)
-            assert "SIGKILL" in backend.readiness().detail
+            await until(lambda: "SIGKILL" in backend.readiness().detail)
+            assert not backend.readiness().ready
             await until(lambda: backend.readiness().ready, timeout_s=60)
             assert backend.restarts == 1
             async with Tab(project.socket) as tab:

@@ -49,9 +49,8 @@ def websocket_protocol(unfinished: UnfinishedMessages) -> type[asyncio.Protocol]
             super().connection_made(cast("asyncio.Transport", coalescing))
 
         def connection_lost(self, exc: Exception | None) -> None:
-            if (
-                self._unparsed and not self.close_sent
-            ):  # The last messages of a browser that leaves; who sends more than that loses the rest.
+            if self._unparsed and not self.close_sent:
+                # The last messages of a browser that leaves; one that sends more than a slice of them loses the rest.
                 super().data_received(self._next())
             self._unparsed = self._fragments = bytearray()
             self._message.update(0)
