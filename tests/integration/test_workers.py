@@ -75,6 +75,16 @@ def server(directory: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def spreading(directory: Path) -> Iterator[Server]:
+    """Workers that have nothing but what the tests of spreading send.
+
+    Pages of other tests count as load for some seconds.
+    """
+    with run_server("app:app", directory, command="run", streamlit_workers=2) as server:
+        yield server
+
+
 @asynccontextmanager
 async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
@@ -107,17 +117,17 @@ def pid(texts: list[str]) -> int:
     return int(texts[0].removeprefix("worker "))
 
 
-async def test_new_sessions_are_spread_evenly(server: Server) -> None:
+async def test_new_sessions_are_spread_evenly(spreading: Server) -> None:
     async with AsyncExitStack() as tabs:
-        seen = [pid(await (await tabs.enter_async_context(Session(server.url))).run()) for _ in range(6)]
+        seen = [pid(await (await tabs.enter_async_context(Session(spreading.url))).run()) for _ in range(6)]
 
     assert is_even(seen)
 
 
-async def test_browsers_that_open_their_page_at_once_are_spread_before_they_connect(server: Server) -> None:
+async def test_browsers_that_open_their_page_at_once_are_spread_before_they_connect(spreading: Server) -> None:
     given = []
     for _ in range(6):
-        async with http(server) as browser:
+        async with http(spreading) as browser:
             given.append((await browser.get("/")).cookies[COOKIE])
             assert COOKIE not in (await browser.get("/files")).cookies, "it has one, and gets no other"
 
